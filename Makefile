@@ -1,0 +1,129 @@
+# `make` is the loop while you work, `make ci` is everything a change must pass, `make help` lists the rest.
+
+GO        ?= go
+FUZZTIME  ?= 30s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+# Tools are pinned here and run with `go run`, so that go.mod holds only what the library and its tests need.
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# Folders with a go.mod of their own: `./...` does not reach them, so they are tested by name.
+NESTED =
+
+# Least statement coverage in per cent, by the package's own tests. "main" is the whole module without its examples.
+COVERAGE = limiter=98 breaker=98 retry=98 main=90
+# Packages that the coverage profile must contain, so that a gate cannot pass because something was left out.
+COVERED  = actors breaker clock clock/clocktest engine limiter mailbox retry
+
+.NOTPARALLEL:
+.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz bench vuln help
+
+all: build vet test ## Build, vet and test, in seconds (the default)
+
+build: ## Compile every package
+	$(GO) build ./...
+
+vet: ## Run go vet
+	$(GO) vet ./...
+
+test: ## Run the tests
+	$(GO) test ./...
+
+ci: fmt-check vet tidy-check cross lint race cover nested ## Everything a change must pass
+
+fmt: ## Format every Go file
+	gofmt -w .
+
+fmt-check: ## Fail on a Go file that is not formatted
+	@out=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$out" ]; then echo "not formatted; run make fmt:"; echo "$$out"; exit 1; fi
+
+lint: ## Run the linters of .golangci.yml
+	$(GO) run $(GOLANGCI_LINT) run ./...
+
+tidy: ## Tidy go.mod and go.sum
+	$(GO) mod tidy
+
+tidy-check: ## Fail if go.mod or go.sum is not tidy
+	$(GO) mod tidy -diff
+
+cross: ## Vet for 32 bits and for the other systems
+	GOOS=linux GOARCH=386 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+
+race: ## Run the tests three times, shuffled, under the race detector
+	$(GO) test -race -shuffle=on -count=3 ./...
+
+# Reads a coverage profile. A block that several test binaries report counts once, as covered if any of them ran it.
+define COVER_GATES
+NR == 1 { next }
+{
+	stmts[$$1] = $$2
+	if ($$3 > 0) ran[$$1] = 1
+}
+END {
+	for (block in stmts) {
+		pkg = block
+		sub(/\/[^\/]*$$/, "", pkg)
+		sub("^" module "/", "", pkg)
+		total[pkg] += stmts[block]; total["main"] += stmts[block]
+		if (block in ran) { hit[pkg] += stmts[block]; hit["main"] += stmts[block] }
+	}
+	n = split(covered, names, " ")
+	for (i = 1; i <= n; i++) if (!total[names[i]]) { print "FAIL " names[i] ": not in the coverage profile"; bad = 1 }
+	n = split(gates, gate, " ")
+	for (i = 1; i <= n; i++) {
+		split(gate[i], g, "="); least[g[1]] = g[2]
+		if (!total[g[1]]) { print "FAIL " g[1] ": has a coverage gate but no statements"; bad = 1 }
+	}
+	for (pkg in total) {
+		percent = 100 * hit[pkg] / total[pkg]
+		verdict = ""
+		if (pkg in least) verdict = (percent < least[pkg] ? "  FAIL: " : "  ok: ") "at least " least[pkg] " %"
+		if (verdict ~ /FAIL/) bad = 1
+		printf "%-20s %6.2f %% of %5d statements%s\n", pkg, percent, total[pkg], verdict | "sort"
+	}
+	close("sort")
+	exit bad
+}
+endef
+export COVER_GATES
+
+cover: ## Measure coverage per package and hold it to COVERAGE; leaves cover.out
+	@module=$$(awk '$$1 == "module" { print $$2 }' go.mod) && \
+	pkgs=$$($(GO) list ./... | grep -v '/examples/') && \
+	$(GO) test -covermode=atomic -coverprofile=cover.out $$pkgs && \
+	awk -v module="$$module" -v gates="$(COVERAGE)" -v covered="$(COVERED)" "$$COVER_GATES" cover.out
+
+nested: ## Vet and test each nested module of NESTED
+	@found=$$(find . -mindepth 2 -name go.mod -not -path '*/.*' -not -path '*/testdata/*' | sort); \
+	for dir in $$found; do \
+		dir=$${dir#./}; dir=$${dir%/go.mod}; \
+		case " $(NESTED) " in *" $$dir "*) ;; *) echo "$$dir has a go.mod but is not in NESTED"; exit 1 ;; esac; \
+	done
+	@for dir in $(NESTED); do \
+		echo "$$dir:"; \
+		(cd "$$dir" && $(GO) vet ./... && $(GO) test -race -shuffle=on ./...) || exit 1; \
+	done
+
+fuzz: ## Run every fuzz target for FUZZTIME, one after another
+	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	targets=$$(echo "$$list" | awk '/^Fuzz/ { f[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2 ":" f[i]; n = 0 }'); \
+	set -- $$targets; count=$$#; at=0; \
+	if [ "$$count" -eq 0 ]; then echo "no fuzz targets found"; exit 1; fi; \
+	for target; do \
+		at=$$((at + 1)); echo "[$$at/$$count] $${target#*:} in $${target%:*} for $(FUZZTIME)"; \
+		$(GO) test -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
+	done
+
+bench: ## Run the benchmarks that match BENCH for BENCHTIME each
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...
+
+vuln: ## Look for known vulnerabilities (needs the network)
+	$(GO) run $(GOVULNCHECK) ./...
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
