@@ -1,0 +1,220 @@
+package actors
+
+import (
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/mailbox"
+)
+
+// Cell is the place of one key: its state, and its actor while one runs.
+type Cell[P, S, M any] struct {
+	// Published is the part of the state that callers may read while the actor runs.
+	Published P
+
+	key    string
+	actor  atomic.Pointer[actor[P, S, M]] // nil while no goroutine runs
+	forget atomic.Int64                   // Next.Forget of the last turn
+	state  S                              // owned by the actor's goroutine; while none runs, by the holder of the lifecycle lock
+	// Guarded by the lifecycle lock.
+	retired bool
+	index   int // in System.ring
+}
+
+// Key is the key of the cell.
+func (c *Cell[P, S, M]) Key() string { return c.key }
+
+// envelope is what travels in a mailbox: a message, or an order of the supervisor.
+type envelope[M any] struct {
+	order *order
+	m     M
+}
+
+// order is what the supervisor tells an actor: to leave if it can and has not been used since, or to stop.
+type order struct {
+	since int64
+	stop  bool
+	done  chan struct{} // nil, or closed when the order has been carried out
+}
+
+// actor is the goroutine of a cell and what it needs while it runs.
+type actor[P, S, M any] struct {
+	sys  *System[P, S, M]
+	cell *Cell[P, S, M]
+	box  *mailbox.Mailbox[envelope[M]]
+	used atomic.Int64 // the instant of the last turn that was a use
+
+	// Owned by run.
+	next     Next
+	timer    clock.Timer // nil until the first Wake
+	armedFor int64       // what the timer is set to; Never when it is stopped
+	good     S           // the state before the turn
+	current  M           // the message of the turn
+	inTurn   bool        // whether current is a message that has not been answered
+	restarts []int64     // the instants of the restarts within the last window
+	failed   int64       // refuse messages until then
+}
+
+// run is the actor's goroutine. It ends when the actor leaves, or at Close.
+func (a *actor[P, S, M]) run() error {
+	for !a.serve() {
+	}
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	return nil
+}
+
+// serve takes messages until the actor leaves, and reports whether it has; false means that a turn panicked.
+func (a *actor[P, S, M]) serve() (gone bool) {
+	defer func() {
+		if gone {
+			return
+		}
+		reason := recover()
+		a.restart(reason)
+		if reason == nil { // the turn called runtime.Goexit: this goroutine is lost, the actor is not
+			a.sys.group.Go(a.run)
+		}
+	}()
+	for {
+		var e envelope[M]
+		if a.next.Wake == Never {
+			e = a.box.Take()
+		} else {
+			a.arm(a.next.Wake)
+			select {
+			case e = <-a.box.C():
+				a.box.Took()
+			case <-a.timer.C():
+				a.armedFor = Never
+				a.wake()
+				continue
+			}
+		}
+		switch {
+		case e.order == nil:
+			a.turn(e.m)
+		case a.obey(e.order):
+			return true
+		}
+	}
+}
+
+// turn gives m its turn.
+func (a *actor[P, S, M]) turn(m M) {
+	now := a.sys.now()
+	if now < a.failed {
+		a.sys.behavior.Refuse(m, ErrFailed)
+		return
+	}
+	a.good, a.current, a.inTurn = a.cell.state, m, true
+	a.settle(now, a.sys.behavior.Receive(now, &a.cell.Published, &a.cell.state, m))
+	a.inTurn = false
+}
+
+// wake gives the state the turn that it asked for.
+func (a *actor[P, S, M]) wake() {
+	now := a.sys.now()
+	a.good = a.cell.state
+	a.settle(now, a.sys.behavior.Wake(now, &a.cell.Published, &a.cell.state))
+}
+
+// settle takes over what a turn said.
+func (a *actor[P, S, M]) settle(now int64, next Next) {
+	if !next.Unused {
+		a.used.Store(now)
+	}
+	a.next = next
+	a.cell.forget.Store(next.Forget)
+	if next.Wake == Never && a.timer != nil && a.armedFor != Never {
+		a.timer.Stop()
+		a.armedFor = Never
+	}
+}
+
+// arm sets the one timer of the actor.
+func (a *actor[P, S, M]) arm(at int64) {
+	if a.armedFor == at {
+		return
+	}
+	d := a.sys.until(at)
+	if a.timer == nil {
+		a.timer = a.sys.clock.NewTimer(d)
+	} else {
+		a.timer.Reset(d)
+	}
+	a.armedFor = at
+}
+
+// obey carries out an order and reports whether the actor is gone.
+func (a *actor[P, S, M]) obey(o *order) (gone bool) {
+	if o.done != nil {
+		defer close(o.done)
+	}
+	if o.stop {
+		a.stop()
+		return true
+	}
+	return a.next.Wake == Never && a.used.Load() <= o.since && a.sys.leave(a)
+}
+
+// stop refuses what is queued and fails what is owed, at the end of the system.
+func (a *actor[P, S, M]) stop() {
+	a.box.CloseAndDrain(func(e envelope[M]) {
+		switch {
+		case e.order == nil:
+			a.sys.behavior.Refuse(e.m, ErrClosed)
+		case e.order.done != nil:
+			close(e.order.done)
+		}
+	})
+	a.fail(ErrClosed)
+	a.sys.stopped(a)
+}
+
+// restart puts the actor back on its feet after a panic: the state as it was before the turn, the turn's message and all
+// that the state owes answered.
+func (a *actor[P, S, M]) restart(reason any) {
+	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
+	a.sys.restarts.Add(1)
+	a.cell.state = a.good
+	if a.inTurn {
+		a.inTurn = false
+		a.refuse(a.current, err)
+	}
+	a.fail(err)
+
+	now := a.sys.now()
+	keep := a.restarts[:0]
+	for _, at := range a.restarts {
+		if now-at < a.sys.window {
+			keep = append(keep, at)
+		}
+	}
+	a.restarts = append(keep, now)
+	if len(a.restarts) > a.sys.budget {
+		a.restarts, a.failed = nil, now+a.sys.window
+	}
+}
+
+// refuse answers m after a panic. Should that panic too, m stays without an answer, but the actor lives.
+func (a *actor[P, S, M]) refuse(m M, err error) {
+	defer func() { _ = recover() }()
+	a.sys.behavior.Refuse(m, err)
+}
+
+// fail has the behavior answer what the state owes. Should that panic too, the state stays as it is, owing nothing: it
+// is not asked again, and never forgotten.
+func (a *actor[P, S, M]) fail(err error) {
+	next := Next{Wake: Never, Forget: Never}
+	defer func() {
+		if recover() != nil {
+			a.cell.state = a.good
+		}
+		a.settle(a.sys.now(), next)
+	}()
+	a.good = a.cell.state
+	next = a.sys.behavior.Fail(a.sys.now(), &a.cell.Published, &a.cell.state, err)
+}

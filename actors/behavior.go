@@ -1,0 +1,64 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Behavior is what the actors of one [System] have in common: how a state begins and what a message does to it.
+//
+// S is the state that one actor owns. It is copied before every turn, so that a panic can be undone; keep it small, and
+// replace what it points to rather than change it in place. P is the part that the actor shows to callers while it runs;
+// it is never copied, and its fields are to be atomic. M is the message.
+//
+// All instants are nanoseconds on the system's clock, as [System.Now] gives them. The methods run in the actor's turn:
+// they must not block, and must not call code that could.
+type Behavior[P, S, M any] interface {
+	// Init makes the state of a new actor.
+	Init(now int64, p *P, s *S) Next
+	// Receive processes a message.
+	Receive(now int64, p *P, s *S, m M) Next
+	// Wake runs at the instant that the last Next asked for, or later.
+	Wake(now int64, p *P, s *S) Next
+	// Fail answers with err all that the state owes an answer to; such as at the end of the system and after a panic.
+	Fail(now int64, p *P, s *S, err error) Next
+	// Refuse answers with err a message that no turn will process. It does not see the state, and may run on any
+	// goroutine.
+	Refuse(m M, err error)
+}
+
+// Next is what a turn says about the time after it.
+type Next struct {
+	// Wake is the instant at which to call Behavior.Wake, or Never. While it is not Never the actor does not leave.
+	Wake int64
+	// Forget is the instant from which, if nothing happens, the state equals that of a new actor; or Never.
+	Forget int64
+	// Unused says that the message was no use of the actor: its idle time runs on. A question is not a use.
+	Unused bool
+}
+
+// Never is the instant that does not come.
+const Never = math.MaxInt64
+
+var (
+	// ErrClosed says that the system is closed or closing.
+	ErrClosed = errors.New("actors: closed")
+	// ErrKeyLimit says that there are as many keys as allowed and no actor was found that could be forgotten.
+	ErrKeyLimit = errors.New("actors: too many keys")
+	// ErrRetired says that the cell no longer stands for its key: look the key up again.
+	ErrRetired = errors.New("actors: cell retired")
+	// ErrFailed says that the actor panicked more often than its budget allows and refuses messages for a while.
+	ErrFailed = errors.New("actors: too many panics")
+)
+
+// PanicError is the answer to what a panicked turn could not answer any more.
+type PanicError struct {
+	Key   string
+	Value any    // what was passed to panic; nil if the turn called runtime.Goexit
+	Stack []byte // of the turn
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("actors: a turn of the actor of %q panicked: %v", e.Key, e.Value)
+}

@@ -1,0 +1,217 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/limitpal/limitpal-go/mailbox"
+)
+
+// point is a place in the protocol where a test may step in; see System.hook.
+type point int
+
+const (
+	afterLookup  point = iota // a sender holds a cell and perhaps its actor, and has not put its message
+	beforeStart               // an actor is about to be started
+	beforeLeave               // an actor has been told to leave and is about to try
+	beforeRetire              // a cell without an actor is about to be looked at for retirement
+)
+
+const (
+	sweepsPerIdle = 8   // how often the supervisor looks in the time IdleAfter
+	chunk         = 512 // cells it looks at under one hold of the lifecycle lock
+	searched      = 256 // cells looked at for one to forget when a key is born at the limit
+	asked4Leave   = 8   // of which so many running actors are asked to leave
+)
+
+// supervise is the supervisor's goroutine: it lets idle actors leave and forgets cells, until Close, when it stops all.
+func (s *System[P, S, M]) supervise() error {
+	every := max(s.idleAfter/sweepsPerIdle, time.Millisecond)
+	timer := s.clock.NewTimer(every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.closing:
+			s.stopAll()
+			return nil
+		case <-timer.C():
+			s.sweep()
+			timer.Reset(every)
+		}
+	}
+}
+
+// sweep looks at every cell once: a running actor that went unused for IdleAfter is told to leave, a cell at rest that
+// equals a new one is forgotten.
+func (s *System[P, S, M]) sweep() {
+	if s.hook != nil {
+		s.hook(beforeRetire)
+	}
+	var idle []*actor[P, S, M]
+	for from := -1; from != 0; {
+		now := s.now()
+		s.lifecycle.Lock()
+		if from < 0 || from > len(s.ring) {
+			from = len(s.ring)
+		}
+		// Downwards: retiring moves the last cell of the ring into the gap, and that one has been seen.
+		down := max(0, from-chunk)
+		for i := from - 1; i >= down; i-- {
+			c := s.ring[i]
+			a := c.actor.Load()
+			switch {
+			case a == nil && c.forget.Load() <= now:
+				s.retire(c)
+			case a != nil && now-a.used.Load() >= int64(s.idleAfter):
+				idle = append(idle, a)
+			}
+		}
+		from = down
+		s.lifecycle.Unlock()
+		for _, a := range idle {
+			// A full mailbox means that the actor is not idle; a closed one, that it has left.
+			_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.idleAfter)}})
+		}
+		idle = idle[:0]
+	}
+}
+
+// start returns the running actor of c, and starts one if there is none.
+func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
+	if s.hook != nil {
+		s.hook(beforeStart)
+	}
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	switch {
+	case s.ended:
+		return nil, ErrClosed
+	case c.retired:
+		return nil, ErrRetired
+	}
+	if a := c.actor.Load(); a != nil {
+		return a, nil
+	}
+	a := &actor[P, S, M]{
+		sys:      s,
+		cell:     c,
+		box:      mailbox.New[envelope[M]](s.mailbox),
+		next:     Next{Wake: Never, Forget: c.forget.Load()},
+		armedFor: Never,
+	}
+	// An actor that is started only to be asked something has not been used for as long as can be.
+	a.used.Store(s.now() - int64(s.idleAfter))
+	c.actor.Store(a)
+	s.running.Add(1)
+	s.group.Go(a.run) // leaves when idle, or at Close; the supervisor keeps the group from being empty before that
+	return a, nil
+}
+
+// leave ends a's mailbox if nothing is in it or on its way, forgets the cell if it equals a new one, and reports whether
+// the actor is gone.
+func (s *System[P, S, M]) leave(a *actor[P, S, M]) bool {
+	if s.hook != nil {
+		s.hook(beforeLeave)
+	}
+	now := s.now()
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if !a.box.CloseIfEmpty() {
+		return false
+	}
+	a.cell.actor.Store(nil)
+	s.running.Add(-1)
+	if a.cell.forget.Load() <= now {
+		s.retire(a.cell)
+	}
+	return true
+}
+
+// stopped takes note that a has stopped for good.
+func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	a.cell.actor.Store(nil)
+	s.running.Add(-1)
+}
+
+// retire forgets c, whose state equals that of a new actor and which has no actor. The lifecycle lock is held.
+func (s *System[P, S, M]) retire(c *Cell[P, S, M]) {
+	c.retired = true
+	s.cells.Delete(c.key)
+	last := len(s.ring) - 1
+	moved := s.ring[last]
+	s.ring[c.index], moved.index = moved, c.index
+	s.ring[last] = nil
+	s.ring = s.ring[:last]
+	s.evicted++
+}
+
+// create returns the cell of key, which had none a moment ago. At the limit of keys it forgets one that equals a new one.
+func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
+	c, leavers, err := s.tryCreate(key)
+	for _, a := range leavers {
+		s.askToLeave(a)
+	}
+	if len(leavers) > 0 {
+		c, _, err = s.tryCreate(key)
+	}
+	return c, err
+}
+
+// tryCreate is one try of create. With ErrKeyLimit come running actors that may be able to make room if they leave.
+func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*actor[P, S, M], err error) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if s.ended {
+		return nil, nil, ErrClosed
+	}
+	if c, ok := s.cells.Load(key); ok {
+		return c, nil, nil
+	}
+	if len(s.ring) < s.maxKeys {
+		return s.insert(key), nil, nil
+	}
+	now := s.now()
+	for range min(searched, len(s.ring)) {
+		if s.hand++; s.hand >= len(s.ring) {
+			s.hand = 0
+		}
+		c := s.ring[s.hand]
+		if c.forget.Load() > now {
+			continue
+		}
+		a := c.actor.Load()
+		if a == nil {
+			s.retire(c)
+			return s.insert(key), nil, nil
+		}
+		if leavers = append(leavers, a); len(leavers) == asked4Leave {
+			break
+		}
+	}
+	return nil, leavers, ErrKeyLimit
+}
+
+// askToLeave tells a to leave, used or not, and waits until it has or could not.
+func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
+	o := &order{since: Never, done: make(chan struct{})}
+	if a.box.TryPut(envelope[M]{order: o}) == nil {
+		<-o.done // the turn it is in never blocks, and what is queued before the order is at most a mailbox full
+	}
+}
+
+// stopAll stops every actor. No new one can start any more.
+func (s *System[P, S, M]) stopAll() {
+	var actors []*actor[P, S, M]
+	s.lifecycle.Lock()
+	for _, c := range s.ring {
+		if a := c.actor.Load(); a != nil {
+			actors = append(actors, a)
+		}
+	}
+	s.lifecycle.Unlock()
+	for _, a := range actors {
+		_ = a.box.Put(context.Background(), envelope[M]{order: &order{stop: true}}) // closed: it has left by itself
+	}
+}

@@ -1,0 +1,214 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/puzpuzpuz/xsync/v4"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/mailbox"
+)
+
+// Config is how a [System] is run. The zero value of a field is its default; no field may be negative.
+type Config struct {
+	MaxKeys       int           // the most keys at a time; default 1,048,576
+	IdleAfter     time.Duration // how long an actor goes unused before it leaves; default 5 min
+	Mailbox       int           // how many messages a mailbox holds; default 16
+	RestartBudget int           // the panics within RestartWindow after which an actor refuses messages; default 5
+	RestartWindow time.Duration // and for how long it does; default 1 min
+	Clock         clock.Clock   // default clock.System()
+}
+
+// Stats are counters of a [System]; see [System.Stats].
+type Stats struct {
+	Keys     int    // cells
+	Actors   int    // goroutines that run for them
+	Evicted  uint64 // cells that were forgotten
+	Restarts uint64 // turns that panicked
+}
+
+// System is a set of actors, one for each key. Make one with [New], end it with [System.Close]. Its methods may be called
+// by any goroutine.
+type System[P, S, M any] struct {
+	behavior  Behavior[P, S, M]
+	clock     clock.Clock
+	now       func() int64
+	maxKeys   int
+	idleAfter time.Duration
+	mailbox   int
+	budget    int
+	window    int64
+
+	// cells finds the cell of a key. Lookups take no lock; insertion and deletion happen under the lifecycle lock.
+	cells    *xsync.Map[string, *Cell[P, S, M]]
+	running  atomic.Int64
+	restarts atomic.Uint64
+
+	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its
+	// retirement, and the end of the system. It is held for some hundred nanoseconds and never while anything can block.
+	lifecycle sync.Mutex
+	ring      []*Cell[P, S, M] // every cell, in no order
+	hand      int              // where in ring the search for a cell to forget goes on
+	evicted   uint64
+	ended     bool
+
+	group   errgroup.Group // the supervisor and the actors
+	closing chan struct{}  // closed when Close is first called; the supervisor watches it
+	closed  chan struct{}  // closed when the last goroutine of group has ended
+
+	hook func(point) // nil but in tests
+}
+
+// New starts a system whose actors behave like b.
+func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := cfg.Clock
+	if c == nil {
+		c = clock.System()
+	}
+	s := &System[P, S, M]{
+		behavior:  b,
+		clock:     c,
+		now:       clock.Nanos(c),
+		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
+		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
+		mailbox:   orElse(cfg.Mailbox, 16),
+		budget:    orElse(cfg.RestartBudget, 5),
+		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
+		cells:     xsync.NewMap[string, *Cell[P, S, M]](),
+		closing:   make(chan struct{}),
+		closed:    make(chan struct{}),
+	}
+	s.group.Go(s.supervise) // ended by Close
+	return s, nil
+}
+
+func (c Config) validate() error {
+	var errs []error
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxKeys", int64(c.MaxKeys)},
+		{"IdleAfter", int64(c.IdleAfter)},
+		{"Mailbox", int64(c.Mailbox)},
+		{"RestartBudget", int64(c.RestartBudget)},
+		{"RestartWindow", int64(c.RestartWindow)},
+	} {
+		if f.value < 0 {
+			errs = append(errs, fmt.Errorf("actors: Config.%s = %d: must not be negative", f.name, f.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func orElse[T int | time.Duration](v, fallback T) T {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}
+
+// Now is the instant on the system's clock, in nanoseconds from its making. It never runs back.
+func (s *System[P, S, M]) Now() int64 { return s.now() }
+
+// until is how long it is to an instant.
+func (s *System[P, S, M]) until(at int64) time.Duration { return time.Duration(at - s.now()) }
+
+// Find returns the cell of key if there is one. It never makes one.
+func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) { return s.cells.Load(key) }
+
+// Cell returns the cell of key, and makes one if there is none; the error is then ErrKeyLimit or ErrClosed.
+func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
+	if c, ok := s.cells.Load(key); ok {
+		return c, nil
+	}
+	return s.create(key)
+}
+
+// Send puts m into the mailbox of c's actor, which it starts if none runs, and waits for room until ctx ends. An error
+// means that m was not and will not be processed: ErrRetired, ErrClosed, or mailbox.ErrExpired with ctx's error.
+func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error {
+	a := c.actor.Load()
+	if s.hook != nil {
+		s.hook(afterLookup)
+	}
+	for {
+		if a != nil {
+			err := a.box.Put(ctx, envelope[M]{m: m})
+			if err == nil || !errors.Is(err, mailbox.ErrClosed) {
+				return err
+			}
+		}
+		var err error
+		if a, err = s.start(c); err != nil {
+			return err
+		}
+	}
+}
+
+// Keys are the keys that have a cell. Keys that come or go during the iteration may or may not be among them.
+func (s *System[P, S, M]) Keys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		s.cells.Range(func(key string, _ *Cell[P, S, M]) bool { return yield(key) })
+	}
+}
+
+// Stats returns the counters.
+func (s *System[P, S, M]) Stats() Stats {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	return Stats{
+		Keys:     len(s.ring),
+		Actors:   int(s.running.Load()),
+		Evicted:  s.evicted,
+		Restarts: s.restarts.Load(),
+	}
+}
+
+// Close refuses new messages, has every actor refuse what it holds, and waits until every goroutine has ended or ctx
+// ends; the error is then ctx's. It may be called again.
+func (s *System[P, S, M]) Close(ctx context.Context) error {
+	s.lifecycle.Lock()
+	first := !s.ended
+	s.ended = true
+	s.lifecycle.Unlock()
+	if first {
+		close(s.closing)
+		go func() { // ends with the last goroutine of group
+			_ = s.group.Wait() // none of them returns an error
+			close(s.closed)
+		}()
+	}
+	select {
+	case <-s.closed:
+		return nil
+	default:
+	}
+	select {
+	case <-s.closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// insert makes the cell of key. The lifecycle lock is held, and no cell of key exists.
+func (s *System[P, S, M]) insert(key string) *Cell[P, S, M] {
+	c := &Cell[P, S, M]{key: strings.Clone(key), index: len(s.ring)}
+	next := s.behavior.Init(s.now(), &c.Published, &c.state)
+	c.forget.Store(next.Forget)
+	s.ring = append(s.ring, c)
+	s.cells.Store(c.key, c)
+	return c
+}

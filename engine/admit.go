@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// Allow reports whether the limiter lets one call of key through now, and takes a token if it does. It never waits for
+// one, and answers false while others wait. The breaker is not asked.
+func (e *Engine) Allow(key string) bool { return e.allow(place{key: key}, 1) }
+
+// AllowN is [Engine.Allow] for n tokens at once: all or none. It is false when n is below 1 or above the capacity.
+func (e *Engine) AllowN(key string, n int) bool { return e.allow(place{key: key}, n) }
+
+// Acquire takes a token of key from the limiter, and waits for it in the order of arrival for as long as ctx and
+// Config.MaxWait allow. The breaker is not asked. The error is a *Rejection, at once if the wait would be too long, or
+// ctx's own.
+func (e *Engine) Acquire(ctx context.Context, key string) error {
+	return e.acquire(ctx, place{key: key}, 1)
+}
+
+// AcquireN is [Engine.Acquire] for n tokens at once. An n below 1 is a *ConfigError; one above the capacity is a
+// *Rejection with limiter.ErrExceedsCapacity, at once.
+func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
+	return e.acquire(ctx, place{key: key}, n)
+}
+
+func (e *Engine) allow(p place, n int) bool {
+	if n < 1 || e.ended.Load() {
+		return false
+	}
+	if len(e.keeper.limits) == 0 {
+		return true
+	}
+	if !e.keeper.limits.Holds(int64(n)) {
+		return false
+	}
+	r := e.newRequest(int64(n))
+	r.mode = limiter.Place
+	_, a, err := e.ask(context.Background(), p, r)
+	return err == nil && a.err == nil
+}
+
+func (e *Engine) acquire(ctx context.Context, p place, n int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if n < 1 {
+		return &ConfigError{Field: "n", Value: n, Reason: "must be at least 1"}
+	}
+	if e.ended.Load() {
+		return e.reject(p.key, ErrClosed, 0)
+	}
+	if len(e.keeper.limits) == 0 {
+		return nil
+	}
+	if !e.keeper.limits.Holds(int64(n)) {
+		return e.reject(p.key, limiter.ErrExceedsCapacity, 0)
+	}
+	r := e.newRequest(int64(n))
+	r.wait = true
+	_, a, err := e.ask(ctx, p, r)
+	if err == nil && a.err != nil {
+		err = e.reject(p.key, a.err, a.at)
+	}
+	return err
+}
+
+// admit asks for leave to make one call: breaker and limiter in one step. The cell is nil when there is nothing to ask.
+func (e *Engine) admit(ctx context.Context, p place) (*cell, breaker.Permit, error) {
+	if e.ended.Load() {
+		return nil, breaker.Permit{}, e.reject(p.key, ErrClosed, 0)
+	}
+	if e.stateless {
+		return nil, breaker.Permit{}, nil
+	}
+	r := e.newRequest(1)
+	r.wait, r.breaker = true, e.keeper.hasBreaker
+	c, a, err := e.ask(ctx, p, r)
+	if err == nil && a.err != nil {
+		err = e.reject(p.key, a.err, a.at)
+	}
+	return c, a.permit, err
+}
+
+// newRequest returns a request for n tokens that is ready to be filled in and asked.
+func (e *Engine) newRequest(n int64) *request {
+	r, ok := e.keeper.requests.Get().(*request)
+	if !ok {
+		r = &request{Call: actors.NewCall[answer]()}
+	} else {
+		r.Reset()
+	}
+	r.n, r.breaker, r.wait, r.mode, r.until, r.snapshot = n, false, false, limiter.Turn, actors.Never, nil
+	return r
+}
+
+// ask has r decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection
+// if no actor could be asked. r must not be used afterwards.
+func (e *Engine) ask(ctx context.Context, p place, r *request) (*cell, answer, error) {
+	done := ctx.Done()
+	if deadline, ok := ctx.Deadline(); ok && r.wait {
+		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
+		r.until = e.system.Now() + max(0, int64(time.Until(deadline)))
+	}
+	for {
+		c, err := e.find(p)
+		if err != nil {
+			e.keeper.requests.Put(r)
+			return nil, answer{}, e.reject(p.key, err, 0)
+		}
+		switch err := e.system.Send(ctx, c, message{kind: ask, req: r}); {
+		case err == nil:
+			a, err := e.await(ctx, done, c, r)
+			return c, a, err
+		case errors.Is(err, actors.ErrRetired):
+			p.lost(c)
+		default:
+			e.keeper.requests.Put(r)
+			if errors.Is(err, actors.ErrClosed) {
+				return nil, answer{}, e.reject(p.key, err, 0)
+			}
+			return nil, answer{}, ctx.Err() // no room in the mailbox while it lasted
+		}
+	}
+}
+
+// await receives the answer, or leaves when ctx ends. If the two race, the answer wins.
+func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *request) (answer, error) {
+	var a answer
+	if done == nil {
+		a = <-r.Answered()
+	} else {
+		select {
+		case a = <-r.Answered():
+		case <-done:
+			if r.Leave() {
+				e.forsake(c, r)
+				return answer{}, ctx.Err()
+			}
+			a = <-r.Answered()
+		}
+	}
+	e.keeper.requests.Put(r)
+	return a, nil
+}
+
+// forsake tells the actor that the caller of r has left, so that its place in the line is free. From here on r is the
+// actor's, who has it in its mailbox or in its line.
+func (e *Engine) forsake(c *cell, r *request) {
+	err := e.system.Send(context.Background(), c, message{kind: cancel, req: r})
+	if errors.Is(err, actors.ErrRetired) {
+		e.keeper.requests.Put(r) // the cell could not have retired without having seen that r was left
+	}
+}
+
+// command sends a message of the given kind to the actor of c and waits until it has been carried out.
+func (e *Engine) command(c *cell, what kind, s *Snapshot) error {
+	r := e.newRequest(0)
+	r.snapshot = s
+	if err := e.system.Send(context.Background(), c, message{kind: what, req: r}); err != nil {
+		e.keeper.requests.Put(r)
+		return err
+	}
+	a := <-r.Answered()
+	e.keeper.requests.Put(r)
+	return a.err
+}
+
+// Ticket is the leave to make one call that [Engine.Admit] gave. It goes back with Done.
+type Ticket struct {
+	eng    *Engine
+	ctx    context.Context
+	place  place
+	cell   *cell
+	permit breaker.Permit
+	done   atomic.Bool
+}
+
+// Admit asks for leave to make one call, for work that does not fit in a function: breaker and limiter as in [Do], without
+// retries. It waits for the limiter as Do does. The caller makes the call and then reports its end with [Ticket.Done].
+//
+// A ticket that is never returned harms nobody else: if it was a probe's, its place is taken back at the breaker's
+// ProbeTimeout.
+func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
+	return e.ticket(ctx, place{key: key})
+}
+
+func (e *Engine) ticket(ctx context.Context, p place) (*Ticket, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, permit, err := e.admit(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{eng: e, ctx: ctx, place: p, cell: c, permit: permit}, nil
+}
+
+// Done records how the call ended, before it returns: nil is a success, and an error is judged together with the context
+// that Admit was given, as Do judges it. The first call counts, later ones do nothing.
+func (t *Ticket) Done(err error) {
+	if t.done.Swap(true) {
+		return
+	}
+	t.eng.report(t.place, t.cell, t.permit, t.eng.judge(t.ctx, err))
+}
+
+// String names the key, for logs.
+func (t *Ticket) String() string { return fmt.Sprintf("ticket for %q", t.place.key) }

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// Config is the pipeline. A nil stage is off; the zero value of any other field is its default. [New] takes a copy.
+type Config struct {
+	// Limiter is how much may start: a limiter.TokenBucket, a limiter.LeakyBucket, or several through limiter.All.
+	Limiter limiter.Limiter
+	// Breaker is when to stop calling.
+	Breaker *breaker.Policy
+	// Retry is when to try again. It holds for Do, Run and Go.
+	Retry *retry.Policy
+
+	// MaxWait is the longest that a call may stay in the limiter's queue. 0 means as long as its context allows; NoWait
+	// means never to queue. A call whose wait would be longer is refused at once.
+	MaxWait time.Duration
+	// MaxQueue is how many callers may queue for one key. Default 1024.
+	MaxQueue int
+	// Classify says what an error means for the breaker. It is asked about errors of fn while the caller's context lives,
+	// except a *Rejection, which is Ignore. Default: every error is a Failure.
+	Classify func(error) Outcome
+
+	// MaxKeys is how many keys are known at a time. When there are as many, one that equals a new key is forgotten to make
+	// room; if none is found, the call is refused with ErrKeyLimit. Default 1,048,576.
+	MaxKeys int
+	// IdleAfter is how long a key goes unused before its goroutine ends, and with it the key's state if it equals that of
+	// a new key (bucket full, breaker closed and clean). Default 5 min.
+	IdleAfter time.Duration
+
+	// Clock is where time comes from. Default clock.System(), which also works inside a testing/synctest bubble.
+	Clock clock.Clock
+	// Dispatch is how decisions reach callers. Default Published.
+	Dispatch Dispatch
+}
+
+// NoWait as Config.MaxWait means that no call ever queues.
+const NoWait time.Duration = -1
+
+// Dispatch is how decisions of an actor reach the callers. Both give the same answers.
+type Dispatch uint8
+
+const (
+	// Published has callers read what the actor has already published, and asks it only when there is something to
+	// decide. At present that holds for the outcome of a call: a success on a clean key sends no message. Admission is
+	// asked for.
+	Published Dispatch = iota
+	// Mailbox makes every decision and every outcome a message to the key's actor: the plain design, against which the
+	// other is tested and measured.
+	Mailbox
+)
+
+// String is "published" or "mailbox".
+func (d Dispatch) String() string {
+	switch d {
+	case Published:
+		return "published"
+	case Mailbox:
+		return "mailbox"
+	default:
+		return fmt.Sprintf("Dispatch(%d)", uint8(d))
+	}
+}
+
+// Outcome is what an error means for the breaker.
+type Outcome = breaker.Outcome
+
+// The outcomes. Ignore counts neither way.
+const (
+	Success = breaker.Success
+	Failure = breaker.Failure
+	Ignore  = breaker.Ignore
+)
+
+// ConfigError names a field that cannot be used, its value and why. Field is the path from Config, such as
+// "Limiter.Capacity" or "Limiter[1].RefillRate"; an argument of a method goes by its name.
+type ConfigError struct {
+	Field  string
+	Value  any
+	Reason string
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("engine: %s = %v: %s", e.Field, e.Value, e.Reason)
+}
+
+// compile checks the configuration and returns what the actors' turns and the system of actors need of it.
+func (c Config) compile() (*keeper, actors.Config, error) {
+	var errs []error
+	bad := func(field string, value any, reason string) {
+		errs = append(errs, &ConfigError{Field: field, Value: value, Reason: reason})
+	}
+	k := &keeper{maxQueue: 1024, maxWait: longestWait, hasBreaker: c.Breaker != nil}
+	if c.Limiter != nil {
+		var err error
+		k.limits, err = limiter.Compile(c.Limiter)
+		errs = append(errs, lift("Limiter", err)...)
+	}
+	rules := breaker.Policy{}
+	if c.Breaker != nil {
+		rules = *c.Breaker
+		errs = append(errs, lift("Breaker", rules.Validate())...)
+	}
+	k.rules = rules.Rules(func() uint64 { return k.generations.Add(1) })
+	if c.Retry != nil {
+		errs = append(errs, lift("Retry", c.Retry.Validate())...)
+	}
+
+	switch {
+	case c.MaxWait == NoWait:
+		k.noWait = true
+	case c.MaxWait < 0:
+		bad("MaxWait", c.MaxWait, "must not be negative, other than NoWait")
+	case c.MaxWait > 0:
+		k.maxWait = min(int64(c.MaxWait), longestWait)
+	}
+	if c.MaxQueue < 0 {
+		bad("MaxQueue", c.MaxQueue, "must not be negative (0 is the default; MaxWait: NoWait means no queue)")
+	} else if c.MaxQueue > 0 {
+		k.maxQueue = c.MaxQueue
+	}
+	if c.MaxKeys < 0 {
+		bad("MaxKeys", c.MaxKeys, "must not be negative (0 is the default)")
+	}
+	if c.IdleAfter < 0 {
+		bad("IdleAfter", c.IdleAfter, "must not be negative (0 is the default)")
+	}
+	if c.Dispatch > Mailbox {
+		bad("Dispatch", c.Dispatch, "must be Published or Mailbox")
+	}
+	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Clock: c.Clock}, errors.Join(errs...)
+}
+
+// longestWait, 73 years, bounds every stay in a queue, so that sums of instants and of tokens fit in an int64.
+const longestWait = 1 << 61
+
+// lift makes the errors of a stage errors of the engine's configuration.
+func lift(stage string, err error) []error {
+	if err == nil {
+		return nil
+	}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for i, err := range all {
+		var c ConfigError
+		switch err := err.(type) {
+		case *limiter.ConfigError:
+			c = ConfigError(*err)
+		case *breaker.ConfigError:
+			c = ConfigError(*err)
+		case *retry.ConfigError:
+			c = ConfigError(*err)
+		default:
+			continue
+		}
+		if !strings.HasPrefix(c.Field, "[") {
+			c.Field = "." + c.Field
+		}
+		c.Field = stage + c.Field
+		all[i] = &c
+	}
+	return all
+}

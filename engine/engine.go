@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// Engine guards calls. Make one with [New], end it with [Engine.Close]. Its methods may be called by any goroutine.
+type Engine struct {
+	// Set in New, never changed.
+	keeper    *keeper
+	system    *actors.System[gate, state, message]
+	stateless bool          // neither limiter nor breaker: nothing to ask an actor
+	retry     *retry.Policy // nil: no retries
+	classify  func(error) Outcome
+	clock     clock.Clock
+	dispatch  Dispatch
+
+	retried atomic.Uint64 // calls that were tried again, so that each has jitter of its own
+	ended   atomic.Bool
+	closing chan struct{} // closed when Close is first called
+
+	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
+	calls      errgroup.Group // the goroutines of Go
+	joined     chan struct{}  // closed when the last of them has ended
+}
+
+// Stats are counters of an engine; see [Engine.Stats].
+type Stats struct {
+	Keys     int    // keys known
+	Actors   int    // goroutines running for them
+	Evicted  uint64 // keys forgotten, their state having been that of a new key
+	Restarts uint64 // actors restarted after a panic in one of their turns; a fault of this library
+}
+
+// New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be used.
+func New(cfg Config) (*Engine, error) {
+	k, ac, err := cfg.compile()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		keeper:    k,
+		stateless: cfg.Limiter == nil && cfg.Breaker == nil,
+		classify:  cfg.Classify,
+		clock:     cfg.Clock,
+		dispatch:  cfg.Dispatch,
+		closing:   make(chan struct{}),
+		joined:    make(chan struct{}),
+	}
+	if e.clock == nil {
+		e.clock = clock.System()
+	}
+	if cfg.Retry != nil {
+		policy := *cfg.Retry
+		e.retry = &policy
+	}
+	ac.Clock = e.clock
+	if e.system, err = actors.New(k, ac); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close refuses new work, fails the callers that wait for the limiter or sleep between two attempts with ErrClosed, and
+// waits until every goroutine of the engine and of [Go] has ended, or ctx ends; then it returns ctx's error. It does not
+// wait for functions on their callers' goroutines: they run to their end, and their outcomes are dropped. It may be called
+// again, also at the same time.
+func (e *Engine) Close(ctx context.Context) error {
+	e.background.Lock()
+	first := !e.ended.Swap(true)
+	e.background.Unlock()
+	if first {
+		close(e.closing)
+		go func() { // ends with the last goroutine of Go
+			_ = e.calls.Wait() // none of them returns an error
+			close(e.joined)
+		}()
+	}
+	err := e.system.Close(ctx)
+	select {
+	case <-e.joined:
+		return err
+	default:
+	}
+	select {
+	case <-e.joined:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stats returns the engine's counters.
+func (e *Engine) Stats() Stats { return Stats(e.system.Stats()) }
+
+// Keys are the keys known. Keys that come or go during the iteration may or may not be among them.
+func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }
+
+// place is where a key's cell is found: under its name or, for a handle, where it was found last.
+type place struct {
+	key  string
+	cell *atomic.Pointer[cell] // nil without a handle
+}
+
+// find returns the cell, and makes one if there is none.
+func (e *Engine) find(p place) (*cell, error) {
+	if p.cell == nil {
+		return e.system.Cell(p.key)
+	}
+	if c := p.cell.Load(); c != nil {
+		return c, nil
+	}
+	c, err := e.system.Cell(p.key)
+	if err == nil {
+		p.cell.Store(c)
+	}
+	return c, err
+}
+
+// lost makes a handle forget a cell that has been retired.
+func (p place) lost(c *cell) {
+	if p.cell != nil {
+		p.cell.CompareAndSwap(c, nil)
+	}
+}
+
+// reject makes the error for a refusal; at is the instant from which a retry would be admitted, or 0.
+func (e *Engine) reject(key string, err error, at int64) error {
+	switch {
+	case errors.Is(err, actors.ErrClosed):
+		err = ErrClosed
+	case errors.Is(err, actors.ErrKeyLimit):
+		err = ErrKeyLimit
+	}
+	r := &Rejection{Key: key, Err: err, at: at}
+	if at > 0 {
+		r.now = e.system.Now
+	}
+	return r
+}

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// line is the queue of one key: the callers that wait for the limiter, first come, first served. It belongs to the key's
+// actor. A caller that leaves frees its slot at once, so that everyone behind it moves up.
+type line struct {
+	slots   []*request // nil where a caller has left; request.position is the index
+	first   int        // nobody waits in slots before this one
+	waiting int        // callers
+	tokens  int64      // that they ask for together
+	scratch []int64    // for tail
+}
+
+// newLine returns an empty line.
+func (k *keeper) newLine() *line {
+	if l, ok := k.lines.Get().(*line); ok {
+		return l
+	}
+	return &line{scratch: make([]int64, len(k.limits))}
+}
+
+// push puts r at the end.
+func (l *line) push(r *request) {
+	r.position, r.queued = len(l.slots), true
+	l.slots = append(l.slots, r)
+	l.waiting++
+	l.tokens += r.n
+}
+
+// remove takes r out, wherever it stands.
+func (l *line) remove(r *request) {
+	l.slots[r.position] = nil
+	r.queued = false
+	l.waiting--
+	l.tokens -= r.n
+	if len(l.slots) > 2*l.waiting+16 {
+		l.closeUp()
+	}
+}
+
+// closeUp closes the gaps, so that a line in which callers come and leave does not grow for ever.
+func (l *line) closeUp() {
+	n := 0
+	for _, r := range l.slots {
+		if r != nil {
+			l.slots[n] = r
+			r.position = n
+			n++
+		}
+	}
+	clear(l.slots[n:])
+	l.slots, l.first = l.slots[:n], 0
+}
+
+// head is the first that waits; nil when nobody does.
+func (l *line) head() *request {
+	for ; l.first < len(l.slots); l.first++ {
+		if r := l.slots[l.first]; r != nil {
+			return r
+		}
+	}
+	l.slots, l.first = l.slots[:0], 0
+	return nil
+}
+
+// all are those that wait, in order.
+func (l *line) all() []*request {
+	return slices.DeleteFunc(slices.Clone(l.slots), func(r *request) bool { return r == nil })
+}
+
+// tail are the words as they will be when all that wait have been served. It is valid until the next call.
+func (l *line) tail(limits limiter.Limits, words []int64, now int64) []int64 {
+	if len(limits) <= 1 {
+		limits.Behind(l.scratch, words, l.tokens)
+		return l.scratch
+	}
+	copy(l.scratch, words)
+	at := now
+	for _, r := range l.slots {
+		if r != nil {
+			at = limits.Follow(l.scratch, at, r.n)
+		}
+	}
+	return l.scratch
+}
+
+// serve grants the head of the line what it waits for, and so on as long as it is there, and returns the instant at which
+// the next one's turn comes. Those that asked for the breaker too are refused when it is open; the decision of when they
+// came is not held against them or for them.
+func (k *keeper) serve(now int64, s *state) (wake int64) {
+	l := s.line
+	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open {
+		for _, r := range l.all() {
+			if r.breaker {
+				l.remove(r)
+				k.turnAway(r, answer{err: breaker.ErrOpen, at: now + openFor})
+			}
+		}
+	}
+	for r := l.head(); r != nil; r = l.head() {
+		if at := k.limits.Ready(s.words, now, r.n, limiter.Turn); at > now {
+			return at
+		}
+		if r.breaker {
+			if at := s.circuit.Ready(k.rules, now); at > now {
+				l.remove(r)
+				k.turnAway(r, answer{err: breaker.ErrOpen, at: at})
+				continue
+			}
+		}
+		if !r.Claim() {
+			l.remove(r)
+			continue
+		}
+		a := k.grant(now, s, r)
+		l.remove(r)
+		r.Answer(a)
+	}
+	s.line = nil
+	k.lines.Put(l)
+	return actors.Never
+}
+
+// turnAway refuses r, which is out of the line, unless its caller has left.
+func (k *keeper) turnAway(r *request, a answer) {
+	if r.Claim() {
+		r.Answer(a)
+	}
+}
+
+// leave takes r, whose caller has left, out of the line if it is in it. It is not if the message found it left.
+func (k *keeper) leave(s *state, r *request) {
+	if r.queued {
+		s.line.remove(r)
+	}
+}

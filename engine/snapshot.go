@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// Snapshot is what a key is at one instant; see [Engine.Inspect].
+type Snapshot struct {
+	Key      string
+	Breaker  breaker.State    // Closed without a breaker. An open breaker whose recovery has come is half-open
+	Failures int              // counted in a row, while closed
+	OpenFor  time.Duration    // until the breaker lets a call through, if nothing else happens; 0 if it does now
+	Limits   []limiter.Status // one for each limit, in the order of limiter.All; none without a limiter
+	Waiting  int              // callers in the queue
+}
+
+// Inspect describes key, or reports false if it is not known. It does not make a key known, and does not count as use of
+// one.
+func (e *Engine) Inspect(key string) (Snapshot, bool) {
+	s := Snapshot{Key: key}
+	return s, e.toKnown(key, inspect, &s) == nil
+}
+
+// Reset makes key as new, before it returns: buckets full, breaker closed, results of calls that are still running not
+// counted. Callers that wait stay in the queue and are served from the full bucket. A key that is not known stays so.
+func (e *Engine) Reset(key string) { _ = e.toKnown(key, reset, nil) } // an error means that there is nothing to reset
+
+// ResetAll is [Engine.Reset] for every key.
+func (e *Engine) ResetAll() {
+	for key := range e.Keys() {
+		e.Reset(key)
+	}
+}
+
+var errUnknown = errors.New("engine: unknown key")
+
+// toKnown has the actor of key carry out a command, if there is such a key.
+func (e *Engine) toKnown(key string, what kind, s *Snapshot) error {
+	for {
+		c, ok := e.system.Find(key)
+		if !ok {
+			return errUnknown
+		}
+		if err := e.command(c, what, s); !errors.Is(err, actors.ErrRetired) {
+			return err
+		}
+	}
+}
+
+// inspect fills in a snapshot.
+func (k *keeper) inspect(now int64, s *state, to *Snapshot) {
+	tail, tokens := s.words, int64(0)
+	if s.line != nil {
+		tail, tokens, to.Waiting = s.line.tail(k.limits, s.words, now), s.line.tokens, s.line.waiting
+	}
+	for i := range k.limits {
+		to.Limits = append(to.Limits, k.limits.Status(i, s.words, tail, now, tokens))
+	}
+	state, failures, openFor := s.circuit.Look(k.rules, now)
+	to.Breaker, to.Failures, to.OpenFor = state, failures, time.Duration(openFor)
+}
