@@ -1,0 +1,159 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// The rows of "What the words mean" that are about trying again.
+
+// everySecond tries five times, a second apart.
+var everySecond = &retry.Policy{MaxAttempts: 5, BaseDelay: time.Second, Backoff: 1, Jitter: retry.NoJitter}
+
+// failing counts its calls and always fails with err.
+func failing(calls *int, err error) func(context.Context) error {
+	return func(context.Context) error { *calls++; return err }
+}
+
+func TestRowRetry(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error
+		calls int
+		took  time.Duration
+		same  bool // the error comes back as it is
+	}{
+		{"an ordinary error is retried", errDown, 5, 4 * time.Second, false},
+		{"a timeout while the caller's context lives is ordinary", context.DeadlineExceeded, 5, 4 * time.Second, false},
+		{"a permanent error is not", retry.Permanent(errDown), 1, 0, true},
+		{"advice is a floor", retry.After(errDown, 2*time.Second), 5, 8 * time.Second, false},
+		{"advice above MaxDelay: give up now", retry.After(errDown, time.Minute), 1, 0, false},
+		{"our own rejection is not retried", &engine.Rejection{Key: "other", Err: limiter.ErrLimited}, 1, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
+				var calls int
+				start := time.Now()
+				err := eng.Run(t.Context(), "k", failing(&calls, c.err))
+				require.Equal(t, c.calls, calls)
+				require.Equal(t, c.took, time.Since(start), "never a sleep after the last failure")
+				exhausted, isExhausted := errors.AsType[*retry.ExhaustedError](err)
+				require.Equal(t, !c.same, isExhausted)
+				if isExhausted {
+					require.Equal(t, c.calls, exhausted.Attempts)
+				}
+				if want := retry.Strip(c.err); c.same {
+					require.True(t, err == want, "%v is not %v itself", err, want)
+				} else {
+					require.ErrorIs(t, err, want)
+				}
+			})
+		})
+	}
+}
+
+func TestRowRetryNotIntoADeadDeadline(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		var calls int
+		start := time.Now()
+		err := eng.Run(ctx, "k", failing(&calls, errDown))
+		exhausted, ok := errors.AsType[*retry.ExhaustedError](err)
+		require.True(t, ok)
+		require.Equal(t, 3, exhausted.Attempts)
+		require.Equal(t, 2*time.Second, time.Since(start), "it gives up instead of sleeping into the deadline")
+	})
+}
+
+func TestRowRetryMaxElapsed(t *testing.T) {
+	policy := *everySecond
+	policy.MaxElapsed = 2500 * time.Millisecond
+	eachDispatch(t, engine.Config{Retry: &policy}, func(t *testing.T, eng *engine.Engine) {
+		var calls int
+		require.ErrorIs(t, eng.Run(t.Context(), "k", failing(&calls, errDown)), errDown)
+		require.Equal(t, 3, calls)
+	})
+}
+
+func TestRowRetryNotOnceTheCallersContextIsDone(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		err := eng.Run(ctx, "k", func(context.Context) error { calls++; cancel(); return errDown })
+		require.True(t, err == errDown)
+		require.Equal(t, 1, calls)
+	})
+}
+
+func TestRowRetryCancelledDuringTheBackoff(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(1500*time.Millisecond, cancel)
+		var calls int
+		err := eng.Run(ctx, "k", failing(&calls, errDown))
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errDown)
+		require.Equal(t, 2, calls)
+	})
+}
+
+func TestRowBreakerOpensDuringRetries(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(2)}, func(t *testing.T, eng *engine.Engine) {
+		var calls int
+		start := time.Now()
+		err := eng.Run(t.Context(), "k", failing(&calls, errDown))
+		r := rejected(t, err, breaker.ErrOpen)
+		require.ErrorIs(t, err, errDown, "and the last real error")
+		require.Equal(t, 4*time.Second, r.RetryAfter())
+		require.Equal(t, 2, calls)
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+func TestRetriesAreSpreadByTheSeed(t *testing.T) {
+	took := func(t *testing.T, seed uint64) (all []time.Duration) {
+		policy := &retry.Policy{MaxAttempts: 3, BaseDelay: time.Second, Seed: seed}
+		synctest.Test(t, func(t *testing.T) {
+			eng := start(t, engine.Config{Retry: policy})
+			for range 5 {
+				start := time.Now()
+				require.ErrorIs(t, eng.Run(t.Context(), "k", fail), errDown)
+				all = append(all, time.Since(start))
+			}
+		})
+		return all
+	}
+	first := took(t, 7)
+	require.Equal(t, first, took(t, 7), "a seed replays")
+	require.NotEqual(t, first, took(t, 8))
+	require.NotEqual(t, first[0], first[1], "each call has jitter of its own")
+	require.NotEqual(t, took(t, 0), took(t, 0), "without a seed it is random")
+}
+
+func TestDoReturnsWhatTheFunctionReturned(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
+		calls := 0
+		v, err := engine.Do(t.Context(), eng, "k", func(context.Context) (string, error) {
+			if calls++; calls < 3 {
+				return "", errDown
+			}
+			return "value", nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, "value", v)
+		v, err = engine.DoKey(t.Context(), eng.Key("k"), func(context.Context) (string, error) { return "again", nil })
+		require.NoError(t, err)
+		require.Equal(t, "again", v)
+	})
+}
