@@ -116,7 +116,7 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after another
 	if [ "$$count" -eq 0 ]; then echo "no fuzz targets found"; exit 1; fi; \
 	for target; do \
 		at=$$((at + 1)); echo "[$$at/$$count] $${target#*:} in $${target%:*} for $(FUZZTIME)"; \
-		$(GO) test -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
+		$(GO) test -run='^$$' -fuzz="^$${target#*:}\$$" -fuzzminimizetime=5x -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
 	done
 
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each

@@ -31,7 +31,8 @@ type Policy struct {
 	// that hangs or is forgotten cannot hold the breaker half-open. Default 30 s.
 	ProbeTimeout time.Duration
 	// ForgetAfter is how long after the last outcome a breaker is as good as new: its counted failures, and a recovery
-	// that nobody tried, are forgotten. Default: the larger of 1 min and 10 × RecoveryTimeout.
+	// that nobody tried, are forgotten. A ForgetAfter of at most RecoveryTimeout therefore closes the breaker when the
+	// recovery timeout has passed, without a probe. Default: the larger of 1 min and 10 × RecoveryTimeout.
 	ForgetAfter time.Duration
 }
 
@@ -90,8 +91,8 @@ type Rules struct {
 	generation                   func() uint64
 }
 
-// Rules returns the compiled form of p, which must be valid. generation must answer a number that it never answered
-// before; circuits that share it never have a generation in common.
+// Rules returns the compiled form of p, which must be valid. generation must answer a number above 0 that it never
+// answered before; circuits that share it never have a generation in common.
 func (p Policy) Rules(generation func() uint64) *Rules {
 	recovery := orElse(p.RecoveryTimeout, 5*time.Second)
 	return &Rules{

@@ -165,10 +165,13 @@ func lift(stage string, err error) []error {
 		default:
 			continue
 		}
-		if !strings.HasPrefix(c.Field, "[") {
-			c.Field = "." + c.Field
+		switch {
+		case c.Field == stage: // the stage itself
+		case strings.HasPrefix(c.Field, "["):
+			c.Field = stage + c.Field
+		default:
+			c.Field = stage + "." + c.Field
 		}
-		c.Field = stage + c.Field
 		all[i] = &c
 	}
 	return all

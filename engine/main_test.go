@@ -85,3 +85,5 @@ func oneEvery(d time.Duration) limiter.TokenBucket {
 
 // opensAfter is a breaker that opens after n failures for 5 s.
 func opensAfter(n int) *breaker.Policy { return &breaker.Policy{FailureThreshold: n} }
+
+func isClosed(err error) bool { return errors.Is(err, engine.ErrClosed) }

@@ -71,7 +71,7 @@ func (a all) compile(to Limits, path string, bad func(*ConfigError)) Limits {
 	}
 	for i, l := range a {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if l == nil {
+		if isNil(l) {
 			bad(&ConfigError{at, nil, "must not be nil"})
 			continue
 		}

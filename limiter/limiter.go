@@ -8,7 +8,8 @@
 //
 // Everything is counted in whole nanoseconds (the generic cell rate algorithm, ITU-T I.371, in its virtual scheduling
 // form): a bucket is one 64-bit word, the instant at which it is full again. So no window of any length ever admits
-// more than capacity + rate × time, and what the rounding withholds is below 1 ns per token.
+// more than capacity + rate × time, and what the rounding withholds is below 1 ns per token. (A rate given as a float64, to
+// [PerSecond], is taken for what the quotient of two float64 is.)
 package limiter
 
 import (
@@ -57,7 +58,7 @@ func (e *ConfigError) Error() string {
 
 // Compile checks l and returns the limits that it stands for, several for an [All].
 func Compile(l Limiter) (Limits, error) {
-	if l == nil {
+	if isNil(l) {
 		return nil, &ConfigError{Field: "Limiter", Value: nil, Reason: "must not be nil"}
 	}
 	var errs []error
@@ -71,4 +72,18 @@ func Compile(l Limiter) (Limits, error) {
 func validate(l Limiter) error {
 	_, err := Compile(l)
 	return err
+}
+
+// isNil reports whether there is no limiter in l. Limiters are values, but a pointer to one is a Limiter too.
+func isNil(l Limiter) bool {
+	switch l := l.(type) {
+	case nil:
+		return true
+	case *TokenBucket:
+		return l == nil
+	case *LeakyBucket:
+		return l == nil
+	default:
+		return false
+	}
 }

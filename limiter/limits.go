@@ -6,7 +6,7 @@ import (
 )
 
 // Limit is a bucket ready for arithmetic. Its state is one word, an int64 of nanoseconds that belongs to the caller: the
-// instant at which the bucket is full (a leaky bucket: empty) again. The word only grows.
+// instant at which the bucket is full (a leaky bucket: empty) again. The word only grows. Instants are not negative.
 type Limit struct {
 	interval int64 // between two tokens, at least 1
 	burst    int64 // capacity × interval
@@ -60,7 +60,7 @@ func (l Limits) Ready(words []int64, now, n int64, mode Mode) int64 {
 // ready follows from the rule that the word after the debit, word + cost, may lie at most burst after the instant of the
 // debit. A word in the past counts as that instant, and then any n within the capacity may go.
 func (l *Limit) ready(word, n int64, mode Mode) int64 {
-	if l.paced && mode == Turn {
+	if word == Never || l.paced && mode == Turn {
 		return word
 	}
 	// word - burst first: both are within ±2^62, and the sum is below word since n × interval ≤ burst.
@@ -78,7 +78,7 @@ func (l Limits) Debit(words []int64, at, n int64) {
 // the places for them. Token buckets have no places.
 func (l Limits) HasRoom(words []int64, now, waiting, n int64) bool {
 	for i := range l {
-		if l[i].paced && waiting+n > l[i].places(words[i], now) {
+		if l[i].paced && n > l[i].places(words[i], now)-waiting {
 			return false
 		}
 	}
@@ -121,7 +121,7 @@ func (l Limits) Status(i int, words, tail []int64, now, waiting int64) Status {
 	limit := &l[i]
 	used := max(0, words[i]-now)
 	s := Status{
-		Available: float64(limit.burst-used) / float64(limit.interval),
+		Available: max(0, float64(limit.burst-used)/float64(limit.interval)),
 		Queued:    int(waiting),
 		Wait:      time.Duration(max(0, limit.ready(tail[i], 1, Turn)-now)),
 	}

@@ -22,7 +22,7 @@ type Rate struct {
 func Per(n int64, d time.Duration) Rate { return Rate{count: n, per: d} }
 
 // PerSecond is tokens tokens every second, fractions allowed: PerSecond(0.5) is one every two seconds. It must be
-// positive and finite.
+// positive and finite. It is as exact as a float64, one part in 2^53; Per is exact.
 func PerSecond(tokens float64) Rate { return Rate{hertz: tokens, isFreq: true} }
 
 // String is the rate as it was given: "100/1m0s" or "0.5/s".

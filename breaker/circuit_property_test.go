@@ -1,0 +1,122 @@
+package breaker_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+var seed = flag.Uint64("breaker.seed", 0, "run the property tests of this package with this seed alone")
+
+// seeds runs a property with n seeds, or with the one of the flag, and says how to replay the one that fails.
+func seeds(t *testing.T, n uint64, property func(*rand.Rand) error) {
+	t.Helper()
+	first, last := uint64(1), n
+	if *seed != 0 {
+		first, last = *seed, *seed
+	}
+	for s := first; s <= last; s++ {
+		if err := property(rand.New(rand.NewPCG(s, 0))); err != nil {
+			t.Fatalf("%v\nreplay: go test ./breaker -run '^%s$' -breaker.seed=%d", err, t.Name(), s)
+		}
+	}
+}
+
+// randomOutcome has more failures than others, or the breaker would seldom open.
+func randomOutcome(r *rand.Rand) breaker.Outcome {
+	return []breaker.Outcome{breaker.Failure, breaker.Failure, breaker.Success, breaker.Ignore}[r.IntN(4)]
+}
+
+// edge is a step to the next instant at which something happens, or to just before or after it.
+func (m *machine) edge(r *rand.Rand) time.Duration {
+	at := []int64{m.Ready(m.rules, m.now), m.LeaseEnds(), m.CleanAt(m.rules)}[r.IntN(3)]
+	if at <= m.now || at > m.now+1000 {
+		return time.Duration(r.IntN(4))
+	}
+	return time.Duration(max(0, at-m.now+r.Int64N(3)-1))
+}
+
+func TestCircuitEqualsTheNaiveModel(t *testing.T) {
+	seen := map[breaker.State]int{}
+	seeds(t, 700, func(r *rand.Rand) error {
+		d := newDuel(t, randomPolicy(r))
+		for range 60 {
+			var err error
+			switch r.IntN(4) {
+			case 0:
+				d.advance(d.edge(r))
+				err = d.compare()
+			case 1, 2:
+				err = d.call()
+			default:
+				if i := r.IntN(len(d.permits) + 1); i < len(d.permits) && !d.reported[i] {
+					err = d.end(i, randomOutcome(r))
+				}
+			}
+			if err != nil {
+				return err
+			}
+			seen[d.machine.look().state]++
+		}
+		return nil
+	})
+	if *seed == 0 {
+		for _, s := range []breaker.State{breaker.Closed, breaker.Open, breaker.HalfOpen} {
+			require.Greater(t, seen[s], 3000, "the schedules hardly ever were %v", s)
+		}
+	}
+}
+
+// The circuit is lazy: what falls due takes effect when somebody looks. One that is looked at all the time must never
+// answer anything else.
+func TestLazyEqualsEager(t *testing.T) {
+	seeds(t, 500, func(r *rand.Rand) error {
+		p := randomPolicy(r)
+		lazy, eager := newMachine(t, p), newMachine(t, p)
+		var permits [][2]breaker.Permit
+		for range 50 {
+			until := lazy.now + int64(lazy.edge(r))
+			lazy.now = until
+			for eager.now < until {
+				eager.now = min(until, eager.now+r.Int64N(3)+1)
+				eager.Advance(eager.rules, eager.now)
+			}
+			if i := r.IntN(len(permits) + 1); i < len(permits) && r.IntN(2) == 0 {
+				o := randomOutcome(r)
+				lazy.report(permits[i][0], o)
+				eager.report(permits[i][1], o)
+			} else {
+				a, passed := lazy.call()
+				b, passes := eager.call()
+				if passed != passes || a != b {
+					return fmt.Errorf("%+v at %d: lazy %v %+v, eager %v %+v", p, until, passed, a, passes, b)
+				}
+				if passed {
+					permits = append(permits, [2]breaker.Permit{a, b})
+				}
+			}
+			if a, b := answers(lazy), answers(eager); a != b {
+				return fmt.Errorf("%+v at %d: lazy %+v, eager %+v", p, until, a, b)
+			}
+		}
+		return nil
+	})
+}
+
+// answered is everything that can be asked of a circuit.
+type answered struct {
+	look                    look
+	ready, cleanAt, leaseAt int64
+	generation              uint64
+	clean                   bool
+}
+
+func answers(m *machine) answered {
+	return answered{m.look(), m.Ready(m.rules, m.now), m.CleanAt(m.rules), m.LeaseEnds(), m.Generation(), m.Clean()}
+}

@@ -1,0 +1,66 @@
+package breaker_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// duel is a circuit and the model of it, given the same schedule.
+type duel struct {
+	*machine
+	model    *model
+	policy   breaker.Policy
+	permits  []breaker.Permit
+	visits   []*visit
+	periods  map[uint64]*period // by generation
+	reported []bool
+}
+
+func newDuel(t testing.TB, p breaker.Policy) *duel {
+	return &duel{machine: newMachine(t, p), model: newModel(p), policy: p, periods: map[uint64]*period{}}
+}
+
+// call asks both for leave.
+func (d *duel) call() error {
+	want := d.model.ready(d.now)
+	if got := max(d.now, d.Ready(d.rules, d.now)); got != want {
+		return fmt.Errorf("%+v at %d: ready at %d, the model has %d", d.policy, d.now, got, want)
+	}
+	if p, ok := d.machine.call(); ok {
+		d.permits, d.visits = append(d.permits, p), append(d.visits, d.model.admit(d.now))
+		d.reported = append(d.reported, false)
+	}
+	return d.compare()
+}
+
+// end reports the outcome of call i, which was not reported before.
+func (d *duel) end(i int, o breaker.Outcome) error {
+	d.reported[i] = true
+	d.machine.report(d.permits[i], o)
+	d.model.report(d.now, d.visits[i], o)
+	return d.compare()
+}
+
+// compare looks at both, and at what holds in every state.
+func (d *duel) compare() error {
+	want := d.model.look(d.now)
+	if got := d.machine.look(); got != want {
+		return fmt.Errorf("%+v at %d: looks %+v, the model %+v", d.policy, d.now, got, want)
+	}
+	p := d.model.present(d.now)
+	if known, ok := d.periods[d.Generation()]; ok && known != p {
+		return fmt.Errorf("%+v at %d: generation %d for two periods", d.policy, d.now, d.Generation())
+	}
+	d.periods[d.Generation()] = p
+	if n := len(d.model.inFlight(p)); n > d.policy.HalfOpenProbes {
+		return fmt.Errorf("%+v at %d: %d probes in flight", d.policy, d.now, n)
+	}
+	later := *d.machine // liveness: whoever reports nothing is waited for no longer than this
+	later.now += int64(d.policy.ProbeTimeout + d.policy.RecoveryTimeout)
+	if _, ok := later.call(); !ok {
+		return fmt.Errorf("%+v at %d: no call passes even at %d", d.policy, d.now, later.now)
+	}
+	return nil
+}

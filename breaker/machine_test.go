@@ -1,0 +1,65 @@
+package breaker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// machine is a circuit with its rules and a clock that the test moves.
+type machine struct {
+	breaker.Circuit
+	rules *breaker.Rules
+	now   int64
+}
+
+func newMachine(t testing.TB, p breaker.Policy) *machine {
+	t.Helper()
+	require.NoError(t, p.Validate())
+	m := &machine{rules: p.Rules(counter())}
+	m.Renew(m.rules)
+	return m
+}
+
+func (m *machine) advance(d time.Duration) { m.now += int64(d) }
+
+// call is a call as the engine makes it; ok is false when the circuit is not ready.
+func (m *machine) call() (p breaker.Permit, ok bool) {
+	if m.Ready(m.rules, m.now) > m.now {
+		return p, false
+	}
+	return m.Admit(m.rules, m.now), true
+}
+
+func (m *machine) report(p breaker.Permit, o breaker.Outcome) { m.Report(m.rules, m.now, p, o) }
+
+// must is a call that has to pass.
+func (m *machine) must(t testing.TB) breaker.Permit {
+	t.Helper()
+	p, ok := m.call()
+	require.True(t, ok, "refused at %v", time.Duration(m.now))
+	return p
+}
+
+// ends makes n calls, each with outcome o.
+func (m *machine) ends(t testing.TB, n int, o breaker.Outcome) {
+	t.Helper()
+	for range n {
+		m.report(m.must(t), o)
+	}
+}
+
+func (m *machine) look() look {
+	s, failures, openFor := m.Look(m.rules, m.now)
+	return look{s, failures, time.Duration(openFor)}
+}
+
+// look is the answer of Circuit.Look.
+type look struct {
+	state    breaker.State
+	failures int
+	openFor  time.Duration
+}

@@ -1,0 +1,112 @@
+package breaker_test
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+const second = int64(time.Second)
+
+// counter answers 1, 2, 3 ...: the generations of a test.
+func counter() func() uint64 {
+	var n uint64
+	return func() uint64 { n++; return n }
+}
+
+func TestTheDefaultsAreAsDocumented(t *testing.T) {
+	require.NoError(t, breaker.Policy{}.Validate())
+	r := breaker.Policy{}.Rules(counter())
+	var c breaker.Circuit
+	c.Renew(r)
+	for range 4 {
+		c.Report(r, 0, c.Admit(r, 0), breaker.Failure)
+	}
+	require.Equal(t, 60*second, c.CleanAt(r), "forgotten after 1 min")
+	require.Zero(t, c.Ready(r, 0), "four failures: closed")
+	c.Report(r, 0, c.Admit(r, 0), breaker.Failure)
+	require.Equal(t, 5*second, c.Ready(r, 0), "the fifth opens it for 5 s")
+	p := c.Admit(r, 5*second)
+	require.Equal(t, 35*second, p.Lease, "a probe may take 30 s")
+	require.Equal(t, 40*second, c.Ready(r, 5*second), "one probe at a time")
+	c.Report(r, 6*second, p, breaker.Success)
+	require.True(t, c.Clean(), "one success closes it")
+}
+
+func TestForgetAfterFollowsALongRecovery(t *testing.T) {
+	for _, test := range []struct{ recovery, want time.Duration }{
+		{time.Nanosecond, time.Minute},
+		{6 * time.Second, time.Minute},
+		{7 * time.Second, 70 * time.Second},
+		{time.Hour, 10 * time.Hour},
+		{1 << 61, (1 << 61) / 10 * 10}, // 10 × would not fit; never above 2^61
+	} {
+		r := breaker.Policy{FailureThreshold: 2, RecoveryTimeout: test.recovery}.Rules(counter())
+		var c breaker.Circuit
+		c.Report(r, 0, c.Admit(r, 0), breaker.Failure)
+		require.Equal(t, test.want, time.Duration(c.CleanAt(r)), "RecoveryTimeout %v", test.recovery)
+	}
+}
+
+func TestValidateNamesEveryBadField(t *testing.T) {
+	const negative = "must not be negative (0 is the default)"
+	const long = "must be at most 2^61 ns (73 years)"
+	const limit = time.Duration(1 << 61)
+	for _, test := range []struct {
+		policy breaker.Policy
+		want   []breaker.ConfigError
+	}{
+		{breaker.Policy{}, nil},
+		{breaker.Policy{1, limit, 1, 1, limit, limit}, nil},
+		{breaker.Policy{math.MaxInt, 1, math.MaxInt, math.MaxInt, 1, 1}, nil},
+		{breaker.Policy{FailureThreshold: -1}, []breaker.ConfigError{{"FailureThreshold", -1, negative}}},
+		{breaker.Policy{HalfOpenSuccesses: math.MinInt}, []breaker.ConfigError{{"HalfOpenSuccesses", math.MinInt, negative}}},
+		{breaker.Policy{HalfOpenProbes: -3}, []breaker.ConfigError{{"HalfOpenProbes", -3, negative}}},
+		{breaker.Policy{RecoveryTimeout: -1}, []breaker.ConfigError{{"RecoveryTimeout", time.Duration(-1), negative}}},
+		{breaker.Policy{RecoveryTimeout: limit + 1}, []breaker.ConfigError{{"RecoveryTimeout", limit + 1, long}}},
+		{breaker.Policy{ProbeTimeout: -time.Hour}, []breaker.ConfigError{{"ProbeTimeout", -time.Hour, negative}}},
+		{breaker.Policy{ProbeTimeout: math.MaxInt64}, []breaker.ConfigError{{"ProbeTimeout", time.Duration(math.MaxInt64), long}}},
+		{breaker.Policy{ForgetAfter: math.MinInt64}, []breaker.ConfigError{{"ForgetAfter", time.Duration(math.MinInt64), negative}}},
+		{breaker.Policy{ForgetAfter: limit + 1}, []breaker.ConfigError{{"ForgetAfter", limit + 1, long}}},
+		{breaker.Policy{-1, -2, -3, -4, -5, -6}, []breaker.ConfigError{
+			{"FailureThreshold", -1, negative}, {"HalfOpenSuccesses", -3, negative}, {"HalfOpenProbes", -4, negative},
+			{"RecoveryTimeout", time.Duration(-2), negative}, {"ProbeTimeout", time.Duration(-5), negative},
+			{"ForgetAfter", time.Duration(-6), negative},
+		}},
+	} {
+		err := test.policy.Validate()
+		if test.want == nil {
+			require.NoError(t, err)
+			continue
+		}
+		var got []breaker.ConfigError
+		for _, part := range err.(interface{ Unwrap() []error }).Unwrap() {
+			got = append(got, *part.(*breaker.ConfigError))
+		}
+		require.Equal(t, test.want, got)
+		first, ok := errors.AsType[*breaker.ConfigError](err)
+		require.True(t, ok)
+		require.Equal(t, test.want[0], *first)
+	}
+}
+
+func TestErrorsCarryThePrefixOfThePackage(t *testing.T) {
+	require.EqualError(t, breaker.ErrOpen, "breaker: open")
+	require.EqualError(t, breaker.Policy{FailureThreshold: -1}.Validate(),
+		"breaker: FailureThreshold = -1: must not be negative (0 is the default)")
+}
+
+func TestStrings(t *testing.T) {
+	for want, s := range map[string]interface{ String() string }{
+		"closed": breaker.Closed, "open": breaker.Open, "half-open": breaker.HalfOpen, "State(3)": breaker.State(3),
+		"success": breaker.Success, "failure": breaker.Failure, "ignore": breaker.Ignore, "Outcome(255)": breaker.Outcome(255),
+	} {
+		require.Equal(t, want, s.String())
+	}
+	require.Equal(t, breaker.Closed, *new(breaker.State), "the zero State")
+}

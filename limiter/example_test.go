@@ -1,0 +1,131 @@
+package limiter_test
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// The pure arithmetic: a bucket is a word, time is an argument.
+func Example() {
+	limits, err := limiter.Compile(limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(10, time.Second)})
+	if err != nil {
+		panic(err)
+	}
+	words := make([]int64, len(limits))
+	limits.Reset(words, 0)
+	for _, ms := range []int64{0, 10, 20, 100, 101} {
+		now := ms * int64(time.Millisecond)
+		if ready := limits.Ready(words, now, 1, limiter.Place); ready > now {
+			fmt.Printf("at %3d ms: retry in %v\n", ms, time.Duration(ready-now))
+			continue
+		}
+		limits.Debit(words, now, 1)
+		fmt.Printf("at %3d ms: passes, %.1f left\n", ms, limits.Status(0, words, words, now, 0).Available)
+	}
+	// Output:
+	// at   0 ms: passes, 1.0 left
+	// at  10 ms: passes, 0.1 left
+	// at  20 ms: retry in 80ms
+	// at 100 ms: passes, 0.0 left
+	// at 101 ms: retry in 99ms
+}
+
+// door is a limiter without the engine: one state, one goroutine at a time.
+type door struct {
+	limits limiter.Limits
+	words  []int64
+	birth  time.Time
+}
+
+func newDoor(l limiter.Limiter, birth time.Time) (*door, error) {
+	limits, err := limiter.Compile(l)
+	if err != nil {
+		return nil, err
+	}
+	return &door{limits: limits, words: make([]int64, len(limits)), birth: birth}, nil
+}
+
+func (d *door) allow(now time.Time, n int64) error {
+	at := int64(now.Sub(d.birth))
+	switch {
+	case !d.limits.Holds(n):
+		return limiter.ErrExceedsCapacity
+	case d.limits.Ready(d.words, at, n, limiter.Place) > at:
+		return limiter.ErrLimited
+	}
+	d.limits.Debit(d.words, at, n)
+	return nil
+}
+
+// Without the engine: a caller that owns the state and asks the time itself.
+func ExampleCompile() {
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	d, err := newDoor(limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(1)}, noon)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(d.allow(noon, 4))
+	fmt.Println(d.allow(noon, 3))
+	fmt.Println(d.allow(noon.Add(500*time.Millisecond), 1))
+	fmt.Println(d.allow(noon.Add(time.Second), 1))
+	// Output:
+	// limiter: more than the capacity
+	// <nil>
+	// limiter: limited
+	// <nil>
+}
+
+// All or nothing: bursts of three, but no more than four in a minute.
+func ExampleAll() {
+	d, err := newDoor(limiter.All(
+		limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(1)},
+		limiter.TokenBucket{Capacity: 4, RefillRate: limiter.Per(4, time.Minute)},
+	), time.Unix(0, 0))
+	if err != nil {
+		panic(err)
+	}
+	for s := int64(0); s <= 4; s += 2 {
+		fmt.Println(s, "s:", d.allow(time.Unix(s, 0), 2))
+	}
+	// Output:
+	// 0 s: <nil>
+	// 2 s: <nil>
+	// 4 s: limiter: limited
+}
+
+// A leaky bucket spaces evenly what comes in one heap.
+func ExampleLimits_Follow() {
+	limits, err := limiter.Compile(limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.PerSecond(2)})
+	if err != nil {
+		panic(err)
+	}
+	words := []int64{0}
+	var at int64
+	for range 4 {
+		at = limits.Follow(words, at, 1)
+		fmt.Println(time.Duration(at))
+	}
+	// Output:
+	// 0s
+	// 500ms
+	// 1s
+	// 1.5s
+}
+
+// Every field that cannot be used is named.
+func ExampleConfigError() {
+	_, err := limiter.Compile(limiter.All(
+		limiter.TokenBucket{Capacity: 0, RefillRate: limiter.PerSecond(-1)},
+		limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.PerSecond(10)},
+	))
+	fmt.Println(err)
+	fault, _ := errors.AsType[*limiter.ConfigError](err)
+	fmt.Println(fault.Field)
+	// Output:
+	// limiter: [0].RefillRate = -1/s: must be positive
+	// limiter: [0].Capacity = 0: must be at least 1
+	// [0].RefillRate
+}

@@ -1,0 +1,58 @@
+package limiter_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+const (
+	ms     = int64(time.Millisecond)
+	second = int64(time.Second)
+)
+
+// key is what the engine keeps for one key, the words of its limits, with the steps in which the engine uses them.
+type key struct {
+	limits limiter.Limits
+	words  []int64
+}
+
+func newKey(t testing.TB, l limiter.Limiter, now int64) *key {
+	t.Helper()
+	limits, err := limiter.Compile(l)
+	require.NoError(t, err)
+	k := &key{limits: limits, words: make([]int64, len(limits))}
+	limits.Reset(k.words, now)
+	return k
+}
+
+func (k *key) ready(now, n int64, mode limiter.Mode) int64 {
+	return k.limits.Ready(k.words, now, n, mode)
+}
+
+// try is one decision: Allow with limiter.Place, an Acquire that need not queue with limiter.Turn.
+func (k *key) try(now, n int64, mode limiter.Mode) bool {
+	if !k.limits.Holds(n) || k.ready(now, n, mode) > now {
+		return false
+	}
+	k.limits.Debit(k.words, now, n)
+	return true
+}
+
+func (k *key) allow(now, n int64) bool { return k.try(now, n, limiter.Place) }
+
+// drain takes single tokens at now until there are none, and counts them, to 1000 at most.
+func (k *key) drain(now int64) (n int) {
+	for n < 1000 && k.allow(now, 1) {
+		n++
+	}
+	return n
+}
+
+// status is the status of limit i with nobody waiting.
+func (k *key) status(i int, now int64) limiter.Status {
+	return k.limits.Status(i, k.words, k.words, now, 0)
+}
