@@ -28,7 +28,8 @@ type Config struct {
 	// MaxQueue is how many callers may queue for one key. Default 1024.
 	MaxQueue int
 	// Classify says what an error means for the breaker. It is asked about errors of fn while the caller's context lives,
-	// except a *Rejection, which is Ignore. Default: every error is a Failure.
+	// except a *Rejection, which is Ignore. Default: every error is a Failure, also one that is not worth a retry: return
+	// Ignore for an answer that is the caller's own fault, as a 404 or a 429, so that it does not open the breaker.
 	Classify func(error) Outcome
 
 	// MaxKeys is how many keys are known at a time. When there are as many, one that equals a new key is forgotten to make

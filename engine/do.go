@@ -43,7 +43,7 @@ type Result[T any] struct {
 }
 
 // Go is the asynchronous [Do]: it runs on a goroutine of its own, and exactly one Result comes on the channel, which need
-// not be received. Should fn end its goroutine with runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered.
+// not be received. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered.
 // [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
 	results := make(chan Result[T], 1)
@@ -97,6 +97,9 @@ func (e *Engine) run(ctx context.Context, p place, fn func(context.Context) erro
 			return final
 		}
 		last = retry.Strip(err)
+		if err := e.foresee(p, delay); err != nil {
+			return afterFailure(err, last)
+		}
 		if err := e.sleep(ctx, p, delay); err != nil {
 			return afterFailure(err, last)
 		}
@@ -171,6 +174,19 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 			return // closed, or no room for a key: then there is no breaker to count for
 		}
 	}
+}
+
+// foresee refuses now an attempt after delay that the breaker is sure to refuse then: no backoff is slept for nothing. A
+// breaker that has a probe out is not sure of anything.
+func (e *Engine) foresee(p place, delay time.Duration) error {
+	if !e.keeper.hasBreaker {
+		return nil
+	}
+	s, known := e.Inspect(p.key)
+	if !known || s.Breaker != breaker.Open || s.OpenFor <= delay {
+		return nil
+	}
+	return e.reject(p.key, breaker.ErrOpen, e.system.Now()+int64(s.OpenFor))
 }
 
 // sleep waits between two attempts. The error is ctx's, or a *Rejection with ErrClosed.

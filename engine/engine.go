@@ -75,6 +75,8 @@ func New(cfg Config) (*Engine, error) {
 // waits until every goroutine of the engine and of [Go] has ended, or ctx ends; then it returns ctx's error. It does not
 // wait for functions on their callers' goroutines: they run to their end, and their outcomes are dropped. It may be called
 // again, also at the same time.
+//
+// Give it a context of its own, with a timeout: one that a signal has just cancelled makes Close return at once.
 func (e *Engine) Close(ctx context.Context) error {
 	e.background.Lock()
 	first := !e.ended.Swap(true)

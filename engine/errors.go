@@ -43,8 +43,8 @@ func (r *Rejection) RetryAfter() time.Duration {
 }
 
 func (r *Rejection) Error() string {
-	if after := r.RetryAfter(); after > 0 {
-		return fmt.Sprintf("engine: key %q: %v (retry after %v)", r.Key, r.Err, after)
+	if after := r.RetryAfter(); after >= time.Millisecond {
+		return fmt.Sprintf("engine: key %q: %v (retry after %v)", r.Key, r.Err, after.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("engine: key %q: %v", r.Key, r.Err)
 }

@@ -115,9 +115,34 @@ func TestRowBreakerOpensDuringRetries(t *testing.T) {
 		err := eng.Run(t.Context(), "k", failing(&calls, errDown))
 		r := rejected(t, err, breaker.ErrOpen)
 		require.ErrorIs(t, err, errDown, "and the last real error")
-		require.Equal(t, 4*time.Second, r.RetryAfter())
+		require.Equal(t, 5*time.Second, r.RetryAfter())
 		require.Equal(t, 2, calls)
-		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, time.Second, time.Since(start), "no backoff is slept for nothing")
+	})
+}
+
+func TestRowBreakerOpensDuringRetriesAndRecoversWithinTheBackoff(t *testing.T) {
+	cfg := engine.Config{Retry: everySecond, Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Second}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		calls := 0
+		require.NoError(t, eng.Run(t.Context(), "k", func(context.Context) error {
+			if calls++; calls < 3 {
+				return errDown
+			}
+			return nil
+		}))
+		require.Equal(t, 3, calls, "each attempt came when the breaker let a probe through")
+	})
+}
+
+func TestRowBreakerOpensDuringRetriesByOthers(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(2)}, func(t *testing.T, eng *engine.Engine) {
+		time.AfterFunc(500*time.Millisecond, func() { _ = eng.Run(context.Background(), "k", fail) })
+		var calls int
+		err := eng.Run(t.Context(), "k", failing(&calls, errDown))
+		rejected(t, err, breaker.ErrOpen)
+		require.ErrorIs(t, err, errDown)
+		require.Equal(t, 1, calls)
 	})
 }
 

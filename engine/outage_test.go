@@ -1,0 +1,76 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/clock/clocktest"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// TestAnHourOfOutage lives through an hour in which the upstream is down for the middle fifty minutes: a call every second,
+// with retries, limits and a breaker. It takes milliseconds, on a mock clock that is moved by hand and in a plain bubble.
+func TestAnHourOfOutage(t *testing.T) {
+	t.Run("mock clock", func(t *testing.T) {
+		begin := time.Now()
+		clocktest.Run(t, func(t *testing.T, m *clocktest.Mock) { anHourOfOutage(t, m, m.Advance) })
+		t.Logf("an hour took %v of real time", time.Since(begin))
+	})
+	t.Run("plain bubble", func(t *testing.T) {
+		begin := time.Now()
+		synctest.Test(t, func(t *testing.T) {
+			anHourOfOutage(t, clock.System(), func(d time.Duration) { time.Sleep(d); synctest.Wait() })
+		})
+		t.Logf("an hour took %v of real time", time.Since(begin))
+	})
+}
+
+func anHourOfOutage(t *testing.T, c clock.Clock, advance func(time.Duration)) {
+	eng := start(t, engine.Config{
+		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: 10 * time.Second},
+		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(100, time.Minute)},
+		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: 500 * time.Millisecond, Seed: 1},
+		Clock:   c,
+	})
+	var ok, failed, refused, calls, downCalls int
+	down := false
+	results := make(chan error, 16)
+	for second := range 3600 {
+		down = second >= 300 && second < 3300
+		go func() {
+			results <- eng.Run(context.Background(), "tenant", func(context.Context) error {
+				calls++
+				if down {
+					downCalls++
+					return errDown
+				}
+				return nil
+			})
+		}()
+		advance(time.Second)
+		for len(results) > 0 {
+			switch err := <-results; {
+			case err == nil:
+				ok++
+			case errors.Is(err, breaker.ErrOpen):
+				refused++
+			default:
+				failed++
+			}
+		}
+	}
+	t.Logf("%d ok, %d failed, %d refused by the breaker; %d calls went upstream, %d of them in the outage", ok, failed, refused, calls, downCalls)
+	require.Equal(t, 3600, ok+failed+refused)
+	require.GreaterOrEqual(t, ok, 590, "the ten good minutes, but for what the breaker needs to notice that they are back")
+	require.LessOrEqual(t, downCalls, 5+3000/10, "one probe per recovery, not a call per second and its retries")
+	require.Equal(t, breaker.Closed, inspect(t, eng, "tenant").Breaker)
+}

@@ -1,0 +1,123 @@
+// Outage keeps a value from an upstream up to date while the upstream goes down and comes back. Its test puts the same
+// code through an hour of outage in a few milliseconds.
+//
+//	go run ./examples/outage
+//	go test -v ./examples/outage
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// timing is how patient a feed is.
+type timing struct {
+	every    time.Duration // between two refreshes
+	backoff  time.Duration // before the first retry
+	recovery time.Duration // from when the breaker opens to its probe
+}
+
+var (
+	production = timing{every: 10 * time.Second, backoff: time.Second, recovery: 30 * time.Second}
+	impatient  = timing{every: 20 * time.Millisecond, backoff: 2 * time.Millisecond, recovery: 60 * time.Millisecond}
+)
+
+// feed keeps the latest price. While the upstream is down it has the last one that came.
+type feed struct {
+	eng   *engine.Engine
+	clock clock.Clock
+	every time.Duration
+	fetch func(context.Context) (int64, error)
+	price atomic.Int64
+}
+
+// newFeed takes the clock as an argument, and that is all it takes to be tested without waiting.
+func newFeed(c clock.Clock, t timing, fetch func(context.Context) (int64, error)) (*feed, error) {
+	eng, err := engine.New(engine.Config{
+		Clock:   c,
+		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: t.recovery},
+		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: t.backoff, Jitter: retry.NoJitter},
+	})
+	return &feed{eng: eng, clock: c, every: t.every, fetch: fetch}, err
+}
+
+// run refreshes the price until ctx ends.
+func (f *feed) run(ctx context.Context) {
+	for {
+		if price, err := engine.Do(ctx, f.eng, "prices", f.fetch); err == nil {
+			f.price.Store(price)
+		}
+		pause := f.clock.NewTimer(f.every)
+		select {
+		case <-pause.C():
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// breaker is the state of the feed's breaker.
+func (f *feed) breaker() breaker.State {
+	s, _ := f.eng.Inspect("prices")
+	return s.Breaker
+}
+
+// upstream is what the feed asks. Its price is how often it was asked.
+type upstream struct {
+	down     atomic.Bool
+	requests atomic.Int64
+}
+
+var errDown = errors.New("the upstream is down")
+
+func (u *upstream) fetch(context.Context) (int64, error) {
+	n := u.requests.Add(1)
+	if u.down.Load() {
+		return 0, errDown
+	}
+	return n, nil
+}
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run shows an outage in real time, and therefore a short one.
+func run(ctx context.Context, out io.Writer) error {
+	var up upstream
+	f, err := newFeed(clock.System(), impatient, up.fetch)
+	if err != nil {
+		return err
+	}
+	defer f.eng.Close(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	var running errgroup.Group
+	running.Go(func() error { f.run(ctx); return nil }) // ends with stop
+
+	for _, down := range []bool{false, true, false} {
+		up.down.Store(down)
+		before := up.requests.Load()
+		time.Sleep(250 * time.Millisecond)
+		current := f.price.Load() > before
+		fmt.Fprintf(out, "upstream down: %-5v  breaker closed: %-5v  price is of this phase: %v\n",
+			down, f.breaker() == breaker.Closed, current)
+	}
+	stop()
+	return running.Wait()
+}

@@ -1,0 +1,146 @@
+// Quickstart runs one engine between five tenants and an HTTP server that misbehaves. It shows who is limited, whose
+// breaker opens, and that nobody else notices.
+//
+//	go run ./examples/quickstart
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// newEngine is all the configuration there is. Every tenant gets a bucket and a breaker of its own.
+func newEngine() (*engine.Engine, error) {
+	return engine.New(engine.Config{
+		Breaker:  &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: 500 * time.Millisecond},
+		Limiter:  limiter.TokenBucket{Capacity: 20, RefillRate: limiter.PerSecond(limit)},
+		Retry:    &retry.Policy{MaxAttempts: 3, BaseDelay: 20 * time.Millisecond},
+		MaxWait:  100 * time.Millisecond,
+		Classify: classify,
+	})
+}
+
+// limit is how many requests per second each tenant may send.
+const limit = 40
+
+func main() {
+	seed := flag.Uint64("seed", 1, "what goes wrong, and when: the same seed, the same trouble")
+	length := flag.Duration("for", 6*time.Second, "how long it runs, at least 1s")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
+	if err := run(ctx, os.Stdout, *seed, *length); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+// run has the tenants send their calls for length or until ctx ends, and reports to out.
+func run(ctx context.Context, out io.Writer, seed uint64, length time.Duration) error {
+	if length < time.Second {
+		return fmt.Errorf("-for %v: must be at least 1s", length)
+	}
+	eng, err := newEngine()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	up, err := startUpstream(newSchedule(seed, length), start)
+	if err != nil {
+		return err
+	}
+
+	screen := newScreen(out)
+	screen.print(introduction(up.plan, length))
+
+	// A cancellation and not a deadline: calls refuse to wait beyond a deadline, and the last ones would look limited.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer time.AfterFunc(length, end).Stop()
+
+	tallies := make([]tally, len(tenants))
+	var sending errgroup.Group // each goroutine ends when ctx does
+	for i, t := range tenants {
+		sending.Go(func() error { return t.send(ctx, eng, up.url(t), seed, &tallies[i]) })
+	}
+	w := watcher{eng: eng, tallies: tallies, start: start, seen: make([]look, len(tenants))}
+	w.watch(ctx, screen)
+	failed := sending.Wait()
+	screen.print(report(up.plan, tallies, w.changes, w.ended))
+
+	client.CloseIdleConnections()
+	closing, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return errors.Join(failed, eng.Close(closing), up.close())
+}
+
+// client gives up on an answer after a second, which then counts as a failure like any other.
+var client = &http.Client{
+	Timeout:   time.Second,
+	Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+}
+
+// status is the error of an answer that is not 200.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("the upstream answered %d", int(s)) }
+
+// fetch makes one request. How it fails tells the engine whether another attempt is worth it.
+func fetch(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", retry.Permanent(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err // connection lost, or no answer in time
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	switch code := resp.StatusCode; {
+	case code == http.StatusOK:
+		return string(body), err
+	case code == http.StatusTooManyRequests:
+		return "", retry.After(status(code), retryAfter(resp.Header))
+	case code >= 500:
+		return "", status(code)
+	default:
+		return "", retry.Permanent(status(code)) // the next answer would be the same
+	}
+}
+
+// retryAfter is the time that the header Retry-After asks for, in seconds or as a date (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+// classify tells the breaker what an error means. An upstream that answers 4xx is busy or asked the wrong thing, not ill.
+func classify(err error) engine.Outcome {
+	if s, ok := errors.AsType[status](err); ok && s < 500 {
+		return engine.Ignore
+	}
+	return engine.Failure
+}

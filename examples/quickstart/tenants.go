@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// tenant is a customer. Its calls go to a shard of the upstream that serves nobody else.
+type tenant struct {
+	name    string
+	rate    int // calls per second
+	trouble trouble
+}
+
+var tenants = []tenant{
+	{"alpha", 30, flaky},
+	{"bravo", 30, slow},
+	{"charlie", 30, dying},
+	{"delta", 3 * limit, healthy}, // greedy
+	{"echo", 30, busy},
+}
+
+// send starts calls at the tenant's rate until ctx ends, and returns when the last of them has ended. A call is not held
+// up by those before it, as in a gateway.
+func (t tenant) send(ctx context.Context, eng *engine.Engine, url string, seed uint64, to *tally) error {
+	gaps := rand.New(rand.NewPCG(seed, uint64(t.rate)))
+	mean := time.Second / time.Duration(t.rate)
+	next := time.Now()
+	var calls errgroup.Group // each ends when ctx does
+	for {
+		next = next.Add(mean/2 + upTo(gaps, mean))
+		select {
+		case <-time.After(time.Until(next)):
+			calls.Go(func() error { t.call(ctx, eng, url, to); return nil })
+		case <-ctx.Done():
+			return calls.Wait()
+		}
+	}
+}
+
+// call makes one call through the engine and counts how it ended.
+func (t tenant) call(ctx context.Context, eng *engine.Engine, url string, to *tally) {
+	began, attempts := time.Now(), 0
+	patience, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	_, err := engine.Do(patience, eng, t.name, func(ctx context.Context) (string, error) {
+		attempts++
+		return fetch(ctx, url)
+	})
+	if err != nil && ctx.Err() != nil {
+		to.add(unfinished, attempts, 0)
+		return
+	}
+	to.add(judge(err, attempts), attempts, time.Since(began))
+}
+
+// ending is how a call ended.
+type ending uint8
+
+const (
+	answered   ending = iota
+	limited           // by the limiter; the upstream never saw it
+	refused           // by the breaker; the upstream never saw it
+	failed            // the upstream saw it, and all attempts that were made failed
+	unfinished        // when the run ended
+	endings           // how many there are
+)
+
+func judge(err error, attempts int) ending {
+	switch {
+	case err == nil:
+		return answered
+	case attempts > 0:
+		return failed
+	case errors.Is(err, breaker.ErrOpen):
+		return refused
+	case errors.Is(err, limiter.ErrLimited):
+		return limited
+	default:
+		return failed
+	}
+}
+
+// tally counts a tenant's calls. Any goroutine may add to it.
+type tally struct {
+	mu       sync.Mutex
+	ended    [endings]int
+	attempts int
+	took     []time.Duration // of the calls that were answered
+}
+
+func (t *tally) add(e ending, attempts int, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended[e]++
+	if e == unfinished {
+		return
+	}
+	t.attempts += attempts
+	if e == answered {
+		t.took = append(t.took, took)
+	}
+}
+
+// calls is how many calls have ended by themselves.
+func (t *tally) calls() int {
+	return t.ended[answered] + t.ended[limited] + t.ended[refused] + t.ended[failed]
+}
+
+// answered is how many calls have been answered so far.
+func (t *tally) answered() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended[answered]
+}
+
+// percentile is the time within which p per cent of the calls in took were answered (nearest rank), or 0 without calls.
+func percentile(took []time.Duration, p int) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
