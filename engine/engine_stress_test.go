@@ -1,0 +1,206 @@
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+var seedFlag = flag.Uint64("engine.seed", 0, "seed of the random tests; 0 takes a new one")
+
+// random returns a source whose seed is printed when the test fails, with the line that replays it.
+func random(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("replay: go test ./engine -run '^%s$' -engine.seed=%d", t.Name(), seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// TestContentionNeverAdmitsMoreThanTheBound has many goroutines take from one key in real time. (Hazard L1: golang.org/x/time/rate
+// reads the clock before its lock and lets through a multiple of its limit under this load.)
+func TestContentionNeverAdmitsMoreThanTheBound(t *testing.T) {
+	const capacity, rate = 1000, 100_000
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(rate)}, Dispatch: d})
+		var admitted atomic.Int64
+		var wg sync.WaitGroup
+		begin := time.Now()
+		for range 200 {
+			wg.Go(func() {
+				for range 500 {
+					if eng.Allow("hot") {
+						admitted.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		bound := capacity + rate*time.Since(begin).Seconds()
+		t.Logf("%v: %d admitted, bound %.0f", d, admitted.Load(), bound)
+		require.LessOrEqual(t, float64(admitted.Load()), bound)
+		require.GreaterOrEqual(t, admitted.Load(), int64(capacity))
+	}
+}
+
+// TestCancellationsLoseNoToken has thousands of callers queue and most of them leave, many at the very instant of their
+// grant. In the end the bucket is short of exactly the tokens that were granted. (Hazards A6, L14.)
+func TestCancellationsLoseNoToken(t *testing.T) {
+	rng := random(t)
+	cfg := engine.Config{
+		Limiter:  limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Millisecond)},
+		MaxQueue: 1 << 20, IdleAfter: time.Hour,
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.AllowN("k", 10))
+		begin := time.Now()
+		var granted, left atomic.Int64
+		var wg sync.WaitGroup
+		for range 5000 {
+			patience := time.Duration(rng.IntN(4000)) * time.Millisecond
+			n := 1 + rng.IntN(3)
+			wg.Go(func() {
+				ctx, cancel := context.WithCancel(context.Background()) // no deadline, so that nobody is refused as doomed
+				defer cancel()
+				time.AfterFunc(patience, cancel)
+				if eng.AcquireN(ctx, "k", n) == nil {
+					granted.Add(int64(n))
+				} else {
+					left.Add(1)
+				}
+			})
+			time.Sleep(time.Duration(rng.IntN(500)) * time.Microsecond)
+		}
+		wg.Wait()
+		require.Greater(t, left.Load(), int64(100))
+		require.Greater(t, granted.Load(), int64(1000))
+		require.Zero(t, inspect(t, eng, "k").Waiting)
+
+		// While callers wait the bucket never idles, so that it is empty but for what came since the last grant.
+		produced := time.Since(begin).Milliseconds()
+		have := inspect(t, eng, "k").Limits[0].Available
+		require.LessOrEqual(t, granted.Load(), produced)
+		if have < 10 {
+			require.InDelta(t, float64(produced-granted.Load()), have, 1.001)
+		}
+		time.Sleep(10 * time.Millisecond)
+		require.InDelta(t, 10, inspect(t, eng, "k").Limits[0].Available, 1e-9)
+	})
+}
+
+// TestFairness: a hundred callers that came one after the other are served in that order, whoever else asks meanwhile (T19).
+func TestFairness(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond), Breaker: opensAfter(5)}, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		served := make(chan int, 100)
+		for i := range 100 {
+			go func() { _ = eng.Run(t.Context(), "k", func(context.Context) error { served <- i; return nil }) }()
+			synctest.Wait()
+			require.False(t, eng.Allow("k"))
+		}
+		for i := range 100 {
+			require.Equal(t, i, <-served)
+		}
+	})
+}
+
+// TestChaos throws everything at few keys at once, in real time: failures, panics, Goexit, cancellations, waits, evictions,
+// resets. Every call has exactly one outcome, and functions run only when they were admitted.
+func TestChaos(t *testing.T) {
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		t.Run(d.String(), func(t *testing.T) {
+			seed := random(t).Uint64()
+			eng, err := engine.New(engine.Config{
+				Breaker:   &breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond},
+				Limiter:   limiter.TokenBucket{Capacity: 50, RefillRate: limiter.PerSecond(1e6)},
+				Retry:     &retry.Policy{BaseDelay: 10 * time.Microsecond},
+				MaxKeys:   6,
+				IdleAfter: time.Millisecond,
+				Dispatch:  d,
+			})
+			require.NoError(t, err)
+			var begun, ended, ran, ok atomic.Int64
+			var wg sync.WaitGroup
+			for g := range 32 {
+				wg.Go(func() {
+					rng := rand.New(rand.NewPCG(seed, uint64(g)))
+					for range 400 {
+						begun.Add(1)
+						runOne(eng, rng, &ran, &ok, &ended)
+					}
+				})
+			}
+			wg.Wait()
+			require.Equal(t, begun.Load(), ended.Load(), "one outcome each")
+			require.Equal(t, int64(32*400), begun.Load())
+			require.Greater(t, ok.Load(), int64(1000))
+			require.GreaterOrEqual(t, ran.Load(), ok.Load())
+			stats := eng.Stats()
+			require.LessOrEqual(t, stats.Keys, 6)
+			require.Zero(t, stats.Restarts)
+			require.NoError(t, eng.Close(context.Background()))
+			require.Zero(t, eng.Stats().Actors)
+			t.Logf("%d calls ran, %d succeeded, %d keys were forgotten", ran.Load(), ok.Load(), stats.Evicted)
+		})
+	}
+}
+
+// runOne makes one random call, on a goroutine of its own because it may end it.
+func runOne(eng *engine.Engine, rng *rand.Rand, ran, ok, ended *atomic.Int64) {
+	key := fmt.Sprint("tenant-", rng.IntN(8))
+	what := rng.IntN(100)
+	pause := time.Duration(rng.IntN(200)) * time.Microsecond
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer ended.Add(1)
+		defer func() { _ = recover() }()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if what < 20 {
+			time.AfterFunc(pause, cancel)
+		}
+		if what == 99 {
+			eng.Reset(key)
+		}
+		err := eng.Run(ctx, key, func(ctx context.Context) error {
+			ran.Add(1)
+			switch {
+			case what < 10:
+				<-ctx.Done()
+				return ctx.Err()
+			case what < 25:
+				return errDown
+			case what < 33:
+				panic("chaos")
+			case what < 36:
+				runtime.Goexit()
+			}
+			return nil
+		})
+		if err == nil {
+			ok.Add(1)
+		}
+	}()
+	<-done
+}
