@@ -57,13 +57,12 @@ type actor[P, S, M any] struct {
 }
 
 // run is the actor's goroutine. It ends when the actor leaves, or at Close.
-func (a *actor[P, S, M]) run() error {
+func (a *actor[P, S, M]) run() {
 	for !a.serve() {
 	}
 	if a.timer != nil {
 		a.timer.Stop()
 	}
-	return nil
 }
 
 // serve takes messages until the actor leaves, and reports whether it has; false means that a turn panicked.
@@ -75,7 +74,7 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		reason := recover()
 		a.restart(reason)
 		if reason == nil { // the turn called runtime.Goexit: this goroutine is lost, the actor is not
-			a.sys.group.Go(a.run)
+			a.sys.join(a.run)
 		}
 	}()
 	for {

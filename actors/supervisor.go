@@ -25,7 +25,7 @@ const (
 )
 
 // supervise is the supervisor's goroutine: it lets idle actors leave and forgets cells, until Close, when it stops all.
-func (s *System[P, S, M]) supervise() error {
+func (s *System[P, S, M]) supervise() {
 	every := max(s.idleAfter/sweepsPerIdle, time.Millisecond)
 	timer := s.clock.NewTimer(every)
 	defer timer.Stop()
@@ -33,7 +33,7 @@ func (s *System[P, S, M]) supervise() error {
 		select {
 		case <-s.closing:
 			s.stopAll()
-			return nil
+			return
 		case <-timer.C():
 			s.sweep()
 			timer.Reset(every)
@@ -103,7 +103,7 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 	a.used.Store(s.now() - int64(s.idleAfter))
 	c.actor.Store(a)
 	s.running.Add(1)
-	s.group.Go(a.run) // leaves when idle, or at Close; the supervisor keeps the group from being empty before that
+	s.join(a.run) // leaves when idle, or at Close; the supervisor keeps the group from being empty before that
 	return a, nil
 }
 

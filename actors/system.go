@@ -89,7 +89,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
-	s.group.Go(s.supervise) // ended by Close
+	s.join(s.supervise) // ended by Close
 	return s, nil
 }
 
@@ -117,6 +117,14 @@ func orElse[T int | time.Duration](v, fallback T) T {
 		return fallback
 	}
 	return v
+}
+
+// join runs f on a goroutine that Close waits for.
+func (s *System[P, S, M]) join(f func()) {
+	s.group.Go(func() error {
+		f()
+		return nil
+	})
 }
 
 // Now is the instant on the system's clock, in nanoseconds from its making. It never runs back.

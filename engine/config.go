@@ -156,7 +156,7 @@ func lift(stage string, err error) []error {
 	}
 	for i, err := range all {
 		var c ConfigError
-		switch err := err.(type) {
+		switch err := err.(type) { //nolint:errorlint // Validate joins them and wraps none
 		case *limiter.ConfigError:
 			c = ConfigError(*err)
 		case *breaker.ConfigError:

@@ -142,7 +142,7 @@ func TestRowRetryAtExactlyRetryAfter(t *testing.T) {
 					r := rejected(t, eng.Acquire(t.Context(), "k"), limiter.ErrLimited)
 					time.Sleep(r.RetryAfter() - 1)
 					rejected(t, eng.Acquire(t.Context(), "k"), limiter.ErrLimited)
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 					require.NoError(t, eng.Acquire(t.Context(), "k"), "rate %d/%ds", p, q)
 				}
 			})
@@ -157,7 +157,7 @@ func TestRowRetryAtExactlyRetryAfterOpenBreaker(t *testing.T) {
 		time.Sleep(r.RetryAfter() - 1)
 		require.Equal(t, breaker.Open, inspect(t, eng, "k").Breaker)
 		rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.Equal(t, breaker.HalfOpen, inspect(t, eng, "k").Breaker, "it shows without a call (LimitPal fault 19)")
 		require.NoError(t, eng.Run(t.Context(), "k", succeed))
 	})

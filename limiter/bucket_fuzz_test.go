@@ -71,7 +71,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add(uint8(3), int64(math.MaxInt64), int64(1), int64(math.MaxInt64), 1e9)
 	f.Add(uint8(4), int64(math.MinInt64), int64(math.MinInt64), int64(math.MinInt64), 5e-324)
 	f.Add(uint8(5), int64(1), int64(1), int64(1<<61), 1e9/float64(1<<61))
-	f.Add(uint8(6), int64(1<<31), int64(1), int64(1<<30), -0.0)
+	f.Add(uint8(6), int64(1<<31), int64(1), int64(1<<30), math.Copysign(0, -1))
 	f.Add(uint8(7), int64(1<<61), int64(1<<40), int64(1<<40), 1e-6)
 	f.Fuzz(func(t *testing.T, shape uint8, capacity, n, d int64, hertz float64) {
 		size := int(capacity)

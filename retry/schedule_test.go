@@ -34,7 +34,7 @@ func delays(p retry.Policy, call uint64) (waits []time.Duration, final error) {
 
 func requireExhausted(t *testing.T, err error, attempts int, last error) {
 	t.Helper()
-	gaveUp, ok := err.(*retry.ExhaustedError) //nolint:errorlint // it must be the outermost
+	gaveUp, ok := err.(*retry.ExhaustedError)
 	require.True(t, ok, "want *ExhaustedError, got %T: %v", err, err)
 	require.Equal(t, attempts, gaveUp.Attempts)
 	require.True(t, gaveUp.Err == last, "last error is %v", gaveUp.Err)
