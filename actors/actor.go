@@ -58,8 +58,15 @@ type actor[P, S, M any] struct {
 
 // run is the actor's goroutine. It ends when the actor leaves, or at Close.
 func (a *actor[P, S, M]) run() {
+	gone := false
+	defer func() {
+		if !gone { // runtime.Goexit was called: this goroutine is lost, the actor is not
+			a.sys.join(a.run)
+		}
+	}()
 	for !a.serve() {
 	}
+	gone = true
 	if a.timer != nil {
 		a.timer.Stop()
 	}
@@ -68,13 +75,8 @@ func (a *actor[P, S, M]) run() {
 // serve takes messages until the actor leaves, and reports whether it has; false means that a turn panicked.
 func (a *actor[P, S, M]) serve() (gone bool) {
 	defer func() {
-		if gone {
-			return
-		}
-		reason := recover()
-		a.restart(reason)
-		if reason == nil { // the turn called runtime.Goexit: this goroutine is lost, the actor is not
-			a.sys.join(a.run)
+		if !gone {
+			a.restart(recover())
 		}
 	}()
 	for {
@@ -82,7 +84,7 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		if a.next.Wake == Never {
 			e = a.box.Take()
 		} else {
-			a.arm(a.next.Wake)
+			a.arm(max(a.next.Wake, a.failed))
 			select {
 			case e = <-a.box.C():
 				a.box.Took()
@@ -104,11 +106,12 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 // turn gives m its turn.
 func (a *actor[P, S, M]) turn(m M) {
 	now := a.sys.now()
+	a.good = a.cell.state
 	if now < a.failed {
-		a.sys.behavior.Refuse(m, ErrFailed)
+		a.refuse(m, ErrFailed)
 		return
 	}
-	a.good, a.current, a.inTurn = a.cell.state, m, true
+	a.current, a.inTurn = m, true
 	a.settle(now, a.sys.behavior.Receive(now, &a.cell.Published, &a.cell.state, m))
 	a.inTurn = false
 }
@@ -156,7 +159,7 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 		a.stop()
 		return true
 	}
-	return a.next.Wake == Never && a.used.Load() <= o.since && a.sys.leave(a)
+	return a.next.Wake == Never && a.used.Load() <= o.since && a.failed <= a.sys.now() && a.sys.leave(a)
 }
 
 // stop refuses what is queued and fails what is owed, at the end of the system.
@@ -164,7 +167,7 @@ func (a *actor[P, S, M]) stop() {
 	a.box.CloseAndDrain(func(e envelope[M]) {
 		switch {
 		case e.order == nil:
-			a.sys.behavior.Refuse(e.m, ErrClosed)
+			a.refuse(e.m, ErrClosed)
 		case e.order.done != nil:
 			close(e.order.done)
 		}
@@ -179,11 +182,6 @@ func (a *actor[P, S, M]) restart(reason any) {
 	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
 	a.sys.restarts.Add(1)
 	a.cell.state = a.good
-	if a.inTurn {
-		a.inTurn = false
-		a.refuse(a.current, err)
-	}
-	a.fail(err)
 
 	now := a.sys.now()
 	keep := a.restarts[:0]
@@ -196,9 +194,15 @@ func (a *actor[P, S, M]) restart(reason any) {
 	if len(a.restarts) > a.sys.budget {
 		a.restarts, a.failed = nil, now+a.sys.window
 	}
+
+	if a.inTurn {
+		a.inTurn = false
+		a.refuse(a.current, err)
+	}
+	a.fail(err)
 }
 
-// refuse answers m after a panic. Should that panic too, m stays without an answer, but the actor lives.
+// refuse answers m, which no turn will process. Should that panic too, m stays without an answer, but the actor lives.
 func (a *actor[P, S, M]) refuse(m M, err error) {
 	defer func() { _ = recover() }()
 	a.sys.behavior.Refuse(m, err)

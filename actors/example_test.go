@@ -1,0 +1,66 @@
+package actors_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/limitpal/limitpal-go/actors"
+)
+
+// visits counts visits, one actor per page. Its message is a call that is answered with the count.
+type visits struct{}
+
+type visit struct{ *actors.Call[int] }
+
+// count is the state of an actor, and struct{} what it publishes: nothing.
+type count int
+
+func (visits) Init(now int64, _ *struct{}, _ *count) actors.Next {
+	return actors.Next{Wake: actors.Never, Forget: now} // not worth keeping yet
+}
+
+func (visits) Receive(_ int64, _ *struct{}, n *count, v visit) actors.Next {
+	if v.Claim() { // the caller is still there
+		*n++
+		v.Answer(int(*n))
+	}
+	return actors.Next{Wake: actors.Never, Forget: actors.Never}
+}
+
+func (visits) Wake(int64, *struct{}, *count) actors.Next { panic("never asked for") }
+
+func (visits) Fail(_ int64, _ *struct{}, _ *count, _ error) actors.Next { // owes nothing to anybody
+	return actors.Next{Wake: actors.Never, Forget: actors.Never}
+}
+
+func (visits) Refuse(v visit, _ error) {
+	if v.Claim() {
+		v.Answer(-1)
+	}
+}
+
+func Example() {
+	ctx := context.Background()
+	s, err := actors.New(visits{}, actors.Config{})
+	if err != nil {
+		panic(err)
+	}
+	for _, page := range []string{"/home", "/home", "/about", "/home"} {
+		cell, err := s.Cell(page)
+		if err != nil {
+			panic(err)
+		}
+		v := actors.NewCall[int]()
+		if err := s.Send(ctx, cell, visit{&v}); err != nil { // ErrRetired: look up again; see the engine
+			panic(err)
+		}
+		fmt.Println(page, <-v.Answered())
+	}
+	fmt.Println(s.Stats().Actors, "actors, closed:", s.Close(ctx))
+	// Output:
+	// /home 1
+	// /home 2
+	// /about 1
+	// /home 3
+	// 2 actors, closed: <nil>
+}

@@ -1,0 +1,48 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/limitpal/limitpal-go/clock"
+)
+
+// Point is a place in the protocol at which a test steps in.
+type Point = point
+
+// The points, for tests.
+const (
+	AfterLookup  = afterLookup
+	BeforeStart  = beforeStart
+	BeforeLeave  = beforeLeave
+	BeforeRetire = beforeRetire
+)
+
+// NewHooked is New with a hook, which is in place before the supervisor takes its first step.
+func NewHooked[P, S, M any](b Behavior[P, S, M], cfg Config, hook func(Point)) (*System[P, S, M], error) {
+	c := cfg.Clock
+	if c == nil {
+		c = clock.System()
+	}
+	g := &gated{Clock: c, nanos: clock.Nanos(c), ready: make(chan struct{})}
+	cfg.Clock = g
+	s, err := New(b, cfg)
+	if err == nil {
+		s.hook = hook
+	}
+	close(g.ready)
+	return s, err
+}
+
+// gated is a clock that makes no timer before ready; the supervisor begins with one.
+type gated struct {
+	clock.Clock
+	nanos func() int64
+	ready chan struct{}
+}
+
+func (g *gated) Nanos() int64 { return g.nanos() }
+
+func (g *gated) NewTimer(d time.Duration) clock.Timer {
+	<-g.ready
+	return g.Clock.NewTimer(d)
+}
