@@ -49,9 +49,9 @@ type actor[P, S, M any] struct {
 	next     Next
 	timer    clock.Timer // nil until the first Wake
 	armedFor int64       // what the timer is set to; Never when it is stopped
+	current  envelope[M] // what was taken last
+	inTurn   bool        // whether current is a message whose turn has not ended
 	good     S           // the state before the turn
-	current  M           // the message of the turn
-	inTurn   bool        // whether current is a message that has not been answered
 	restarts []int64     // the instants of the restarts within the last window
 	failed   int64       // refuse messages until then
 }
@@ -80,13 +80,12 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		}
 	}()
 	for {
-		var e envelope[M]
 		if a.next.Wake == Never {
-			e = a.box.Take()
+			a.current = a.box.Take()
 		} else {
 			a.arm(max(a.next.Wake, a.failed))
 			select {
-			case e = <-a.box.C():
+			case a.current = <-a.box.C():
 				a.box.Took()
 			case <-a.timer.C():
 				a.armedFor = Never
@@ -94,39 +93,40 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 				continue
 			}
 		}
-		switch {
-		case e.order == nil:
-			a.turn(e.m)
-		case a.obey(e.order):
+		switch order := a.current.order; {
+		case order == nil:
+			a.turn(&a.current.m)
+		case a.obey(order):
 			return true
 		}
 	}
 }
 
 // turn gives m its turn.
-func (a *actor[P, S, M]) turn(m M) {
-	now := a.sys.now()
+func (a *actor[P, S, M]) turn(m *M) {
 	a.good = a.cell.state
-	if now < a.failed {
+	if a.failed != 0 && a.sys.now() < a.failed {
 		a.refuse(m, ErrFailed)
 		return
 	}
-	a.current, a.inTurn = m, true
-	a.settle(now, a.sys.behavior.Receive(now, &a.cell.Published, &a.cell.state, m))
+	a.inTurn = true
+	next := a.sys.behavior.Receive(a.sys.now, &a.cell.Published, &a.cell.state, m)
 	a.inTurn = false
+	if !next.Same {
+		a.settle(next)
+	}
 }
 
 // wake gives the state the turn that it asked for.
 func (a *actor[P, S, M]) wake() {
-	now := a.sys.now()
 	a.good = a.cell.state
-	a.settle(now, a.sys.behavior.Wake(now, &a.cell.Published, &a.cell.state))
+	a.settle(a.sys.behavior.Wake(a.sys.now(), &a.cell.Published, &a.cell.state))
 }
 
 // settle takes over what a turn said.
-func (a *actor[P, S, M]) settle(now int64, next Next) {
-	if !next.Unused {
-		a.used.Store(now)
+func (a *actor[P, S, M]) settle(next Next) {
+	if next.Used != 0 {
+		a.used.Store(next.Used)
 	}
 	a.next = next
 	a.cell.forget.Store(next.Forget)
@@ -159,7 +159,7 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 		a.stop()
 		return true
 	}
-	return a.next.Wake == Never && a.used.Load() <= o.since && a.failed <= a.sys.now() && a.sys.leave(a)
+	return a.next.Wake == Never && a.used.Load() <= o.since && a.failed <= a.sys.now() && a.sys.leave(a, o.since)
 }
 
 // stop refuses what is queued and fails what is owed, at the end of the system.
@@ -167,7 +167,7 @@ func (a *actor[P, S, M]) stop() {
 	a.box.CloseAndDrain(func(e envelope[M]) {
 		switch {
 		case e.order == nil:
-			a.refuse(e.m, ErrClosed)
+			a.refuse(&e.m, ErrClosed)
 		case e.order.done != nil:
 			close(e.order.done)
 		}
@@ -197,13 +197,13 @@ func (a *actor[P, S, M]) restart(reason any) {
 
 	if a.inTurn {
 		a.inTurn = false
-		a.refuse(a.current, err)
+		a.refuse(&a.current.m, err)
 	}
 	a.fail(err)
 }
 
 // refuse answers m, which no turn will process. Should that panic too, m stays without an answer, but the actor lives.
-func (a *actor[P, S, M]) refuse(m M, err error) {
+func (a *actor[P, S, M]) refuse(m *M, err error) {
 	defer func() { _ = recover() }()
 	a.sys.behavior.Refuse(m, err)
 }
@@ -216,7 +216,7 @@ func (a *actor[P, S, M]) fail(err error) {
 		if recover() != nil {
 			a.cell.state = a.good
 		}
-		a.settle(a.sys.now(), next)
+		a.settle(next)
 	}()
 	a.good = a.cell.state
 	next = a.sys.behavior.Fail(a.sys.now(), &a.cell.Published, &a.cell.state, err)

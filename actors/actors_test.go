@@ -113,12 +113,12 @@ func TestAnActorWithAWakeToComeStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var woken tape[time.Duration]
 		b := &script{wake: func(now int64, _ *state) actors.Next {
-			woken.add(time.Duration(now))
+			woken.add(time.Duration(now - born))
 			return rest(now)
 		}}
 		s := open(t, b, actors.Config{IdleAfter: idle}, nil)
 		require.NoError(t, do(t, s, "a", func(int64, *state) actors.Next {
-			return actors.Next{Wake: int64(5 * idle), Forget: actors.Never}
+			return actors.Next{Wake: born + int64(5*idle), Forget: actors.Never, Used: born}
 		}))
 		after(5*idle - 1)
 		require.Empty(t, woken.get())
@@ -144,30 +144,30 @@ func TestWakeFollowsTheLastTurn(t *testing.T) {
 		}}
 		s := open(t, b, actors.Config{Clock: m}, nil)
 		at := func(wake int64) turn {
-			return func(int64, *state) actors.Next { return actors.Next{Wake: wake, Forget: actors.Never} }
+			return func(int64, *state) actors.Next { return actors.Next{Wake: born + wake, Forget: actors.Never} }
 		}
-		for _, wake := range []int64{100, 100, actors.Never, 70, 50, 60} { // set, same, off, on, earlier, later
+		for _, wake := range []int64{100, 100, never, 70, 50, 60} { // set, same, off, on, earlier, later
 			require.NoError(t, do(t, s, "a", at(wake)))
 			m.Advance(1)
 		}
 		m.Advance(60 - 6 - 1)
 		require.Empty(t, woken.get())
 		m.Advance(1)
-		require.Equal(t, []int64{60}, woken.get())
+		require.Equal(t, []int64{born + 60}, woken.get())
 
 		require.NoError(t, do(t, s, "a", func(now int64, s *state) actors.Next {
 			s.n = 3
 			return actors.Next{Wake: now + 10, Forget: actors.Never}
 		}))
 		m.Advance(time.Hour)
-		require.Equal(t, []int64{60, 70, 80, 90}, woken.get(), "rearmed by Wake itself")
+		require.Equal(t, []int64{born + 60, born + 70, born + 80, born + 90}, woken.get(), "rearmed by Wake itself")
 
 		require.NoError(t, do(t, s, "a", at(1)))
 		m.Advance(0)
 		require.Len(t, woken.get(), 5, "an instant that has passed is now")
 
-		require.NoError(t, do(t, s, "a", at(s.Now()+10)))
-		require.NoError(t, do(t, s, "a", at(actors.Never)))
+		require.NoError(t, do(t, s, "a", at(s.Now()+10-born)))
+		require.NoError(t, do(t, s, "a", at(never)))
 		m.Advance(time.Hour)
 		require.Len(t, woken.get(), 5, "cancelled")
 	})
@@ -178,7 +178,7 @@ func TestACellIsForgottenWhenItsTimeHasComeAndNotBefore(t *testing.T) {
 		b := &script{born: func(int64) actors.Next { return rest(0) }}
 		s := open(t, b, actors.Config{IdleAfter: idle}, nil)
 		require.NoError(t, do(t, s, "a", func(int64, *state) actors.Next {
-			return actors.Next{Wake: actors.Never, Forget: int64(20*time.Second + 1)}
+			return actors.Next{Wake: actors.Never, Forget: born + int64(20*time.Second+1)}
 		}))
 		cell := cellOf(t, s, "a")
 		after(20 * time.Second)

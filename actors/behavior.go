@@ -12,30 +12,36 @@ import (
 // replace what it points to rather than change it in place. P is the part that the actor shows to callers while it runs;
 // it is never copied, and its fields are to be atomic. M is the message.
 //
-// All instants are nanoseconds on the system's clock, as [System.Now] gives them. The methods run in the actor's turn:
-// they must not block, and must not call code that could.
+// All instants are nanoseconds on the system's clock. A turn that needs the time calls now, which gives it as [System.Now]
+// does. The methods run in the actor's turn: they must not block, and must not call code that could.
 type Behavior[P, S, M any] interface {
 	// Init makes the state of a new actor.
 	Init(now int64, p *P, s *S) Next
 	// Receive processes a message.
-	Receive(now int64, p *P, s *S, m M) Next
+	Receive(now func() int64, p *P, s *S, m *M) Next
 	// Wake runs at the instant that the last Next asked for, or later.
 	Wake(now int64, p *P, s *S) Next
+	// Retire is asked before a cell is forgotten that has no actor and whose last Next.Forget has come. It reports whether what
+	// callers may have moved in the published part still equals that of a new actor and has not been moved since the instant
+	// unused; from true on, callers must find in it that the cell is gone. It runs under the lifecycle lock.
+	Retire(unused int64, p *P, s *S) bool
 	// Fail answers with err all that the state owes an answer to; such as at the end of the system and after a panic.
 	Fail(now int64, p *P, s *S, err error) Next
-	// Refuse answers with err a message that no turn will process. It does not see the state, and may run on any
-	// goroutine.
-	Refuse(m M, err error)
+	// Refuse answers with err a message that no turn will process, or whose turn panicked. It does not see the state.
+	Refuse(m *M, err error)
 }
 
 // Next is what a turn says about the time after it.
 type Next struct {
+	// Same is for Receive: the turn changed nothing and was no use of the actor. All is as after the turn before, and the other
+	// fields do not count.
+	Same bool
 	// Wake is the instant at which to call Behavior.Wake, or Never. While it is not Never the actor does not leave.
 	Wake int64
 	// Forget is the instant from which, if nothing happens, the state equals that of a new actor; or Never.
 	Forget int64
-	// Unused says that the message was no use of the actor: its idle time runs on. A question is not a use.
-	Unused bool
+	// Used is the instant of the turn if it was a use of the actor, or 0: then its idle time runs on. A question is not a use.
+	Used int64
 }
 
 // Never is the instant that does not come.

@@ -22,13 +22,21 @@ const (
 func NewCall[A any]() Call[A] { return Call[A]{answer: make(chan A, 1)} }
 
 // Reset makes an ended call ready to be asked again.
-func (c *Call[A]) Reset() { c.state.Store(asked) }
+func (c *Call[A]) Reset() {
+	if c.state.Load() != asked {
+		c.state.Store(asked)
+	}
+}
 
 // Claim is the actor's: it reports whether the caller is still there, who from now on cannot leave and must be answered.
 func (c *Call[A]) Claim() bool { return c.state.CompareAndSwap(asked, claimed) }
 
 // Answer is the actor's, once after Claim. It never blocks.
 func (c *Call[A]) Answer(a A) { c.answer <- a }
+
+// Answers is the channel that Answer sends on, for a message that carries it along: an actor that answers a caller who
+// cannot leave has no need to touch the call, which is in another processor's cache.
+func (c *Call[A]) Answers() chan<- A { return c.answer }
 
 // Left reports whether the caller has left.
 func (c *Call[A]) Left() bool { return c.state.Load() == left }

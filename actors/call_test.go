@@ -90,23 +90,25 @@ type question struct {
 
 func (*asks) Init(now int64, _ *struct{}, _ *int) actors.Next { return fresh(now) }
 
-func (b *asks) Receive(now int64, _ *struct{}, n *int, q question) actors.Next {
+func (b *asks) Receive(now func() int64, _ *struct{}, n *int, q *question) actors.Next {
 	if q.at != nil {
 		q.at()
 	}
 	if !q.Claim() {
 		b.dropped++
-		return rest(now)
+		return actors.Next{Same: true}
 	}
 	*n++
 	q.Answer(*n)
-	return rest(now)
+	return rest(now())
 }
 
-func (*asks) Wake(now int64, _ *struct{}, _ *int) actors.Next          { return rest(now) }
+func (*asks) Wake(now int64, _ *struct{}, _ *int) actors.Next { return rest(now) }
+func (*asks) Retire(int64, *struct{}, *int) bool              { return true }
+
 func (*asks) Fail(now int64, _ *struct{}, _ *int, _ error) actors.Next { return rest(now) }
 
-func (*asks) Refuse(q question, _ error) {
+func (*asks) Refuse(q *question, _ error) {
 	if q.Claim() {
 		q.Answer(-1)
 	}

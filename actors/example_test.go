@@ -19,21 +19,23 @@ func (visits) Init(now int64, _ *struct{}, _ *count) actors.Next {
 	return actors.Next{Wake: actors.Never, Forget: now} // not worth keeping yet
 }
 
-func (visits) Receive(_ int64, _ *struct{}, n *count, v visit) actors.Next {
+func (visits) Receive(now func() int64, _ *struct{}, n *count, v *visit) actors.Next {
 	if v.Claim() { // the caller is still there
 		*n++
 		v.Answer(int(*n))
 	}
-	return actors.Next{Wake: actors.Never, Forget: actors.Never}
+	return actors.Next{Wake: actors.Never, Forget: actors.Never, Used: now()}
 }
 
 func (visits) Wake(int64, *struct{}, *count) actors.Next { panic("never asked for") }
+
+func (visits) Retire(int64, *struct{}, *count) bool { return true }
 
 func (visits) Fail(_ int64, _ *struct{}, _ *count, _ error) actors.Next { // owes nothing to anybody
 	return actors.Next{Wake: actors.Never, Forget: actors.Never}
 }
 
-func (visits) Refuse(v visit, _ error) {
+func (visits) Refuse(v *visit, _ error) {
 	if v.Claim() {
 		v.Answer(-1)
 	}

@@ -43,14 +43,16 @@ type script struct {
 }
 
 // rest says that the state is to be kept for ever.
-func rest(int64) actors.Next { return actors.Next{Wake: actors.Never, Forget: actors.Never} }
+func rest(now int64) actors.Next {
+	return actors.Next{Wake: actors.Never, Forget: actors.Never, Used: now}
+}
 
 // fresh says that the state equals that of a new actor from now on.
-func fresh(now int64) actors.Next { return actors.Next{Wake: actors.Never, Forget: now} }
+func fresh(now int64) actors.Next { return actors.Next{Wake: actors.Never, Forget: now, Used: now} }
 
 // unused says that the turn was a question.
 func unused(next actors.Next) actors.Next {
-	next.Unused = true
+	next.Used = 0
 	return next
 }
 
@@ -61,9 +63,9 @@ func (b *script) Init(now int64, _ *face, _ *state) actors.Next {
 	return fresh(now)
 }
 
-func (b *script) Receive(now int64, p *face, s *state, m message) actors.Next {
+func (b *script) Receive(now func() int64, p *face, s *state, m *message) actors.Next {
 	p.turns.Add(1)
-	return m.turn(now, s)
+	return m.turn(now(), s)
 }
 
 func (b *script) Wake(now int64, p *face, s *state) actors.Next {
@@ -73,6 +75,8 @@ func (b *script) Wake(now int64, p *face, s *state) actors.Next {
 	}
 	return rest(now)
 }
+
+func (b *script) Retire(int64, *face, *state) bool { return true }
 
 func (b *script) Fail(now int64, _ *face, s *state, err error) actors.Next {
 	if b.fail != nil {
@@ -85,7 +89,7 @@ func (b *script) Fail(now int64, _ *face, s *state, err error) actors.Next {
 	return rest(now)
 }
 
-func (b *script) Refuse(m message, err error) { m.refuse(err) }
+func (b *script) Refuse(m *message, err error) { m.refuse(err) }
 
 // open starts a system that is closed when the test ends.
 func open(t testing.TB, b *script, cfg actors.Config, hook func(actors.Point)) *system {
@@ -188,3 +192,9 @@ func (r *tape[T]) get() []T {
 	defer r.mu.Unlock()
 	return append([]T{}, r.all...)
 }
+
+// born is the first instant of a system in a bubble; never added to it is actors.Never.
+const (
+	born  int64 = 1
+	never       = actors.Never - born
+)

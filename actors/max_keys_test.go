@@ -159,6 +159,7 @@ func check(t *testing.T, s *system, kept map[string]int, most int) {
 func TestASweepInPieces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, &script{}, actors.Config{IdleAfter: idle}, nil)
+		after(time.Second)
 		const n = 2000
 		for i := range n {
 			key := fmt.Sprint(i)

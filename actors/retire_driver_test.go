@@ -125,17 +125,19 @@ type keeper struct{ refused atomic.Int64 }
 
 func (*keeper) Init(now int64, _ *struct{}, _ *odd) actors.Next { return fresh(now) }
 
-func (*keeper) Receive(now int64, _ *struct{}, s *odd, l letter) actors.Next {
+func (*keeper) Receive(now func() int64, _ *struct{}, s *odd, l *letter) actors.Next {
 	l.process(s)
 	if *s {
-		return rest(now)
+		return rest(now())
 	}
-	return fresh(now)
+	return fresh(now())
 }
 
-func (*keeper) Wake(now int64, _ *struct{}, _ *odd) actors.Next          { return rest(now) }
+func (*keeper) Wake(now int64, _ *struct{}, _ *odd) actors.Next { return rest(now) }
+func (*keeper) Retire(int64, *struct{}, *odd) bool              { return true }
+
 func (*keeper) Fail(now int64, _ *struct{}, _ *odd, _ error) actors.Next { return rest(now) }
-func (k *keeper) Refuse(letter, error)                                   { k.refused.Add(1) }
+func (k *keeper) Refuse(*letter, error)                                  { k.refused.Add(1) }
 
 // ours is the registry that is on trial.
 type ours struct {

@@ -193,6 +193,6 @@ func TestTheNaiveProtocolAlwaysLosesTheLetterOfASlowSender(t *testing.T) {
 		f, accepted := drive(o, w)
 		require.EqualValues(t, 1, accepted)
 		require.Zero(t, f)
-		require.EqualValues(t, 1, o.retired.Load(), "it was told to look again")
+		require.NotZero(t, o.retired.Load(), "it was told to look again")
 	})
 }

@@ -31,7 +31,7 @@ func owe(answers chan error) turn {
 // TestAPanicCostsItsMessageAndWhatWasOwed is A7 and A8: the process lives, the queue is kept, the poison is not replayed.
 func TestAPanicCostsItsMessageAndWhatWasOwed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, &script{}, actors.Config{}, nil)
+		s := open(t, &script{}, actors.Config{Mailbox: 16}, nil)
 		owed := make(chan error, 8)
 		require.NoError(t, do(t, s, "a", add(5)))
 		require.NoError(t, do(t, s, "a", owe(owed)))

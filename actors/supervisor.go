@@ -61,7 +61,7 @@ func (s *System[P, S, M]) sweep() {
 			a := c.actor.Load()
 			switch {
 			case a == nil && c.forget.Load() <= now:
-				s.retire(c)
+				s.retire(c, now-int64(s.idleAfter))
 			case a != nil && now-a.used.Load() >= int64(s.idleAfter):
 				idle = append(idle, a)
 			}
@@ -107,9 +107,9 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 	return a, nil
 }
 
-// leave ends a's mailbox if nothing is in it or on its way, forgets the cell if it equals a new one, and reports whether
-// the actor is gone.
-func (s *System[P, S, M]) leave(a *actor[P, S, M]) bool {
+// leave ends a's mailbox if nothing is in it or on its way, forgets the cell if it equals a new one and has not been used
+// after unused, and reports whether the actor is gone.
+func (s *System[P, S, M]) leave(a *actor[P, S, M], unused int64) bool {
 	if s.hook != nil {
 		s.hook(beforeLeave)
 	}
@@ -122,7 +122,7 @@ func (s *System[P, S, M]) leave(a *actor[P, S, M]) bool {
 	a.cell.actor.Store(nil)
 	s.running.Add(-1)
 	if a.cell.forget.Load() <= now {
-		s.retire(a.cell)
+		s.retire(a.cell, min(unused, now))
 	}
 	return true
 }
@@ -135,8 +135,12 @@ func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
 	s.running.Add(-1)
 }
 
-// retire forgets c, whose state equals that of a new actor and which has no actor. The lifecycle lock is held.
-func (s *System[P, S, M]) retire(c *Cell[P, S, M]) {
+// retire forgets c, whose state equals that of a new actor and which has no actor, unless its published part says that it was
+// used after unused. It reports whether it did. The lifecycle lock is held.
+func (s *System[P, S, M]) retire(c *Cell[P, S, M], unused int64) bool {
+	if !s.behavior.Retire(unused, &c.Published, &c.state) {
+		return false
+	}
 	c.retired = true
 	s.cells.Delete(c.key)
 	last := len(s.ring) - 1
@@ -145,6 +149,7 @@ func (s *System[P, S, M]) retire(c *Cell[P, S, M]) {
 	s.ring[last] = nil
 	s.ring = s.ring[:last]
 	s.evicted++
+	return true
 }
 
 // create returns the cell of key, which had none a moment ago. At the limit of keys it forgets one that equals a new one.
@@ -183,8 +188,10 @@ func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*ac
 		}
 		a := c.actor.Load()
 		if a == nil {
-			s.retire(c)
-			return s.insert(key), nil, nil
+			if s.retire(c, now) {
+				return s.insert(key), nil, nil
+			}
+			continue
 		}
 		if leavers = append(leavers, a); len(leavers) == asked4Leave {
 			break

@@ -21,7 +21,7 @@ import (
 type Config struct {
 	MaxKeys       int           // the most keys at a time; default 1,048,576
 	IdleAfter     time.Duration // how long an actor goes unused before it leaves; default 5 min
-	Mailbox       int           // how many messages a mailbox holds; default 16
+	Mailbox       int           // how many messages a mailbox holds; default 8
 	RestartBudget int           // the panics within RestartWindow after which an actor refuses messages; default 5
 	RestartWindow time.Duration // and for how long it does; default 1 min
 	Clock         clock.Clock   // default clock.System()
@@ -76,13 +76,14 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 	if c == nil {
 		c = clock.System()
 	}
+	nanos := clock.Nanos(c)
 	s := &System[P, S, M]{
 		behavior:  b,
 		clock:     c,
-		now:       clock.Nanos(c),
+		now:       func() int64 { return nanos() + 1 }, // 0 is no instant
 		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
 		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
-		mailbox:   orElse(cfg.Mailbox, 16),
+		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
 		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
 		cells:     xsync.NewMap[string, *Cell[P, S, M]](),
@@ -127,7 +128,7 @@ func (s *System[P, S, M]) join(f func()) {
 	})
 }
 
-// Now is the instant on the system's clock, in nanoseconds from its making. It never runs back.
+// Now is the instant on the system's clock, in nanoseconds from just before its making: at least 1. It never runs back.
 func (s *System[P, S, M]) Now() int64 { return s.now() }
 
 // until is how long it is to an instant.

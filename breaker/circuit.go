@@ -83,6 +83,9 @@ func (c *Circuit) Generation() uint64 { return c.generation }
 // Clean reports whether the circuit is closed with no failure counted, as a new one is.
 func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 }
 
+// Admits reports whether the circuit is closed, failures counted or not, so that it lets every call through.
+func (c *Circuit) Admits() bool { return c.state == Closed }
+
 // Advance brings the circuit to now: it ends the leases that are over, each a failure, and forgets what is to be
 // forgotten. Every other method with an instant does so itself.
 func (c *Circuit) Advance(r *Rules, now int64) {

@@ -42,9 +42,7 @@ func (e *Engine) allow(p place, n int) bool {
 	if !e.keeper.limits.Holds(int64(n)) {
 		return false
 	}
-	r := e.newRequest(int64(n))
-	r.mode = limiter.Place
-	_, a, err := e.ask(context.Background(), p, r)
+	_, a, err := e.decide(context.Background(), p, message{n: int64(n), mode: limiter.Place})
 	return err == nil && a.err == nil
 }
 
@@ -64,9 +62,7 @@ func (e *Engine) acquire(ctx context.Context, p place, n int) error {
 	if !e.keeper.limits.Holds(int64(n)) {
 		return e.reject(p.key, limiter.ErrExceedsCapacity, 0)
 	}
-	r := e.newRequest(int64(n))
-	r.wait = true
-	_, a, err := e.ask(ctx, p, r)
+	_, a, err := e.decide(ctx, p, message{n: int64(n), mode: limiter.Turn, wait: true})
 	if err == nil && a.err != nil {
 		err = e.reject(p.key, a.err, a.at)
 	}
@@ -81,34 +77,51 @@ func (e *Engine) admit(ctx context.Context, p place) (*cell, breaker.Permit, err
 	if e.stateless {
 		return nil, breaker.Permit{}, nil
 	}
-	r := e.newRequest(1)
-	r.wait, r.breaker = true, e.keeper.hasBreaker
-	c, a, err := e.ask(ctx, p, r)
+	c, a, err := e.decide(ctx, p, message{n: 1, mode: limiter.Turn, wait: true, breaker: e.keeper.hasBreaker})
 	if err == nil && a.err != nil {
 		err = e.reject(p.key, a.err, a.at)
 	}
 	return c, a.permit, err
 }
 
-// newRequest returns a request for n tokens that is ready to be filled in and asked.
-func (e *Engine) newRequest(n int64) *request {
+// newRequest returns a request that is ready to be asked.
+func (e *Engine) newRequest() *request {
 	r, ok := e.keeper.requests.Get().(*request)
 	if !ok {
-		r = &request{Call: actors.NewCall[answer]()}
-	} else {
-		r.Reset()
+		return &request{Call: actors.NewCall[answer]()}
 	}
-	r.n, r.breaker, r.wait, r.mode, r.until, r.snapshot = n, false, false, limiter.Turn, actors.Never, nil
+	r.Reset()
 	return r
 }
 
-// ask has r decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection
-// if no actor could be asked. r must not be used afterwards.
-func (e *Engine) ask(ctx context.Context, p place, r *request) (*cell, answer, error) {
+// decide reads the decision on m off the gate of p's key, or asks the key's actor for it.
+func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer, error) {
+	if !e.keeper.gated {
+		return e.ask(ctx, p, m)
+	}
+	c, err := e.find(p) // before the clock is read: a reading holds for the cell that was found before it
+	if err != nil {
+		return nil, answer{}, e.reject(p.key, err, 0)
+	}
+	switch v, permit, at := e.keeper.pass(&c.Published, e.system.Now, m.n, m.mode); {
+	case v == admitted:
+		return c, answer{permit: permit}, nil
+	case v == limited && (!m.wait || e.keeper.noWait):
+		return c, answer{err: limiter.ErrLimited, at: at}, nil
+	default:
+		return e.ask(ctx, p, m)
+	}
+}
+
+// ask has m decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection
+// if no actor could be asked.
+func (e *Engine) ask(ctx context.Context, p place, m message) (*cell, answer, error) {
 	done := ctx.Done()
-	if deadline, ok := ctx.Deadline(); ok && r.wait {
+	r := e.newRequest()
+	m.kind, m.req, m.answers, m.stays, m.until = ask, r, r.Answers(), done == nil, actors.Never
+	if deadline, ok := ctx.Deadline(); ok && m.wait {
 		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
-		r.until = e.system.Now() + max(0, int64(time.Until(deadline)))
+		m.until = e.system.Now() + max(0, int64(time.Until(deadline)))
 	}
 	for {
 		c, err := e.find(p)
@@ -116,7 +129,7 @@ func (e *Engine) ask(ctx context.Context, p place, r *request) (*cell, answer, e
 			e.keeper.requests.Put(r)
 			return nil, answer{}, e.reject(p.key, err, 0)
 		}
-		switch err := e.system.Send(ctx, c, message{kind: ask, req: r}); {
+		switch err := e.system.Send(ctx, c, m); {
 		case err == nil:
 			a, err := e.await(ctx, done, c, r)
 			return c, a, err
@@ -161,11 +174,12 @@ func (e *Engine) forsake(c *cell, r *request) {
 	}
 }
 
-// command sends a message of the given kind to the actor of c and waits until it has been carried out.
-func (e *Engine) command(c *cell, what kind, s *Snapshot) error {
-	r := e.newRequest(0)
+// command sends m to the actor of c and waits until it has been carried out. An error says that it was not.
+func (e *Engine) command(c *cell, m message, s *Snapshot) error {
+	r := e.newRequest()
 	r.snapshot = s
-	if err := e.system.Send(context.Background(), c, message{kind: what, req: r}); err != nil {
+	m.req, m.answers = r, r.Answers()
+	if err := e.system.Send(context.Background(), c, m); err != nil {
 		e.keeper.requests.Put(r)
 		return err
 	}

@@ -53,8 +53,8 @@ type Dispatch uint8
 
 const (
 	// Published has callers read what the actor has already published, and asks it only when there is something to
-	// decide. At present that holds for the outcome of a call: a success on a clean key sends no message. Admission is
-	// asked for.
+	// decide: while the breaker is closed and nobody waits, a token is taken with one compare-and-swap, and a success with no
+	// failure counted sends no message. Several limits (limiter.All) are always asked for.
 	Published Dispatch = iota
 	// Mailbox makes every decision and every outcome a message to the key's actor: the plain design, against which the
 	// other is tested and measured.
@@ -107,6 +107,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 		k.limits, err = limiter.Compile(c.Limiter)
 		errs = append(errs, lift("Limiter", err)...)
 	}
+	k.gated = c.Dispatch == Published && len(k.limits) <= 1
 	rules := breaker.Policy{}
 	if c.Breaker != nil {
 		rules = *c.Breaker

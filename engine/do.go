@@ -152,9 +152,17 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 	if e.dispatch == Published && outcome == Success && !probe && c.Published.clean.Load() {
 		return // likewise: the breaker has published that no failure is counted
 	}
+	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but while
+	// the gate is open it does not ask, so that a failure, which may shut the gate, is waited for.
+	awaited := e.keeper.gated && outcome != Success && !probe
 	m := message{kind: report, permit: permit, outcome: outcome}
 	for {
-		err := e.system.Send(context.Background(), c, m)
+		var err error
+		if awaited {
+			err = e.command(c, m, nil)
+		} else {
+			err = e.system.Send(context.Background(), c, m)
+		}
 		if !errors.Is(err, actors.ErrRetired) {
 			return // recorded; or the engine is closed and there is nothing left to record it in
 		}

@@ -9,17 +9,11 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// gate is what the actor of a key has published for callers to read.
-type gate struct {
-	generation atomic.Uint64 // of the breaker
-	clean      atomic.Bool   // whether the breaker is closed with no failure counted, so that a success changes nothing
-}
-
 // state is what the actor of a key owns.
 type state struct {
 	circuit breaker.Circuit
 	birth   uint64  // the generation that the circuit was born with
-	words   []int64 // one for each limit; see package limiter
+	words   []int64 // one for each limit, and at least one; see package limiter. The gate has the first while it is open
 	line    *line   // the callers that wait; nil when nobody does
 }
 
@@ -31,34 +25,46 @@ type kind uint8
 const (
 	ask     kind = iota // may req go? It is answered, now or later
 	cancel              // the caller of req has left
-	report              // the outcome of a call
+	report              // the outcome of a call. It is answered if there is a req, when it has been recorded
 	inspect             // fill in req.snapshot
 	reset               // make the key as new
 )
 
-// message is what is sent to the actor of a key.
+// message is what is sent to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
+// into the request unless its caller may leave or has to queue.
 type message struct {
 	kind    kind
 	outcome breaker.Outcome // report
 	reborn  bool            // report: of a call that an earlier cell of the key let through while it was as new
+	breaker bool            // ask: whether the breaker is asked too
+	wait    bool            // ask: whether to queue
+	stays   bool            // ask: whether the caller waits for the answer come what may, and need not be claimed
+	mode    limiter.Mode    // ask: how to pass a leaky bucket
 	permit  breaker.Permit  // report
-	req     *request        // all but report
+	n       int64           // ask: tokens
+	until   int64           // ask: the instant at which a grant is of no use any more
+	answers chan<- answer   // ask, report: req.Answers()
+	req     *request        // nil for a report that is not to be answered
 }
 
-// request is an ask and the caller's end of it. The caller sets its fields and does not touch them before the end.
+// request is the caller's end of an ask.
 type request struct {
 	actors.Call[answer]
-	n        int64        // tokens
-	breaker  bool         // whether the breaker is asked too
-	wait     bool         // whether to queue
-	mode     limiter.Mode // how to pass a leaky bucket
-	until    int64        // the instant at which a grant is of no use any more
-	snapshot *Snapshot    // inspect
+	snapshot *Snapshot // inspect: what to fill in
 
-	// Owned by the actor.
-	position int  // in the line
-	queued   bool // whether in the line
+	// Owned by the actor while the request is in its line.
+	n        int64
+	breaker  bool
+	stays    bool
+	queued   bool
+	position int
 }
+
+// claim reports whether there is still a caller to answer.
+func (m *message) claim() bool { return m.stays || m.req.Claim() }
+
+// claim likewise, for a request in the line.
+func (r *request) claim() bool { return r.stays || r.Claim() }
 
 // answer is a grant, or the reason why not and the instant from which a retry would be admitted.
 type answer struct {
@@ -73,6 +79,7 @@ type keeper struct {
 	limits      limiter.Limits
 	rules       *breaker.Rules
 	hasBreaker  bool
+	gated       bool // whether the gate may open: Published, and at most one limit
 	noWait      bool
 	maxWait     int64 // ns
 	maxQueue    int
@@ -81,29 +88,37 @@ type keeper struct {
 	lines       sync.Pool // of *line that are empty
 }
 
-var _ actors.Behavior[gate, state, message] = (*keeper)(nil)
-
 // Init makes a key: buckets full, breaker closed.
 func (k *keeper) Init(now int64, g *gate, s *state) actors.Next {
-	s.words = make([]int64, len(k.limits))
+	s.words = make([]int64, max(1, len(k.limits)))
 	k.limits.Reset(s.words, now)
+	g.word.Store(shut)
 	s.circuit.Renew(k.rules)
 	s.birth = s.circuit.Generation()
 	return k.next(now, g, s)
 }
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
-func (k *keeper) Receive(now int64, g *gate, s *state, m message) actors.Next {
+func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) actors.Next {
+	if m.kind == report && m.outcome == Success && s.circuit.Clean() {
+		return actors.Next{Same: true}
+	}
+	if m.kind != report {
+		g.seize(s) // before the clock is read, so that no caller has taken a token at a later instant
+	}
+	now := clock()
 	switch m.kind {
 	case ask:
-		a, answered := k.decide(now, s, m.req)
-		next := k.next(now, g, s)
+		a, answered := k.decide(now, s, m)
+		next := k.used(now, g, s)
 		if answered {
-			m.req.Answer(a)
+			m.answers <- a
 		}
 		return next
 	case cancel:
-		k.leave(s, m.req)
+		if m.req.queued { // else the message found it left
+			s.line.remove(m.req)
+		}
 		next := k.next(now, g, s)
 		k.requests.Put(m.req)
 		return next
@@ -112,67 +127,70 @@ func (k *keeper) Receive(now int64, g *gate, s *state, m message) actors.Next {
 			m.permit.Generation = s.birth
 		}
 		s.circuit.Report(k.rules, now, m.permit, m.outcome)
-		return k.next(now, g, s)
+		next := k.used(now, g, s)
+		if m.req != nil {
+			m.answers <- answer{}
+		}
+		return next
 	case inspect:
 		k.inspect(now, s, m.req.snapshot)
 		next := k.next(now, g, s)
-		next.Unused = true
 		m.req.Answer(answer{})
 		return next
 	default: // reset
 		k.limits.Reset(s.words, now)
 		s.circuit.Renew(k.rules)
-		next := k.next(now, g, s)
+		next := k.used(now, g, s)
 		m.req.Answer(answer{})
 		return next
 	}
 }
 
-// Wake serves the head of the line, and ends the lease of a probe.
+// Wake serves the head of the line, and ends the lease of a probe. In both cases the gate is shut.
 func (k *keeper) Wake(now int64, g *gate, s *state) actors.Next {
 	s.circuit.Advance(k.rules, now)
 	return k.next(now, g, s)
 }
 
-// decide answers a request, or puts it in the line: breaker first, then limiter, debit last.
-func (k *keeper) decide(now int64, s *state, r *request) (a answer, answered bool) {
-	if r.breaker {
+// decide answers an ask, or puts it in the line: breaker first, then limiter, debit last.
+func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered bool) {
+	if m.breaker {
 		if at := s.circuit.Ready(k.rules, now); at > now {
-			return answer{err: breaker.ErrOpen, at: at}, r.Claim()
+			return answer{err: breaker.ErrOpen, at: at}, m.claim()
 		}
 	}
 	var at int64
 	if s.line == nil {
-		if at = k.limits.Ready(s.words, now, r.n, r.mode); at <= now {
-			if !r.Claim() {
+		if at = k.limits.Ready(s.words, now, m.n, m.mode); at <= now {
+			if !m.claim() {
 				return answer{}, false // the caller has left: nothing is taken
 			}
-			return k.grant(now, s, r), true
+			return k.grant(now, s, m.n, m.breaker), true
 		}
 	} else {
-		at = k.limits.Ready(s.line.tail(k.limits, s.words, now), now, r.n, limiter.Turn)
+		at = k.limits.Ready(s.line.tail(k.limits, s.words, now), now, m.n, limiter.Turn)
 	}
-	if err := k.mayQueue(now, at, s, r); err != nil {
-		return answer{err: err, at: at}, r.Claim()
+	if err := k.mayQueue(now, at, s, m); err != nil {
+		return answer{err: err, at: at}, m.claim()
 	}
 	if s.line == nil {
 		s.line = k.newLine()
 	}
-	s.line.push(r)
+	s.line.push(m)
 	return answer{}, false
 }
 
-// mayQueue says why r may not wait until at.
-func (k *keeper) mayQueue(now, at int64, s *state, r *request) error {
+// mayQueue says why m may not wait until at.
+func (k *keeper) mayQueue(now, at int64, s *state, m *message) error {
 	var waiting int
 	var tokens int64
 	if s.line != nil {
 		waiting, tokens = s.line.waiting, s.line.tokens
 	}
 	switch {
-	case !r.wait || k.noWait, at-now > k.maxWait, at >= r.until:
+	case !m.wait || k.noWait, at-now > k.maxWait, at >= m.until:
 		return limiter.ErrLimited
-	case !k.limits.HasRoom(s.words, now, tokens, r.n):
+	case !k.limits.HasRoom(s.words, now, tokens, m.n):
 		return limiter.ErrLimited
 	case waiting >= k.maxQueue:
 		return ErrQueueFull
@@ -181,30 +199,32 @@ func (k *keeper) mayQueue(now, at int64, s *state, r *request) error {
 	}
 }
 
-// grant takes what r asked for. r is claimed, the breaker and the limits are ready.
-func (k *keeper) grant(now int64, s *state, r *request) answer {
+// grant takes n tokens, and a permit of the breaker if it was asked. Both are ready, and the caller is claimed.
+func (k *keeper) grant(now int64, s *state, n int64, asked bool) answer {
 	var a answer
-	if r.breaker {
+	if asked {
 		a.permit = s.circuit.Admit(k.rules, now)
 	}
-	k.limits.Debit(s.words, now, r.n)
+	k.limits.Debit(s.words, now, n)
 	return a
 }
 
-// next ends every turn: it serves the line, publishes the gate, and says when the actor has to wake.
+// used is next for a turn that was a use of the key.
+func (k *keeper) used(now int64, g *gate, s *state) actors.Next {
+	next := k.next(now, g, s)
+	next.Used = now
+	return next
+}
+
+// next ends every turn: it serves the line, publishes, and says when the actor has to wake.
 func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 	next := actors.Next{Wake: s.circuit.LeaseEnds(), Forget: actors.Never}
 	if s.line != nil {
 		next.Wake = min(next.Wake, k.serve(now, s))
 	}
+	k.publish(g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))
-	}
-	if generation := s.circuit.Generation(); g.generation.Load() != generation {
-		g.generation.Store(generation)
-	}
-	if clean := s.circuit.Clean(); g.clean.Load() != clean {
-		g.clean.Store(clean)
 	}
 	return next
 }
@@ -221,8 +241,8 @@ func (k *keeper) Fail(now int64, g *gate, s *state, err error) actors.Next {
 }
 
 // Refuse answers a message that gets no turn, or whose turn panicked before it was answered.
-func (k *keeper) Refuse(m message, err error) {
-	if m.kind == ask || m.kind == inspect || m.kind == reset {
+func (k *keeper) Refuse(m *message, err error) {
+	if m.req != nil && m.kind != cancel {
 		k.refuse(m.req, err)
 	}
 }

@@ -26,8 +26,10 @@ func (k *keeper) newLine() *line {
 	return &line{scratch: make([]int64, len(k.limits))}
 }
 
-// push puts r at the end.
-func (l *line) push(r *request) {
+// push puts m's request at the end.
+func (l *line) push(m *message) {
+	r := m.req
+	r.n, r.breaker, r.stays = m.n, m.breaker, m.stays
 	r.position, r.queued = len(l.slots), true
 	l.slots = append(l.slots, r)
 	l.waiting++
@@ -115,11 +117,11 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 				continue
 			}
 		}
-		if !r.Claim() {
+		if !r.claim() {
 			l.remove(r)
 			continue
 		}
-		a := k.grant(now, s, r)
+		a := k.grant(now, s, r.n, r.breaker)
 		l.remove(r)
 		r.Answer(a)
 	}
@@ -130,14 +132,7 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 
 // turnAway refuses r, which is out of the line, unless its caller has left.
 func (k *keeper) turnAway(r *request, a answer) {
-	if r.Claim() {
+	if r.claim() {
 		r.Answer(a)
-	}
-}
-
-// leave takes r, whose caller has left, out of the line if it is in it. It is not if the message found it left.
-func (k *keeper) leave(s *state, r *request) {
-	if r.queued {
-		s.line.remove(r)
 	}
 }

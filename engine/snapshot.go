@@ -46,7 +46,7 @@ func (e *Engine) toKnown(key string, what kind, s *Snapshot) error {
 		if !ok {
 			return errUnknown
 		}
-		if err := e.command(c, what, s); !errors.Is(err, actors.ErrRetired) {
+		if err := e.command(c, message{kind: what}, s); !errors.Is(err, actors.ErrRetired) {
 			return err
 		}
 	}

@@ -52,14 +52,16 @@ func (l Limits) Holds(n int64) bool {
 func (l Limits) Ready(words []int64, now, n int64, mode Mode) int64 {
 	ready := now
 	for i := range l {
-		ready = max(ready, l[i].ready(words[i], n, mode))
+		ready = max(ready, l[i].Ready(words[i], n, mode))
 	}
 	return ready
 }
 
-// ready follows from the rule that the word after the debit, word + cost, may lie at most burst after the instant of the
-// debit. A word in the past counts as that instant, and then any n within the capacity may go.
-func (l *Limit) ready(word, n int64, mode Mode) int64 {
+// Ready is [Limits.Ready] for one limit with its word; it may lie in the past.
+//
+// It follows from the rule that the word after the debit, word + cost, may lie at most burst after the instant of the debit. A
+// word in the past counts as that instant, and then any n within the capacity may go.
+func (l *Limit) Ready(word, n int64, mode Mode) int64 {
 	if word == Never || l.paced && mode == Turn {
 		return word
 	}
@@ -67,10 +69,13 @@ func (l *Limit) ready(word, n int64, mode Mode) int64 {
 	return word - l.burst + n*l.interval
 }
 
+// After is the word when n tokens have been taken at instant at.
+func (l *Limit) After(word, at, n int64) int64 { return sum(max(word, at), n*l.interval) }
+
 // Debit takes n tokens at instant at, which must not be before [Limits.Ready].
 func (l Limits) Debit(words []int64, at, n int64) {
 	for i := range l {
-		words[i] = sum(max(words[i], at), n*l[i].interval)
+		words[i] = l[i].After(words[i], at, n)
 	}
 }
 
@@ -123,7 +128,7 @@ func (l Limits) Status(i int, words, tail []int64, now, waiting int64) Status {
 	s := Status{
 		Available: max(0, float64(limit.burst-used)/float64(limit.interval)),
 		Queued:    int(waiting),
-		Wait:      time.Duration(max(0, limit.ready(tail[i], 1, Turn)-now)),
+		Wait:      time.Duration(max(0, limit.Ready(tail[i], 1, Turn)-now)),
 	}
 	if limit.paced {
 		s.Available = max(0, s.Available-float64(waiting))

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// gate is what the actor of a key has published for callers to read, and the bucket while callers may take from it.
+//
+// An open gate holds the bucket: word is the instant at which it is full again, and callers move it by compare-and-swap. The
+// actor shuts the gate, by swapping a sentinel in, to have the bucket to itself: while it decides, while callers queue, and
+// while the breaker is not closed. A gate that is not open means that the actor is to be asked.
+//
+// The word only grows, and every admission lifts it above its own reading of the clock. So an admission may use a reading
+// taken just before it loads the word (a stale one is only stricter), while a refusal must be confirmed by a reading taken
+// after the load. Both then take effect within the call.
+type gate struct {
+	word       atomic.Int64
+	generation atomic.Uint64 // of the breaker
+	clean      atomic.Bool   // whether the breaker is closed with no failure counted, so that a success changes nothing
+}
+
+// The words of a gate that is not open. Instants are positive.
+const (
+	shut = math.MinInt64 // the actor has the bucket
+	gone = shut + 1      // the cell has been retired
+)
+
+// verdict is what a caller can read off a gate.
+type verdict uint8
+
+const (
+	undecided verdict = iota // ask the actor
+	admitted
+	limited
+)
+
+// spins is how long a caller that lost a compare-and-swap counts before it tries again, without touching the word, so that the
+// winner, whose processor has it at hand, may go on: about a microsecond.
+const spins = 2000
+
+// pass takes n tokens from the gate with the permit of the breaker, if it is open and they are there. It answers limited
+// only on a reading of the clock taken after the word was loaded; at is then the instant from which they are there.
+func (k *keeper) pass(g *gate, now func() int64, n int64, mode limiter.Mode) (v verdict, p breaker.Permit, at int64) {
+	reading := now()
+	for {
+		// The generation first: should the breaker move on before the word is taken, the call counts as one from before.
+		p.Generation = g.generation.Load()
+		word := g.word.Load()
+		if word < 0 {
+			return undecided, p, 0
+		}
+		if len(k.limits) == 0 {
+			return admitted, p, 0
+		}
+		at = k.limits[0].Ready(word, n, mode)
+		if at > reading {
+			if reading = now(); at > reading {
+				return limited, p, at
+			}
+		}
+		if g.word.CompareAndSwap(word, k.limits[0].After(word, reading, n)) {
+			return admitted, p, 0
+		}
+		for range spins {
+		}
+	}
+}
+
+// seize shuts the gate, so that the actor has the bucket to itself in s.words. It may be shut already.
+func (g *gate) seize(s *state) {
+	if word := g.word.Swap(shut); word >= 0 {
+		s.words[0] = word
+	}
+}
+
+// publish ends a turn: it shows callers what may be shown, and opens the gate when there is nothing to decide but tokens.
+func (k *keeper) publish(g *gate, s *state) {
+	if generation := s.circuit.Generation(); g.generation.Load() != generation {
+		g.generation.Store(generation)
+	}
+	if clean := s.circuit.Clean(); g.clean.Load() != clean {
+		g.clean.Store(clean)
+	}
+	switch {
+	case !k.gated || s.line != nil || !s.circuit.Admits():
+		g.seize(s)
+	case g.word.Load() < 0:
+		g.word.Store(s.words[0])
+	default: // it has been open all through the turn, and callers have taken from it
+		s.words[0] = g.word.Load()
+	}
+}
+
+// Retire reports whether the bucket behind the gate is full and has not been taken from since unused, and if so shuts the
+// gate for good.
+func (k *keeper) Retire(unused int64, g *gate, _ *state) bool {
+	word := g.word.Load()
+	if word < 0 { // nobody but the actor has moved the bucket, and what it last said of it holds
+		g.word.Store(gone)
+		return true
+	}
+	return word <= unused && g.word.CompareAndSwap(word, gone)
+}
+
+var _ actors.Behavior[gate, state, message] = (*keeper)(nil)

@@ -1,0 +1,87 @@
+package engine_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// striding is a clock that goes on by a stride whenever it is read.
+type striding struct {
+	clock.Clock
+	stride time.Duration
+	reads  atomic.Int64
+}
+
+func (s *striding) Now() time.Time {
+	return time.Unix(0, 0).Add(time.Duration(s.reads.Add(1)) * s.stride)
+}
+
+// TestARefusalIsConfirmedByALaterReading: a token that is there by the time the gate has been read must not be refused for a
+// reading of the clock from before.
+func TestARefusalIsConfirmedByALaterReading(t *testing.T) {
+	c := &striding{Clock: clock.System(), stride: 600 * time.Millisecond}
+	eng := start(t, engine.Config{Limiter: oneEvery(time.Second), Clock: c, IdleAfter: time.Hour})
+	require.True(t, eng.Allow("k"))
+	require.True(t, eng.Allow("k"), "refused at 0.6 s, but it is 1.2 s now")
+}
+
+// TestACleanKeyHasNoGoroutine: calls, tokens, refusals for want of tokens and successes are all decided at the gate.
+func TestACleanKeyHasNoGoroutine(t *testing.T) {
+	eng := start(t, engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Breaker: opensAfter(3), MaxWait: engine.NoWait,
+	})
+	for i := range 1000 {
+		key := fmt.Sprint("tenant-", i)
+		require.NoError(t, eng.Run(t.Context(), key, succeed))
+		require.True(t, eng.AllowN(key, 2))
+		require.False(t, eng.Allow(key))
+		rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
+	}
+	require.Equal(t, engine.Stats{Keys: 1000}, eng.Stats())
+	failTimes(t, eng, "failing", 1)
+	require.Equal(t, 1, eng.Stats().Actors, "a failure is for the actor to decide on")
+}
+
+// TestGatesAndActorsShareOneBucket lets callers take from open gates while others make the actor seize the bucket all the
+// time. Not a token is taken twice, and none gets lost.
+func TestGatesAndActorsShareOneBucket(t *testing.T) {
+	const capacity = 60_000
+	eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1, time.Hour)}})
+	stop := make(chan struct{})
+	var disturb, take sync.WaitGroup
+	for range 2 {
+		disturb.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					eng.Inspect("k")
+				}
+			}
+		})
+	}
+	var taken atomic.Int64
+	for range 8 {
+		take.Go(func() {
+			for range capacity / 4 {
+				if eng.Allow("k") {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	take.Wait()
+	close(stop)
+	disturb.Wait()
+	require.EqualValues(t, capacity, taken.Load())
+}
