@@ -4,7 +4,8 @@
 // # The life of a call
 //
 //	Do(ctx, eng, "tenant-7", fn)
-//	  1  the key's actor decides       breaker first, then limiter, in one step: go, wait in the queue, or *Rejection
+//	  1  the key's actor decides       breaker first, then limiter, in one step: go, wait in the queue, or *Rejection;
+//	                                   what it has decided already, callers read at the key's gate without a message
 //	  2  fn runs                       on the caller's own goroutine
 //	  3  the outcome is recorded       before Do returns
 //	  4  retry?                        wait the backoff, back to 1: every attempt is a real request
@@ -27,6 +28,7 @@
 // # Concurrency
 //
 // All functions and methods may be called by any goroutine, also from inside fn and for the same key. The engine has one
-// goroutine of its own, and one for each key in use; [Engine.Close] ends them all. The functions of the configuration
+// goroutine of its own, and one for each key about which there is something to decide (see [Dispatch]); [Engine.Close] ends
+// them all. The functions of the configuration
 // (Classify, RetryIf) run on the caller's goroutine, never inside an actor.
 package engine
