@@ -153,6 +153,20 @@ func TestInspectAndReset(t *testing.T) {
 	})
 }
 
+func TestResetAllWakesNobodyForLong(t *testing.T) {
+	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 1000*time.Hour)}, IdleAfter: time.Minute}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		for i := range 100 {
+			require.True(t, eng.Allow(fmt.Sprint(i)))
+		}
+		time.Sleep(time.Hour)
+		require.Equal(t, engine.Stats{Keys: 100}, eng.Stats())
+		eng.ResetAll()
+		time.Sleep(10 * time.Second)
+		require.Zero(t, eng.Stats().Actors, "an order to all keys is no use of them")
+	})
+}
+
 func TestInspectDoesNotKeepAKey(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), IdleAfter: time.Minute}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.Allow("k"))

@@ -140,7 +140,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 	default: // reset
 		k.limits.Reset(s.words, now)
 		s.circuit.Renew(k.rules)
-		next := k.used(now, g, s)
+		next := k.next(now, g, s)
 		m.req.Answer(answer{})
 		return next
 	}
