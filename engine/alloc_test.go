@@ -1,0 +1,41 @@
+//go:build !race
+
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// TestAnAdmittedCallAllocatesNothing counts what all goroutines together allocate. (The race detector allocates by itself, so
+// that this file is left out under it.)
+func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		t.Run(d.String(), func(t *testing.T) {
+			eng := start(t, engine.Config{
+				Breaker: opensAfter(5), Retry: &retry.Policy{}, Dispatch: d,
+				Limiter: limiter.TokenBucket{Capacity: 1 << 20, RefillRate: limiter.PerSecond(1e6)},
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			handle := eng.Key("k")
+			for name, call := range map[string]func(){
+				"Run":                 func() { _ = eng.Run(context.Background(), "k", succeed) },
+				"Run with a deadline": func() { _ = eng.Run(ctx, "k", succeed) },
+				"Do":                  func() { _, _ = engine.Do(ctx, eng, "k", func(context.Context) (int, error) { return 1, nil }) },
+				"Allow":               func() { eng.Allow("k") },
+				"Acquire":             func() { _ = eng.Acquire(ctx, "k") },
+				"by handle":           func() { _ = handle.Run(ctx, succeed) },
+			} {
+				require.Zero(t, testing.AllocsPerRun(1000, call), name)
+			}
+		})
+	}
+}
