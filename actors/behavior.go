@@ -8,8 +8,8 @@ import (
 
 // Behavior is what the actors of one [System] have in common: how a state begins and what a message does to it.
 //
-// S is the state that one actor owns. It is copied before every turn, so that a panic can be undone; keep it small, and
-// replace what it points to rather than change it in place. P is the part that the actor shows to callers while it runs;
+// S is the state that one actor owns. It is copied before every turn, so that a panic can be undone; keep it small. What it
+// points to is not copied: replace that rather than change it in place, or let Fail put it right. P is the part that the actor shows to callers while it runs;
 // it is never copied, and its fields are to be atomic. M is the message.
 //
 // All instants are nanoseconds on the system's clock. A turn that needs the time calls now, which gives it as [System.Now]
@@ -23,7 +23,7 @@ type Behavior[P, S, M any] interface {
 	Wake(now int64, p *P, s *S) Next
 	// Retire is asked before a cell is forgotten that has no actor and whose last Next.Forget has come. It reports whether what
 	// callers may have moved in the published part still equals that of a new actor and has not been moved since the instant
-	// unused; from true on, callers must find in it that the cell is gone. It runs under the lifecycle lock.
+	// unused; from true on, callers must find in it that the cell is gone. It runs under the lifecycle lock. A panic is false.
 	Retire(unused int64, p *P, s *S) bool
 	// Fail answers with err all that the state owes an answer to; such as at the end of the system and after a panic.
 	Fail(now int64, p *P, s *S, err error) Next

@@ -21,7 +21,7 @@ const (
 	sweepsPerIdle = 8   // how often the supervisor looks in the time IdleAfter
 	chunk         = 512 // cells it looks at under one hold of the lifecycle lock
 	searched      = 256 // cells looked at for one to forget when a key is born at the limit
-	asked4Leave   = 8   // of which so many running actors are asked to leave
+	maxLeavers    = 8   // of which so many running actors are asked to leave
 )
 
 // supervise is the supervisor's goroutine: it lets idle actors leave and forgets cells, until Close, when it stops all.
@@ -138,7 +138,7 @@ func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
 // retire forgets c, whose state equals that of a new actor and which has no actor, unless its published part says that it was
 // used after unused. It reports whether it did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], unused int64) bool {
-	if !s.behavior.Retire(unused, &c.Published, &c.state) {
+	if !s.mayRetire(c, unused) {
 		return false
 	}
 	c.retired = true
@@ -150,6 +150,16 @@ func (s *System[P, S, M]) retire(c *Cell[P, S, M], unused int64) bool {
 	s.ring = s.ring[:last]
 	s.evicted++
 	return true
+}
+
+// mayRetire asks the behavior; a panic must not take the process down, nor the actor that is leaving.
+func (s *System[P, S, M]) mayRetire(c *Cell[P, S, M], unused int64) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return s.behavior.Retire(unused, &c.Published, &c.state)
 }
 
 // create returns the cell of key, which had none a moment ago. At the limit of keys it forgets one that equals a new one.
@@ -193,7 +203,7 @@ func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*ac
 			}
 			continue
 		}
-		if leavers = append(leavers, a); len(leavers) == asked4Leave {
+		if leavers = append(leavers, a); len(leavers) == maxLeavers {
 			break
 		}
 	}

@@ -53,7 +53,8 @@ type System[P, S, M any] struct {
 	restarts atomic.Uint64
 
 	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its
-	// retirement, and the end of the system. It is held for some hundred nanoseconds and never while anything can block.
+	// retirement, and the end of the system. It is held for some hundred nanoseconds, by the supervisor for up to 512 cells,
+	// and never while anything can block.
 	lifecycle sync.Mutex
 	ring      []*Cell[P, S, M] // every cell, in no order
 	hand      int              // where in ring the search for a cell to forget goes on

@@ -95,7 +95,7 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 	if len(c.leases) > 0 && c.leases[0] <= now {
 		c.open(r, c.leases[0])
 	}
-	if now < c.cleanAt(r) {
+	if now < c.CleanAt(r) {
 		return
 	}
 	if c.state == Closed {
@@ -105,8 +105,9 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 	c.Renew(r)
 }
 
-// cleanAt is the instant from which nothing of the circuit's past counts any more.
-func (c *Circuit) cleanAt(r *Rules) int64 {
+// CleanAt is the instant from which the circuit equals a new one if nothing is reported to it; math.MaxInt64 while probes
+// are in flight.
+func (c *Circuit) CleanAt(r *Rules) int64 {
 	switch {
 	case c.Clean():
 		return math.MinInt64
@@ -118,10 +119,6 @@ func (c *Circuit) cleanAt(r *Rules) int64 {
 		return max(c.openUntil, c.last+r.forget)
 	}
 }
-
-// CleanAt is the instant from which the circuit equals a new one if nothing is reported to it; math.MaxInt64 while probes
-// are in flight.
-func (c *Circuit) CleanAt(r *Rules) int64 { return c.cleanAt(r) }
 
 // LeaseEnds is the instant at which the first of the probes in flight must be back; math.MaxInt64 without probes.
 func (c *Circuit) LeaseEnds() int64 {
@@ -161,10 +158,10 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 }
 
 // Report counts the outcome of the call that p let through, once for each permit. A permit of another generation counts
-// for nothing.
+// for nothing, and so does any while the circuit is open: it let no call through.
 func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
 	c.Advance(r, now)
-	if p.Generation != c.generation {
+	if p.Generation != c.generation || c.state == Open {
 		return
 	}
 	if c.state == HalfOpen {

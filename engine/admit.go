@@ -99,17 +99,21 @@ func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer,
 	if !e.keeper.gated {
 		return e.ask(ctx, p, m)
 	}
-	c, err := e.find(p) // before the clock is read: a reading holds for the cell that was found before it
-	if err != nil {
-		return nil, answer{}, e.reject(p.key, err, 0)
-	}
-	switch v, permit, at := e.keeper.pass(&c.Published, e.system.Now, m.n, m.mode); {
-	case v == admitted:
-		return c, answer{permit: permit}, nil
-	case v == limited && (!m.wait || e.keeper.noWait):
-		return c, answer{err: limiter.ErrLimited, at: at}, nil
-	default:
-		return e.ask(ctx, p, m)
+	for again := true; ; again = false {
+		c, err := e.find(p) // before the clock is read: a reading holds for the cell that was found before it
+		if err != nil {
+			return nil, answer{}, e.reject(p.key, err, 0)
+		}
+		switch v, permit, at := e.keeper.pass(&c.Published, e.system.Now, m.n, m.mode); {
+		case v == admitted:
+			return c, answer{permit: permit}, nil
+		case v == limited && (!m.wait || e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
+			return c, answer{err: limiter.ErrLimited, at: at}, nil // nobody waits, or the gate would be shut
+		case again && c.Published.word.Load() == gone:
+			p.lost(c) // look once more; after that ask, which waits until the retired cell is out of the map
+		default:
+			return e.ask(ctx, p, m)
+		}
 	}
 }
 
@@ -121,7 +125,8 @@ func (e *Engine) ask(ctx context.Context, p place, m message) (*cell, answer, er
 	m.kind, m.req, m.answers, m.stays, m.until = ask, r, r.Answers(), done == nil, actors.Never
 	if deadline, ok := ctx.Deadline(); ok && m.wait {
 		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
-		m.until = e.system.Now() + max(0, int64(time.Until(deadline)))
+		now := e.system.Now()
+		m.until = now + min(max(0, int64(time.Until(deadline))), actors.Never-now)
 	}
 	for {
 		c, err := e.find(p)
@@ -224,7 +229,9 @@ func (t *Ticket) Done(err error) {
 	if t.done.Swap(true) {
 		return
 	}
-	t.eng.report(t.place, t.cell, t.permit, t.eng.judge(t.ctx, err))
+	outcome := Failure // should Classify panic
+	defer func() { t.eng.report(t.place, t.cell, t.permit, outcome) }()
+	outcome = t.eng.judge(t.ctx, err)
 }
 
 // String names the key, for logs.

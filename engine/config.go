@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,6 +109,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 		errs = append(errs, lift("Limiter", err)...)
 	}
 	k.gated = c.Dispatch == Published && len(k.limits) <= 1
+	k.coarse = int64(cmp.Or(c.IdleAfter, 5*time.Minute) / 8)
 	rules := breaker.Policy{}
 	if c.Breaker != nil {
 		rules = *c.Breaker

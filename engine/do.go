@@ -43,8 +43,8 @@ type Result[T any] struct {
 }
 
 // Go is the asynchronous [Do]: it runs on a goroutine of its own, and exactly one Result comes on the channel, which need
-// not be received. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered.
-// [Engine.Close] waits for these goroutines.
+// not be received. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with
+// runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
 	results := make(chan Result[T], 1)
 	e.background.Lock()
@@ -97,7 +97,7 @@ func (e *Engine) run(ctx context.Context, p place, fn func(context.Context) erro
 			return final
 		}
 		last = retry.Strip(err)
-		if err := e.foresee(p, delay); err != nil {
+		if err := e.foresee(p, c, delay); err != nil {
 			return afterFailure(err, last)
 		}
 		if err := e.sleep(ctx, p, delay); err != nil {
@@ -149,12 +149,12 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 	if outcome == Ignore && !probe {
 		return // it would change nothing
 	}
-	if e.dispatch == Published && outcome == Success && !probe && c.Published.clean.Load() {
+	if e.dispatch == Published && outcome == Success && !probe && c.Published.clean.Load() && c.Published.word.Load() != gone {
 		return // likewise: the breaker has published that no failure is counted
 	}
-	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but while
-	// the gate is open it does not ask, so that a failure, which may shut the gate, is waited for.
-	awaited := e.keeper.gated && outcome != Success && !probe
+	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but what it
+	// reads of what has been published does not, so that a failure, which may change that, is waited for.
+	awaited := e.dispatch == Published && outcome != Success && !probe
 	m := message{kind: report, permit: permit, outcome: outcome}
 	for {
 		var err error
@@ -186,8 +186,8 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 
 // foresee refuses now an attempt after delay that the breaker is sure to refuse then: no backoff is slept for nothing. A
 // breaker that has a probe out is not sure of anything.
-func (e *Engine) foresee(p place, delay time.Duration) error {
-	if !e.keeper.hasBreaker {
+func (e *Engine) foresee(p place, c *cell, delay time.Duration) error {
+	if !e.keeper.hasBreaker || c.Published.word.Load() >= 0 { // an open gate means a closed breaker
 		return nil
 	}
 	s, known := e.Inspect(p.key)

@@ -13,7 +13,7 @@ import (
 //
 // An open gate holds the bucket: word is the instant at which it is full again, and callers move it by compare-and-swap. The
 // actor shuts the gate, by swapping a sentinel in, to have the bucket to itself: while it decides, while callers queue, and
-// while the breaker is not closed. A gate that is not open means that the actor is to be asked.
+// while the breaker is not closed. A gate that is shut means that the actor is to be asked.
 //
 // The word only grows, and every admission lifts it above its own reading of the clock. So an admission may use a reading
 // taken just before it loads the word (a stale one is only stricter), while a refusal must be confirmed by a reading taken
@@ -55,6 +55,9 @@ func (k *keeper) pass(g *gate, now func() int64, n int64, mode limiter.Mode) (v 
 			return undecided, p, 0
 		}
 		if len(k.limits) == 0 {
+			if reading-word > k.coarse {
+				g.word.CompareAndSwap(word, reading) // lost: another caller did it, or the actor has the gate
+			}
 			return admitted, p, 0
 		}
 		at = k.limits[0].Ready(word, n, mode)
@@ -79,25 +82,30 @@ func (g *gate) seize(s *state) {
 }
 
 // publish ends a turn: it shows callers what may be shown, and opens the gate when there is nothing to decide but tokens.
+// Shutting comes first and opening last, so that a caller never takes a token under a generation that admits none.
 func (k *keeper) publish(g *gate, s *state) {
+	open := k.gated && s.line == nil && s.circuit.Admits()
+	if k.gated && !open {
+		g.seize(s)
+	}
 	if generation := s.circuit.Generation(); g.generation.Load() != generation {
 		g.generation.Store(generation)
 	}
 	if clean := s.circuit.Clean(); g.clean.Load() != clean {
 		g.clean.Store(clean)
 	}
-	switch {
-	case !k.gated || s.line != nil || !s.circuit.Admits():
-		g.seize(s)
-	case g.word.Load() < 0:
+	if !open {
+		return
+	}
+	if word := g.word.Load(); word >= 0 {
+		s.words[0] = word // it has been open all through the turn, and callers have taken from it
+	} else {
 		g.word.Store(s.words[0])
-	default: // it has been open all through the turn, and callers have taken from it
-		s.words[0] = g.word.Load()
 	}
 }
 
 // Retire reports whether the bucket behind the gate is full and has not been taken from since unused, and if so shuts the
-// gate for good.
+// gate for good. Without a limiter the word is when the key was last used, give or take keeper.coarse.
 func (k *keeper) Retire(unused int64, g *gate, _ *state) bool {
 	word := g.word.Load()
 	if word < 0 { // nobody but the actor has moved the bucket, and what it last said of it holds

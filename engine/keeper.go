@@ -45,6 +45,7 @@ type message struct {
 	until   int64           // ask: the instant at which a grant is of no use any more
 	answers chan<- answer   // ask, report: req.Answers()
 	req     *request        // nil for a report that is not to be answered
+	line    *line           // ask: set when req has been put into it; owned by the actor
 }
 
 // request is the caller's end of an ask.
@@ -79,7 +80,8 @@ type keeper struct {
 	limits      limiter.Limits
 	rules       *breaker.Rules
 	hasBreaker  bool
-	gated       bool // whether the gate may open: Published, and at most one limit
+	gated       bool  // whether the gate may open: Published, and at most one limit
+	coarse      int64 // ns; how exactly a gate without a limiter tells when it was used
 	noWait      bool
 	maxWait     int64 // ns
 	maxQueue    int
@@ -103,7 +105,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 	if m.kind == report && m.outcome == Success && s.circuit.Clean() {
 		return actors.Next{Same: true}
 	}
-	if m.kind != report {
+	if m.kind != report && k.gated {
 		g.seize(s) // before the clock is read, so that no caller has taken a token at a later instant
 	}
 	now := clock()
@@ -177,6 +179,7 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 		s.line = k.newLine()
 	}
 	s.line.push(m)
+	m.line = s.line
 	return answer{}, false
 }
 
@@ -219,31 +222,47 @@ func (k *keeper) used(now int64, g *gate, s *state) actors.Next {
 // next ends every turn: it serves the line, publishes, and says when the actor has to wake.
 func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 	next := actors.Next{Wake: s.circuit.LeaseEnds(), Forget: actors.Never}
-	if s.line != nil {
+	line := s.line
+	if line != nil {
 		next.Wake = min(next.Wake, k.serve(now, s))
 	}
 	k.publish(g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))
 	}
+	if line != nil && s.line == nil {
+		k.lines.Put(line) // last: no state that could be restored has it any more
+	}
 	return next
 }
 
-// Fail answers all that wait with err.
+// Fail answers all that wait with err. A line is changed in place and not restored after a panic: whoever is in it has not
+// been answered, and whoever has been answered is not in it. The words are not restored either: what has been debited stays
+// so, which can only withhold a token.
 func (k *keeper) Fail(now int64, g *gate, s *state, err error) actors.Next {
 	if s.line != nil {
-		for _, r := range s.line.all() {
-			k.refuse(r, err)
-		}
+		k.disband(s.line, err)
 		s.line = nil
 	}
 	return k.next(now, g, s)
 }
 
-// Refuse answers a message that gets no turn, or whose turn panicked before it was answered.
+// Refuse answers a message that gets no turn, or whose turn panicked before it was answered. If the turn put it into a
+// line, the line goes with it, since the state as it was before may not know of it.
 func (k *keeper) Refuse(m *message, err error) {
-	if m.req != nil && m.kind != cancel {
+	switch {
+	case m.line != nil:
+		k.disband(m.line, err)
+	case m.req != nil && m.kind != cancel:
 		k.refuse(m.req, err)
+	}
+}
+
+// disband answers everyone in l with err.
+func (k *keeper) disband(l *line, err error) {
+	for _, r := range l.all() {
+		l.remove(r)
+		k.refuse(r, err)
 	}
 }
 

@@ -126,7 +126,6 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 		r.Answer(a)
 	}
 	s.line = nil
-	k.lines.Put(l)
 	return actors.Never
 }
 

@@ -19,8 +19,8 @@ type Snapshot struct {
 	Waiting  int              // callers in the queue
 }
 
-// Inspect describes key, or reports false if it is not known. It does not make a key known, and does not count as use of
-// one.
+// Inspect describes key, or reports false if it is not known, or the engine is closed. It does not make a key known, and
+// does not count as use of one.
 func (e *Engine) Inspect(key string) (Snapshot, bool) {
 	s := Snapshot{Key: key}
 	return s, e.toKnown(key, inspect, &s) == nil

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// TestEveryoneIsAnsweredOnceWhenATurnPanics does what the runtime does when a turn panics after it has put its request into
+// the line: the message is refused, the state as it was before the turn fails. Both for a line that was there already and
+// for one that the turn began.
+func TestEveryoneIsAnsweredOnceWhenATurnPanics(t *testing.T) {
+	for _, ahead := range []int{0, 1, 3} {
+		k, _, err := Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1)}, Dispatch: Mailbox}.compile()
+		require.NoError(t, err)
+		var g gate
+		var s state
+		k.Init(1, &g, &s)
+		now := func() int64 { return 2 }
+		queue := func() *message {
+			r := &request{Call: actors.NewCall[answer]()}
+			m := &message{kind: ask, n: 1, mode: limiter.Turn, wait: true, until: actors.Never, req: r, answers: r.Answers()}
+			k.Receive(now, &g, &s, m)
+			return m
+		}
+		first := queue() // takes the token
+		require.NoError(t, (<-first.req.Answered()).err)
+		var all []*message
+		for range ahead {
+			all = append(all, queue())
+		}
+		before := s
+		last := queue()
+		s = before // what the runtime restores
+
+		fault := errors.New("fault")
+		k.Refuse(last, fault)
+		k.Fail(3, &g, &s, fault)
+		for _, m := range append(all, last) {
+			require.Len(t, m.req.Answered(), 1, "%d ahead", ahead)
+			require.Equal(t, fault, (<-m.req.Answered()).err)
+			require.False(t, m.req.queued)
+		}
+		require.Nil(t, s.line)
+	}
+}
