@@ -83,6 +83,14 @@ func (c *Circuit) Generation() uint64 { return c.generation }
 // Clean reports whether the circuit is closed with no failure counted, as a new one is.
 func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 }
 
+// OpenUntil is the instant until which the circuit, being open, lets no call through; 0 when it is not open.
+func (c *Circuit) OpenUntil() int64 {
+	if c.state != Open {
+		return 0
+	}
+	return c.openUntil
+}
+
 // Admits reports whether the circuit is closed, failures counted or not, so that it lets every call through.
 func (c *Circuit) Admits() bool { return c.state == Closed }
 

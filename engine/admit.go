@@ -104,6 +104,11 @@ func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer,
 		if err != nil {
 			return nil, answer{}, e.reject(p.key, err, 0)
 		}
+		if m.breaker {
+			if refusal := e.tripped(p.key, &c.Published); refusal != nil {
+				return c, answer{}, refusal
+			}
+		}
 		switch v, permit, at := e.keeper.pass(&c.Published, e.system.Now, m.n, m.mode); {
 		case v == admitted:
 			return c, answer{permit: permit}, nil
@@ -115,6 +120,21 @@ func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer,
 			return e.ask(ctx, p, m)
 		}
 	}
+}
+
+// tripped is the refusal of a breaker that has published that it is open, nil if it has not or its recovery has come. The
+// reading of the clock comes after what it is compared with.
+func (e *Engine) tripped(key string, g *gate) error {
+	until := g.openUntil.Load()
+	if until == 0 || e.system.Now() >= until {
+		return nil
+	}
+	if r := g.trip.Load(); r != nil && r.at == until {
+		return r
+	}
+	r := &Rejection{Key: key, Err: breaker.ErrOpen, at: until, now: e.system.Now}
+	g.trip.Store(r)
+	return r
 }
 
 // ask has m decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection

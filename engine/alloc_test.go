@@ -39,3 +39,10 @@ func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestARefusalByAnOpenBreakerAllocatesNothing, where it is published.
+func TestARefusalByAnOpenBreakerAllocatesNothing(t *testing.T) {
+	eng := start(t, engine.Config{Breaker: opensAfter(1)})
+	failTimes(t, eng, "k", 1)
+	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), "k", succeed) }))
+}

@@ -28,10 +28,11 @@ func TestASuccessFromWhileTheBreakerOpenedDoesNotCloseIt(t *testing.T) {
 		wg.Go(func() {
 			for !stop.Load() {
 				_ = eng.Run(context.Background(), "k", func(context.Context) error { runtime.Gosched(); return nil })
+				runtime.Gosched()
 			}
 		})
 	}
-	for try := range 1000 {
+	for try := range 500 {
 		require.ErrorIs(t, eng.Run(t.Context(), "k", fail), errDown)
 		for range 3 {
 			runtime.Gosched()

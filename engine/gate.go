@@ -20,8 +20,10 @@ import (
 // after the load. Both then take effect within the call.
 type gate struct {
 	word       atomic.Int64
-	generation atomic.Uint64 // of the breaker
-	clean      atomic.Bool   // whether the breaker is closed with no failure counted, so that a success changes nothing
+	generation atomic.Uint64             // of the breaker
+	clean      atomic.Bool               // whether the breaker is closed with no failure counted, so that a success changes nothing
+	openUntil  atomic.Int64              // the instant until which the breaker lets nothing through; 0 when it is not open
+	trip       atomic.Pointer[Rejection] // the last refusal by an open breaker, for all callers of that trip to share
 }
 
 // The words of a gate that is not open. Instants are positive.
@@ -93,6 +95,9 @@ func (k *keeper) publish(g *gate, s *state) {
 	}
 	if clean := s.circuit.Clean(); g.clean.Load() != clean {
 		g.clean.Store(clean)
+	}
+	if until := s.circuit.OpenUntil(); k.gated && g.openUntil.Load() != until {
+		g.openUntil.Store(until)
 	}
 	if !open {
 		return

@@ -5,10 +5,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -84,4 +86,29 @@ func TestGatesAndActorsShareOneBucket(t *testing.T) {
 	close(stop)
 	disturb.Wait()
 	require.EqualValues(t, capacity, taken.Load())
+}
+
+// TestAnOpenBreakerRefusesAtTheGate: no message, no goroutine, and one Rejection for all callers of a trip.
+func TestAnOpenBreakerRefusesAtTheGate(t *testing.T) {
+	cfg := engine.Config{Breaker: opensAfter(1), Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.PerSecond(1)}, IdleAfter: time.Second}
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, cfg)
+		failTimes(t, eng, "k", 1)
+		time.Sleep(2 * time.Second)
+		require.Zero(t, eng.Stats().Actors, "the actor has left")
+		first := rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
+		require.Equal(t, 3*time.Second, first.RetryAfter())
+		require.Same(t, first, rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen))
+		require.Zero(t, eng.Stats().Actors)
+		require.True(t, eng.Allow("k"), "Allow does not ask the breaker")
+
+		eng.Reset("k")
+		require.NoError(t, eng.Run(t.Context(), "k", succeed), "nothing of the trip is left")
+		failTimes(t, eng, "k", 1)
+		second := rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
+		require.Equal(t, 5*time.Second, second.RetryAfter())
+		require.NotSame(t, first, second)
+		time.Sleep(5 * time.Second)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	})
 }
