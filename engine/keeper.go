@@ -101,6 +101,9 @@ func (k *keeper) Wake(now int64, g *gate, s *state) actors.Next {
 
 // decide answers an ask, or puts it in the line: breaker first, then limiter, debit last.
 func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered bool) {
+	if !m.stays && m.req.Left() {
+		return answer{}, false // dropped unprocessed; the caller's cancel is behind it
+	}
 	if m.breaker {
 		if at := s.circuit.Ready(k.rules, now); at > now {
 			return answer{err: breaker.ErrOpen, at: at}, m.claim()

@@ -28,7 +28,7 @@ var (
 // closed is the bit of Mailbox.puts that refuses further puts.
 const closed = 1 << 62
 
-// Mailbox is a first-in first-out queue of at most Cap messages. Make one with [New].
+// Mailbox is a first-in first-out queue of at most the number of messages given to [New], which makes it.
 //
 // Put and TryPut may be called by any goroutine. Take, C, Took, CloseIfEmpty and CloseAndDrain belong to the owner.
 type Mailbox[M any] struct {
@@ -124,9 +124,3 @@ func (b *Mailbox[M]) CloseAndDrain(f func(M)) {
 		}
 	}
 }
-
-// Len is the number of messages waiting to be taken at the moment of the call.
-func (b *Mailbox[M]) Len() int { return len(b.ch) }
-
-// Cap is the capacity given to New.
-func (b *Mailbox[M]) Cap() int { return cap(b.ch) }
