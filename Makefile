@@ -18,7 +18,7 @@ COVERAGE = limiter=98 breaker=98 retry=98 main=90
 COVERED  = actors breaker clock clock/clocktest engine limiter mailbox retry
 
 .NOTPARALLEL:
-.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz bench vuln help
+.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz bench report vuln help
 
 all: build vet test ## Build, vet and test, in seconds (the default)
 
@@ -40,14 +40,18 @@ fmt-check: ## Fail on a Go file that is not formatted
 	@out=$$(gofmt -l .) || exit 1; \
 	if [ -n "$$out" ]; then echo "not formatted; run make fmt:"; echo "$$out"; exit 1; fi
 
+# Which packages may be imported is a question for the main module alone.
 lint: ## Run the linters of .golangci.yml
 	$(GO) run $(GOLANGCI_LINT) run ./...
+	@for dir in $(NESTED); do \
+		echo "$$dir:"; (cd "$$dir" && $(GO) run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml --disable depguard ./...) || exit 1; \
+	done
 
-tidy: ## Tidy go.mod and go.sum
-	$(GO) mod tidy
+tidy: ## Tidy every go.mod and go.sum
+	@for dir in . $(NESTED); do (cd "$$dir" && $(GO) mod tidy) || exit 1; done
 
-tidy-check: ## Fail if go.mod or go.sum is not tidy
-	$(GO) mod tidy -diff
+tidy-check: ## Fail if a go.mod or go.sum is not tidy
+	@for dir in . $(NESTED); do (cd "$$dir" && $(GO) mod tidy -diff) || exit 1; done
 
 cross: ## Vet for 32 bits and for the other systems
 	GOOS=linux GOARCH=386 $(GO) vet ./...
@@ -121,6 +125,9 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after another
 
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...
+
+report: ## Make docs/contention.md and the table of README from the committed samples
+	$(GO) run ./bench -from bench/results/raw.txt -docs .
 
 vuln: ## Look for known vulnerabilities (needs the network)
 	$(GO) run $(GOVULNCHECK) ./...

@@ -1,4 +1,4 @@
-package bench_test
+package main
 
 import (
 	"fmt"
@@ -10,8 +10,11 @@ import (
 	"github.com/limitpal/limitpal-go/bench/workload"
 )
 
-// BenchmarkCalls measures the calls of every workload. "ns/op" is the time between calls of all goroutines together; what
-// the harness takes of it is in the row of the no-op.
+// BenchmarkCalls makes the calls of the command under package testing, for profiles and for looking closer at one row:
+//
+//	go test -run='^$' -bench='Calls/pipeline/keys=1k/contender=engine-published/percore=1$' -cpuprofile=cpu.out .
+//
+// "ns/op" is the time between calls of all goroutines together; what the harness takes of it is in the row of the no-op.
 func BenchmarkCalls(b *testing.B) {
 	for _, w := range workload.All() {
 		b.Run(w.Name, func(b *testing.B) {
@@ -30,7 +33,7 @@ func BenchmarkCalls(b *testing.B) {
 
 // benchmarkCalls prepares a guard once for all numbers of goroutines.
 func benchmarkCalls(b *testing.B, w workload.Workload, c contender.Contender, p workload.Population) {
-	keys := p.Keys()
+	keys, order := contender.NewKeys(p.Size), p.Order()
 	g, err := w.Start(c, keys)
 	if err != nil {
 		b.Fatal(err)
@@ -47,7 +50,7 @@ func benchmarkCalls(b *testing.B, w workload.Workload, c contender.Contender, p 
 			b.ReportAllocs()
 			var goroutines, wrong atomic.Int64
 			b.RunParallel(func(pb *testing.PB) {
-				walk := keys.Walk(int(goroutines.Add(1)))
+				walk := order.Walk(keys, int(goroutines.Add(1)))
 				for pb.Next() {
 					if !w.Call(g, walk.Next()) {
 						wrong.Add(1)

@@ -23,7 +23,7 @@ import (
 // they are about.
 func settings() contender.Settings {
 	return contender.Settings{
-		Keys:             []string{"a", "b", "c"},
+		Keys:             contender.NewKeys(3),
 		Capacity:         1 << 19,
 		Interval:         time.Hour,
 		FailureThreshold: 5,
@@ -51,7 +51,7 @@ func with(c contender.Contender, s contender.Settings, check func(f *faults, g c
 		f.add("%v", err)
 		return f.found
 	}
-	check(f, g, contender.Keys(s.Keys))
+	check(f, g, []contender.Key{s.Keys.At(0), s.Keys.At(1), s.Keys.At(2)})
 	if err := g.Close(); err != nil {
 		f.add("close: %v", err)
 	}

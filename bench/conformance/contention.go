@@ -31,7 +31,7 @@ func Contention(c contender.Contender, d time.Duration) (Excess, error) {
 	if err != nil {
 		return Excess{}, err
 	}
-	key := contender.Keys(s.Keys)[0]
+	key := s.Keys.At(0)
 	var admitted, asked atomic.Int64
 	var stop atomic.Bool
 	var callers sync.WaitGroup

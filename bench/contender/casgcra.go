@@ -37,7 +37,7 @@ func (g *casGuard) find(key string) *casState {
 }
 
 func (s *casState) take(r *rules) bool {
-	for {
+	for r.burst > 0 {
 		now := r.now() // before the load, so that a lost race makes it stricter, never looser
 		old := s.full.Load()
 		full := max(old, now) + r.interval
@@ -48,6 +48,7 @@ func (s *casState) take(r *rules) bool {
 			return true
 		}
 	}
+	return true // no limiter
 }
 
 func (g *casGuard) Allow(key Key) bool { return g.find(key.Name).take(&g.rules) }

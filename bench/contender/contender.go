@@ -14,6 +14,7 @@ package contender
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -40,30 +41,49 @@ type Guard interface {
 	Close() error
 }
 
-// Key is a key known in advance: Settings.Keys[Slot] is Name. Contenders that hand out something per key, as the engine's
-// handle, find it by Slot; all others look up Name.
+// Key is one key out of Keys. Contenders that hand out something per key, as the engine's handle, find it by Slot; all
+// others look up Name.
 type Key struct {
 	Name string
 	Slot int
 }
 
-// Keys returns the keys of names.
-func Keys(names []string) []Key {
-	keys := make([]Key, len(names))
-	for i, name := range names {
-		keys[i] = Key{Name: name, Slot: i}
-	}
-	return keys
+// Keys is a population of keys. They are cut from one string, so that holding a million of them costs the garbage collector
+// nothing, whose work would else be counted against the contenders.
+type Keys struct {
+	names string
+	n     int
 }
 
-// Settings is what all contenders are asked to do. Every field must be set, except Queue.
+// keyWidth is the length of every name.
+const keyWidth = len("tenant-0000000")
+
+// NewKeys returns n keys, at most ten million.
+func NewKeys(n int) Keys {
+	b := make([]byte, 0, n*keyWidth)
+	for i := range n {
+		b = fmt.Appendf(b, "tenant-%07d", i)
+	}
+	return Keys{names: string(b), n: n}
+}
+
+// Len is the number of keys.
+func (k Keys) Len() int { return k.n }
+
+// At is the key of a slot.
+func (k Keys) At(slot int) Key {
+	return Key{Name: k.names[slot*keyWidth : (slot+1)*keyWidth], Slot: slot}
+}
+
+// Settings is what all contenders are asked to do. Every field must be set, except Queue, and where 0 is said to mean
+// something.
 type Settings struct {
-	Keys             []string      // all keys that will be used
-	Capacity         int           // tokens in a full bucket, in which every key begins
+	Keys             Keys          // all keys that will be used; only contenders with KnownKeys look at them
+	Capacity         int           // tokens in a full bucket, in which every key begins; 0: no limiter
 	Interval         time.Duration // in which one token comes back
 	FailureThreshold int           // failures in a row that open the breaker
 	RecoveryTimeout  time.Duration // from opening to the one probe that closes it or opens it again
-	Attempts         int           // of one Run, at most
+	Attempts         int           // of one Run, at most; 0: no retries
 	BaseDelay        time.Duration // before the second attempt; it doubles with each further one, without jitter
 	Queue            bool          // whether Wait will be used
 }
@@ -116,6 +136,8 @@ type Contender struct {
 	Kind      Kind
 	Does      Capability
 	Algorithm Algorithm // of a limiter
+	KnownKeys bool      // every key must be in Settings.Keys
+	Heavy     bool      // a million of its keys take a goroutine each, or longer to make than all others' together
 	RealClock bool      // it reads the time past package time, so that a testing/synctest bubble cannot stand in for it
 	Cannot    string    // what it cannot do of what the others do; "" if nothing
 	Limited   error     // what a refusal by the limiter is, for errors.Is

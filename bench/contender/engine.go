@@ -11,7 +11,12 @@ import (
 )
 
 // engineMailbox is this module's engine with every decision a message to the key's actor.
-func engineMailbox() Contender { return ours("engine-mailbox", engine.Mailbox, newEngineGuard) }
+func engineMailbox() Contender {
+	c := ours("engine-mailbox", engine.Mailbox, newEngineGuard)
+	c.Heavy = true
+	c.Cannot = "a goroutine for every key in use"
+	return c
+}
 
 // enginePublished is this module's engine as it comes.
 func enginePublished() Contender { return ours("engine-published", engine.Published, newEngineGuard) }
@@ -19,29 +24,35 @@ func enginePublished() Contender { return ours("engine-published", engine.Publis
 // engineHandle is the same, with a handle for each key in place of the lookup.
 func engineHandle() Contender {
 	c := ours("engine-handle", engine.Published, func(e *engine.Engine, s Settings) Guard {
-		g := &handleGuard{eng: e, keys: make([]engine.Key, len(s.Keys))}
-		for i, name := range s.Keys {
-			g.keys[i] = e.Key(name)
+		g := &handleGuard{eng: e, keys: make([]engine.Key, s.Keys.Len())}
+		for i := range g.keys {
+			g.keys[i] = e.Key(s.Keys.At(i).Name)
 		}
 		return g
 	})
 	c.Cannot = "the key must be known before the call"
+	c.KnownKeys = true
 	return c
 }
 
-func ours(name string, d engine.Dispatch, make func(*engine.Engine, Settings) Guard) Contender {
+func ours(name string, d engine.Dispatch, guard func(*engine.Engine, Settings) Guard) Contender {
 	return Contender{
 		Name: name, Kind: Ours, Does: Pipeline | Waits | Panics, Algorithm: TokenBucket,
 		Limited: limiter.ErrLimited, Open: []error{breaker.ErrOpen},
 		New: func(s Settings) (Guard, error) {
 			cfg := engine.Config{
-				Limiter: limiter.TokenBucket{Capacity: s.Capacity, RefillRate: limiter.Per(1, s.Interval)},
 				Breaker: &breaker.Policy{
 					FailureThreshold: s.FailureThreshold, RecoveryTimeout: s.RecoveryTimeout,
 					ForgetAfter: 24*time.Hour + s.RecoveryTimeout, // the others never forget
 				},
-				Retry:    &retry.Policy{MaxAttempts: s.Attempts, BaseDelay: s.BaseDelay, Jitter: retry.NoJitter},
+				MaxQueue: 1 << 20, // the others' queues have no bound
 				Dispatch: d,
+			}
+			if s.Capacity > 0 {
+				cfg.Limiter = limiter.TokenBucket{Capacity: s.Capacity, RefillRate: limiter.Per(1, s.Interval)}
+			}
+			if s.Attempts > 0 {
+				cfg.Retry = &retry.Policy{MaxAttempts: s.Attempts, BaseDelay: s.BaseDelay, Jitter: retry.NoJitter}
 			}
 			if !s.Queue {
 				cfg.MaxWait = engine.NoWait
@@ -50,7 +61,7 @@ func ours(name string, d engine.Dispatch, make func(*engine.Engine, Settings) Gu
 			if err != nil {
 				return nil, err
 			}
-			return make(e, s), nil
+			return guard(e, s), nil
 		},
 	}
 }

@@ -14,7 +14,7 @@ import (
 // The limiter is outside, because its refusal would count for the breaker if it were inside.
 func failsafeGo() Contender {
 	return Contender{
-		Name: "failsafe-go", Kind: Peer, Does: Pipeline | Waits, Algorithm: Window,
+		Name: "failsafe-go", Kind: Peer, Does: Pipeline | Waits, Algorithm: Window, Heavy: true,
 		Cannot: "a fixed window, so that twice the capacity can go around its edge (its smooth limiter has no burst); an open " +
 			"breaker still takes a token, because a limiter inside its breaker would report a refusal as an outcome; a panic is " +
 			"not counted, and a probe that panics or hangs keeps the breaker shut for ever; keys are never evicted",
@@ -43,20 +43,28 @@ func (g *failsafeGuard) find(key string) *failsafeKey {
 }
 
 func newFailsafeKey(s Settings) *failsafeKey {
-	limiter := ratelimiter.NewBursty[struct{}](uint(s.Capacity), time.Duration(s.Capacity)*s.Interval)
-	breaker := circuitbreaker.NewBuilder[struct{}]().
+	var k failsafeKey
+	var policies []failsafe.Policy[struct{}] // from the outside in
+	if s.Attempts > 0 {
+		policies = append(policies, retrypolicy.NewBuilder[struct{}]().
+			AbortOnErrors(ratelimiter.ErrExceeded, circuitbreaker.ErrOpen).
+			WithMaxAttempts(s.Attempts).
+			WithBackoff(s.BaseDelay, 1<<20*s.BaseDelay).
+			ReturnLastFailure().
+			Build())
+	}
+	if s.Capacity > 0 {
+		k.limiter = ratelimiter.NewBursty[struct{}](uint(s.Capacity), time.Duration(s.Capacity)*s.Interval)
+		policies = append(policies, k.limiter)
+	}
+	policies = append(policies, circuitbreaker.NewBuilder[struct{}]().
 		HandleIf(func(_ struct{}, err error) bool { return err != nil && !cancelled(err) }).
 		WithFailureThreshold(uint(s.FailureThreshold)).
 		WithDelay(s.RecoveryTimeout).
 		WithSuccessThreshold(1).
-		Build()
-	retry := retrypolicy.NewBuilder[struct{}]().
-		AbortOnErrors(ratelimiter.ErrExceeded, circuitbreaker.ErrOpen).
-		WithMaxAttempts(s.Attempts).
-		WithBackoff(s.BaseDelay, 1<<20*s.BaseDelay).
-		ReturnLastFailure().
-		Build()
-	return &failsafeKey{limiter: limiter, pipeline: failsafe.With[struct{}](retry, limiter, breaker)}
+		Build())
+	k.pipeline = failsafe.With(policies...)
+	return &k
 }
 
 func (g *failsafeGuard) Allow(key Key) bool { return g.find(key.Name).limiter.TryAcquirePermit() }

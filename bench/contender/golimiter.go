@@ -23,7 +23,7 @@ func goLimiter() Contender {
 				Interval:      capacity * max(s.Interval, capacity),
 				SweepInterval: 24 * time.Hour,
 				SweepMinTTL:   24 * time.Hour,
-				InitialAlloc:  len(s.Keys),
+				InitialAlloc:  s.Keys.Len(),
 			})
 			if err != nil {
 				return nil, err

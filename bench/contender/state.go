@@ -10,7 +10,7 @@ import (
 type rules struct {
 	base      time.Time
 	interval  int64 // ns per token
-	burst     int64 // ns: capacity × interval
+	burst     int64 // ns: capacity × interval; 0: no limiter
 	threshold int32
 	recovery  int64 // ns
 	attempts  int
@@ -73,6 +73,9 @@ const (
 // take takes a token. A reading of the clock from before the lock was taken is safe, because it is only stricter; but a
 // refusal should rest on one from after it.
 func (s *state) take(r *rules, now int64) bool {
+	if r.burst == 0 {
+		return true
+	}
 	full := max(s.full, now) + r.interval
 	if full-now > r.burst {
 		return false
@@ -148,11 +151,11 @@ func (r *rules) again(ctx context.Context, err error, attempt func() error) erro
 func refused(err error) bool { return errors.Is(err, ErrLimited) || errors.Is(err, ErrOpen) }
 
 // model is a contender that is written by hand and has every stage.
-func model(name, cannot string, make func(Settings) Guard) Contender {
+func model(name, cannot string, guard func(Settings) Guard) Contender {
 	return Contender{
 		Name: name, Kind: Model, Does: Pipeline | Panics, Algorithm: TokenBucket, Cannot: cannot,
 		Limited: ErrLimited, Open: []error{ErrOpen},
-		New: func(s Settings) (Guard, error) { return make(s), nil },
+		New: func(s Settings) (Guard, error) { return guard(s), nil },
 	}
 }
 

@@ -8,11 +8,13 @@ import (
 // textbookActor is the actor as textbooks have it: a goroutine per key that owns the key's state. A caller asks, with a
 // reply channel from a pool, and reports the outcome one way.
 func textbookActor() Contender {
-	return model("textbook-actor", whatModelsCannot+"; a goroutine per key for ever", func(s Settings) Guard {
+	c := model("textbook-actor", whatModelsCannot+"; a goroutine per key for ever", func(s Settings) Guard {
 		g := &textbookGuard{rules: newRules(s)}
 		g.replies.New = func() any { return make(chan textbookReply, 1) }
 		return g
 	})
+	c.Heavy = true
+	return c
 }
 
 const textbookMailbox = 16

@@ -47,18 +47,15 @@ func (g *towerGuard) Allow(key Key) bool { return g.find(key.Name).limiter.Allow
 
 func (g *towerGuard) Run(ctx context.Context, key Key, fn func(context.Context) error) error {
 	k := g.find(key.Name)
-	call := func() (struct{}, error) {
-		if !k.limiter.Allow() {
+	call := func() (struct{}, error) { //nolint:unparam // Execute demands the first result
+		if g.settings.Capacity > 0 && !k.limiter.Allow() {
 			return struct{}{}, ErrLimited
 		}
 		return struct{}{}, fn(ctx)
 	}
 	attempt := func() (struct{}, error) {
 		_, err := k.breaker.Execute(call)
-		switch err { //nolint:errorlint // as Execute and call return them
-		case nil:
-			return struct{}{}, nil
-		case ErrLimited, gobreaker.ErrOpenState, gobreaker.ErrTooManyRequests:
+		if err != nil && (errors.Is(err, ErrLimited) || errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
@@ -67,7 +64,7 @@ func (g *towerGuard) Run(ctx context.Context, key Key, fn func(context.Context) 
 		backoff.WithBackOff(&backoff.ExponentialBackOff{
 			InitialInterval: g.settings.BaseDelay, Multiplier: 2, MaxInterval: 1 << 20 * g.settings.BaseDelay,
 		}),
-		backoff.WithMaxTries(uint(g.settings.Attempts)))
+		backoff.WithMaxTries(uint(max(1, g.settings.Attempts))))
 	return err
 }
 

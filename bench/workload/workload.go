@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/bench/contender"
@@ -51,29 +48,46 @@ func All() []Workload {
 	empty.Capacity, empty.Interval = 1, 1000*time.Hour
 	once := plenty
 	once.Attempts = 1 // so that no key has to sleep before its breaker is open; a refusal is not tried again anyway
+	alone := plenty
+	alone.Capacity, alone.Attempts = 0, 0
 	run := func(g contender.Guard, key contender.Key) bool { return g.Run(background, key, nothing) == nil }
 	return []Workload{
 		{
-			Name: "pipeline", About: "retry, breaker and limiter around a function that does nothing; all calls are admitted",
+			Name: "pipeline", About: "retry, breaker and limiter around a function that does nothing; every call is admitted",
 			Needs: contender.Pipeline, Admits: true, Settings: plenty,
 			Prepare: expect(run), Call: run,
 		},
 		{
-			Name: "limiter", About: "the limiter alone; all calls are admitted",
+			Name: "limiter", About: "the limiter alone; every call is admitted",
 			Needs: contender.Limits, Admits: true, Settings: plenty,
 			Prepare: expect(contender.Guard.Allow), Call: contender.Guard.Allow,
 		},
 		{
-			Name: "refused-empty", About: "the limiter alone; the bucket is empty and all calls are refused",
+			Name: "breaker", About: "the breaker alone around a function that does nothing; every call is admitted",
+			Needs: contender.Breaks, Admits: true, Settings: alone,
+			Prepare: expect(run), Call: run,
+		},
+		{
+			Name: "refused-empty", About: "the limiter alone; the bucket is empty and every call is refused",
 			Needs: contender.Limits | contender.Refuses, Settings: empty,
 			Prepare: expect(contender.Guard.Allow), Call: func(g contender.Guard, key contender.Key) bool { return !g.Allow(key) },
 		},
 		{
-			Name: "refused-open", About: "the pipeline, or as much as there is of it; the breaker is open and all calls are refused",
+			Name: "refused-open", About: "the pipeline, or as much as there is of it; the breaker is open and every call is refused",
 			Needs: contender.Breaks, Settings: once,
 			Prepare: trip, Call: func(g contender.Guard, key contender.Key) bool { return !run(g, key) },
 		},
 	}
+}
+
+// Named is the workload of that name.
+func Named(name string) (Workload, bool) {
+	for _, w := range All() {
+		if w.Name == name {
+			return w, true
+		}
+	}
+	return Workload{}, false
 }
 
 // expect is a Prepare that makes one call, which must end well.
@@ -102,92 +116,17 @@ func (w Workload) Takes(c contender.Contender) bool {
 }
 
 // Start makes a guard of c and prepares all keys.
-func (w Workload) Start(c contender.Contender, k *Keys) (contender.Guard, error) {
+func (w Workload) Start(c contender.Contender, keys contender.Keys) (contender.Guard, error) {
 	s := w.Settings
-	s.Keys = k.Names
+	s.Keys = keys
 	g, err := c.New(s)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	for _, key := range k.Keys {
-		if err := w.Prepare(g, key); err != nil {
+	for i := range keys.Len() {
+		if err := w.Prepare(g, keys.At(i)); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", c.Name, err), g.Close())
 		}
 	}
 	return g, nil
-}
-
-// Keys is a population of keys and the order in which they are called. The order is drawn beforehand, so that the random
-// source is not what is measured: a goroutine walks through Order from a place of its own.
-type Keys struct {
-	Name  string
-	Names []string
-	Keys  []contender.Key
-	Order []uint32 // indexes into Keys; the length is a power of two
-}
-
-// orderLength is large enough that a walk from anywhere sees the distribution, and small enough for a shared cache.
-const orderLength = 1 << 18
-
-// Populations returns the populations of keys, each drawn when it is first asked for.
-func Populations() []Population {
-	return []Population{
-		{"1", sync.OnceValue(func() *Keys { return draw("1", 1, func(*rand.Rand) uint32 { return 0 }) })},
-		{"1k", sync.OnceValue(func() *Keys { return uniform("1k", 1_000) })},
-		{"100k", sync.OnceValue(func() *Keys { return uniform("100k", 100_000) })},
-		{"zipf10k", sync.OnceValue(func() *Keys { return zipf("zipf10k", 1.1, 10_000) })},
-	}
-}
-
-// Population is a named population of keys.
-type Population struct {
-	Name string
-	Keys func() *Keys
-}
-
-func uniform(name string, n uint32) *Keys {
-	return draw(name, n, func(r *rand.Rand) uint32 { return r.Uint32N(n) })
-}
-
-func zipf(name string, s float64, n uint32) *Keys {
-	var z *rand.Zipf
-	return draw(name, n, func(r *rand.Rand) uint32 {
-		if z == nil {
-			z = rand.NewZipf(r, s, 1, uint64(n-1))
-		}
-		return uint32(z.Uint64())
-	})
-}
-
-func draw(name string, n uint32, next func(*rand.Rand) uint32) *Keys {
-	r := rand.New(rand.NewPCG(uint64(n), 0))
-	k := &Keys{Name: name, Names: make([]string, n), Order: make([]uint32, orderLength)}
-	for i := range k.Names {
-		k.Names[i] = "tenant-" + strconv.Itoa(i)
-	}
-	// Neighbours in the order of creation are not neighbours in the order of popularity.
-	r.Shuffle(len(k.Names), func(i, j int) { k.Names[i], k.Names[j] = k.Names[j], k.Names[i] })
-	k.Keys = contender.Keys(k.Names)
-	for i := range k.Order {
-		k.Order[i] = next(r)
-	}
-	return k
-}
-
-// Walk is one goroutine's way through the order of calls.
-type Walk struct {
-	keys []contender.Key
-	rest []uint32
-	at   int
-}
-
-// Walk returns the walk of the i-th goroutine.
-func (k *Keys) Walk(i int) *Walk {
-	return &Walk{keys: k.Keys, rest: k.Order, at: int(uint64(i) * 0x9E3779B97F4A7C15 % orderLength)}
-}
-
-// Next is the key of the next call.
-func (w *Walk) Next() contender.Key {
-	w.at = (w.at + 1) & (orderLength - 1)
-	return w.keys[w.rest[w.at]]
 }

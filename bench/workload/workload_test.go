@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestCallsEndAsTheyMust has every contender make a few calls of every workload that it takes part in.
 func TestCallsEndAsTheyMust(t *testing.T) {
-	keys := workload.Populations()[1].Keys()
+	keys := contender.NewKeys(1000)
 	for _, w := range workload.All() {
 		for _, c := range contender.All() {
 			if !w.Takes(c) {
@@ -23,7 +23,9 @@ func TestCallsEndAsTheyMust(t *testing.T) {
 			t.Run(w.Name+"/"+c.Name, func(t *testing.T) {
 				g, err := w.Start(c, keys)
 				require.NoError(t, err)
-				walk := keys.Walk(1)
+				p, ok := workload.PopulationNamed("1k")
+				require.True(t, ok)
+				walk := p.Order().Walk(keys, 1)
 				for range 5000 {
 					require.True(t, w.Call(g, walk.Next()))
 				}
@@ -36,30 +38,55 @@ func TestCallsEndAsTheyMust(t *testing.T) {
 // TestPopulations checks that the order of calls is the distribution that its name says, from wherever a walk starts.
 func TestPopulations(t *testing.T) {
 	for _, p := range workload.Populations() {
-		keys := p.Keys()
-		require.Equal(t, p.Name, keys.Name)
-		calls := map[string]int{}
-		walk := keys.Walk(7)
-		for range keys.Order {
-			calls[walk.Next().Name]++
+		keys := contender.NewKeys(p.Size)
+		calls := make([]int, p.Size)
+		order := p.Order()
+		walk := order.Walk(keys, 7)
+		for range order {
+			calls[walk.Next().Slot]++
 		}
-		most := 0
+		most, seen := 0, 0
 		for _, n := range calls {
 			most = max(most, n)
+			seen += min(n, 1)
 		}
-		share := float64(most) / float64(len(keys.Order))
+		share := float64(most) / float64(len(order))
 		switch p.Name {
 		case "1":
-			require.Len(t, calls, 1)
+			require.Equal(t, 1, seen)
 		case "1k":
-			require.Len(t, calls, 1000)
+			require.Equal(t, 1000, seen)
 			require.InDelta(t, 0.001, share, 0.0005)
 		case "100k":
-			require.Greater(t, len(calls), 90_000)
+			require.Greater(t, seen, 90_000)
+		case "1M":
+			require.Greater(t, seen, 600_000) // 1 - 1/e of them
 		case "zipf10k":
-			require.Greater(t, len(calls), 5_000)
+			require.Greater(t, seen, 5_000)
 			require.InDelta(t, 0.15, share, 0.03) // 1 / sum of k^-1.1 over 10k keys
+		case "zipf1M":
+			require.Greater(t, seen, 50_000)
+			require.InDelta(t, 0.12, share, 0.03)
+		default:
+			t.Errorf("population %s is not checked", p.Name)
 		}
+	}
+}
+
+func TestFreshKeysComeOnce(t *testing.T) {
+	keys := contender.NewKeys(1000)
+	f := workload.NewFresh(keys)
+	seen := make([]bool, keys.Len())
+	a, b := f.Walk(), f.Walk()
+	for i := range keys.Len() - 2*64 {
+		walk := a
+		if i%3 == 0 {
+			walk = b
+		}
+		key := walk.Next()
+		require.False(t, seen[key.Slot], "%s came twice", key.Name)
+		require.Equal(t, keys.At(key.Slot), key)
+		seen[key.Slot] = true
 	}
 }
 
