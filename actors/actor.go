@@ -8,18 +8,25 @@ import (
 	"github.com/limitpal/limitpal-go/mailbox"
 )
 
-// Cell is the place of one key: its state, and its actor while one runs.
+// Cell is the place of one key: what is published of it, and its actor while one runs. A million keys have a million cells, so
+// that it is small: 40 bytes and P.
 type Cell[P, S, M any] struct {
-	// Published is the part of the state that callers may read while the actor runs.
+	// Published is the part of the state that callers may read, and perhaps move, whether an actor runs or not.
 	Published P
 
-	key    string
-	actor  atomic.Pointer[actor[P, S, M]] // nil while no goroutine runs
-	forget atomic.Int64                   // Next.Forget of the last turn
-	state  S                              // owned by the actor's goroutine; while none runs, by the holder of the lifecycle lock
+	key   string
+	actor atomic.Pointer[actor[P, S, M]] // nil while no goroutine runs
 	// Guarded by the lifecycle lock.
+	rest    *rest[S] // what the last actor left behind; nil when the published part says it all
+	index   uint32   // in System.ring
+	starts  uint8    // of its actor since the last sweep, as far as eager
 	retired bool
-	index   int // in System.ring
+}
+
+// rest is the state of a key between two actors.
+type rest[S any] struct {
+	state  S
+	forget int64 // Next.Forget of the last turn
 }
 
 // Key is the key of the cell.
@@ -31,11 +38,13 @@ type envelope[M any] struct {
 	m     M
 }
 
-// order is what the supervisor tells an actor: to leave if it can and has not been used since, or to stop.
+// order is what the supervisor tells an actor: to leave if it can and has not been used since, and to take its cell with it if
+// that equals a new one and has gone unused; or to stop.
 type order struct {
-	since int64
-	stop  bool
-	done  chan struct{} // nil, or closed when the order has been carried out
+	since  int64
+	unused int64
+	stop   bool
+	done   chan struct{} // nil, or closed when the order has been carried out
 }
 
 // actor is the goroutine of a cell and what it needs while it runs.
@@ -43,9 +52,13 @@ type actor[P, S, M any] struct {
 	sys  *System[P, S, M]
 	cell *Cell[P, S, M]
 	box  *mailbox.Mailbox[envelope[M]]
-	used atomic.Int64 // the instant of the last turn that was a use
+
+	used   atomic.Int64 // the instant of the last turn that was a use
+	forget atomic.Int64 // Next.Forget of the last turn
 
 	// Owned by run.
+	state    S
+	eager    bool // to leave as soon as the key is clean
 	next     Next
 	timer    clock.Timer // nil until the first Wake
 	armedFor int64       // what the timer is set to; Never when it is stopped
@@ -80,37 +93,46 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		}
 	}()
 	for {
-		if a.next.Wake == Never {
-			a.current = a.box.Take()
-		} else {
-			a.arm(max(a.next.Wake, a.failed))
-			select {
-			case a.current = <-a.box.C():
-				a.box.Took()
-			case <-a.timer.C():
-				a.armedFor = Never
-				a.wake()
-				continue
-			}
-		}
-		switch order := a.current.order; {
-		case order == nil:
+		switch message := a.await(); {
+		case !message:
+			a.wake()
+		case a.current.order == nil:
 			a.turn(&a.current.m)
-		case a.obey(order):
+		case a.obey(a.current.order):
+			return true
+		}
+		if a.next.Clean && a.eager && a.box.Empty() && a.sys.leave(a) {
 			return true
 		}
 	}
 }
 
+// await takes the next message into current, or reports false when it is time to wake.
+func (a *actor[P, S, M]) await() bool {
+	if a.next.Wake == Never {
+		a.current = a.box.Take()
+		return true
+	}
+	a.arm(max(a.next.Wake, a.failed))
+	select {
+	case a.current = <-a.box.C():
+		a.box.Took()
+		return true
+	case <-a.timer.C():
+		a.armedFor = Never
+		return false
+	}
+}
+
 // turn gives m its turn.
 func (a *actor[P, S, M]) turn(m *M) {
-	a.good = a.cell.state
+	a.good = a.state
 	if a.failed != 0 && a.sys.now() < a.failed {
 		a.refuse(m, ErrFailed)
 		return
 	}
 	a.inTurn = true
-	next := a.sys.behavior.Receive(a.sys.now, &a.cell.Published, &a.cell.state, m)
+	next := a.sys.behavior.Receive(a.sys.now, &a.cell.Published, &a.state, m)
 	a.inTurn = false
 	if !next.Same {
 		a.settle(next)
@@ -119,8 +141,8 @@ func (a *actor[P, S, M]) turn(m *M) {
 
 // wake gives the state the turn that it asked for.
 func (a *actor[P, S, M]) wake() {
-	a.good = a.cell.state
-	a.settle(a.sys.behavior.Wake(a.sys.now(), &a.cell.Published, &a.cell.state))
+	a.good = a.state
+	a.settle(a.sys.behavior.Wake(a.sys.now(), &a.cell.Published, &a.state))
 }
 
 // settle takes over what a turn said.
@@ -129,7 +151,7 @@ func (a *actor[P, S, M]) settle(next Next) {
 		a.used.Store(next.Used)
 	}
 	a.next = next
-	a.cell.forget.Store(next.Forget)
+	a.forget.Store(next.Forget)
 	if next.Wake == Never && a.timer != nil && a.armedFor != Never {
 		a.timer.Stop()
 		a.armedFor = Never
@@ -159,7 +181,11 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 		a.stop()
 		return true
 	}
-	return a.next.Wake == Never && a.used.Load() <= o.since && a.failed <= a.sys.now() && a.sys.leave(a, o.since)
+	if a.next.Wake != Never || a.used.Load() > o.since || a.failed > a.sys.now() || !a.sys.leave(a) {
+		return false
+	}
+	a.sys.forget(a.cell, o.unused)
+	return true
 }
 
 // stop refuses what is queued and fails what is owed, at the end of the system.
@@ -181,7 +207,7 @@ func (a *actor[P, S, M]) stop() {
 func (a *actor[P, S, M]) restart(reason any) {
 	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
 	a.sys.restarts.Add(1)
-	a.cell.state = a.good
+	a.state = a.good
 
 	now := a.sys.now()
 	keep := a.restarts[:0]
@@ -191,6 +217,7 @@ func (a *actor[P, S, M]) restart(reason any) {
 		}
 	}
 	a.restarts = append(keep, now)
+	a.eager = false // its successor would have a new budget
 	if len(a.restarts) > a.sys.budget {
 		a.restarts, a.failed = nil, now+a.sys.window
 	}
@@ -214,10 +241,10 @@ func (a *actor[P, S, M]) fail(err error) {
 	next := Next{Wake: Never, Forget: Never}
 	defer func() {
 		if recover() != nil {
-			a.cell.state = a.good
+			a.state = a.good
 		}
 		a.settle(next)
 	}()
-	a.good = a.cell.state
-	next = a.sys.behavior.Fail(a.sys.now(), &a.cell.Published, &a.cell.state, err)
+	a.good = a.state
+	next = a.sys.behavior.Fail(a.sys.now(), &a.cell.Published, &a.state, err)
 }

@@ -9,22 +9,27 @@ import (
 // Behavior is what the actors of one [System] have in common: how a state begins and what a message does to it.
 //
 // S is the state that one actor owns. It is copied before every turn, so that a panic can be undone; keep it small. What it
-// points to is not copied: replace that rather than change it in place, or let Fail put it right. P is the part that the actor shows to callers while it runs;
-// it is never copied, and its fields are to be atomic. M is the message.
+// points to is not copied: replace that rather than change it in place, or let Fail put it right. P is the part that the actor
+// shows to callers; it stays in the cell when the actor has left, is never copied, and its fields are to be atomic. M is the
+// message.
 //
 // All instants are nanoseconds on the system's clock. A turn that needs the time calls now, which gives it as [System.Now]
-// does. The methods run in the actor's turn: they must not block, and must not call code that could.
+// does. Init, Resume and Retire run under the lifecycle lock, the other methods in the actor's turn: none of them may block, or
+// call code that could.
 type Behavior[P, S, M any] interface {
-	// Init makes the state of a new actor.
-	Init(now int64, p *P, s *S) Next
+	// Init makes a new key: its published part and the state that its first actor will find. After Next.Clean the state is
+	// dropped.
+	Init(now int64, key string, p *P, s *S) Next
+	// Resume makes the state of an actor that starts on a key that left none behind, see Next.Clean. s is a zero state.
+	Resume(key string, p *P, s *S)
 	// Receive processes a message.
 	Receive(now func() int64, p *P, s *S, m *M) Next
 	// Wake runs at the instant that the last Next asked for, or later.
 	Wake(now int64, p *P, s *S) Next
-	// Retire is asked before a cell is forgotten that has no actor and whose last Next.Forget has come. It reports whether what
-	// callers may have moved in the published part still equals that of a new actor and has not been moved since the instant
-	// unused; from true on, callers must find in it that the cell is gone. It runs under the lifecycle lock. A panic is false.
-	Retire(unused int64, p *P, s *S) bool
+	// Retire is asked before a cell is forgotten that has no actor, and either no state or one whose Next.Forget has come. It
+	// reports whether what callers may have moved in the published part still equals that of a new actor and has not been moved
+	// since the instant unused; from true on, callers must find in it that the cell is gone. A panic is false.
+	Retire(unused int64, p *P) bool
 	// Fail answers with err all that the state owes an answer to; such as at the end of the system and after a panic.
 	Fail(now int64, p *P, s *S, err error) Next
 	// Refuse answers with err a message that no turn will process, or whose turn panicked. It does not see the state.
@@ -36,6 +41,10 @@ type Next struct {
 	// Same is for Receive: the turn changed nothing and was no use of the actor. All is as after the turn before, and the other
 	// fields do not count.
 	Same bool
+	// Clean says that the published part says it all: Resume can make the state from it at any time. The actor then has nothing
+	// to be there for. It leaves as soon as its mailbox is empty, unless it keeps being needed, and its state is dropped. Wake must
+	// be Never.
+	Clean bool
 	// Wake is the instant at which to call Behavior.Wake, or Never. While it is not Never the actor does not leave.
 	Wake int64
 	// Forget is the instant from which, if nothing happens, the state equals that of a new actor; or Never.

@@ -88,7 +88,7 @@ type question struct {
 	at func() // runs in the turn, before the call is claimed
 }
 
-func (*asks) Init(now int64, _ *struct{}, _ *int) actors.Next { return fresh(now) }
+func (*asks) Init(now int64, _ string, _ *struct{}, _ *int) actors.Next { return fresh(now) }
 
 func (b *asks) Receive(now func() int64, _ *struct{}, n *int, q *question) actors.Next {
 	if q.at != nil {
@@ -104,7 +104,8 @@ func (b *asks) Receive(now func() int64, _ *struct{}, n *int, q *question) actor
 }
 
 func (*asks) Wake(now int64, _ *struct{}, _ *int) actors.Next { return rest(now) }
-func (*asks) Retire(int64, *struct{}, *int) bool              { return true }
+func (*asks) Resume(string, *struct{}, *int)                  {}
+func (*asks) Retire(int64, *struct{}) bool                    { return true }
 
 func (*asks) Fail(now int64, _ *struct{}, _ *int, _ error) actors.Next { return rest(now) }
 

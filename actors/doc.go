@@ -2,10 +2,11 @@
 //
 // # What an actor is
 //
-// The [Cell] of a key holds the state of its actor. A state has one writer: the actor's goroutine, which takes messages
-// from a bounded mailbox one at a time and gives each a turn. The goroutine starts with the first message and leaves when
-// nothing is owed and nobody has called for a while (passivation); the state stays in the cell. A cell whose state equals
-// that of a new actor is forgotten (eviction), which nobody can notice.
+// A key has a [Cell] and, when there is something to do, an actor: a goroutine that takes messages from a bounded mailbox one
+// at a time and gives each a turn. The actor is the one writer of the key's state. It starts with the first message and leaves
+// (passivation) when nothing is owed and nobody has called for a while, and at once when what the cell has published says it
+// all; until then what it knew stays in the cell. A cell whose state equals that of a new actor is forgotten (eviction), which
+// nobody can notice.
 //
 // # What is promised
 //

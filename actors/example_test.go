@@ -15,8 +15,8 @@ type visit struct{ *actors.Call[int] }
 // count is the state of an actor, and struct{} what it publishes: nothing.
 type count int
 
-func (visits) Init(now int64, _ *struct{}, _ *count) actors.Next {
-	return actors.Next{Wake: actors.Never, Forget: now} // not worth keeping yet
+func (visits) Init(int64, string, *struct{}, *count) actors.Next {
+	return actors.Next{Wake: actors.Never, Clean: true} // nothing to keep yet: Resume can do it
 }
 
 func (visits) Receive(now func() int64, _ *struct{}, n *count, v *visit) actors.Next {
@@ -29,7 +29,8 @@ func (visits) Receive(now func() int64, _ *struct{}, n *count, v *visit) actors.
 
 func (visits) Wake(int64, *struct{}, *count) actors.Next { panic("never asked for") }
 
-func (visits) Retire(int64, *struct{}, *count) bool { return true }
+func (visits) Resume(string, *struct{}, *count) {}
+func (visits) Retire(int64, *struct{}) bool     { return true }
 
 func (visits) Fail(_ int64, _ *struct{}, _ *count, _ error) actors.Next { // owes nothing to anybody
 	return actors.Next{Wake: actors.Never, Forget: actors.Never}

@@ -17,6 +17,24 @@ const (
 	BeforeRetire = beforeRetire
 )
 
+// Ring is the ring of cells, and Segment its step.
+type Ring[E any] struct{ ring[E] }
+
+// Segment is how many elements a ring takes memory for at a time.
+const Segment = segment
+
+// Eager is the number of starts after which an actor lingers.
+const Eager = eager
+
+// Len, At, Push and Remove are those of the ring.
+func (r *Ring[E]) Len() int       { return r.len() }
+func (r *Ring[E]) At(i int) E     { return r.at(i) }
+func (r *Ring[E]) Push(e E)       { r.push(e) }
+func (r *Ring[E]) Remove(i int) E { return r.remove(i) }
+
+// Segments is how many segments it holds.
+func (r *Ring[E]) Segments() int { return len(r.segments) }
+
 // NewHooked is New with a hook, which is in place before the supervisor takes its first step.
 func NewHooked[P, S, M any](b Behavior[P, S, M], cfg Config, hook func(Point)) (*System[P, S, M], error) {
 	c := cfg.Clock

@@ -50,13 +50,18 @@ func rest(now int64) actors.Next {
 // fresh says that the state equals that of a new actor from now on.
 func fresh(now int64) actors.Next { return actors.Next{Wake: actors.Never, Forget: now, Used: now} }
 
+// clean says that nothing has to be kept.
+func clean(now int64, _ *state) actors.Next {
+	return actors.Next{Wake: actors.Never, Clean: true, Used: now}
+}
+
 // unused says that the turn was a question.
 func unused(next actors.Next) actors.Next {
 	next.Used = 0
 	return next
 }
 
-func (b *script) Init(now int64, _ *face, _ *state) actors.Next {
+func (b *script) Init(now int64, _ string, _ *face, _ *state) actors.Next {
 	if b.born != nil {
 		return b.born(now)
 	}
@@ -76,7 +81,9 @@ func (b *script) Wake(now int64, p *face, s *state) actors.Next {
 	return rest(now)
 }
 
-func (b *script) Retire(int64, *face, *state) bool { return true }
+func (b *script) Resume(string, *face, *state) {}
+
+func (b *script) Retire(int64, *face) bool { return true }
 
 func (b *script) Fail(now int64, _ *face, s *state, err error) actors.Next {
 	if b.fail != nil {

@@ -123,18 +123,22 @@ func receive(tokens <-chan struct{}, n int64) (got int64) {
 // keeper is the Behavior that processes letters.
 type keeper struct{ refused atomic.Int64 }
 
-func (*keeper) Init(now int64, _ *struct{}, _ *odd) actors.Next { return fresh(now) }
+func (*keeper) Init(now int64, _ string, _ *struct{}, _ *odd) actors.Next { return fresh(now) }
 
 func (*keeper) Receive(now func() int64, _ *struct{}, s *odd, l *letter) actors.Next {
 	l.process(s)
+	at := now()
 	if *s {
-		return rest(now())
+		return rest(at)
 	}
-	return fresh(now())
+	next := fresh(at)
+	next.Clean = at%2 == 0 // it leaves at once, its state dropped; or when told to, its state kept
+	return next
 }
 
 func (*keeper) Wake(now int64, _ *struct{}, _ *odd) actors.Next { return rest(now) }
-func (*keeper) Retire(int64, *struct{}, *odd) bool              { return true }
+func (*keeper) Resume(string, *struct{}, *odd)                  {}
+func (*keeper) Retire(int64, *struct{}) bool                    { return true }
 
 func (*keeper) Fail(now int64, _ *struct{}, _ *odd, _ error) actors.Next { return rest(now) }
 func (k *keeper) Refuse(*letter, error)                                  { k.refused.Add(1) }

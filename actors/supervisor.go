@@ -20,6 +20,7 @@ const (
 const (
 	sweepsPerIdle = 8   // how often the supervisor looks in the time IdleAfter
 	chunk         = 512 // cells it looks at under one hold of the lifecycle lock
+	eager         = 3   // starts between two sweeps before an actor lingers although its key is clean: starting it over costs more
 	searched      = 256 // cells looked at for one to forget when a key is born at the limit
 	maxLeavers    = 8   // of which so many running actors are asked to leave
 )
@@ -41,8 +42,8 @@ func (s *System[P, S, M]) supervise() {
 	}
 }
 
-// sweep looks at every cell once: a running actor that went unused for IdleAfter is told to leave, a cell at rest that
-// equals a new one is forgotten.
+// sweep looks at every cell once: a running actor that went unused for Config.Linger is told to leave, a cell at rest that
+// equals a new one and went unused for IdleAfter is forgotten.
 func (s *System[P, S, M]) sweep() {
 	if s.hook != nil {
 		s.hook(beforeRetire)
@@ -51,18 +52,17 @@ func (s *System[P, S, M]) sweep() {
 	for from := -1; from != 0; {
 		now := s.now()
 		s.lifecycle.Lock()
-		if from < 0 || from > len(s.ring) {
-			from = len(s.ring)
+		if from < 0 || from > s.ring.len() {
+			from = s.ring.len()
 		}
 		// Downwards: retiring moves the last cell of the ring into the gap, and that one has been seen.
 		down := max(0, from-chunk)
 		for i := from - 1; i >= down; i-- {
-			c := s.ring[i]
-			a := c.actor.Load()
-			switch {
-			case a == nil && c.forget.Load() <= now:
-				s.retire(c, now-int64(s.idleAfter))
-			case a != nil && now-a.used.Load() >= int64(s.idleAfter):
+			c := s.ring.at(i)
+			c.starts = 0
+			if a := c.actor.Load(); a == nil {
+				s.retire(c, now, now-int64(s.idleAfter))
+			} else if now-a.used.Load() >= int64(s.linger) {
 				idle = append(idle, a)
 			}
 		}
@@ -70,7 +70,7 @@ func (s *System[P, S, M]) sweep() {
 		s.lifecycle.Unlock()
 		for _, a := range idle {
 			// A full mailbox means that the actor is not idle; a closed one, that it has left.
-			_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.idleAfter)}})
+			_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.linger), unused: now - int64(s.idleAfter)}})
 		}
 		idle = idle[:0]
 	}
@@ -96,34 +96,38 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 		sys:      s,
 		cell:     c,
 		box:      mailbox.New[envelope[M]](s.mailbox),
-		next:     Next{Wake: Never, Forget: c.forget.Load()},
+		next:     Next{Wake: Never, Clean: c.rest == nil},
 		armedFor: Never,
+		eager:    c.starts < eager,
 	}
+	if a.eager {
+		c.starts++
+	}
+	if c.rest == nil {
+		s.behavior.Resume(c.key, &c.Published, &a.state)
+	} else {
+		a.state, a.next.Forget = c.rest.state, c.rest.forget
+	}
+	a.forget.Store(a.next.Forget)
 	// An actor that is started only to be asked something has not been used for as long as can be.
 	a.used.Store(s.now() - int64(s.idleAfter))
 	c.actor.Store(a)
 	s.running.Add(1)
-	s.join(a.run) // leaves when idle, or at Close; the supervisor keeps the group from being empty before that
+	s.join(a.run) // leaves when it is idle, or at Close; the supervisor keeps the group from being empty before that
 	return a, nil
 }
 
-// leave ends a's mailbox if nothing is in it or on its way, forgets the cell if it equals a new one and has not been used
-// after unused, and reports whether the actor is gone.
-func (s *System[P, S, M]) leave(a *actor[P, S, M], unused int64) bool {
+// leave ends a's mailbox if nothing is in it or on its way, and reports whether the actor is gone.
+func (s *System[P, S, M]) leave(a *actor[P, S, M]) bool {
 	if s.hook != nil {
 		s.hook(beforeLeave)
 	}
-	now := s.now()
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	if !a.box.CloseIfEmpty() {
 		return false
 	}
-	a.cell.actor.Store(nil)
-	s.running.Add(-1)
-	if a.cell.forget.Load() <= now {
-		s.retire(a.cell, min(unused, now))
-	}
+	s.depart(a)
 	return true
 }
 
@@ -131,25 +135,51 @@ func (s *System[P, S, M]) leave(a *actor[P, S, M], unused int64) bool {
 func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
-	a.cell.actor.Store(nil)
+	s.depart(a)
+}
+
+// depart leaves in a's cell what the next actor has to find there. The lifecycle lock is held.
+func (s *System[P, S, M]) depart(a *actor[P, S, M]) {
+	c := a.cell
+	switch {
+	case a.next.Clean:
+		c.rest = nil
+	case c.rest == nil:
+		c.rest = &rest[S]{a.state, a.next.Forget}
+	default:
+		*c.rest = rest[S]{a.state, a.next.Forget}
+	}
+	c.actor.Store(nil)
 	s.running.Add(-1)
 }
 
-// retire forgets c, whose state equals that of a new actor and which has no actor, unless its published part says that it was
+// forget retires c if it has no actor now.
+func (s *System[P, S, M]) forget(c *Cell[P, S, M], unused int64) {
+	now := s.now()
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if c.actor.Load() == nil && !c.retired {
+		s.retire(c, now, min(unused, now))
+	}
+}
+
+// retire forgets c, which has no actor, if its state equals that of a new actor now, and its published part says that it was not
 // used after unused. It reports whether it did. The lifecycle lock is held.
-func (s *System[P, S, M]) retire(c *Cell[P, S, M], unused int64) bool {
-	if !s.mayRetire(c, unused) {
+func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
+	if c.rest != nil && c.rest.forget > now || !s.mayRetire(c, unused) {
 		return false
 	}
-	c.retired = true
-	s.cells.Delete(c.key)
-	last := len(s.ring) - 1
-	moved := s.ring[last]
-	s.ring[c.index], moved.index = moved, c.index
-	s.ring[last] = nil
-	s.ring = s.ring[:last]
+	s.remove(c)
 	s.evicted++
 	return true
+}
+
+// remove takes c out of the system. The lifecycle lock is held.
+func (s *System[P, S, M]) remove(c *Cell[P, S, M]) {
+	c.retired = true
+	c.rest = nil
+	s.cells.Delete(c.key)
+	s.ring.remove(int(c.index)).index = c.index
 }
 
 // mayRetire asks the behavior; a panic must not take the process down, nor the actor that is leaving.
@@ -159,7 +189,7 @@ func (s *System[P, S, M]) mayRetire(c *Cell[P, S, M], unused int64) (ok bool) {
 			ok = false
 		}
 	}()
-	return s.behavior.Retire(unused, &c.Published, &c.state)
+	return s.behavior.Retire(unused, &c.Published)
 }
 
 // create returns the cell of key, which had none a moment ago. At the limit of keys it forgets one that equals a new one.
@@ -184,23 +214,23 @@ func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*ac
 	if c, ok := s.cells.Load(key); ok {
 		return c, nil, nil
 	}
-	if len(s.ring) < s.maxKeys {
+	if s.ring.len() < s.maxKeys {
 		return s.insert(key), nil, nil
 	}
 	now := s.now()
-	for range min(searched, len(s.ring)) {
-		if s.hand++; s.hand >= len(s.ring) {
+	for range min(searched, s.ring.len()) {
+		if s.hand++; s.hand >= s.ring.len() {
 			s.hand = 0
 		}
-		c := s.ring[s.hand]
-		if c.forget.Load() > now {
-			continue
-		}
+		c := s.ring.at(s.hand)
 		a := c.actor.Load()
 		if a == nil {
-			if s.retire(c, now) {
+			if s.retire(c, now, now) {
 				return s.insert(key), nil, nil
 			}
+			continue
+		}
+		if a.forget.Load() > now {
 			continue
 		}
 		if leavers = append(leavers, a); len(leavers) == maxLeavers {
@@ -212,7 +242,7 @@ func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*ac
 
 // askToLeave tells a to leave, used or not, and waits until it has or could not.
 func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
-	o := &order{since: Never, done: make(chan struct{})}
+	o := &order{since: Never, unused: Never, done: make(chan struct{})}
 	if a.box.TryPut(envelope[M]{order: o}) == nil {
 		<-o.done // the turn it is in never blocks, and what is queued before the order is at most a mailbox full
 	}
@@ -222,8 +252,8 @@ func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
 func (s *System[P, S, M]) stopAll() {
 	var actors []*actor[P, S, M]
 	s.lifecycle.Lock()
-	for _, c := range s.ring {
-		if a := c.actor.Load(); a != nil {
+	for i := range s.ring.len() {
+		if a := s.ring.at(i).actor.Load(); a != nil {
 			actors = append(actors, a)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,9 @@ import (
 
 // Config is how a [System] is run. The zero value of a field is its default; no field may be negative.
 type Config struct {
-	MaxKeys       int           // the most keys at a time; default 1,048,576
-	IdleAfter     time.Duration // how long an actor goes unused before it leaves; default 5 min
+	MaxKeys       int           // the most keys at a time; default 1,048,576, at most 2^31 - 1
+	IdleAfter     time.Duration // how long a key goes unused before it is forgotten if it equals a new one; default 5 min
+	Linger        time.Duration // how long an actor goes unused before it leaves; default IdleAfter. Looked at every IdleAfter / 8
 	Mailbox       int           // how many messages a mailbox holds; default 8
 	RestartBudget int           // the panics within RestartWindow after which an actor refuses messages; default 5
 	RestartWindow time.Duration // and for how long it does; default 1 min
@@ -43,6 +45,7 @@ type System[P, S, M any] struct {
 	now       func() int64
 	maxKeys   int
 	idleAfter time.Duration
+	linger    time.Duration
 	mailbox   int
 	budget    int
 	window    int64
@@ -56,8 +59,9 @@ type System[P, S, M any] struct {
 	// retirement, and the end of the system. It is held for some hundred nanoseconds, by the supervisor for up to 512 cells,
 	// and never while anything can block.
 	lifecycle sync.Mutex
-	ring      []*Cell[P, S, M] // every cell, in no order
-	hand      int              // where in ring the search for a cell to forget goes on
+	ring      ring[*Cell[P, S, M]] // every cell
+	hand      int                  // where in ring the search for a cell to forget goes on
+	newborn   S                    // for insert alone
 	evicted   uint64
 	ended     bool
 
@@ -82,7 +86,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		behavior:  b,
 		clock:     c,
 		now:       func() int64 { return nanos() + 1 }, // 0 is no instant
-		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
+		maxKeys:   min(orElse(cfg.MaxKeys, 1<<20), math.MaxInt32),
 		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
@@ -91,6 +95,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
+	s.linger = orElse(cfg.Linger, s.idleAfter)
 	s.join(s.supervise) // ended by Close
 	return s, nil
 }
@@ -103,6 +108,7 @@ func (c Config) validate() error {
 	}{
 		{"MaxKeys", int64(c.MaxKeys)},
 		{"IdleAfter", int64(c.IdleAfter)},
+		{"Linger", int64(c.Linger)},
 		{"Mailbox", int64(c.Mailbox)},
 		{"RestartBudget", int64(c.RestartBudget)},
 		{"RestartWindow", int64(c.RestartWindow)},
@@ -179,7 +185,7 @@ func (s *System[P, S, M]) Stats() Stats {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	return Stats{
-		Keys:     len(s.ring),
+		Keys:     s.ring.len(),
 		Actors:   int(s.running.Load()),
 		Evicted:  s.evicted,
 		Restarts: s.restarts.Load(),
@@ -215,10 +221,13 @@ func (s *System[P, S, M]) Close(ctx context.Context) error {
 
 // insert makes the cell of key. The lifecycle lock is held, and no cell of key exists.
 func (s *System[P, S, M]) insert(key string) *Cell[P, S, M] {
-	c := &Cell[P, S, M]{key: strings.Clone(key), index: len(s.ring)}
-	next := s.behavior.Init(s.now(), &c.Published, &c.state)
-	c.forget.Store(next.Forget)
-	s.ring = append(s.ring, c)
+	c := &Cell[P, S, M]{key: strings.Clone(key), index: uint32(s.ring.len())} //nolint:gosec // below maxKeys
+	var zero S
+	s.newborn = zero
+	if next := s.behavior.Init(s.now(), c.key, &c.Published, &s.newborn); !next.Clean {
+		c.rest = &rest[S]{s.newborn, next.Forget}
+	}
+	s.ring.push(c)
 	s.cells.Store(c.key, c)
 	return c
 }

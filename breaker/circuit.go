@@ -77,6 +77,9 @@ type Circuit struct {
 // Renew makes the circuit closed and clean, with a new generation: nothing that began before counts any more.
 func (c *Circuit) Renew(r *Rules) { *c = Circuit{generation: r.generation()} }
 
+// Resume makes the circuit closed and clean, in a period that has begun before: that of generation.
+func (c *Circuit) Resume(generation uint64) { *c = Circuit{generation: generation} }
+
 // Generation is the number of the circuit's present period. Every transition begins a new one.
 func (c *Circuit) Generation() uint64 { return c.generation }
 

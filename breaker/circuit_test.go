@@ -245,3 +245,16 @@ func TestGenerationsAreSharedByNoTwoCircuitsNorPeriods(t *testing.T) {
 	}
 	require.Len(t, seen, 10+3*3*10)
 }
+
+func TestAResumedCircuitIsCleanAndInItsOldPeriod(t *testing.T) {
+	rules := (breaker.Policy{FailureThreshold: 2}).Rules(func() uint64 { return 99 })
+	var c breaker.Circuit
+	c.Resume(7)
+	require.True(t, c.Clean())
+	require.EqualValues(t, 7, c.Generation())
+	for range 2 {
+		c.Report(rules, 1, breaker.Permit{Generation: 7}, breaker.Failure)
+	}
+	require.EqualValues(t, 99, c.Generation())
+	require.False(t, c.Admits())
+}

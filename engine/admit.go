@@ -105,7 +105,7 @@ func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer,
 			return nil, answer{}, e.reject(p.key, err, 0)
 		}
 		if m.breaker {
-			if refusal := e.tripped(p.key, &c.Published); refusal != nil {
+			if refusal := e.tripped(&c.Published); refusal != nil {
 				return c, answer{}, refusal
 			}
 		}
@@ -124,17 +124,11 @@ func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer,
 
 // tripped is the refusal of a breaker that has published that it is open, nil if it has not or its recovery has come. The
 // reading of the clock comes after what it is compared with.
-func (e *Engine) tripped(key string, g *gate) error {
-	until := g.openUntil.Load()
-	if until == 0 || e.system.Now() >= until {
-		return nil
-	}
-	if r := g.trip.Load(); r != nil && r.at == until {
+func (e *Engine) tripped(g *gate) error {
+	if r := g.standing.Load(); r != nil && r.at > 0 && e.system.Now() < r.at {
 		return r
 	}
-	r := &Rejection{Key: key, Err: breaker.ErrOpen, at: until, now: e.system.Now}
-	g.trip.Store(r)
-	return r
+	return nil
 }
 
 // ask has m decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection

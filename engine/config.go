@@ -36,8 +36,9 @@ type Config struct {
 	// MaxKeys is how many keys are known at a time. When there are as many, one that equals a new key is forgotten to make
 	// room; if none is found, the call is refused with ErrKeyLimit. Default 1,048,576.
 	MaxKeys int
-	// IdleAfter is how long a key goes unused before its goroutine ends, and with it the key's state if it equals that of
-	// a new key (bucket full, breaker closed and clean). Default 5 min.
+	// IdleAfter is how long a key goes unused before it is forgotten, if its state equals that of a new key (bucket full, breaker
+	// closed and clean). With Mailbox, and with several limits, it is also how long its goroutine stays; the goroutine of any other
+	// key, if it has one, ends when the key is clean again, or unused for a quarter of this at most. Default 5 min.
 	IdleAfter time.Duration
 
 	// Clock is where time comes from. Default clock.System(), which also works inside a testing/synctest bubble.
@@ -110,13 +111,18 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 		errs = append(errs, lift("Limiter", err)...)
 	}
 	k.gated = c.Dispatch == Published && len(k.limits) <= 1
-	k.coarse = int64(cmp.Or(c.IdleAfter, 5*time.Minute) / 8)
+	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
+	linger := idle
+	k.coarse = int64(idle / 8)
+	if k.gated {
+		linger = max(1, idle/8) // the actor of a dirty key is there for what may come next; its state stays without it
+	}
 	rules := breaker.Policy{}
 	if c.Breaker != nil {
 		rules = *c.Breaker
 		errs = append(errs, lift("Breaker", rules.Validate())...)
 	}
-	k.rules = rules.Rules(func() uint64 { return k.generations.Add(1) })
+	k.rules = rules.Rules(k.generation)
 	if c.Retry != nil {
 		errs = append(errs, lift("Retry", c.Retry.Validate())...)
 	}
@@ -143,7 +149,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 	if c.Dispatch > Mailbox {
 		bad("Dispatch", c.Dispatch, "must be Published or Mailbox")
 	}
-	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Clock: c.Clock}, errors.Join(errs...)
+	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: linger, Clock: c.Clock}, errors.Join(errs...)
 }
 
 // longestWait, 73 years, bounds every stay in a queue, so that sums of instants and of tokens fit in an int64.

@@ -149,7 +149,7 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 	if outcome == Ignore && !probe {
 		return // it would change nothing
 	}
-	if e.dispatch == Published && outcome == Success && !probe && c.Published.clean.Load() && c.Published.word.Load() != gone {
+	if e.dispatch == Published && outcome == Success && !probe && c.Published.standing.Load() == nil && c.Published.word.Load() != gone {
 		return // likewise: the breaker has published that no failure is counted
 	}
 	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but what it

@@ -68,6 +68,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.system, err = actors.New(k, ac); err != nil {
 		return nil, err
 	}
+	k.now = e.system.Now // before any key
 	return e, nil
 }
 

@@ -147,3 +147,28 @@ func (t *textbook) close() {
 	})
 	t.wg.Wait()
 }
+
+// BenchmarkAlternating is a key that fails and succeeds by turns, so that its actor is needed and not needed by turns.
+func BenchmarkAlternating(b *testing.B) {
+	for _, keys := range []int{1, 1_000} {
+		for _, d := range []engine.Dispatch{engine.Mailbox, engine.Published} {
+			b.Run(fmt.Sprintf("keys=%d/%v", keys, d), func(b *testing.B) {
+				eng := start(b, engine.Config{
+					Breaker:  &breaker.Policy{FailureThreshold: 1 << 30},
+					Limiter:  limiter.TokenBucket{Capacity: 1 << 30, RefillRate: limiter.PerSecond(1e9)},
+					Dispatch: d,
+				})
+				names := make([]string, keys)
+				for i := range names {
+					names[i] = "tenant-" + strconv.Itoa(i)
+				}
+				ctx := context.Background()
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					_ = eng.Run(ctx, names[i%keys], fail)
+					_ = eng.Run(ctx, names[i%keys], succeed)
+				}
+			})
+		}
+	}
+}

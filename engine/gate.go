@@ -20,11 +20,14 @@ import (
 // after the load. Both then take effect within the call.
 type gate struct {
 	word       atomic.Int64
-	generation atomic.Uint64             // of the breaker
-	clean      atomic.Bool               // whether the breaker is closed with no failure counted, so that a success changes nothing
-	openUntil  atomic.Int64              // the instant until which the breaker lets nothing through; 0 when it is not open
-	trip       atomic.Pointer[Rejection] // the last refusal by an open breaker, for all callers of that trip to share
+	generation atomic.Uint64 // of the breaker
+	// standing is nil while the breaker is closed with no failure counted, so that a success changes nothing; the refusal for all
+	// callers to share while it is open; and else unsettled.
+	standing atomic.Pointer[Rejection]
 }
+
+// unsettled is the standing of a breaker that has failures counted, or lets probes through.
+var unsettled = new(Rejection)
 
 // The words of a gate that is not open. Instants are positive.
 const (
@@ -84,8 +87,9 @@ func (g *gate) seize(s *state) {
 }
 
 // publish ends a turn: it shows callers what may be shown, and opens the gate when there is nothing to decide but tokens.
-// Shutting comes first and opening last, so that a caller never takes a token under a generation that admits none.
-func (k *keeper) publish(g *gate, s *state) {
+// Shutting comes first and opening last, so that a caller never takes a token under a generation that admits none. It reports
+// whether what is shown says it all.
+func (k *keeper) publish(g *gate, s *state) (clean bool) {
 	open := k.gated && s.line == nil && s.circuit.Admits()
 	if k.gated && !open {
 		g.seize(s)
@@ -93,25 +97,38 @@ func (k *keeper) publish(g *gate, s *state) {
 	if generation := s.circuit.Generation(); g.generation.Load() != generation {
 		g.generation.Store(generation)
 	}
-	if clean := s.circuit.Clean(); g.clean.Load() != clean {
-		g.clean.Store(clean)
-	}
-	if until := s.circuit.OpenUntil(); k.gated && g.openUntil.Load() != until {
-		g.openUntil.Store(until)
+	was := g.standing.Load()
+	if is := k.standing(was, s); is != was {
+		g.standing.Store(is)
 	}
 	if !open {
-		return
+		return false
 	}
 	if word := g.word.Load(); word >= 0 {
 		s.words[0] = word // it has been open all through the turn, and callers have taken from it
 	} else {
 		g.word.Store(s.words[0])
 	}
+	return s.circuit.Clean()
+}
+
+// standing is what to publish of the breaker, when it was was before.
+func (k *keeper) standing(was *Rejection, s *state) *Rejection {
+	switch until := s.circuit.OpenUntil(); {
+	case s.circuit.Clean():
+		return nil
+	case until == 0:
+		return unsettled
+	case was != nil && was.at == until:
+		return was
+	default:
+		return &Rejection{Key: s.key, Err: breaker.ErrOpen, at: until, now: k.now}
+	}
 }
 
 // Retire reports whether the bucket behind the gate is full and has not been taken from since unused, and if so shuts the
 // gate for good. Without a limiter the word is when the key was last used, give or take keeper.coarse.
-func (k *keeper) Retire(unused int64, g *gate, _ *state) bool {
+func (k *keeper) Retire(unused int64, g *gate) bool {
 	word := g.word.Load()
 	if word < 0 { // nobody but the actor has moved the bucket, and what it last said of it holds
 		g.word.Store(gone)

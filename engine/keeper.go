@@ -11,8 +11,8 @@ import (
 
 // state is what the actor of a key owns.
 type state struct {
+	key     string
 	circuit breaker.Circuit
-	birth   uint64  // the generation that the circuit was born with
 	words   []int64 // one for each limit, and at least one; see package limiter. The gate has the first while it is open
 	line    *line   // the callers that wait; nil when nobody does
 }
@@ -25,25 +25,42 @@ type keeper struct {
 	limits      limiter.Limits
 	rules       *breaker.Rules
 	hasBreaker  bool
-	gated       bool  // whether the gate may open: Published, and at most one limit
+	gated       bool // whether the gate may open: Published, and at most one limit
+	now         func() int64
 	coarse      int64 // ns; how exactly a gate without a limiter tells when it was used
 	noWait      bool
 	maxWait     int64 // ns
 	maxQueue    int
-	generations atomic.Uint64
-	requests    sync.Pool // of *request that have ended
-	lines       sync.Pool // of *line that are empty
+	generations atomic.Uint64 // the last one given out. Those that a key is born with are odd, the others even
+	requests    sync.Pool     // of *request that have ended
+	lines       sync.Pool     // of *line that are empty
 }
 
 // Init makes a key: buckets full, breaker closed.
-func (k *keeper) Init(now int64, g *gate, s *state) actors.Next {
-	s.words = make([]int64, max(1, len(k.limits)))
-	k.limits.Reset(s.words, now)
+func (k *keeper) Init(now int64, key string, g *gate, s *state) actors.Next {
+	g.word.Store(now)
+	g.generation.Store(k.generation() | birth)
+	if k.gated {
+		return actors.Next{Wake: actors.Never, Clean: true}
+	}
+	k.Resume(key, g, s)
 	g.word.Store(shut)
-	s.circuit.Renew(k.rules)
-	s.birth = s.circuit.Generation()
 	return k.next(now, g, s)
 }
+
+// Resume makes the state of a key whose gate is open and whose breaker is clean.
+func (k *keeper) Resume(key string, g *gate, s *state) {
+	s.key = key
+	s.circuit.Resume(g.generation.Load())
+	s.words = make([]int64, max(1, len(k.limits)))
+	k.limits.Reset(s.words, g.word.Load())
+}
+
+// birth is the bit that tells the generation a key is born with from those of its later periods.
+const birth = 1
+
+// generation returns a new generation, for a period that is not a key's first.
+func (k *keeper) generation() uint64 { return k.generations.Add(birth + 1) }
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
 func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) actors.Next {
@@ -70,8 +87,8 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 		k.requests.Put(m.req)
 		return next
 	case report:
-		if m.reborn {
-			m.permit.Generation = s.birth
+		if is := s.circuit.Generation(); m.reborn && is&birth != 0 {
+			m.permit.Generation = is
 		}
 		s.circuit.Report(k.rules, now, m.permit, m.outcome)
 		next := k.used(now, g, s)
@@ -174,7 +191,7 @@ func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 	if line != nil {
 		next.Wake = min(next.Wake, k.serve(now, s))
 	}
-	k.publish(g, s)
+	next.Clean = k.publish(g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))
 	}

@@ -19,7 +19,7 @@ func TestEveryoneIsAnsweredOnceWhenATurnPanics(t *testing.T) {
 		require.NoError(t, err)
 		var g gate
 		var s state
-		k.Init(1, &g, &s)
+		k.Init(1, "k", &g, &s)
 		now := func() int64 { return 2 }
 		queue := func() *message {
 			r := &request{Call: actors.NewCall[answer]()}

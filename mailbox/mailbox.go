@@ -30,7 +30,7 @@ const closed = 1 << 62
 
 // Mailbox is a first-in first-out queue of at most the number of messages given to [New], which makes it.
 //
-// Put and TryPut may be called by any goroutine. Take, C, Took, CloseIfEmpty and CloseAndDrain belong to the owner.
+// Put and TryPut may be called by any goroutine. Take, C, Took, Empty, CloseIfEmpty and CloseAndDrain belong to the owner.
 type Mailbox[M any] struct {
 	ch chan M
 	// puts counts the puts that were delivered or are under way; the closed bit is set at the end. A put counts itself
@@ -102,6 +102,9 @@ func (b *Mailbox[M]) Take() M {
 	b.taken++
 	return m
 }
+
+// Empty reports whether no message is in the mailbox or being put at this moment.
+func (b *Mailbox[M]) Empty() bool { return b.puts.Load() == b.taken }
 
 // CloseIfEmpty closes the mailbox if no message is in it or being put, and reports whether it did. After true every put
 // returns ErrClosed and the owner has nothing left to take.

@@ -1,0 +1,57 @@
+//go:build !race
+
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// heapInUse is what the heap holds after a collection.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+// TestWhatACleanKeyCosts measures the memory of keys that were called once and are well: the cell and its place in the map,
+// without the bytes of the key. Once they have been forgotten it comes back.
+func TestWhatACleanKeyCosts(t *testing.T) {
+	const n = 1 << 18
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%08d", i) // 8 bytes that the cell copies
+	}
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, engine.Config{
+			Breaker: opensAfter(5), Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}, IdleAfter: time.Minute,
+		})
+		before := heapInUse()
+		for _, name := range names {
+			if err := eng.Run(context.Background(), name, succeed); err != nil {
+				require.NoError(t, err)
+			}
+		}
+		full := heapInUse() - before - 8*n
+		require.Equal(t, engine.Stats{Keys: n}, eng.Stats())
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, engine.Stats{Evicted: n}, eng.Stats())
+		left := heapInUse() - before
+		t.Logf("%d bytes per key; %d KB left after %d keys", full/n, left>>10, n)
+		require.Less(t, full/n, int64(160))
+		require.Less(t, left, int64(1<<20))
+		runtime.KeepAlive(eng)
+		runtime.KeepAlive(names)
+	})
+}
