@@ -42,7 +42,8 @@ type Stats struct {
 type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	clock     clock.Clock
-	now       func() int64
+	nanos     func() int64
+	now       func() int64 // Now, for turns
 	maxKeys   int
 	idleAfter time.Duration
 	linger    time.Duration
@@ -81,11 +82,10 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 	if c == nil {
 		c = clock.System()
 	}
-	nanos := clock.Nanos(c)
 	s := &System[P, S, M]{
 		behavior:  b,
 		clock:     c,
-		now:       func() int64 { return nanos() + 1 }, // 0 is no instant
+		nanos:     clock.Nanos(c),
 		maxKeys:   min(orElse(cfg.MaxKeys, 1<<20), math.MaxInt32),
 		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
 		mailbox:   orElse(cfg.Mailbox, 8),
@@ -95,6 +95,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
+	s.now = s.Now
 	s.linger = orElse(cfg.Linger, s.idleAfter)
 	s.join(s.supervise) // ended by Close
 	return s, nil
@@ -136,7 +137,7 @@ func (s *System[P, S, M]) join(f func()) {
 }
 
 // Now is the instant on the system's clock, in nanoseconds from just before its making: at least 1. It never runs back.
-func (s *System[P, S, M]) Now() int64 { return s.now() }
+func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instant
 
 // until is how long it is to an instant.
 func (s *System[P, S, M]) until(at int64) time.Duration { return time.Duration(at - s.now()) }

@@ -69,6 +69,10 @@ type Timer interface {
 // held at the largest value seen so far while c runs behind it. The range is
 // that of time.Duration, about 292 years.
 func Nanos(c Clock) func() int64 {
+	if _, ok := c.(*system); ok {
+		base := time.Now()
+		return func() int64 { return int64(time.Since(base)) } // one call less than by its method
+	}
 	if n, ok := c.(interface{ Nanos() int64 }); ok {
 		base := n.Nanos()
 		return func() int64 { return n.Nanos() - base }

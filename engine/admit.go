@@ -42,7 +42,7 @@ func (e *Engine) allow(p place, n int) bool {
 	if !e.keeper.limits.Holds(int64(n)) {
 		return false
 	}
-	_, a, err := e.decide(context.Background(), p, message{n: int64(n), mode: limiter.Place})
+	_, a, err := e.decide(context.Background(), p, int64(n), allowing)
 	return err == nil && a.err == nil
 }
 
@@ -62,7 +62,7 @@ func (e *Engine) acquire(ctx context.Context, p place, n int) error {
 	if !e.keeper.limits.Holds(int64(n)) {
 		return e.reject(p.key, limiter.ErrExceedsCapacity, 0)
 	}
-	_, a, err := e.decide(ctx, p, message{n: int64(n), mode: limiter.Turn, wait: true})
+	_, a, err := e.decide(ctx, p, int64(n), acquiring)
 	if err == nil && a.err != nil {
 		err = e.reject(p.key, a.err, a.at)
 	}
@@ -77,7 +77,7 @@ func (e *Engine) admit(ctx context.Context, p place) (*cell, breaker.Permit, err
 	if e.stateless {
 		return nil, breaker.Permit{}, nil
 	}
-	c, a, err := e.decide(ctx, p, message{n: 1, mode: limiter.Turn, wait: true, breaker: e.keeper.hasBreaker})
+	c, a, err := e.decide(ctx, p, 1, calling)
 	if err == nil && a.err != nil {
 		err = e.reject(p.key, a.err, a.at)
 	}
@@ -94,49 +94,48 @@ func (e *Engine) newRequest() *request {
 	return r
 }
 
-// decide reads the decision on m off the gate of p's key, or asks the key's actor for it.
-func (e *Engine) decide(ctx context.Context, p place, m message) (*cell, answer, error) {
-	if !e.keeper.gated {
-		return e.ask(ctx, p, m)
+// decide reads off the gate of p's key whether n tokens are to be had, and asks the key's actor if it does not say.
+func (e *Engine) decide(ctx context.Context, p place, n int64, w way) (*cell, answer, error) {
+	if e.dispatch == Mailbox {
+		return e.ask(ctx, p, n, w)
 	}
 	for again := true; ; again = false {
 		c, err := e.find(p) // before the clock is read: a reading holds for the cell that was found before it
 		if err != nil {
 			return nil, answer{}, e.reject(p.key, err, 0)
 		}
-		if m.breaker {
-			if refusal := e.tripped(&c.Published); refusal != nil {
-				return c, answer{}, refusal
+		g := &c.Published
+		if w == calling {
+			// The reading of the clock comes after what it is compared with.
+			if r := g.standing.Load(); r != nil && r != unsettled && e.system.Now() < r.at {
+				return c, answer{}, r
 			}
 		}
-		switch v, permit, at := e.keeper.pass(&c.Published, e.system.Now, m.n, m.mode); {
+		if !e.keeper.gated {
+			return e.ask(ctx, p, n, w)
+		}
+		switch v, generation, at := e.pass(g, n, w != allowing); {
 		case v == admitted:
-			return c, answer{permit: permit}, nil
-		case v == limited && (!m.wait || e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
+			return c, answer{permit: breaker.Permit{Generation: generation}}, nil
+		case v == limited && (w == allowing || e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
 			return c, answer{err: limiter.ErrLimited, at: at}, nil // nobody waits, or the gate would be shut
-		case again && c.Published.word.Load() == gone:
+		case again && g.word.Load() == gone:
 			p.lost(c) // look once more; after that ask, which waits until the retired cell is out of the map
 		default:
-			return e.ask(ctx, p, m)
+			return e.ask(ctx, p, n, w)
 		}
 	}
 }
 
-// tripped is the refusal of a breaker that has published that it is open, nil if it has not or its recovery has come. The
-// reading of the clock comes after what it is compared with.
-func (e *Engine) tripped(g *gate) error {
-	if r := g.standing.Load(); r != nil && r.at > 0 && e.system.Now() < r.at {
-		return r
-	}
-	return nil
-}
-
-// ask has m decided by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a *Rejection
-// if no actor could be asked.
-func (e *Engine) ask(ctx context.Context, p place, m message) (*cell, answer, error) {
+// ask has the decision made by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a
+// *Rejection if no actor could be asked.
+func (e *Engine) ask(ctx context.Context, p place, n int64, w way) (*cell, answer, error) {
 	done := ctx.Done()
 	r := e.newRequest()
-	m.kind, m.req, m.answers, m.stays, m.until = ask, r, r.Answers(), done == nil, actors.Never
+	m := message{
+		kind: ask, n: n, mode: w != allowing, wait: w != allowing, breaker: w == calling && e.keeper.hasBreaker,
+		req: r, answers: r.Answers(), stays: done == nil, until: actors.Never,
+	}
 	if deadline, ok := ctx.Deadline(); ok && m.wait {
 		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
 		now := e.system.Now()

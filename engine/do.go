@@ -76,32 +76,43 @@ func (e *Engine) run(ctx context.Context, p place, fn func(context.Context) erro
 	if e.retry != nil && e.retry.MaxElapsed > 0 {
 		begun = e.system.Now()
 	}
+	c, permit, err := e.admit(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err = e.attempt(ctx, p, c, permit, fn); err == nil {
+		return nil
+	}
+	return e.rerun(ctx, p, fn, c, err, begun)
+}
+
+// rerun makes the attempts after the first, which ended with err.
+func (e *Engine) rerun(ctx context.Context, p place, fn func(context.Context) error, c *cell, err error, begun int64) error {
 	var schedule retry.Schedule
-	var last error // of the last attempt; nil before the first
-	for {
-		c, permit, err := e.admit(ctx, p)
-		if err != nil {
-			return afterFailure(err, last)
-		}
-		if err = e.attempt(ctx, p, c, permit, fn); err == nil {
-			return nil
-		}
+	for first := true; ; first = false {
 		if e.retry == nil || isRejection(err) || errors.Is(ctx.Err(), context.Canceled) {
 			return retry.Strip(err)
 		}
-		if last == nil {
+		if first {
 			schedule = e.retry.Schedule(e.retried.Add(1))
 		}
 		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-begun), remaining(ctx))
 		if !again {
 			return final
 		}
-		last = retry.Strip(err)
+		last := retry.Strip(err)
 		if err := e.foresee(p, c, delay); err != nil {
 			return afterFailure(err, last)
 		}
 		if err := e.sleep(ctx, p, delay); err != nil {
 			return afterFailure(err, last)
+		}
+		var permit breaker.Permit
+		if c, permit, err = e.admit(ctx, p); err != nil {
+			return afterFailure(err, last)
+		}
+		if err = e.attempt(ctx, p, c, permit, fn); err == nil {
+			return nil
 		}
 	}
 }
@@ -112,7 +123,11 @@ func (e *Engine) attempt(ctx context.Context, p place, c *cell, permit breaker.P
 		return fn(ctx)
 	}
 	outcome := breaker.Failure // no recover: the panic goes on, and Goexit would not be seen by it
-	defer func() { e.report(p, c, permit, outcome) }()
+	defer func() {
+		if outcome != Success || permit.Lease != 0 || e.dispatch == Mailbox || !c.Published.content() {
+			e.report(p, c, permit, outcome)
+		}
+	}()
 	err := fn(ctx)
 	outcome = e.judge(ctx, err)
 	return err
@@ -149,8 +164,8 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 	if outcome == Ignore && !probe {
 		return // it would change nothing
 	}
-	if e.dispatch == Published && outcome == Success && !probe && c.Published.standing.Load() == nil && c.Published.word.Load() != gone {
-		return // likewise: the breaker has published that no failure is counted
+	if e.dispatch == Published && outcome == Success && !probe && c.Published.content() {
+		return // likewise
 	}
 	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but what it
 	// reads of what has been published does not, so that a failure, which may change that, is waited for.

@@ -59,10 +59,7 @@ func isRejection(err error) bool {
 }
 
 // afterFailure is the error of a call that was to be tried again, its last attempt having failed with last, when err came
-// in between. last is nil for a call that was never tried.
+// in between.
 func afterFailure(err, last error) error {
-	if last == nil {
-		return err
-	}
 	return fmt.Errorf("%w; the last attempt failed: %w", err, last)
 }

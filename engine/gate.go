@@ -29,6 +29,10 @@ type gate struct {
 // unsettled is the standing of a breaker that has failures counted, or lets probes through.
 var unsettled = new(Rejection)
 
+// content reports whether the success of a call changes nothing: the breaker is closed with no failure counted, and the cell still
+// stands for its key.
+func (g *gate) content() bool { return g.standing.Load() == nil && g.word.Load() != gone }
+
 // The words of a gate that is not open. Instants are positive.
 const (
 	shut = math.MinInt64 // the actor has the bucket
@@ -48,31 +52,42 @@ const (
 // winner, whose processor has it at hand, may go on: about a microsecond.
 const spins = 2000
 
-// pass takes n tokens from the gate with the permit of the breaker, if it is open and they are there. It answers limited
-// only on a reading of the clock taken after the word was loaded; at is then the instant from which they are there.
-func (k *keeper) pass(g *gate, now func() int64, n int64, mode limiter.Mode) (v verdict, p breaker.Permit, at int64) {
-	reading := now()
+// pass takes n tokens from the gate, if it is open and they are there, and returns the generation of the breaker for the permit.
+// It answers limited only on a reading of the clock taken after the word was loaded; at is then the instant from which they are
+// there.
+func (e *Engine) pass(g *gate, n int64, mode limiter.Mode) (v verdict, generation uint64, at int64) {
+	word := g.word.Load()
+	if word < 0 {
+		return undecided, 0, 0
+	}
+	reading := e.system.Now()
+	k := e.keeper
+	if len(k.limits) == 0 {
+		generation = g.generation.Load()
+		if reading-word > k.coarse {
+			// The word is only the time of the last use. Lost: another caller was here, or the actor has the gate.
+			g.word.CompareAndSwap(word, reading)
+		}
+		return admitted, generation, 0
+	}
+	limit := &k.limits[0]
+	if at = limit.Ready(word, n, mode); at > reading {
+		return limited, 0, at
+	}
 	for {
-		// The generation first: should the breaker move on before the word is taken, the call counts as one from before.
-		p.Generation = g.generation.Load()
-		word := g.word.Load()
-		if word < 0 {
-			return undecided, p, 0
+		// The generation first: should the breaker move on before the word is taken, the call counts as one from before. The
+		// word again, so that little time passes before it is swapped; the reading is from before, which is only stricter.
+		generation = g.generation.Load()
+		if word = g.word.Load(); word < 0 {
+			return undecided, 0, 0
 		}
-		if len(k.limits) == 0 {
-			if reading-word > k.coarse {
-				g.word.CompareAndSwap(word, reading) // lost: another caller did it, or the actor has the gate
-			}
-			return admitted, p, 0
-		}
-		at = k.limits[0].Ready(word, n, mode)
-		if at > reading {
-			if reading = now(); at > reading {
-				return limited, p, at
+		if at = limit.Ready(word, n, mode); at > reading {
+			if reading = e.system.Now(); at > reading {
+				return limited, 0, at
 			}
 		}
-		if g.word.CompareAndSwap(word, k.limits[0].After(word, reading, n)) {
-			return admitted, p, 0
+		if g.word.CompareAndSwap(word, limit.After(word, reading, n)) {
+			return admitted, generation, 0
 		}
 		for range spins {
 		}

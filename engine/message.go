@@ -17,6 +17,15 @@ const (
 	reset               // make the key as new
 )
 
+// way is how a caller comes.
+type way uint8
+
+const (
+	allowing  way = iota // takes a place at once, or goes
+	acquiring            // queues for its turn
+	calling              // likewise, and asks the breaker too
+)
+
 // message is what is sent to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
 // into the request unless its caller may leave or has to queue.
 type message struct {

@@ -9,6 +9,7 @@ import (
 // instant at which the bucket is full (a leaky bucket: empty) again. The word only grows. Instants are not negative.
 type Limit struct {
 	interval int64 // between two tokens, at least 1
+	capacity int64
 	burst    int64 // capacity × interval
 	paced    bool  // a LeakyBucket
 }
@@ -40,7 +41,7 @@ func (l Limits) Reset(words []int64, now int64) {
 // Holds reports whether n tokens at once can ever be had: whether n is within every capacity.
 func (l Limits) Holds(n int64) bool {
 	for i := range l {
-		if n > l[i].burst/l[i].interval {
+		if n > l[i].capacity {
 			return false
 		}
 	}
