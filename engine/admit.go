@@ -33,17 +33,11 @@ func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
 }
 
 func (e *Engine) allow(p place, n int) bool {
-	if n < 1 || e.ended.Load() {
+	if n < 1 || !e.keeper.limits.Holds(int64(n)) {
 		return false
 	}
-	if len(e.keeper.limits) == 0 {
-		return true
-	}
-	if !e.keeper.limits.Holds(int64(n)) {
-		return false
-	}
-	_, a, err := e.decide(context.Background(), p, int64(n), allowing)
-	return err == nil && a.err == nil
+	_, _, err := e.decide(context.Background(), p, int64(n), allowing)
+	return err == nil
 }
 
 func (e *Engine) acquire(ctx context.Context, p place, n int) error {
@@ -53,35 +47,11 @@ func (e *Engine) acquire(ctx context.Context, p place, n int) error {
 	if n < 1 {
 		return &ConfigError{Field: "n", Value: n, Reason: "must be at least 1"}
 	}
-	if e.ended.Load() {
-		return e.reject(p.key, ErrClosed, 0)
-	}
-	if len(e.keeper.limits) == 0 {
-		return nil
-	}
-	if !e.keeper.limits.Holds(int64(n)) {
+	if !e.keeper.limits.Holds(int64(n)) && !e.ended.Load() {
 		return e.reject(p.key, limiter.ErrExceedsCapacity, 0)
 	}
-	_, a, err := e.decide(ctx, p, int64(n), acquiring)
-	if err == nil && a.err != nil {
-		err = e.reject(p.key, a.err, a.at)
-	}
+	_, _, err := e.decide(ctx, p, int64(n), acquiring)
 	return err
-}
-
-// admit asks for leave to make one call: breaker and limiter in one step. The cell is nil when there is nothing to ask.
-func (e *Engine) admit(ctx context.Context, p place) (*cell, breaker.Permit, error) {
-	if e.ended.Load() {
-		return nil, breaker.Permit{}, e.reject(p.key, ErrClosed, 0)
-	}
-	if e.stateless {
-		return nil, breaker.Permit{}, nil
-	}
-	c, a, err := e.decide(ctx, p, 1, calling)
-	if err == nil && a.err != nil {
-		err = e.reject(p.key, a.err, a.at)
-	}
-	return c, a.permit, err
 }
 
 // newRequest returns a request that is ready to be asked.
@@ -94,36 +64,51 @@ func (e *Engine) newRequest() *request {
 	return r
 }
 
-// decide reads off the gate of p's key whether n tokens are to be had, and asks the key's actor if it does not say.
-func (e *Engine) decide(ctx context.Context, p place, n int64, w way) (*cell, answer, error) {
-	if e.dispatch == Mailbox {
-		return e.ask(ctx, p, n, w)
+// decide reads off the gate of p's key whether n tokens are to be had, and for a call whether the breaker is closed, in one step. It
+// asks the key's actor if the gate does not say. The cell is nil when there is nothing to ask. The error is a *Rejection, but to
+// those who come by Allow, or ctx's.
+func (e *Engine) decide(ctx context.Context, p place, n int64, w way) (*cell, breaker.Permit, error) {
+	if e.ended.Load() {
+		return nil, breaker.Permit{}, e.reject(p.key, ErrClosed, 0)
 	}
-	for again := true; ; again = false {
-		c, err := e.find(p) // before the clock is read: a reading holds for the cell that was found before it
-		if err != nil {
-			return nil, answer{}, e.reject(p.key, err, 0)
+	if !e.consults[w] {
+		return nil, breaker.Permit{}, nil
+	}
+	for again := e.dispatch == Published; ; again = false {
+		// The cell before the clock is read: a reading holds for the cell that was found before it.
+		var c *cell
+		if p.cell == nil {
+			c, _ = e.system.Find(p.key)
+		} else {
+			c = p.cell.Load()
 		}
-		g := &c.Published
-		if w == calling {
-			// The reading of the clock comes after what it is compared with.
-			if r := g.standing.Load(); r != nil && r != unsettled && e.system.Now() < r.at {
-				return c, answer{}, r
+		if c == nil {
+			var err error
+			if c, err = e.find(p); err != nil {
+				return nil, breaker.Permit{}, e.reject(p.key, err, 0)
 			}
 		}
-		if !e.keeper.gated {
-			return e.ask(ctx, p, n, w)
+		g := &c.Published
+		if r := g.standing.Load(); r != nil && w == calling && r != unsettled && e.dispatch == Published && e.system.Now() < r.at {
+			return c, breaker.Permit{}, r // the reading comes after what it is compared with
 		}
-		switch v, generation, at := e.pass(g, n, w != allowing); {
+		v, generation, at := e.pass(g, n, w != allowing)
+		switch {
 		case v == admitted:
-			return c, answer{permit: breaker.Permit{Generation: generation}}, nil
-		case v == limited && (w == allowing || e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
-			return c, answer{err: limiter.ErrLimited, at: at}, nil // nobody waits, or the gate would be shut
+			return c, breaker.Permit{Generation: generation}, nil
+		case v == limited && w == allowing:
+			return c, breaker.Permit{}, limiter.ErrLimited
+		case v == limited && (e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
+			return c, breaker.Permit{}, e.reject(p.key, limiter.ErrLimited, at) // nobody waits, or the gate would be shut
 		case again && g.word.Load() == gone:
 			p.lost(c) // look once more; after that ask, which waits until the retired cell is out of the map
-		default:
-			return e.ask(ctx, p, n, w)
+			continue
 		}
+		c, a, err := e.ask(ctx, p, n, w)
+		if err == nil && a.err != nil {
+			err = e.reject(p.key, a.err, a.at)
+		}
+		return c, a.permit, err
 	}
 }
 
@@ -229,7 +214,7 @@ func (e *Engine) ticket(ctx context.Context, p place) (*Ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c, permit, err := e.admit(ctx, p)
+	c, permit, err := e.decide(ctx, p, 1, calling)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (e *Engine) run(ctx context.Context, p place, fn func(context.Context) erro
 	if e.retry != nil && e.retry.MaxElapsed > 0 {
 		begun = e.system.Now()
 	}
-	c, permit, err := e.admit(ctx, p)
+	c, permit, err := e.decide(ctx, p, 1, calling)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (e *Engine) rerun(ctx context.Context, p place, fn func(context.Context) er
 			return afterFailure(err, last)
 		}
 		var permit breaker.Permit
-		if c, permit, err = e.admit(ctx, p); err != nil {
+		if c, permit, err = e.decide(ctx, p, 1, calling); err != nil {
 			return afterFailure(err, last)
 		}
 		if err = e.attempt(ctx, p, c, permit, fn); err == nil {
@@ -122,14 +122,21 @@ func (e *Engine) attempt(ctx context.Context, p place, c *cell, permit breaker.P
 	if !e.keeper.hasBreaker {
 		return fn(ctx)
 	}
-	outcome := breaker.Failure // no recover: the panic goes on, and Goexit would not be seen by it
+	returned := false // no recover: the panic goes on, and Goexit would not be seen by it
 	defer func() {
-		if outcome != Success || permit.Lease != 0 || e.dispatch == Mailbox || !c.Published.content() {
-			e.report(p, c, permit, outcome)
+		if !returned {
+			e.report(p, c, permit, Failure)
 		}
 	}()
 	err := fn(ctx)
-	outcome = e.judge(ctx, err)
+	outcome := Success
+	if err != nil {
+		outcome = e.judge(ctx, err)
+	}
+	returned = true
+	if outcome != Success || permit.Lease != 0 || e.dispatch == Mailbox || !c.Published.content() {
+		e.report(p, c, permit, outcome)
+	}
 	return err
 }
 

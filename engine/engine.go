@@ -17,13 +17,13 @@ import (
 // Engine guards calls. Make one with [New], end it with [Engine.Close]. Its methods may be called by any goroutine.
 type Engine struct {
 	// Set in New, never changed.
-	keeper    *keeper
-	system    *actors.System[gate, state, message]
-	stateless bool          // neither limiter nor breaker: nothing to ask an actor
-	retry     *retry.Policy // nil: no retries
-	classify  func(error) Outcome
-	clock     clock.Clock
-	dispatch  Dispatch
+	keeper   *keeper
+	system   *actors.System[gate, state, message]
+	consults [3]bool       // by way: whether there is anything to ask
+	retry    *retry.Policy // nil: no retries
+	classify func(error) Outcome
+	clock    clock.Clock
+	dispatch Dispatch
 
 	retried atomic.Uint64 // calls that were tried again, so that each has jitter of its own
 	ended   atomic.Bool
@@ -49,13 +49,13 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		keeper:    k,
-		stateless: cfg.Limiter == nil && cfg.Breaker == nil,
-		classify:  cfg.Classify,
-		clock:     cfg.Clock,
-		dispatch:  cfg.Dispatch,
-		closing:   make(chan struct{}),
-		joined:    make(chan struct{}),
+		keeper:   k,
+		consults: [...]bool{allowing: cfg.Limiter != nil, acquiring: cfg.Limiter != nil, calling: cfg.Limiter != nil || cfg.Breaker != nil},
+		classify: cfg.Classify,
+		clock:    cfg.Clock,
+		dispatch: cfg.Dispatch,
+		closing:  make(chan struct{}),
+		joined:   make(chan struct{}),
 	}
 	if e.clock == nil {
 		e.clock = clock.System()
