@@ -29,6 +29,14 @@ type rest[S any] struct {
 	forget int64 // Next.Forget of the last turn
 }
 
+// left is the state that the last actor left behind, or nil.
+func (c *Cell[P, S, M]) left() *S {
+	if c.rest == nil {
+		return nil
+	}
+	return &c.rest.state
+}
+
 // Key is the key of the cell.
 func (c *Cell[P, S, M]) Key() string { return c.key }
 

@@ -14,8 +14,8 @@ import (
 // message.
 //
 // All instants are nanoseconds on the system's clock. A turn that needs the time calls now, which gives it as [System.Now]
-// does. Init, Resume and Retire run under the lifecycle lock, the other methods in the actor's turn: none of them may block, or
-// call code that could.
+// does. Init, Resume, Retire, Heat and Spill run under the lifecycle lock, the other methods in the actor's turn: none of them may
+// block, or call code that could.
 type Behavior[P, S, M any] interface {
 	// Init makes a new key: its published part and the state that its first actor will find. After Next.Clean the state is
 	// dropped.
@@ -30,6 +30,12 @@ type Behavior[P, S, M any] interface {
 	// reports whether what callers may have moved in the published part still equals that of a new actor and has not been moved
 	// since the instant unused; from true on, callers must find in it that the cell is gone. A panic is false.
 	Retire(unused int64, p *P) bool
+	// Heat ranks the keys without an actor, of which one has to go when there is no room for a new one: the least first, and never
+	// one of heat Never. s is nil if no state was left behind.
+	Heat(p *P, s *S) int64
+	// Spill is told that a key without an actor goes, although it does not equal a new one. It may write down elsewhere what Init is
+	// to know when the key comes back. After it callers must find in p that the cell is gone. s is nil if no state was left behind.
+	Spill(key string, p *P, s *S)
 	// Fail answers with err all that the state owes an answer to; such as at the end of the system and after a panic.
 	Fail(now int64, p *P, s *S, err error) Next
 	// Refuse answers with err a message that no turn will process, or whose turn panicked. It does not see the state.
@@ -59,7 +65,7 @@ const Never = math.MaxInt64
 var (
 	// ErrClosed says that the system is closed or closing.
 	ErrClosed = errors.New("actors: closed")
-	// ErrKeyLimit says that there are as many keys as allowed and no actor was found that could be forgotten.
+	// ErrKeyLimit says that there are as many keys as allowed and none was found that could be forgotten or spilled.
 	ErrKeyLimit = errors.New("actors: too many keys")
 	// ErrRetired says that the cell no longer stands for its key: look the key up again.
 	ErrRetired = errors.New("actors: cell retired")

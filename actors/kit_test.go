@@ -40,6 +40,9 @@ type script struct {
 	born func(now int64) actors.Next // default fresh
 	wake turn                        // default rest
 	fail func(now int64, s *state, err error) actors.Next
+
+	heat  func(*face, *state) int64 // default never to be spilled
+	spill func(string, *face, *state)
 }
 
 // rest says that the state is to be kept for ever.
@@ -84,6 +87,15 @@ func (b *script) Wake(now int64, p *face, s *state) actors.Next {
 func (b *script) Resume(string, *face, *state) {}
 
 func (b *script) Retire(int64, *face) bool { return true }
+
+func (b *script) Heat(p *face, s *state) int64 {
+	if b.heat == nil {
+		return actors.Never
+	}
+	return b.heat(p, s)
+}
+
+func (b *script) Spill(key string, p *face, s *state) { b.spill(key, p, s) }
 
 func (b *script) Fail(now int64, _ *face, s *state, err error) actors.Next {
 	if b.fail != nil {

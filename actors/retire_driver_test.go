@@ -138,6 +138,8 @@ func (*keeper) Receive(now func() int64, _ *struct{}, s *odd, l *letter) actors.
 
 func (*keeper) Wake(now int64, _ *struct{}, _ *odd) actors.Next { return rest(now) }
 func (*keeper) Resume(string, *struct{}, *odd)                  {}
+func (*keeper) Heat(*struct{}, *odd) int64                      { return actors.Never }
+func (*keeper) Spill(string, *struct{}, *odd)                   {}
 func (*keeper) Retire(int64, *struct{}) bool                    { return true }
 
 func (*keeper) Fail(now int64, _ *struct{}, _ *odd, _ error) actors.Next { return rest(now) }

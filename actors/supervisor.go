@@ -21,8 +21,6 @@ const (
 	sweepsPerIdle = 8   // how often the supervisor looks in the time IdleAfter
 	chunk         = 512 // cells it looks at under one hold of the lifecycle lock
 	eager         = 3   // starts between two sweeps before an actor lingers although its key is clean: starting it over costs more
-	searched      = 256 // cells looked at for one to forget when a key is born at the limit
-	maxLeavers    = 8   // of which so many running actors are asked to leave
 )
 
 // supervise is the supervisor's goroutine: it lets idle actors leave and forgets cells, until Close, when it stops all.
@@ -190,62 +188,6 @@ func (s *System[P, S, M]) mayRetire(c *Cell[P, S, M], unused int64) (ok bool) {
 		}
 	}()
 	return s.behavior.Retire(unused, &c.Published)
-}
-
-// create returns the cell of key, which had none a moment ago. At the limit of keys it forgets one that equals a new one.
-func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
-	c, leavers, err := s.tryCreate(key)
-	for _, a := range leavers {
-		s.askToLeave(a)
-	}
-	if len(leavers) > 0 {
-		c, _, err = s.tryCreate(key)
-	}
-	return c, err
-}
-
-// tryCreate is one try of create. With ErrKeyLimit come running actors that may be able to make room if they leave.
-func (s *System[P, S, M]) tryCreate(key string) (c *Cell[P, S, M], leavers []*actor[P, S, M], err error) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
-	if s.ended {
-		return nil, nil, ErrClosed
-	}
-	if c, ok := s.cells.Load(key); ok {
-		return c, nil, nil
-	}
-	if s.ring.len() < s.maxKeys {
-		return s.insert(key), nil, nil
-	}
-	now := s.now()
-	for range min(searched, s.ring.len()) {
-		if s.hand++; s.hand >= s.ring.len() {
-			s.hand = 0
-		}
-		c := s.ring.at(s.hand)
-		a := c.actor.Load()
-		if a == nil {
-			if s.retire(c, now, now) {
-				return s.insert(key), nil, nil
-			}
-			continue
-		}
-		if a.forget.Load() > now {
-			continue
-		}
-		if leavers = append(leavers, a); len(leavers) == maxLeavers {
-			break
-		}
-	}
-	return nil, leavers, ErrKeyLimit
-}
-
-// askToLeave tells a to leave, used or not, and waits until it has or could not.
-func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
-	o := &order{since: Never, unused: Never, done: make(chan struct{})}
-	if a.box.TryPut(envelope[M]{order: o}) == nil {
-		<-o.done // the turn it is in never blocks, and what is queued before the order is at most a mailbox full
-	}
 }
 
 // stopAll stops every actor. No new one can start any more.

@@ -33,7 +33,8 @@ type Config struct {
 type Stats struct {
 	Keys     int    // cells
 	Actors   int    // goroutines that run for them
-	Evicted  uint64 // cells that were forgotten
+	Evicted  uint64 // cells that were forgotten, being as new
+	Spilled  uint64 // cells that were forgotten before that, for want of room
 	Restarts uint64 // turns that panicked
 }
 
@@ -64,6 +65,7 @@ type System[P, S, M any] struct {
 	hand      int                  // where in ring the search for a cell to forget goes on
 	newborn   S                    // for insert alone
 	evicted   uint64
+	spilled   uint64
 	ended     bool
 
 	group   errgroup.Group // the supervisor and the actors
@@ -189,6 +191,7 @@ func (s *System[P, S, M]) Stats() Stats {
 		Keys:     s.ring.len(),
 		Actors:   int(s.running.Load()),
 		Evicted:  s.evicted,
+		Spilled:  s.spilled,
 		Restarts: s.restarts.Load(),
 	}
 }

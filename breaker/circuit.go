@@ -80,6 +80,20 @@ func (c *Circuit) Renew(r *Rules) { *c = Circuit{generation: r.generation()} }
 // Resume makes the circuit closed and clean, in a period that has begun before: that of generation.
 func (c *Circuit) Resume(generation uint64) { *c = Circuit{generation: generation} }
 
+// Reopen makes the circuit open, in the period of generation, as one that lets a probe through at probeAt.
+func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
+	*c = Circuit{generation: generation, state: Open, openUntil: probeAt, last: probeAt - r.recovery}
+}
+
+// ProbeAt is what to Reopen a circuit with that has no probe in flight, for one that is open; 0 when it is closed. For a half-open one
+// it is as if its last success had opened it, so that what is made of it never admits what it would not have.
+func (c *Circuit) ProbeAt(r *Rules) int64 {
+	if c.state == Closed {
+		return 0
+	}
+	return c.last + r.recovery
+}
+
 // Generation is the number of the circuit's present period. Every transition begins a new one.
 func (c *Circuit) Generation() uint64 { return c.generation }
 

@@ -34,7 +34,11 @@ type Config struct {
 	Classify func(error) Outcome
 
 	// MaxKeys is how many keys are known at a time. When there are as many, one that equals a new key is forgotten to make
-	// room; if none is found, the call is refused with ErrKeyLimit. Default 1,048,576.
+	// room. If none is found, one is spilled: what it may not gain by being forgotten goes into a sketch of fixed size (2 MB for
+	// each limit, 2 MB for the breakers), and the key begins with it should it come back. It never has more tokens than if it
+	// had stayed, and its breaker, if it was open, is open until the same instant; failures counted by a closed breaker are lost.
+	// Keys with callers in the queue or probes out are never spilled; if only such are found, the call is refused with
+	// ErrKeyLimit. Default 1,048,576, at most 2,147,483,647.
 	MaxKeys int
 	// IdleAfter is how long a key goes unused before it is forgotten, if its state equals that of a new key (bucket full, breaker
 	// closed and clean). With Mailbox, and with several limits, it is also how long its goroutine stays; the goroutine of any other
@@ -110,6 +114,8 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 		k.limits, err = limiter.Compile(c.Limiter)
 		errs = append(errs, lift("Limiter", err)...)
 	}
+	k.sketch = newSketch(len(k.limits))
+	k.newborn = make([]int64, max(1, len(k.limits)))
 	k.gated = c.Dispatch == Published && len(k.limits) <= 1
 	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
 	linger := idle

@@ -36,10 +36,12 @@ type Engine struct {
 
 // Stats are counters of an engine; see [Engine.Stats].
 type Stats struct {
-	Keys     int    // keys known
-	Actors   int    // goroutines running for them
-	Evicted  uint64 // keys forgotten, their state having been that of a new key
-	Restarts uint64 // actors restarted after a panic in one of their turns; a fault of this library
+	Keys       int    // keys known
+	Actors     int    // goroutines running for them
+	Evicted    uint64 // keys forgotten, their state having been that of a new key
+	Spilled    uint64 // keys forgotten at MaxKeys before that, into the sketch
+	SketchHits uint64 // keys that came with less than a new key has because of the sketch: those spilled, and few that were not
+	Restarts   uint64 // actors restarted after a panic in one of their turns; a fault of this library
 }
 
 // New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be used.
@@ -104,7 +106,12 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 // Stats returns the engine's counters.
-func (e *Engine) Stats() Stats { return Stats(e.system.Stats()) }
+func (e *Engine) Stats() Stats {
+	s := e.system.Stats()
+	return Stats{
+		Keys: s.Keys, Actors: s.Actors, Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: e.keeper.sketch.counted(), Restarts: s.Restarts,
+	}
+}
 
 // Keys are the keys known. Keys that come or go during the iteration may or may not be among them.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }

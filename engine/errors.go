@@ -11,7 +11,8 @@ var (
 	ErrClosed = errors.New("engine: closed")
 	// ErrQueueFull says that as many callers wait for the key as Config.MaxQueue allows.
 	ErrQueueFull = errors.New("engine: queue full")
-	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and none was found that could be forgotten.
+	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that those looked at have callers in the queue or
+	// probes out, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
 	// ErrGoexit is the error of a call started by Go whose function ended its goroutine with runtime.Goexit.
 	ErrGoexit = errors.New("engine: the function called runtime.Goexit")

@@ -152,4 +152,39 @@ func (k *keeper) Retire(unused int64, g *gate) bool {
 	return word <= unused && g.word.CompareAndSwap(word, gone)
 }
 
+// Heat ranks keys for being spilled: closed ones first, and those first that are as new first.
+func (k *keeper) Heat(g *gate, s *state) int64 {
+	const open = 1 << 62
+	word := g.word.Load()
+	if s == nil {
+		return min(word, open-1)
+	}
+	if s.line != nil || s.circuit.LeaseEnds() != actors.Never {
+		return actors.Never
+	}
+	if at := s.circuit.ProbeAt(k.rules); at > 0 {
+		return open + min(at, open-2)
+	}
+	if word < 0 {
+		word = k.limits.FullAt(s.words)
+	}
+	return min(word, open-1)
+}
+
+// Spill writes into the sketch what the key must not gain by being forgotten, and shuts the gate for good. The refusal of an open
+// breaker goes after that, so that a call that still finds it was here before.
+func (k *keeper) Spill(key string, g *gate, s *state) {
+	word := g.word.Swap(gone)
+	g.standing.Store(nil)
+	if s == nil {
+		k.newborn[0] = word
+		k.sketch.spill(key, k.newborn, 0)
+		return
+	}
+	if word >= 0 {
+		s.words[0] = word
+	}
+	k.sketch.spill(key, s.words, s.circuit.ProbeAt(k.rules))
+}
+
 var _ actors.Behavior[gate, state, message] = (*keeper)(nil)

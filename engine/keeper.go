@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,19 +32,32 @@ type keeper struct {
 	noWait      bool
 	maxWait     int64 // ns
 	maxQueue    int
+	sketch      *sketch
+	newborn     []int64       // the words of the key that is being born; for Init alone
 	generations atomic.Uint64 // the last one given out. Those that a key is born with are odd, the others even
 	requests    sync.Pool     // of *request that have ended
 	lines       sync.Pool     // of *line that are empty
 }
 
-// Init makes a key: buckets full, breaker closed.
+// Init makes a key: buckets full, breaker closed, but for what the sketch remembers.
 func (k *keeper) Init(now int64, key string, g *gate, s *state) actors.Next {
-	g.word.Store(now)
-	g.generation.Store(k.generation() | birth)
-	if k.gated {
+	generation := k.generation() | birth
+	k.limits.Reset(k.newborn, now)
+	probeAt := k.sketch.recall(key, k.newborn)
+	g.word.Store(k.newborn[0])
+	g.generation.Store(generation)
+	s.circuit.Reopen(k.rules, generation, probeAt)
+	open := probeAt > 0 && s.circuit.CleanAt(k.rules) > now
+	if open || k.limits.FullAt(k.newborn) > now {
+		k.sketch.hit()
+	}
+	if k.gated && !open {
 		return actors.Next{Wake: actors.Never, Clean: true}
 	}
-	k.Resume(key, g, s)
+	s.key, s.words = key, slices.Clone(k.newborn)
+	if !open {
+		s.circuit.Resume(generation)
+	}
 	g.word.Store(shut)
 	return k.next(now, g, s)
 }

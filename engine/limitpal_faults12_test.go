@@ -35,8 +35,7 @@ func TestLimitPalFault12EvictionIsARefund(t *testing.T) {
 				admitted++
 			}
 		}
-		require.Equal(t, 1, admitted, "there is room for one more key")
-		rejected(t, eng.Acquire(t.Context(), "one more"), engine.ErrKeyLimit)
+		require.Equal(t, 1000, admitted, "a new key has its tokens")
 		require.False(t, eng.Allow("drained"), "churn does not refill it")
 		time.Sleep(3 * time.Minute)
 		require.False(t, eng.Allow("drained"), "nor does going unused for longer than IdleAfter")
@@ -120,11 +119,12 @@ func TestLimitPalFault14MaxBucketsIsSoftAndSlow(t *testing.T) {
 		require.Equal(t, 2000, eng.Stats().Keys, "of 2,400 that came at once")
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		for range 100 {
-			require.False(t, eng.Allow("one more"))
+		for i := range 100 {
+			require.True(t, eng.Allow(fmt.Sprint("one more ", i)))
 		}
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100*2000), "not even a byte for each key")
+		require.Equal(t, 2000, eng.Stats().Keys)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100*5*2000), "a handful of bytes for each key, at the worst")
 	})
 }
 

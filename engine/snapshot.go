@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
@@ -27,12 +28,23 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 }
 
 // Reset makes key as new, before it returns: buckets full, breaker closed, results of calls that are still running not
-// counted. Callers that wait stay in the queue and are served from the full bucket. A key that is not known stays so.
-func (e *Engine) Reset(key string) { _ = e.toKnown(key, reset, nil) } // an error means that there is nothing to reset
+// counted. Callers that wait stay in the queue and are served from the full bucket. A key that is not known stays so, and is as new
+// when it comes, whatever it had done before it was forgotten.
+func (e *Engine) Reset(key string) {
+	for {
+		// First what is remembered of the key: should it be spilled between the two, it begins anew.
+		e.keeper.sketch.pardon(key)
+		if err := e.toKnown(key, reset, nil); !errors.Is(err, errUnknown) || e.keeper.sketch.asNew(key) {
+			return
+		}
+	}
+}
 
-// ResetAll is [Engine.Reset] for every key.
+// ResetAll is [Engine.Reset] for every key, known or forgotten.
 func (e *Engine) ResetAll() {
-	for key := range e.Keys() {
+	keys := slices.Collect(e.Keys()) // one that is spilled from here on is among them, or forgotten by clear
+	e.keeper.sketch.clear()
+	for _, key := range keys {
 		e.Reset(key)
 	}
 }
