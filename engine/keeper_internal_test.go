@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -47,4 +48,23 @@ func TestEveryoneIsAnsweredOnceWhenATurnPanics(t *testing.T) {
 		}
 		require.Nil(t, s.line)
 	}
+}
+
+// TestAKeyThatOwesSomethingIsNeverSpilled: the runtime does not ask about it while an actor is there for it, and it must not depend on
+// that.
+func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
+	k, _, err := Config{Breaker: &breaker.Policy{FailureThreshold: 1}}.compile()
+	require.NoError(t, err)
+	var g gate
+	var s state
+	k.Init(1, "k", &g, &s)
+	k.Resume("k", &g, &s)
+	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
+	s.line = k.newLine()
+	require.EqualValues(t, actors.Never, k.Heat(&g, &s))
+	s.line = nil
+	s.circuit.Reopen(k.rules, 7, 10)
+	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
+	s.circuit.Admit(k.rules, 10)
+	require.EqualValues(t, actors.Never, k.Heat(&g, &s))
 }

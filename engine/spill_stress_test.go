@@ -75,7 +75,7 @@ func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 	}
 }
 
-var keysFlag = flag.Int("engine.keys", 300_000, "how many distinct keys TestMemoryIsBoundedWhateverTheKeys makes; 10,000,000 takes a minute")
+var keysFlag = flag.Int("engine.keys", 200*churn, "how many distinct keys TestMemoryIsBoundedWhateverTheKeys makes; 10,000,000 takes a minute")
 
 // TestMemoryIsBoundedWhateverTheKeys: distinct keys, none as new when it has to go.
 func TestMemoryIsBoundedWhateverTheKeys(t *testing.T) {

@@ -20,8 +20,8 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 	const rounds, capacity = 1000, 10
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1)}, MaxKeys: 1000}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		churn := 1500
-		if _, known := eng.Inspect("none"); !known && t.Name() == "TestAnAttackerGetsItsBoundAndNoMore/mailbox" {
+		churn := churn
+		if t.Name() == "TestAnAttackerGetsItsBoundAndNoMore/mailbox" {
 			churn = 30 // each has a goroutine
 		}
 		got := 0
@@ -95,6 +95,24 @@ func TestAnOpenBreakerStaysOpenThroughASpill(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.NoError(t, eng.Run(t.Context(), "k", succeed), "forgotten, as it would have been")
 		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+	})
+}
+
+// TestClosedBreakersGoBeforeOpenOnes, however empty their buckets, once their actors have left.
+func TestClosedBreakersGoBeforeOpenOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := tight()
+		cfg.IdleAfter = time.Second
+		eng := start(t, cfg)
+		failTimes(t, eng, "open", 1)
+		time.Sleep(time.Second / 2)
+		require.Zero(t, eng.Stats().Actors)
+		for i := range 20 {
+			require.True(t, eng.AllowN(fmt.Sprint("closed ", i), 10))
+		}
+		_, known := eng.Inspect("open")
+		require.True(t, known)
+		require.EqualValues(t, 19, eng.Stats().Spilled)
 	})
 }
 
@@ -191,6 +209,12 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		pushOut(t, eng, "b") // as new, and so evicted: nothing of it is left but what the sketch had before
 		asNew("b")
+
+		handle := eng.Key("h")
+		require.ErrorIs(t, handle.Run(t.Context(), fail), errDown)
+		pushOut(t, eng, "h")
+		eng.Reset("h")
+		require.NoError(t, handle.Run(t.Context(), succeed), "nor does a handle remember the trip")
 
 		drain("c")
 		eng.ResetAll()
