@@ -60,8 +60,8 @@ type Dispatch uint8
 const (
 	// Published has callers read what the actor has already published, and asks it only when there is something to
 	// decide: while the breaker is closed and nobody waits, a token is taken with one compare-and-swap, and a success with no
-	// failure counted sends no message; while it is open, a call is refused without one. Several limits (limiter.All) are
-	// always asked for.
+	// failure counted sends no message; while it is open, a call is refused without one. With several limits (limiter.All)
+	// only that last is so, and tokens are always asked for.
 	Published Dispatch = iota
 	// Mailbox makes every decision and every outcome a message to the key's actor: the plain design, against which the
 	// other is tested and measured.
