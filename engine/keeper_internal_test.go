@@ -61,10 +61,10 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	k.Resume("k", &g, &s)
 	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
 	s.line = k.newLine()
-	require.EqualValues(t, actors.Never, k.Heat(&g, &s))
+	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
 	s.line = nil
 	s.circuit.Reopen(k.rules, 7, 10)
 	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
 	s.circuit.Admit(k.rules, 10)
-	require.EqualValues(t, actors.Never, k.Heat(&g, &s))
+	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
 }
