@@ -12,7 +12,7 @@ import (
 
 // workloadNames are what -workload knows, in the order in which they are measured.
 var workloadNames = []string{
-	"pipeline", "limiter", "breaker", "refused-empty", "refused-open", "churn", "latency", "waiting", "overload", "memory", "excess",
+	"pipeline", "pipeline-unbroken", "limiter", "breaker", "refused-empty", "refused-open", "churn", "latency", "waiting", "overload", "memory", "excess",
 }
 
 // scope is how much of everything is measured.
@@ -23,6 +23,7 @@ type scope struct {
 	populations  [][]string // of the other calls
 	memory       []measuredMemory
 	queues       []measure.Queue
+	excess       int // rounds of over-admission; it differs by factors, not by hundredths
 	measure.Durations
 }
 
@@ -45,8 +46,9 @@ var (
 		populations:  [][]string{{"1"}, {"1k"}},
 		memory:       []measuredMemory{{10_000, 2, 5}},
 		queues:       queues,
+		excess:       3,
 		Durations: measure.Durations{
-			Calls: 10 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 50 * time.Millisecond, Load: 40 * time.Millisecond,
+			Calls: 10 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 40 * time.Millisecond, Load: 40 * time.Millisecond,
 		},
 	}
 	full = scope{
@@ -110,7 +112,7 @@ func (o options) trials(name string, s scope, histograms *measure.Histograms) []
 	case "overload":
 		return o.each(can(contender.Waits), func(c contender.Contender) *measure.Trial { return measure.Overload(c, most, s.Durations) })
 	case "excess":
-		return o.each(can(contender.Limits|contender.Refuses), func(c contender.Contender) *measure.Trial { return measure.Excess(c, most, s.Durations) })
+		return o.each(can(contender.Limits|contender.Refuses), func(c contender.Contender) *measure.Trial { return measure.Excess(c, most, s.excess, s.Durations) })
 	case "memory":
 		var trials []*measure.Trial
 		for _, m := range s.memory {
@@ -125,6 +127,9 @@ func (o options) trials(name string, s scope, histograms *measure.Histograms) []
 		sets := s.pipeline
 		if name != "pipeline" {
 			sets, cond.PerCore, cond.Cores = s.populations, s.perCoreOther, []int{most}
+		}
+		if w.Unbroken { // where goroutines meet
+			sets, cond.PerCore = [][]string{{"1"}}, slices.DeleteFunc(slices.Clone(s.perCore), func(n int) bool { return n == 1 })
 		}
 		var trials []*measure.Trial
 		for _, set := range sets {

@@ -20,10 +20,13 @@ type Conditions struct {
 	Durations
 }
 
-// batch is how many calls a goroutine makes before it lets another run. A guard that never blocks would else be measured
-// with as many goroutines as there are cores, however many there are: the others would wait for the ten milliseconds
-// after which the scheduler interrupts.
-const batch = 100
+// batch is how many calls a goroutine makes before it lets another run, as a server's do when they wait for a connection. A
+// workload that is Unbroken leaves that to the scheduler, which interrupts a goroutine after ten milliseconds, wherever it is: it is
+// measured for that much longer.
+const (
+	batch        = 100
+	unbrokenTime = 5 // times as long
+)
 
 // Calls measures the time between calls of workload w, made as fast as can be, for populations that have the same keys. rounds is
 // Trial.Rounds.
@@ -43,7 +46,7 @@ func Calls(w workload.Workload, c contender.Contender, populations []workload.Po
 		if err != nil {
 			return err
 		}
-		settle(cond.Cores[0])
+		runtime.GC()
 		for _, p := range populations {
 			if err := callsOf(w, g, keys, p, c.Name, cond, emit); err != nil {
 				return t.finish(g, err)
@@ -59,13 +62,12 @@ func callsOf(w workload.Workload, g contender.Guard, keys contender.Keys, p work
 	walk := func(i int) workload.Walk { return order.Walk(keys, i) }
 	for _, cores := range cond.Cores {
 		for _, perCore := range cond.PerCore {
-			if keys.Len() < manyKeys {
-				settle(cores)
-			} else { // it takes long, and there is little to collect
-				runtime.GOMAXPROCS(cores)
-			}
-			l := loop{guard: g, call: w.Call, walk: walk, goroutines: cores * perCore}
+			runtime.GOMAXPROCS(cores)
+			l := loop{guard: g, call: w.Call, walk: walk, goroutines: cores * perCore, unbroken: w.Unbroken}
 			d := cond.Calls
+			if w.Unbroken {
+				d *= unbrokenTime
+			}
 			if perCore > 100 || keys.Len() >= manyKeys {
 				d *= 2 // so that they all take part
 			}
@@ -137,6 +139,7 @@ type loop struct {
 	call       func(contender.Guard, contender.Key) bool
 	walk       func(i int) workload.Walk
 	goroutines int
+	unbroken   bool
 }
 
 // measured is what a loop came to.
@@ -195,7 +198,9 @@ func (l loop) calls(walk workload.Walk, until time.Time) (n, wrong int64) {
 			}
 		}
 		n += batch
-		runtime.Gosched()
+		if !l.unbroken {
+			runtime.Gosched()
+		}
 	}
 	return n, wrong
 }

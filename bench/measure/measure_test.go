@@ -223,7 +223,7 @@ func TestMemoryWeighsKeys(t *testing.T) {
 }
 
 func TestExcessOfAGuardThatAdmitsAll(t *testing.T) {
-	require.Greater(t, take(t, measure.Excess(planted{}.contender(), 2, brief))[record.OfBound], 10.0)
+	require.Greater(t, take(t, measure.Excess(planted{}.contender(), 2, 0, brief))[record.OfBound], 10.0)
 }
 
 // told is a Progress that remembers.

@@ -79,10 +79,11 @@ func inUse() uint64 {
 }
 
 // Excess measures what two thousand goroutines get out of a limit, as a multiple of what they may.
-func Excess(c contender.Contender, cores int, d Durations) *Trial {
+func Excess(c contender.Contender, cores, rounds int, d Durations) *Trial {
 	return &Trial{
 		Group:     "over-admission: 2,000 goroutines, one key",
 		Contender: c.Name,
+		Rounds:    rounds,
 		Guess:     d.Load + 20*time.Millisecond,
 		Sample: func(emit func(record.Sample) error) error {
 			settle(cores)

@@ -99,6 +99,7 @@ var allocations = []measure{
 // workloads are all workloads in order, with what their calls do.
 var workloads = []struct{ name, title, about string }{
 	{"pipeline", "admitted by the pipeline", "Retry, breaker and limiter around a function that does nothing; every call is admitted."},
+	{"pipeline-unbroken", "admitted by the pipeline, goroutines never yield", "The same, by goroutines that run until the scheduler interrupts them after ten milliseconds, perhaps in the middle of a call."},
 	{"limiter", "admitted by the limiter", "The limiter alone; every call is admitted."},
 	{"breaker", "admitted by the breaker", "The breaker alone, closed; every call is admitted."},
 	{"refused-empty", "refused by an empty bucket", "The limiter alone; the bucket is empty and every call is refused."},

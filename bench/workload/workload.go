@@ -17,6 +17,7 @@ type Workload struct {
 	Needs contender.Capability // what a contender must be able to do to take part
 	// Admits is whether the calls are let through, so that the baselines, which let everything through, take part too.
 	Admits   bool
+	Unbroken bool               // goroutines do not yield between calls, so that each runs until the scheduler interrupts it
 	Settings contender.Settings // without Keys
 	// Prepare brings one key into the state that the calls are to find it in. The first touch of a key is part of it.
 	Prepare func(contender.Guard, contender.Key) error
@@ -55,6 +56,11 @@ func All() []Workload {
 		{
 			Name: "pipeline", About: "retry, breaker and limiter around a function that does nothing; every call is admitted",
 			Needs: contender.Pipeline, Admits: true, Settings: plenty,
+			Prepare: expect(run), Call: run,
+		},
+		{
+			Name: "pipeline-unbroken", About: "the same, by goroutines that run until the scheduler interrupts them",
+			Needs: contender.Pipeline, Admits: true, Unbroken: true, Settings: plenty,
 			Prepare: expect(run), Call: run,
 		},
 		{
