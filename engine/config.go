@@ -37,6 +37,7 @@ type Config struct {
 	// room. If none is found, one is spilled: what it may not gain by being forgotten goes into a sketch of fixed size (2 MB for
 	// each limit, 2 MB for the breakers), and the key begins with it should it come back. It never has more tokens than if it
 	// had stayed, and its breaker, if it was open, is open until the same instant; failures counted by a closed breaker are lost.
+	// Keys that collide in the sketch may have less than is theirs for a while, see docs/gates.md.
 	// Keys with callers in the queue or probes out are never spilled; if only such are found, the call is refused with
 	// ErrKeyLimit. Default 1,048,576, at most 2,147,483,647.
 	MaxKeys int

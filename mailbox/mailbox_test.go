@@ -39,8 +39,10 @@ func TestFullClosedAndExpiredAreDistinctAnswers(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrExpired)
 	require.ErrorIs(t, err, context.Canceled)
 
+	require.False(t, b.Empty())
 	require.False(t, b.CloseIfEmpty(), "a mailbox with a message in it must not close")
 	require.Equal(t, 1, b.Take())
+	require.True(t, b.Empty())
 	require.True(t, b.CloseIfEmpty())
 	require.ErrorIs(t, b.TryPut(3), mailbox.ErrClosed)
 	require.ErrorIs(t, b.Put(t.Context(), 3), mailbox.ErrClosed)
