@@ -48,7 +48,7 @@ var (
 		queues:       queues,
 		excess:       3,
 		Durations: measure.Durations{
-			Calls: 10 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 40 * time.Millisecond, Load: 40 * time.Millisecond,
+			Calls: 14 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 40 * time.Millisecond, Load: 40 * time.Millisecond,
 		},
 	}
 	full = scope{
