@@ -36,7 +36,8 @@ func BenchmarkCalls(b *testing.B) {
 
 // benchmarkCalls prepares a guard once for all numbers of goroutines.
 func benchmarkCalls(b *testing.B, w workload.Workload, c contender.Contender, p workload.Population) {
-	keys, order := contender.NewKeys(p.Size), p.Order()
+	keys := contender.NewKeys(p.Size)
+	walks := p.Walks(keys)
 	g, err := w.Start(c, keys)
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +54,7 @@ func benchmarkCalls(b *testing.B, w workload.Workload, c contender.Contender, p 
 			b.ReportAllocs()
 			var goroutines, wrong atomic.Int64
 			b.RunParallel(func(pb *testing.PB) {
-				walk := order.Walk(keys, int(goroutines.Add(1)))
+				walk := walks(int(goroutines.Add(1)))
 				for pb.Next() {
 					if !w.Call(g, walk.Next()) {
 						wrong.Add(1)

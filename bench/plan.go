@@ -42,7 +42,7 @@ var (
 	quick = scope{
 		perCore:      []int{1, 32},
 		perCoreOther: []int{32},
-		pipeline:     [][]string{{"1"}, {"1k"}, {"zipf10k"}},
+		pipeline:     [][]string{{"1"}, {"own"}, {"1k"}, {"zipf10k"}},
 		populations:  [][]string{{"1"}, {"1k"}},
 		memory:       []measuredMemory{{10_000, 2, 5}},
 		queues:       queues,
@@ -54,7 +54,7 @@ var (
 	full = scope{
 		perCore:      []int{1, 32, 512},
 		perCoreOther: []int{1, 32},
-		pipeline:     [][]string{{"1"}, {"1k"}, {"zipf10k"}, {"100k"}, {"1M", "zipf1M"}},
+		pipeline:     [][]string{{"1"}, {"own"}, {"1k"}, {"zipf10k"}, {"100k"}, {"1M", "zipf1M"}},
 		populations:  [][]string{{"1"}, {"1k"}, {"zipf10k"}},
 		memory:       []measuredMemory{{10_000, 2, 5}, {100_000, 2, 5}, {1_000_000, 1, 10}},
 		queues:       queues,

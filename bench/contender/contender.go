@@ -149,7 +149,7 @@ type Contender struct {
 func All() []Contender {
 	return []Contender{
 		noOp(), floor(),
-		globalMutex(), shardedMutex(), perKeyMutex(), perKeyMutexLockFree(), perKeySemaphore(), casGCRA(), textbookActor(),
+		globalMutex(), shardedMutex(), perKeyMutex(), perKeyMutexLockFree(), perKeyMutexInHand(), perKeySemaphore(), casGCRA(), textbookActor(),
 		engineMailbox(), enginePublished(), engineHandle(),
 		xTimeRate(), uberRatelimit(), goLimiter(), throttledGCRA(), goBreaker(), failsafeGo(), tower(),
 	}

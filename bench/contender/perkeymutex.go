@@ -64,30 +64,34 @@ func (g *perKeyGuard) find(key string) *lockedState {
 	return s
 }
 
-func (g *perKeyGuard) Allow(key Key) bool {
-	s := g.find(key.Name)
-	reading := g.rules.now()
+func (g *perKeyGuard) Allow(key Key) bool { return g.find(key.Name).allow(&g.rules) }
+
+func (g *perKeyGuard) Run(ctx context.Context, key Key, fn func(context.Context) error) error {
+	return g.find(key.Name).run(ctx, &g.rules, fn)
+}
+
+func (s *lockedState) allow(r *rules) bool {
+	reading := r.now()
 	s.mu.Lock()
-	ok := s.take(&g.rules, reading) || s.take(&g.rules, g.rules.now())
+	ok := s.take(r, reading) || s.take(r, r.now())
 	s.mu.Unlock()
 	return ok
 }
 
-func (g *perKeyGuard) Run(ctx context.Context, key Key, fn func(context.Context) error) error {
-	err := g.attempt(ctx, key.Name, fn)
+func (s *lockedState) run(ctx context.Context, r *rules, fn func(context.Context) error) error {
+	err := s.attempt(ctx, r, fn)
 	if err == nil || refused(err) {
 		return err
 	}
-	return g.rules.again(ctx, err, func() error { return g.attempt(ctx, key.Name, fn) })
+	return r.again(ctx, err, func() error { return s.attempt(ctx, r, fn) })
 }
 
-func (g *perKeyGuard) attempt(ctx context.Context, key string, fn func(context.Context) error) error {
-	s := g.find(key)
-	reading := g.rules.now()
+func (s *lockedState) attempt(ctx context.Context, r *rules, fn func(context.Context) error) error {
+	reading := r.now()
 	s.mu.Lock()
-	generation, err := s.admit(&g.rules, reading)
+	generation, err := s.admit(r, reading)
 	if err != nil {
-		generation, err = s.admit(&g.rules, g.rules.now())
+		generation, err = s.admit(r, r.now())
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -96,10 +100,36 @@ func (g *perKeyGuard) attempt(ctx context.Context, key string, fn func(context.C
 	o := failure
 	defer func() {
 		s.mu.Lock()
-		s.report(&g.rules, generation, o)
+		s.report(r, generation, o)
 		s.mu.Unlock()
 	}()
 	err = fn(ctx)
 	o = judge(ctx, err)
 	return err
+}
+
+// perKeyMutexInHand is a mutex for every key, of which the caller keeps a pointer: nothing is looked up.
+func perKeyMutexInHand() Contender {
+	c := model("per-key-mutex-handle", whatModelsCannot+"; a lock cannot be given up waiting for; the key must be known before the call",
+		func(s Settings) Guard {
+			g := &inHandGuard{rules: newRules(s), states: make([]*lockedState, s.Keys.Len())}
+			for i := range g.states {
+				g.states[i] = new(lockedState)
+			}
+			return g
+		})
+	c.KnownKeys = true
+	return c
+}
+
+type inHandGuard struct {
+	partial
+	rules  rules
+	states []*lockedState
+}
+
+func (g *inHandGuard) Allow(key Key) bool { return g.states[key.Slot].allow(&g.rules) }
+
+func (g *inHandGuard) Run(ctx context.Context, key Key, fn func(context.Context) error) error {
+	return g.states[key.Slot].run(ctx, &g.rules, fn)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ const (
 func Calls(w workload.Workload, c contender.Contender, populations []workload.Population, cond Conditions, rounds int) *Trial {
 	size := populations[0].Size
 	t := &Trial{
-		Group:     fmt.Sprintf("%s, %s", w.Name, keysNamed(size)),
+		Group:     fmt.Sprintf("%s, %s", w.Name, named(populations)),
 		Contender: c.Name,
 		Rounds:    rounds,
 		Guess: time.Duration(len(populations)*len(cond.PerCore)*len(cond.Cores))*3*cond.Calls/2 +
@@ -58,8 +59,7 @@ func Calls(w workload.Workload, c contender.Contender, populations []workload.Po
 }
 
 func callsOf(w workload.Workload, g contender.Guard, keys contender.Keys, p workload.Population, name string, cond Conditions, emit func(record.Sample) error) error {
-	order := p.Order()
-	walk := func(i int) workload.Walk { return order.Walk(keys, i) }
+	walk := p.Walks(keys)
 	for _, cores := range cond.Cores {
 		for _, perCore := range cond.PerCore {
 			runtime.GOMAXPROCS(cores)
@@ -205,14 +205,19 @@ func (l loop) calls(walk workload.Walk, until time.Time) (n, wrong int64) {
 	return n, wrong
 }
 
+// named names populations.
+func named(populations []workload.Population) string {
+	var names []string
+	for _, p := range populations {
+		names = append(names, p.Name)
+	}
+	return "keys=" + strings.Join(names, ",")
+}
+
 // keysNamed is a number of keys as in the names of populations.
 func keysNamed(n int) string {
-	switch {
-	case n == 1:
-		return "1 key"
-	case n >= 1_000_000:
-		return fmt.Sprintf("%dM keys", n/1_000_000)
-	default:
-		return fmt.Sprintf("%dk keys", n/1000)
+	if n >= 1_000_000 {
+		return fmt.Sprintf("%dM", n/1_000_000)
 	}
+	return fmt.Sprintf("%dk", n/1000)
 }

@@ -45,7 +45,7 @@ func Latency(c contender.Contender, slow bool, cores int, d Durations, histogram
 				return err
 			}
 			settle(cores)
-			h, err := latencies(g, w, p.Order(), keys, slow, d.Latency)
+			h, err := latencies(g, w, p.Walks(keys), slow, d.Latency)
 			if err := closeAfter(g, err); err != nil {
 				return err
 			}
@@ -70,13 +70,13 @@ func closeAfter(g contender.Guard, err error) error {
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, int64(10*time.Second), 3) }
 
 // latencies runs all sources for d.
-func latencies(g contender.Guard, w workload.Workload, order workload.Order, keys contender.Keys, slow bool, d time.Duration) (*hdrhistogram.Histogram, error) {
+func latencies(g contender.Guard, w workload.Workload, walk func(int) workload.Walk, slow bool, d time.Duration) (*hdrhistogram.Histogram, error) {
 	var running sync.WaitGroup
 	seen := make([]*hdrhistogram.Histogram, sources)
 	errs := make([]error, sources)
 	begin := time.Now().Add(time.Millisecond)
 	for i := range sources {
-		s := source{guard: g, call: w.Call, walk: order.Walk(keys, i), begin: begin, at: i, slow: slow, end: d, seen: newHistogram()}
+		s := source{guard: g, call: w.Call, walk: walk(i), begin: begin, at: i, slow: slow, end: d, seen: newHistogram()}
 		seen[i] = s.seen
 		running.Go(func() { errs[i] = s.run() })
 	}

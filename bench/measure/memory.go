@@ -16,9 +16,9 @@ import (
 // Memory measures what n keys weigh that were called once: bytes, goroutines, and the time of a garbage collection, which it
 // forces so many times for as many samples.
 func Memory(c contender.Contender, n, cores, rounds, collections int) *Trial {
-	row := record.Row{Study: "Memory", Keys: strings.TrimSuffix(keysNamed(n), " keys"), Contender: c.Name, Cores: cores}
+	row := record.Row{Study: "Memory", Keys: keysNamed(n), Contender: c.Name, Cores: cores}
 	return &Trial{
-		Group:     "memory, " + keysNamed(n),
+		Group:     "memory, " + keysNamed(n) + " keys",
 		Contender: c.Name,
 		Rounds:    rounds,
 		Alone:     true, // so that the guard need not be taken down again

@@ -50,10 +50,10 @@ func isOurs(name string) bool { return find(name).Kind == contender.Ours }
 // complete reports whether a contender is a rival that has every stage of the pipeline.
 func complete(name string) bool { return rival(name) && find(name).Does.Has(contender.Pipeline) }
 
-// rival reports whether a contender is neither ours nor a baseline.
+// rival reports whether a contender is neither ours nor a baseline, and looks its keys up as engine-published does.
 func rival(name string) bool {
-	k := find(name).Kind
-	return k == contender.Model || k == contender.Peer
+	c := find(name)
+	return (c.Kind == contender.Model || c.Kind == contender.Peer) && !c.KnownKeys
 }
 
 // kindName says what a kind of contender is, for keys and tables.

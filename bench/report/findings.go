@@ -19,8 +19,8 @@ type Finding struct {
 }
 
 // Losses are the loads under which a rival beats engine-published in a unit for which less, or more, is better: the medians
-// say so and the quartiles do not overlap. Rivals are all hand-written designs and libraries that take part; for memory,
-// only those that keep the state of the whole pipeline. Worst first.
+// say so and the quartiles do not overlap. Rivals are all hand-written designs and libraries that take part and look keys up;
+// for memory, only those that keep the state of the whole pipeline. Worst first.
 func Losses(r *record.Results) []Finding { return newView(r, Baseline).losses() }
 
 // Wins are the opposite of Losses, greatest first.

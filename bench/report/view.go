@@ -164,6 +164,9 @@ func keysLabel(keys string) string {
 	if n, ok := population(strings.TrimPrefix(keys, "zipf")); ok {
 		return "zipf " + count(n)
 	}
+	if keys == "own" {
+		return "one each"
+	}
 	return keys
 }
 

@@ -12,9 +12,25 @@ import (
 type Population struct {
 	Name string
 	Size int // keys
-	// Order draws the order of calls, once: the random source is not what is measured.
-	Order func() Order
+	// order draws the order of calls, once: the random source is not what is measured. nil: every goroutine has a key of its own.
+	order func() order
 }
+
+// Walks returns the walk of the i-th goroutine through keys, of which there are Size.
+func (p Population) Walks(keys contender.Keys) func(i int) Walk {
+	if p.order == nil {
+		return func(i int) Walk { return own(keys.At(i * ownStride % p.Size)) }
+	}
+	order := p.order()
+	return func(i int) Walk { return order.walk(keys, i) }
+}
+
+// ownStride keeps what belongs to the keys of two goroutines out of one cache line.
+const ownStride = 16
+
+type own contender.Key
+
+func (k own) Next() contender.Key { return contender.Key(k) }
 
 // sizes holds the keys of every size that was asked for.
 var sizes sync.Map
@@ -28,15 +44,16 @@ func KeysOf(n int) contender.Keys {
 	return keys.(contender.Keys)
 }
 
-// Order is an order of calls, as slots of keys; its length is a power of two. Every goroutine walks through it from a place
+// order is an order of calls, as slots of keys; its length is a power of two. Every goroutine walks through it from a place
 // of its own, over and over.
-type Order []uint32
+type order []uint32
 
 // Populations returns the populations of keys.
 func Populations() []Population { return populations }
 
 var populations = []Population{
 	{"1", 1, drawn(1, func(*rand.Rand) func() uint32 { return func() uint32 { return 0 } })},
+	{"own", 1024, nil},
 	{"1k", 1_000, uniform(1_000)},
 	{"zipf10k", 10_000, zipf(1.1, 10_000)},
 	{"100k", 100_000, uniform(100_000)},
@@ -54,12 +71,12 @@ func PopulationNamed(name string) (Population, bool) {
 	return Population{}, false
 }
 
-func uniform(n uint32) func() Order {
+func uniform(n uint32) func() order {
 	return drawn(n, func(r *rand.Rand) func() uint32 { return func() uint32 { return r.Uint32N(n) } })
 }
 
 // zipf draws from the distribution in which the k-th most popular of n keys is called in proportion to k^-s.
-func zipf(s float64, n uint32) func() Order {
+func zipf(s float64, n uint32) func() order {
 	return drawn(n, func(r *rand.Rand) func() uint32 {
 		z := rand.NewZipf(r, s, 1, uint64(n-1))
 		rank := r.Perm(int(n)) // so that neighbours in popularity are not neighbours in memory
@@ -70,14 +87,14 @@ func zipf(s float64, n uint32) func() Order {
 // leastDrawn is long enough for a walk from anywhere to see the distribution of few keys, and short enough for a shared cache.
 const leastDrawn = 1 << 18
 
-func drawn(n uint32, start func(*rand.Rand) func() uint32) func() Order {
-	return sync.OnceValue(func() Order {
+func drawn(n uint32, start func(*rand.Rand) func() uint32) func() order {
+	return sync.OnceValue(func() order {
 		next := start(rand.New(rand.NewPCG(uint64(n), 0)))
 		length := leastDrawn
 		for length < int(n) {
 			length *= 2
 		}
-		o := make(Order, length)
+		o := make(order, length)
 		for i := range o {
 			o[i] = next()
 		}
@@ -91,14 +108,14 @@ type Walk interface {
 	Next() contender.Key
 }
 
-// Walk is the walk of the i-th goroutine.
-func (o Order) Walk(keys contender.Keys, i int) Walk {
+// walk is the walk of the i-th goroutine.
+func (o order) walk(keys contender.Keys, i int) Walk {
 	return &orderly{keys: keys, order: o, at: int(uint64(i) * 0x9E3779B97F4A7C15 & uint64(len(o)-1))}
 }
 
 type orderly struct {
 	keys  contender.Keys
-	order Order
+	order order
 	at    int
 }
 
