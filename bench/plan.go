@@ -59,7 +59,7 @@ var (
 		memory:       []measuredMemory{{10_000, 2, 5}, {100_000, 2, 5}, {1_000_000, 1, 10}},
 		queues:       queues,
 		Durations: measure.Durations{
-			Calls: 20 * time.Millisecond, Warm: 3 * time.Millisecond, Latency: 100 * time.Millisecond, Load: 100 * time.Millisecond,
+			Calls: 14 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 60 * time.Millisecond, Load: 100 * time.Millisecond,
 		},
 	}
 )
@@ -153,6 +153,9 @@ func (o options) calls(w workload.Workload, set []string, cond measure.Condition
 	many := populations[0].Size >= million
 	if many {
 		cond.PerCore, cond.Cores = []int{1, 32}, []int{slices.Max(cond.Cores)}
+	}
+	if set[0] != "1" && set[0] != "1k" {
+		cond.Cores = []int{slices.Max(cond.Cores)}
 	}
 	takes := func(c contender.Contender) bool { return w.Takes(c) && !(many && c.Heavy && c.Kind != contender.Peer) }
 	return o.each(takes, func(c contender.Contender) *measure.Trial {

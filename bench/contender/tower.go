@@ -13,7 +13,7 @@ import (
 // sync.Map.
 func tower() Contender {
 	return Contender{
-		Name: "tower", Kind: Peer, Does: Pipeline | Waits | Panics, Algorithm: TokenBucket,
+		Name: "tower", Kind: Peer, Does: Pipeline | Waits | Panics, Algorithm: TokenBucket, Heavy: true,
 		Cannot: "keys are never evicted; a probe that hangs keeps the breaker shut; its limiter admits a multiple of its limit " +
 			"under contention",
 		Limited: ErrLimited, Open: []error{gobreaker.ErrOpenState, gobreaker.ErrTooManyRequests},

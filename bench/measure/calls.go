@@ -26,7 +26,7 @@ type Conditions struct {
 // measured for that much longer.
 const (
 	batch        = 100
-	unbrokenTime = 5 // times as long
+	unbrokenTime = 4 // times as long
 )
 
 // Calls measures the time between calls of workload w, made as fast as can be, for populations that have the same keys. rounds is

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/limitpal/limitpal-go/bench/contender"
 )
 
@@ -121,6 +123,9 @@ func (w Workload) Takes(c contender.Contender) bool {
 	return c.Does.Has(w.Needs) || w.Admits && c.Kind == contender.Baseline
 }
 
+// preparedTogether is how many keys one goroutine prepares.
+const preparedTogether = 1 << 16
+
 // Start makes a guard of c and prepares all keys.
 func (w Workload) Start(c contender.Contender, keys contender.Keys) (contender.Guard, error) {
 	s := w.Settings
@@ -129,10 +134,19 @@ func (w Workload) Start(c contender.Contender, keys contender.Keys) (contender.G
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	for i := range keys.Len() {
-		if err := w.Prepare(g, keys.At(i)); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", c.Name, err), g.Close())
-		}
+	var preparing errgroup.Group // several at a time: a million keys take seconds
+	for from := 0; from < keys.Len(); from += preparedTogether {
+		preparing.Go(func() error {
+			for i := from; i < min(from+preparedTogether, keys.Len()); i++ {
+				if err := w.Prepare(g, keys.At(i)); err != nil {
+					return fmt.Errorf("%s: %w", c.Name, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := preparing.Wait(); err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
