@@ -35,20 +35,20 @@ type measuredMemory struct{ keys, rounds, collections int }
 // milliseconds, the second saves nothing.
 var queues = []measure.Queue{
 	{Name: "10k-callers", Callers: 10_000, Rate: 100_000, Capacity: 200},
-	{Name: "no-savings", Callers: 100, Rate: 5_000, Capacity: 1},
+	{Name: "no-savings", Callers: 50, Rate: 5_000, Capacity: 1},
 }
 
 var (
 	quick = scope{
 		perCore:      []int{1, 32},
 		perCoreOther: []int{32},
-		pipeline:     [][]string{{"1"}, {"own"}, {"1k"}, {"zipf10k"}},
+		pipeline:     [][]string{{"1"}, {"own"}, {"1k"}},
 		populations:  [][]string{{"1"}, {"1k"}},
 		memory:       []measuredMemory{{10_000, 2, 5}},
 		queues:       queues,
-		excess:       3,
+		excess:       2,
 		Durations: measure.Durations{
-			Calls: 14 * time.Millisecond, Warm: 2 * time.Millisecond, Latency: 40 * time.Millisecond, Load: 40 * time.Millisecond,
+			Calls: 12 * time.Millisecond, Warm: 4 * time.Millisecond, Latency: 30 * time.Millisecond, Load: 30 * time.Millisecond,
 		},
 	}
 	full = scope{

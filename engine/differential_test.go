@@ -2,9 +2,10 @@ package engine_test
 
 import (
 	"context"
-	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,56 +17,104 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestBothDispatchesGiveTheSameAnswers runs the same random schedules through an engine with published gates and through one
-// where every decision is a message, and compares every decision, every RetryAfter and every snapshot.
+var schedulesFlag = flag.Int("engine.schedules", 1500, "how many random schedules both dispatches have to answer alike")
+
+// TestBothDispatchesGiveTheSameAnswers runs the same random schedules of calls, failures, cancellations, waits, resets, time and
+// evictions through an engine with published gates and through one where every decision is a message, and compares every
+// decision, every RetryAfter and every state. A million of them:
+//
+//	go test ./engine -run BothDispatches -engine.schedules 1000000 -timeout 30m
 func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
-	rng := random(t)
-	for range 1500 {
-		seed := rng.Uint64()
-		published := transcript(t, seed, engine.Published)
-		mailbox := transcript(t, seed, engine.Mailbox)
-		for i := range min(len(published), len(mailbox)) {
-			require.Equal(t, mailbox[i], published[i], "schedule %d, step %d; before it: %v", seed, i, published[max(0, i-8):i])
-		}
-		require.Len(t, published, len(mailbox))
+	seed := random(t).Uint64()
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
+			t.Parallel()
+			const together = 250 // schedules in one bubble
+			rng := rand.New(rand.NewPCG(seed, uint64(w)))
+			for left := (*schedulesFlag + workers - 1) / workers; left > 0; left -= together {
+				seeds := make([]uint64, min(left, together))
+				for i := range seeds {
+					seeds[i] = rng.Uint64()
+				}
+				published, mailbox := sums(t, seeds, engine.Published), sums(t, seeds, engine.Mailbox)
+				for i := range seeds {
+					if published[i] != mailbox[i] {
+						explain(t, seeds[i])
+					}
+				}
+			}
+		})
 	}
 }
 
-// transcript runs one schedule and returns what happened.
-func transcript(t *testing.T, seed uint64, d engine.Dispatch) (lines []string) {
-	t.Helper()
+// sums are what the schedules come to.
+func sums(t *testing.T, seeds []uint64, d engine.Dispatch) (sums []uint64) {
 	synctest.Test(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(seed, 1))
-		s := &schedule{rng: rng, eng: start(t, randomConfig(rng, d)), note: func(format string, args ...any) {
-			lines = append(lines, fmt.Sprintf(format, args...))
-		}}
-		for range 40 {
-			s.step(t)
-		}
-		for _, ticket := range s.tickets {
-			ticket.Done(nil)
-		}
-		s.eng.ResetAll()
-		time.Sleep(time.Hour) // whoever still waits is served
-		synctest.Wait()
-		for i := range s.waiting {
-			s.note("waiter %d: %s", i, outcome(<-s.waiting[i]))
+		for _, seed := range seeds {
+			j := journal{}
+			play(t, seed, d, &j)
+			sums = append(sums, j.sum)
 		}
 	})
-	return lines
+	return sums
 }
 
-func randomConfig(rng *rand.Rand, d engine.Dispatch) engine.Config {
-	cfg := engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
+// explain fails the test with the first difference of a schedule.
+func explain(t *testing.T, seed uint64) {
+	t.Helper()
+	var published, mailbox journal
+	for d, j := range map[engine.Dispatch]*journal{engine.Published: &published, engine.Mailbox: &mailbox} {
+		j.written = true
+		synctest.Test(t, func(t *testing.T) { play(t, seed, d, j) })
+	}
+	for i := range min(len(published.lines), len(mailbox.lines)) {
+		require.Equal(t, mailbox.lines[i], published.lines[i], "schedule %d, step %d; before it: %v", seed, i, published.lines[max(0, i-12):i])
+	}
+	t.Fatalf("schedule %d: one of them goes on, or did so the first time:\n%v\n%v", seed, published.lines, mailbox.lines)
+}
+
+// play runs one schedule.
+func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	cfg, full := randomConfig(rng, d)
+	eng, err := engine.New(cfg)
+	require.NoError(t, err)
+	s := &schedule{rng: rng, eng: eng, journal: j, full: full}
+	for range 40 {
+		s.step(t.Context())
+	}
+	for _, ticket := range s.tickets {
+		ticket.Done(nil)
+	}
+	eng.ResetAll()
+	time.Sleep(3 * time.Minute) // whoever still waits is served
+	synctest.Wait()
+	for i, answer := range s.waiting {
+		j.note("waiter %d: %v", i, seen(<-answer))
+	}
+	for _, cancel := range s.cancels {
+		cancel()
+	}
+	require.NoError(t, eng.Close(context.Background()))
+}
+
+// randomConfig returns a configuration, and what is available of each limit of a new key.
+func randomConfig(rng *rand.Rand, d engine.Dispatch) (cfg engine.Config, full []int) {
+	cfg = engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
+	if rng.IntN(2) == 0 {
+		cfg.IdleAfter = time.Duration(1+rng.IntN(8)) * time.Second // keys are evicted
+	}
 	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), time.Second)}
+	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), time.Second)}
 	switch rng.IntN(6) {
 	case 0:
-		cfg.Limiter = limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), time.Second)}
+		cfg.Limiter, full = leaky, []int{leaky.Capacity}
 	case 1:
-		cfg.Limiter = limiter.All(bucket, limiter.LeakyBucket{Capacity: 3, LeakRate: limiter.PerSecond(7)})
+		cfg.Limiter, full = limiter.All(bucket, leaky), []int{bucket.Capacity, leaky.Capacity}
 	case 2: // none
 	default:
-		cfg.Limiter = bucket
+		cfg.Limiter, full = bucket, []int{bucket.Capacity}
 	}
 	if rng.IntN(4) > 0 {
 		cfg.Breaker = &breaker.Policy{
@@ -79,44 +128,47 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch) engine.Config {
 	case 1:
 		cfg.MaxWait, cfg.MaxQueue = time.Second, 2
 	}
-	return cfg
+	return cfg, full
 }
 
 // schedule is a run of random steps; one goroutine makes them, and each has had all its consequences before the next.
 type schedule struct {
+	*journal
 	rng     *rand.Rand
 	eng     *engine.Engine
-	note    func(string, ...any)
+	full    []int // what a new key has of each limit
 	tickets []*engine.Ticket
 	waiting []<-chan error
 	cancels []context.CancelFunc
 }
 
-func (s *schedule) step(t *testing.T) {
-	key := fmt.Sprint("k", s.rng.IntN(2))
+// keys of a schedule. Two are enough for one to be left alone until it is evicted.
+var scheduleKeys = [...]string{"a", "b"}
+
+func (s *schedule) step(ctx context.Context) {
+	at := s.rng.IntN(len(scheduleKeys))
+	key := scheduleKeys[at]
 	switch s.rng.IntN(12) {
 	case 0, 1:
 		n := 1 + s.rng.IntN(3)
-		s.note("allow %s %d: %v", key, n, s.eng.AllowN(key, n))
+		s.note("allow %d of %d: %v", n, at, s.eng.AllowN(key, n))
 	case 2, 3, 4:
-		err := []error{nil, errDown}[s.rng.IntN(2)]
-		if s.idle(key) {
-			s.note("run %s: %s", key, outcome(s.eng.Run(t.Context(), key, func(context.Context) error { return err })))
+		if err := []error{nil, errDown}[s.rng.IntN(2)]; s.idle(key) {
+			s.note("run %d: %v", at, seen(s.eng.Run(ctx, key, func(context.Context) error { return err })))
 		}
 	case 5, 6:
-		ctx, cancel := context.WithCancel(context.Background())
-		t.Cleanup(cancel)
 		n := 1 + s.rng.IntN(2)
+		ctx, cancel := context.WithCancel(ctx)
 		s.cancels = append(s.cancels, cancel)
 		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.AcquireN(ctx, key, n) }))
 	case 7:
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+s.rng.IntN(300))*time.Millisecond)
-		t.Cleanup(cancel)
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(1+s.rng.IntN(300))*time.Millisecond)
+		s.cancels = append(s.cancels, cancel)
 		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.Run(ctx, key, succeed) }))
 	case 8:
 		if s.idle(key) {
-			ticket, err := s.eng.Admit(t.Context(), key)
-			s.note("admit %s: %s", key, outcome(err))
+			ticket, err := s.eng.Admit(ctx, key)
+			s.note("admit %d: %v", at, seen(err))
 			if err == nil {
 				s.tickets = append(s.tickets, ticket)
 			}
@@ -135,22 +187,18 @@ func (s *schedule) step(t *testing.T) {
 		}
 	}
 	synctest.Wait()
-	time.Sleep(time.Duration(s.rng.IntN(4)) * time.Duration(s.rng.IntN(200)) * time.Millisecond)
+	pause := time.Duration(s.rng.IntN(4)) * time.Duration(s.rng.IntN(200)) * time.Millisecond
+	if s.rng.IntN(20) == 0 {
+		pause *= 20 // long enough to be evicted, and for a breaker to forget
+	}
+	time.Sleep(pause)
 	synctest.Wait()
 	snapshot, known := s.eng.Inspect(key)
-	s.note("%s: %v %+v", key, known, snapshot)
+	s.state(at, snapshot, known, s.full)
 }
 
 // idle reports whether nobody waits for key, so that a call of this goroutine would not wait behind others for long.
 func (s *schedule) idle(key string) bool {
 	snapshot, _ := s.eng.Inspect(key)
 	return snapshot.Waiting == 0
-}
-
-// outcome is err in a form that can be compared.
-func outcome(err error) string {
-	if r, ok := errors.AsType[*engine.Rejection](err); ok {
-		return fmt.Sprintf("%v after %d", err, r.RetryAfter())
-	}
-	return fmt.Sprint(err)
 }

@@ -234,7 +234,7 @@ func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
 		seed := rng.Uint64()
 		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 			synctest.Test(t, func(t *testing.T) {
-				cfg := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
+				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
 				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
 				if cfg.Breaker != nil {
 					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
@@ -264,13 +264,13 @@ func oneStep(t *testing.T, eng *engine.Engine, key string, what, n int) string {
 	case 0:
 		return fmt.Sprint(eng.AllowN(key, n))
 	case 1:
-		return outcome(eng.AcquireN(t.Context(), key, n))
+		return seen(eng.AcquireN(t.Context(), key, n)).String()
 	case 2:
-		return outcome(eng.Run(t.Context(), key, fail))
+		return seen(eng.Run(t.Context(), key, fail)).String()
 	default:
 		if n == 3 && len(key)%2 == 0 {
 			eng.Reset(key)
 		}
-		return outcome(eng.Run(t.Context(), key, succeed))
+		return seen(eng.Run(t.Context(), key, succeed)).String()
 	}
 }

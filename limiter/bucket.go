@@ -5,7 +5,9 @@ import "fmt"
 // TokenBucket allows bursts: it holds up to Capacity tokens, starts full, gains RefillRate, and a call takes one token
 // (or n). When it is empty, Acquire and Run wait for the next token and Allow answers false.
 //
-// Over any time t it lets through at most Capacity + RefillRate × t.
+// Over any time t it lets through at most Capacity + RefillRate × t. Callers that wait get their token when a timer fires, which may be
+// late by a millisecond or so: what comes meanwhile is saved up to Capacity, and beyond that lost. For callers to get a rate of
+// more than some hundred per second in full, let Capacity be what it gives in a few milliseconds.
 type TokenBucket struct {
 	Capacity   int  // the most tokens it holds, at least 1
 	RefillRate Rate // above 0, at most 1e9 per second; Capacity / RefillRate may be at most 2^61 ns (73 years)
@@ -17,6 +19,9 @@ type TokenBucket struct {
 // places are taken at any time, by callers that wait and by what is still leaking; beyond that a call is refused with
 // [ErrLimited] at once. Allow never waits: it takes a place if one is free, so Capacity calls of Allow may pass in one
 // instant, as with a meter.
+//
+// It saves nothing, so that a timer that is late by a millisecond or so delays all that wait: above some hundred per second, callers that
+// wait leave noticeably slower than LeakRate. Use a TokenBucket where the rate matters more than the spacing.
 type LeakyBucket struct {
 	Capacity int  // the places, at least 1
 	LeakRate Rate // above 0, at most 1e9 per second; Capacity / LeakRate may be at most 2^61 ns (73 years)

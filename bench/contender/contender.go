@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,9 @@ func NewKeys(n int) Keys {
 	}
 	return Keys{names: string(b), n: n}
 }
+
+// Clone returns keys with equal names that do not share memory with k's.
+func (k Keys) Clone() Keys { return Keys{names: strings.Clone(k.names), n: k.n} }
 
 // Len is the number of keys.
 func (k Keys) Len() int { return k.n }

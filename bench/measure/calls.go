@@ -26,7 +26,7 @@ type Conditions struct {
 // measured for that much longer.
 const (
 	batch        = 100
-	unbrokenTime = 4 // times as long
+	unbrokenTime = 3 // times as long
 )
 
 // Calls measures the time between calls of workload w, made as fast as can be, for populations that have the same keys. rounds is
@@ -120,7 +120,7 @@ func churn(c contender.Contender, cores, perCore int, cond Conditions) (measured
 	fresh := workload.NewFresh(keys)
 	l := loop{guard: g, call: w.Call, walk: func(int) workload.Walk { return fresh.Walk() }, goroutines: cores * perCore}
 	l.run(cond.Warm)
-	m := l.run(cond.Calls)
+	m := l.run(2 * cond.Calls) // it allocates, so that the collector works meanwhile
 	if err := g.Close(); err != nil {
 		return m, err
 	}

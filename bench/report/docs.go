@@ -159,6 +159,14 @@ func (w words) Ratio(workload, keys string, perCore int, of, to string) string {
 	return missing
 }
 
+// OfRate is the part of its limit that a contender grants to a queue.
+func (w words) OfRate(queue, name string) string {
+	if x, ok := w.median(w.other("Waiting", queue, "1").Of(name), record.OfRate); ok {
+		return amount(x)
+	}
+	return missing
+}
+
 // Allocs is how often a call allocates.
 func (w words) Allocs(workload, keys, name string) string {
 	if n, ok := w.median(w.call(workload, keys).Of(name), record.Allocs); ok {

@@ -108,7 +108,7 @@ var workloads = []struct{ name, title, about string }{
 	{"steady", "steady load", "All keys are healthy."},
 	{"one-slow", "one key in a thousand slow", "One key in a thousand is slow; only calls of healthy keys are recorded."},
 	{"10k-callers", "10,000 callers on one key", "Ten thousand callers queue for the tokens of one key, whose bucket is large enough to make up for late timers."},
-	{"no-savings", "100 callers and a bucket of one", "A hundred callers queue for the tokens of one key, whose bucket holds one and cannot make up for a late timer."},
+	{"no-savings", "50 callers and a bucket of one", "Fifty callers queue for the tokens of one key, whose bucket holds one and cannot make up for a late timer."},
 	{"twice-the-rate", "twice the rate", ""},
 }
 

@@ -53,7 +53,7 @@ func Populations() []Population { return populations }
 
 var populations = []Population{
 	{"1", 1, drawn(1, func(*rand.Rand) func() uint32 { return func() uint32 { return 0 } })},
-	{"own", 1 << 14, nil},
+	{"own", 1 << 12, nil},
 	{"1k", 1_000, uniform(1_000)},
 	{"zipf10k", 10_000, zipf(1.1, 10_000)},
 	{"100k", 100_000, uniform(100_000)},

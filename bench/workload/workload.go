@@ -126,7 +126,8 @@ func (w Workload) Takes(c contender.Contender) bool {
 // preparedTogether is how many keys one goroutine prepares.
 const preparedTogether = 1 << 16
 
-// Start makes a guard of c and prepares all keys.
+// Start makes a guard of c and prepares all keys, under names that are equal to those of the calls but not the same memory, as it is
+// with names that come with requests: a lookup has to compare them.
 func (w Workload) Start(c contender.Contender, keys contender.Keys) (contender.Guard, error) {
 	s := w.Settings
 	s.Keys = keys
@@ -134,11 +135,12 @@ func (w Workload) Start(c contender.Contender, keys contender.Keys) (contender.G
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
+	stored := keys.Clone()
 	var preparing errgroup.Group // several at a time: a million keys take seconds
 	for from := 0; from < keys.Len(); from += preparedTogether {
 		preparing.Go(func() error {
-			for i := from; i < min(from+preparedTogether, keys.Len()); i++ {
-				if err := w.Prepare(g, keys.At(i)); err != nil {
+			for i := from; i < min(from+preparedTogether, stored.Len()); i++ {
+				if err := w.Prepare(g, stored.At(i)); err != nil {
 					return fmt.Errorf("%s: %w", c.Name, err)
 				}
 			}
