@@ -80,7 +80,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	cfg, full := randomConfig(rng, d)
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
-	s := &schedule{rng: rng, eng: eng, journal: j, full: full}
+	s := &schedule{rng: rng, eng: eng, journal: j, full: full, evicts: cfg.IdleAfter < time.Minute}
 	for range 40 {
 		s.step(t.Context())
 	}
@@ -137,6 +137,7 @@ type schedule struct {
 	rng     *rand.Rand
 	eng     *engine.Engine
 	full    []int // what a new key has of each limit
+	evicts  bool  // keys are forgotten in the time that a schedule takes
 	tickets []*engine.Ticket
 	waiting []<-chan error
 	cancels []context.CancelFunc
@@ -169,7 +170,13 @@ func (s *schedule) step(ctx context.Context) {
 		if s.idle(key) {
 			ticket, err := s.eng.Admit(ctx, key)
 			s.note("admit %d: %v", at, seen(err))
-			if err == nil {
+			switch {
+			case err != nil:
+			case s.evicts:
+				// When a key is forgotten is not part of the contract, and so neither is what a result means that comes after that.
+				time.Sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
+				ticket.Done([]error{nil, errDown}[s.rng.IntN(2)])
+			default:
 				s.tickets = append(s.tickets, ticket)
 			}
 		}
