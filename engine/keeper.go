@@ -81,8 +81,8 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 	if m.kind == report && m.outcome == Success && s.circuit.Clean() {
 		return actors.Next{Same: true}
 	}
-	if m.kind != report && k.gated {
-		g.seize(s) // before the clock is read, so that no caller has taken a token at a later instant
+	if k.gated {
+		g.seize(s) // before the clock is read, so that no caller has come past at a later instant
 	}
 	now := clock()
 	switch m.kind {

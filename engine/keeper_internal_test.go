@@ -68,3 +68,39 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	s.circuit.Admit(k.rules, 10)
 	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
 }
+
+// TestATurnReadsTheClockBehindAShutGate: a turn reckons from an instant after which nobody has come past the gate. With the gate open
+// at that moment, a call could be let through at a later instant than the one from which a breaker is open, or a bucket is decided on.
+func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
+	k, _, err := Config{
+		Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}, Breaker: &breaker.Policy{FailureThreshold: 2},
+	}.compile()
+	require.NoError(t, err)
+	var g gate
+	var s state
+	k.Init(1, "k", &g, &s)
+	k.Resume("k", &g, &s)
+	permit := breaker.Permit{Generation: s.circuit.Generation()}
+	for name, m := range map[string]message{
+		"ask":     {kind: ask, n: 1},
+		"failure": {kind: report, permit: permit, outcome: breaker.Failure},
+		"success": {kind: report, permit: permit, outcome: breaker.Success},
+		"inspect": {kind: inspect},
+		"reset":   {kind: reset},
+	} {
+		k.limits.Reset(s.words, 1)
+		s.circuit.Resume(permit.Generation)
+		s.circuit.Report(k.rules, 1, permit, breaker.Failure) // so that a success is something to report
+		k.publish(&g, &s)
+		require.GreaterOrEqual(t, g.word.Load(), int64(0), "%s finds the gate open", name)
+		m.req = &request{Call: actors.NewCall[answer](), snapshot: new(Snapshot)}
+		m.answers = m.req.Answers()
+		var read bool
+		k.Receive(func() int64 {
+			read = true
+			require.Equal(t, int64(shut), g.word.Load(), "%s reads the clock while callers may pass", name)
+			return 2
+		}, &g, &s, &m)
+		require.True(t, read, name)
+	}
+}

@@ -21,7 +21,8 @@ type Snapshot struct {
 }
 
 // Inspect describes key, or reports false if it is not known, or the engine is closed. It does not make a key known, and
-// does not count as use of one.
+// does not count as use of one. Whatever was let through before Inspect was called is in the bucket that it shows; a call that is let
+// through meanwhile may not be, and may yet be reckoned from an instant just before the one that is shown.
 func (e *Engine) Inspect(key string) (Snapshot, bool) {
 	s := Snapshot{Key: key}
 	return s, e.toKnown(key, inspect, &s) == nil
