@@ -146,7 +146,7 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 			if !m.claim() {
 				return answer{}, false // the caller has left: nothing is taken
 			}
-			return k.grant(now, s, m.n, m.breaker), true
+			return k.grant(now, now, s, m.n, m.breaker), true
 		}
 	} else {
 		at = k.limits.Ready(s.line.tail(k.limits, s.words, now), now, m.n, limiter.Turn)
@@ -157,7 +157,7 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 	if s.line == nil {
 		s.line = k.newLine()
 	}
-	s.line.push(m)
+	s.line.push(m, now)
 	m.line = s.line
 	return answer{}, false
 }
@@ -181,13 +181,13 @@ func (k *keeper) mayQueue(now, at int64, s *state, m *message) error {
 	}
 }
 
-// grant takes n tokens, and a permit of the breaker if it was asked. Both are ready, and the caller is claimed.
-func (k *keeper) grant(now int64, s *state, n int64, asked bool) answer {
+// grant takes n tokens, as of the instant due, and a permit of the breaker if it was asked. Both are ready, and the caller is claimed.
+func (k *keeper) grant(now, due int64, s *state, n int64, asked bool) answer {
 	var a answer
 	if asked {
 		a.permit = s.circuit.Admit(k.rules, now)
 	}
-	k.limits.Debit(s.words, now, n)
+	k.limits.Debit(s.words, due, n)
 	return a
 }
 

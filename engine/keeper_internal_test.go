@@ -69,6 +69,27 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
 }
 
+// TestNobodyIsReckonedFromBeforeTheyCame: the token has been there for a while, for a caller who has just left; the timer is late, and
+// who comes now is served first. The token is reckoned from now.
+func TestNobodyIsReckonedFromBeforeTheyCame(t *testing.T) {
+	const second, later = int64(1e9), int64(1e9 + 5e6)
+	k, _, err := Config{Limiter: limiter.LeakyBucket{Capacity: 9, LeakRate: limiter.PerSecond(1)}, Dispatch: Mailbox}.compile()
+	require.NoError(t, err)
+	var g gate
+	var s state
+	k.Init(1, "k", &g, &s)
+	askAt := func(now int64) *request {
+		r := &request{Call: actors.NewCall[answer]()}
+		m := &message{kind: ask, n: 1, mode: limiter.Turn, wait: true, until: actors.Never, req: r, answers: r.Answers()}
+		k.Receive(func() int64 { return now }, &g, &s, m)
+		return r
+	}
+	require.NoError(t, (<-askAt(1).Answered()).err)
+	require.True(t, askAt(2).Leave())
+	require.NoError(t, (<-askAt(1 + later).Answered()).err)
+	require.Equal(t, 1+later+second, s.words[0])
+}
+
 // TestATurnReadsTheClockBehindAShutGate: a turn reckons from an instant after which nobody has come past the gate. With the gate open
 // at that moment, a call could be let through at a later instant than the one from which a breaker is open, or a bucket is decided on.
 func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
@@ -26,10 +27,10 @@ func (k *keeper) newLine() *line {
 	return &line{scratch: make([]int64, len(k.limits))}
 }
 
-// push puts m's request at the end.
-func (l *line) push(m *message) {
+// push puts m's request at the end, at now.
+func (l *line) push(m *message, now int64) {
 	r := m.req
-	r.n, r.breaker, r.stays = m.n, m.breaker, m.stays
+	r.n, r.breaker, r.stays, r.since = m.n, m.breaker, m.stays, now
 	r.position, r.queued = len(l.slots), true
 	l.slots = append(l.slots, r)
 	l.waiting++
@@ -93,6 +94,12 @@ func (l *line) tail(limits limiter.Limits, words []int64, now int64) []int64 {
 	return l.scratch
 }
 
+// lateness is how late a timer may be without loss. A caller that waits is granted when the actor wakes, a moment after its tokens were
+// there; they are reckoned from when they were there, so that the bucket gains in that moment, too, and a queue gets the whole rate of
+// its limit. The caller waited then, so that the grant is within its call, and no window of calls holds more than capacity + rate ×
+// time. After a pause of the process that is longer than this, the rest of it is lost, so that not all that wait go at once.
+const lateness = int64(10 * time.Millisecond)
+
 // serve grants the head of the line what it waits for, and so on as long as it is there, and returns the instant at which
 // the next one's turn comes. Those that asked for the breaker too are refused when it is open; the decision of when they
 // came is not held against them or for them.
@@ -107,8 +114,9 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 		}
 	}
 	for r := l.head(); r != nil; r = l.head() {
-		if at := k.limits.Ready(s.words, now, r.n, limiter.Turn); at > now {
-			return at
+		due := k.limits.Ready(s.words, r.since, r.n, limiter.Turn)
+		if due > now {
+			return due
 		}
 		if r.breaker {
 			if at := s.circuit.Ready(k.rules, now); at > now {
@@ -121,7 +129,7 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 			l.remove(r)
 			continue
 		}
-		a := k.grant(now, s, r.n, r.breaker)
+		a := k.grant(now, max(due, now-lateness), s, r.n, r.breaker)
 		l.remove(r)
 		r.Answer(a)
 	}

@@ -51,6 +51,7 @@ type request struct {
 
 	// Owned by the actor while the request is in its line.
 	n        int64
+	since    int64 // when it was put there
 	breaker  bool
 	stays    bool
 	queued   bool

@@ -5,9 +5,8 @@ import "fmt"
 // TokenBucket allows bursts: it holds up to Capacity tokens, starts full, gains RefillRate, and a call takes one token
 // (or n). When it is empty, Acquire and Run wait for the next token and Allow answers false.
 //
-// Over any time t it lets through at most Capacity + RefillRate × t. Callers that wait get their token when a timer fires, which may be
-// late by a millisecond or so: what comes meanwhile is saved up to Capacity, and beyond that lost. For callers to get a rate of
-// more than some hundred per second in full, let Capacity be what it gives in a few milliseconds.
+// Over any time t it lets through at most Capacity + RefillRate × t, where a call that waited counts as of when its token was there. It
+// goes when a timer fires, which may be late by a millisecond or so: several may then go together, and a queue gets the whole rate.
 type TokenBucket struct {
 	Capacity   int  // the most tokens it holds, at least 1
 	RefillRate Rate // above 0, at most 1e9 per second; Capacity / RefillRate may be at most 2^61 ns (73 years)
@@ -20,8 +19,9 @@ type TokenBucket struct {
 // [ErrLimited] at once. Allow never waits: it takes a place if one is free, so Capacity calls of Allow may pass in one
 // instant, as with a meter.
 //
-// It saves nothing, so that a timer that is late by a millisecond or so delays all that wait: above some hundred per second, callers that
-// wait leave noticeably slower than LeakRate. Use a TokenBucket where the rate matters more than the spacing.
+// A timer may be late by a millisecond or so, and above some hundred calls per second that is longer than the spacing: those whose turn
+// has come by then leave together, so that callers that wait leave at LeakRate. After a pause of the process ten milliseconds' worth
+// leave together at most.
 type LeakyBucket struct {
 	Capacity int  // the places, at least 1
 	LeakRate Rate // above 0, at most 1e9 per second; Capacity / LeakRate may be at most 2^61 ns (73 years)

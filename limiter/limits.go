@@ -98,7 +98,7 @@ func (l *Limit) places(word, now int64) int64 { return (l.burst - max(0, word-no
 // turn one after the other. It is exact for one limit; see [Limits.Follow] for several.
 //
 // One limit that callers wait for has no idle moment until the last has been served: each is granted at or before the
-// word, so that each grant adds its cost to it. (A grant that comes late, as timers do, may put it off by as much.)
+// word, so that each grant adds its cost to it. (A grant that comes later than the engine makes up for may put it off by as much.)
 func (l Limits) Behind(tail, words []int64, waiting int64) {
 	for i := range l {
 		tail[i] = sum(words[i], product(waiting, l[i].interval))

@@ -1,0 +1,89 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// lateClock is a clock whose timers fire late, as those of an operating system do.
+type lateClock struct {
+	clock.Clock
+	by time.Duration
+}
+
+func (c lateClock) NewTimer(d time.Duration) clock.Timer {
+	return lateTimer{c.Clock.NewTimer(d + c.by), c.by}
+}
+
+type lateTimer struct {
+	clock.Timer
+	by time.Duration
+}
+
+func (t lateTimer) Reset(d time.Duration) bool { return t.Timer.Reset(d + t.by) }
+
+// late runs f with an engine that paces calls of a key to one every interval, and whose timers are late.
+func late(t *testing.T, interval, by time.Duration, f func(t *testing.T, eng *engine.Engine)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f(t, start(t, engine.Config{
+			Limiter: limiter.LeakyBucket{Capacity: 1000, LeakRate: limiter.Per(1, interval)}, Clock: lateClock{clock.System(), by},
+		}))
+	})
+}
+
+// granted makes n callers queue for key at once, and returns when each was served, in the order of their coming.
+func granted(t *testing.T, eng *engine.Engine, n int) []time.Duration {
+	t.Helper()
+	begin := time.Now()
+	at := make([]time.Duration, n)
+	var waiting []<-chan error
+	for i := range n {
+		waiting = append(waiting, inBackground(func() error {
+			err := eng.Acquire(t.Context(), "k")
+			at[i] = time.Since(begin)
+			return err
+		}))
+		synctest.Wait() // one after the other
+	}
+	for _, w := range waiting {
+		require.NoError(t, <-w)
+	}
+	return at
+}
+
+// TestAQueueGetsTheWholeRateAlthoughTimersAreLate: 5,000 a second, and timers that are late by five times the interval. Debited when
+// the timer has fired, each grant would put off the next by as much, and the queue would get a sixth of its rate.
+func TestAQueueGetsTheWholeRateAlthoughTimersAreLate(t *testing.T) {
+	const interval, by, n = 200 * time.Microsecond, time.Millisecond, 500
+	late(t, interval, by, func(t *testing.T, eng *engine.Engine) {
+		for i, at := range granted(t, eng, n) {
+			due := time.Duration(i) * interval
+			require.GreaterOrEqual(t, at, due, "caller %d came too early", i)
+			require.LessOrEqual(t, at, due+by, "caller %d came too late", i)
+		}
+	})
+}
+
+// TestNotAllThatWaitGoAtOnceAfterAPause: what a pause of the process has cost is made up for to ten milliseconds and no more.
+func TestNotAllThatWaitGoAtOnceAfterAPause(t *testing.T) {
+	const interval = 200 * time.Microsecond
+	late(t, interval, time.Second, func(t *testing.T, eng *engine.Engine) {
+		together := map[time.Duration]int{}
+		for _, at := range granted(t, eng, 200) {
+			together[at]++
+		}
+		most := 0
+		for _, n := range together {
+			most = max(most, n)
+		}
+		require.Equal(t, int(10*time.Millisecond/interval)+1, most)
+	})
+}
