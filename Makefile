@@ -10,7 +10,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # Folders with a go.mod of their own: `./...` does not reach them, so they are tested by name.
-NESTED = bench
+NESTED = bench engine/engineverify
 
 # Least statement coverage in per cent, by the package's own tests. "main" is the whole module without its examples.
 COVERAGE = limiter=98 breaker=98 retry=98 main=90

@@ -1,0 +1,144 @@
+package linear_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+var (
+	historiesFlag = flag.Int("linear.histories", 900, "how many histories to record and check, over all configurations")
+	seedFlag      = flag.Uint64("linear.seed", 0, "seed of the first history of each configuration; 0 takes a new one")
+)
+
+// enough is how long the search for an order may take for one key before it counts as undecided.
+const enough = 30 * time.Second
+
+// together is how many histories are recorded, one after the other, before they are checked: the recording has all processors, so
+// that its clients run at once.
+const together = 64
+
+// tally is what was done.
+type tally struct {
+	histories, operations, overlapping, undecided, illegal atomic.Int64
+}
+
+// TestHistoriesAreLinearizable has several clients at once use an engine, and asks whether what each of them saw can be put into one
+// order in which the model would have answered the same. 100,000 histories, with more than six million operations:
+//
+//	go test ./linear -run HistoriesAreLinearizable -linear.histories 100000 -timeout 30m
+func TestHistoriesAreLinearizable(t *testing.T) {
+	var sum tally
+	all := settings()
+	each := (*historiesFlag + 2*len(all) - 1) / (2 * len(all))
+	for i := range all {
+		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+			s := all[i]
+			s.rules.published = d == engine.Published
+			t.Run(fmt.Sprint(s.name, "/", d), func(t *testing.T) { check(t, &s, d, each, &sum) })
+		}
+	}
+	t.Attr("histories", fmt.Sprint(sum.histories.Load()))
+	t.Attr("operations", fmt.Sprint(sum.operations.Load()))
+	t.Attr("overlapping", fmt.Sprint(sum.overlapping.Load()))
+	t.Attr("illegal", fmt.Sprint(sum.illegal.Load()))
+	t.Attr("undecided", fmt.Sprint(sum.undecided.Load()))
+}
+
+// check records and checks n histories.
+func check(t *testing.T, s *setting, d engine.Dispatch, n int, sum *tally) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	for n > 0 && !t.Failed() {
+		seeds, batch := map[*history]uint64{}, []*history{}
+		for range min(n, together) {
+			h, err := record(s, d, seed)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, replay(t, seed))
+			}
+			batch, seeds[h] = append(batch, h), seed
+			seed = seed*6364136223846793005 + 1442695040888963407 // a full period of seeds
+		}
+		n -= len(batch)
+		var wg sync.WaitGroup
+		var next atomic.Int64
+		for range runtime.GOMAXPROCS(0) {
+			wg.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(batch)); i = next.Add(1) - 1 {
+					h := batch[i]
+					judge(t, h, seeds[h], sum)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// judge looks for an order of each key's operations.
+func judge(t *testing.T, h *history, seed uint64, sum *tally) {
+	sum.histories.Add(1)
+	sum.operations.Add(int64(h.calls()))
+	model := h.setting.rules.model()
+	for key := range keys {
+		seen := h.of(key)
+		sum.overlapping.Add(overlapping(seen))
+		operations := make([]porcupine.Operation, len(seen))
+		for i, o := range seen {
+			operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
+		}
+		switch porcupine.CheckOperationsTimeout(model, operations, enough) {
+		case porcupine.Illegal:
+			sum.illegal.Add(1)
+			t.Errorf("no order explains what was seen of %s:\n%s\n%s", keyNames[key], written(seen), replay(t, seed))
+		case porcupine.Unknown:
+			sum.undecided.Add(1)
+			t.Errorf("undecided: %s\n%s\n%s", keyNames[key], written(seen), replay(t, seed))
+		}
+	}
+}
+
+// replay is the line that makes the same operations again. What comes between what is for the scheduler to say.
+func replay(t *testing.T, seed uint64) string {
+	return fmt.Sprintf("the same operations, though not in the same order: go test ./linear -run '^%s$' -linear.seed=%d -linear.histories=1", t.Name(), seed)
+}
+
+// written are the operations by the time of their call.
+func written(seen []*operation) string {
+	seen = slices.SortedFunc(slices.Values(seen), func(a, b *operation) int { return cmp.Compare(a.call, b.call) })
+	var lines strings.Builder
+	for _, o := range seen {
+		if o.kind != leave && o.kind != count {
+			fmt.Fprintln(&lines, o)
+		}
+	}
+	return lines.String()
+}
+
+// overlapping counts the calls that overlap another of the same key. Steps of the clock, and what is not a call of its own, do not
+// count.
+func overlapping(seen []*operation) (n int64) {
+	calls := slices.DeleteFunc(slices.Clone(seen), func(o *operation) bool { return o.kind == step || o.kind == leave || o.kind == count })
+	slices.SortFunc(calls, func(a, b *operation) int { return cmp.Compare(a.call, b.call) })
+	latest := int64(0)
+	for i, o := range calls {
+		if o.call < latest || i+1 < len(calls) && calls[i+1].call < o.ret {
+			n++
+		}
+		latest = max(latest, o.ret)
+	}
+	return n
+}

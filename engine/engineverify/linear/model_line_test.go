@@ -1,0 +1,165 @@
+package linear_test
+
+import "github.com/limitpal/limitpal-go/breaker"
+
+// waiter is a caller in the queue.
+type waiter struct {
+	client int8
+	tokens int8
+	asks   bool  // the breaker
+	gone   int64 // when the caller that leaves has returned; 0: it does not leave
+}
+
+// ready reports whether a call could be let through now if nobody waited.
+func (r *rules) ready(s *state, o *operation) bool {
+	return (!o.asks || r.lets(s)) && r.has(s.levels, int(o.tokens), true)
+}
+
+// grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker.
+func (r *rules) grant(s *state, client, tokens int8, asks bool) {
+	r.take(&s.levels, int(tokens))
+	if asks {
+		r.admit(s, client)
+	}
+}
+
+// pass is a call that does not wait: breaker first, then the limits.
+func (r *rules) pass(s *state, o *operation) bool {
+	barred := o.asks && r.breaker != nil && !r.lets(s)
+	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true)
+	switch o.result {
+	case granted:
+		if may {
+			r.grant(s, o.client, o.tokens, o.asks)
+		}
+		return may
+	case open:
+		return barred
+	case crowded:
+		return r.spills
+	case refused:
+		return !barred && !may && (!r.waits || r.doomed(s, o) || !r.room(s, o))
+	case full:
+		return !barred && !may && r.viable(s, o) && r.room(s, o) && s.waiting >= r.maxQueue
+	default:
+		return false
+	}
+}
+
+// enter is the beginning of a call that may wait. If it could be decided at once it is, and a caller who leaves has left before.
+func (r *rules) enter(s *state, o *operation) bool {
+	left := o.result == canceled
+	switch {
+	case o.asks && r.breaker != nil && !r.lets(s):
+		if !left && o.result != open {
+			return false
+		}
+	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true):
+		if o.result == granted {
+			r.grant(s, o.client, o.tokens, o.asks)
+		} else if !left {
+			return false
+		}
+	case r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
+		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks}
+		if left {
+			w.gone = o.ret
+		}
+		s.line[s.waiting] = w
+		s.waiting++
+		return true
+	default:
+		if !left {
+			return false
+		}
+	}
+	s.settled[o.client] = true
+	return true
+}
+
+// leave is the end of a call that has entered.
+func (r *rules) leave(s *state, o *operation) bool {
+	if s.settled[o.client] {
+		s.settled[o.client] = false
+		return true
+	}
+	at := -1
+	for i, w := range s.line[:s.waiting] {
+		if w.client == o.client {
+			at = i
+		}
+	}
+	if at < 0 {
+		return false
+	}
+	head := at == 0 && r.has(s.levels, int(o.tokens), true)
+	barred := o.asks && r.breaker != nil && !r.lets(s)
+	ok := false
+	switch o.result {
+	case canceled:
+		ok = true
+	case granted:
+		ok = head && !barred
+	case open: // it opened while the caller waited, or had no place for another probe when the turn came
+		ok = barred && (head || s.circuit.state == breaker.Open)
+	}
+	copy(s.line[at:], s.line[at+1:s.waiting])
+	s.waiting--
+	s.line[s.waiting] = waiter{}
+	if ok && o.result == granted {
+		r.grant(s, o.client, o.tokens, o.asks)
+	}
+	return ok
+}
+
+// wanted are the tokens that those who wait ask for.
+func (s *state) wanted() (n int) {
+	for _, w := range s.line[:s.waiting] {
+		n += int(w.tokens)
+	}
+	return n
+}
+
+// wait is how long it is until n tokens are there behind all that wait, served one by one at the first instant from now on.
+func (r *rules) wait(s *state, n int8) (ticks int) {
+	ahead := *s
+	for i := range ahead.waiting + 1 {
+		w := n
+		if i < ahead.waiting {
+			w = ahead.line[i].tokens
+		}
+		for !r.has(ahead.levels, int(w), true) {
+			r.flow(&ahead, 1)
+			ticks++
+		}
+		r.take(&ahead.levels, int(w))
+	}
+	return ticks
+}
+
+// doomed reports whether a call may be told that it would wait for too long. What is left of its context is looked at before the
+// decision, at the time of the call or later.
+func (r *rules) doomed(s *state, o *operation) bool {
+	wait := r.wait(s, o.tokens)
+	return r.maxWait > 0 && wait > r.maxWait || o.patience > 0 && s.now+wait > o.floor+int(o.patience)
+}
+
+// viable reports whether a call may wait. When the head of the queue could have been served, but its turn has not come yet, the
+// engine reckons as if it had.
+func (r *rules) viable(s *state, o *operation) bool {
+	if s.waiting > 0 && r.has(s.levels, int(s.line[0].tokens), true) {
+		return true
+	}
+	wait := r.wait(s, o.tokens)
+	return (r.maxWait == 0 || wait <= r.maxWait) && (o.patience == 0 || wait <= int(o.patience))
+}
+
+// room reports whether every leaky bucket has a place for the call, besides those that wait.
+func (r *rules) room(s *state, o *operation) bool {
+	for i, l := range r.limits {
+		if l.leaky && int(o.tokens) > (l.brim()-s.levels[i])/l.interval-s.wanted() {
+			return false
+		}
+	}
+	return true
+}

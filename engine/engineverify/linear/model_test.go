@@ -1,0 +1,157 @@
+package linear_test
+
+import (
+	"github.com/anishathalye/porcupine"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// clients is how many goroutines call the engine in a history; one more steps the clock when nobody else does.
+const clients = 6
+
+// rules is the sequential specification of one key, as far as it depends on the configuration.
+type rules struct {
+	limits    []limit
+	breaker   *policy
+	waits     bool // there is a queue
+	maxWait   int  // ticks; 0: none
+	maxQueue  int
+	published bool
+	evicts    bool // a key that equals a new one may be forgotten at any time
+	spills    bool // and so may others, at MaxKeys
+}
+
+// state is a key at one instant. States are compared with ==.
+type state struct {
+	now, wall int // the time and what the wall clock shows, which may be behind it; in ticks
+	born      bool
+	levels    [2]int // of each limit
+	circuit   circuit
+	tickets   [clients]ticket // by client
+	line      [clients]waiter // those that wait, in order
+	waiting   int
+	settled   [clients]bool // by client: the call has entered and what it comes to is decided
+	memory    memory
+}
+
+// next answers whether o could have been seen in s, and what comes after it. stray says that an outcome of an earlier period counts.
+func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
+	if o.kind != step && !r.caughtUp(&s, o) {
+		return s, false
+	}
+	ok := false
+	switch o.kind {
+	case allow:
+		s.born = true
+		ok = r.allow(&s, o)
+	case pass:
+		s.born = true
+		ok = r.pass(&s, o)
+	case enter:
+		s.born = true
+		ok = r.enter(&s, o)
+	case leave:
+		ok = r.leave(&s, o)
+	case report:
+		ok = r.report(&s, o, stray)
+	case count:
+		ok = r.count(&s, o, stray)
+	case inspect:
+		ok = r.inspect(&s, &o.shown)
+	case reset:
+		r.reset(&s)
+		ok = true
+	case step:
+		r.step(&s, o.d)
+		ok = true
+	}
+	r.age(&s)
+	return s, ok
+}
+
+// caughtUp reports whether what was sent one way by calls that had returned before o began has taken effect. What is itself sent one
+// way takes its turn behind them.
+func (r *rules) caughtUp(s *state, o *operation) bool {
+	if o.kind == report && !r.awaited(o, &s.tickets[o.client]) {
+		return true
+	}
+	for i := range s.tickets {
+		if t := &s.tickets[i]; t.sent && t.returned < o.call {
+			return false
+		}
+	}
+	for _, w := range s.line[:s.waiting] {
+		if w.gone != 0 && w.gone < o.call {
+			return false
+		}
+	}
+	return true
+}
+
+// step moves the wall clock. Time does not run back with it.
+func (r *rules) step(s *state, d int) {
+	s.wall += d
+	if s.wall <= s.now {
+		return
+	}
+	r.flow(s, s.wall-s.now)
+	s.now = s.wall
+}
+
+// reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
+func (r *rules) reset(s *state) {
+	s.levels = r.fresh()
+	s.closed()
+	s.memory = memory{}
+}
+
+// inspect compares what was shown with what is.
+func (r *rules) inspect(s *state, got *shown) bool {
+	if !got.known {
+		return !s.born || r.evicts && r.asNew(s) || r.spills && r.mayGo(s)
+	}
+	want := shown{known: true, waiting: s.waiting, available: got.available}
+	if r.breaker != nil {
+		want.state, want.failures, want.openFor = r.look(s)
+	}
+	return *got == want && r.shows(s, got.available)
+}
+
+// asNew reports whether the key equals a new one.
+func (r *rules) asNew(s *state) bool {
+	return s.levels == r.fresh() && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
+}
+
+// model is the specification as porcupine wants it.
+func (r *rules) model() porcupine.Model {
+	begin := state{levels: r.fresh()}
+	if !r.evicts && !r.spills {
+		return porcupine.Model{
+			Init: func() any { return begin },
+			Step: func(s, in, _ any) (bool, any) {
+				after, ok := r.next(s.(state), in.(*operation), false)
+				return ok, after
+			},
+		}
+	}
+	several := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{begin} },
+		Step: func(s, in, _ any) (after []any) {
+			for _, before := range r.forgettings(s.(state)) {
+				for _, stray := range []bool{false, true} {
+					if next, ok := r.next(before, in.(*operation), stray); ok {
+						after = append(after, next)
+					}
+				}
+			}
+			return after
+		},
+	}
+	return several.ToModel()
+}
+
+// awaited reports whether a caller that reports an outcome is told when it has been counted.
+func (r *rules) awaited(o *operation, t *ticket) bool {
+	return r.published && o.outcome != engine.Success && !t.probe()
+}

@@ -1,0 +1,105 @@
+package linear_test
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// kind is what an operation does.
+//
+// A call that may wait is two operations, which the model sees as two steps: it enters, and it leaves, with what it came to. Both
+// may take effect at any time of the call, the first before the second. So the model has the queue that callers stand in.
+//
+// The end of an admitted call is two operations too: it is reported, and it is counted. What the engine sends to a key's actor one
+// way is counted when its turn comes; that may be after the report has returned and at a later time, but not after anything that
+// came after it. The same goes for the place of a caller who has left the queue. Such a second step has no end, and the model sees
+// to it that nothing that begins after the first has returned comes before it.
+type kind uint8
+
+const (
+	allow   kind = iota // Allow
+	pass                // Acquire or Admit of an engine without a queue; or, with one, refused at once
+	enter               // Acquire or Admit of an engine with a queue begins
+	leave               // and ends
+	report              // Ticket.Done, or the end of a Run
+	count               // takes effect
+	inspect             // Inspect
+	reset               // Reset, ResetAll
+	step                // a step of the clock
+)
+
+// result is what a call came to.
+type result uint8
+
+const (
+	refused  result = iota // by the limiter; Allow: false
+	granted                //
+	open                   // refused by the breaker
+	full                   // the queue is full
+	crowded                // no room for the key
+	canceled               // the caller left
+	wrong                  // something that it must not come to
+)
+
+func (r result) String() string {
+	return [...]string{"refused", "granted", "breaker open", "queue full", "too many keys", "left", "an error that must not be"}[r]
+}
+
+// forever is the return of an operation that may take effect at any time after its call.
+const forever = math.MaxInt64
+
+// operation is one operation on one key, as it was seen.
+type operation struct {
+	kind      kind
+	result    result
+	client    int8
+	tokens    int8 // asked for
+	asks      bool // the breaker is asked too
+	patience  int8 // whole ticks until the deadline of the context; 0: none
+	floor     int  // the time before the call, in ticks
+	outcome   engine.Outcome
+	d         int // step: by how many ticks
+	shown     shown
+	call, ret int64 // on the counter of the history
+	until     int64 // ret, or forever
+}
+
+// shown is what Inspect answered, durations in ticks.
+type shown struct {
+	known     bool
+	state     breaker.State
+	failures  int
+	openFor   int
+	waiting   int
+	available [2]float64
+}
+
+// String is one line for whoever reads a history.
+func (o *operation) String() string {
+	what := ""
+	switch o.kind {
+	case allow:
+		what = fmt.Sprintf("AllowN(%d): %v", o.tokens, o.result)
+	case pass, enter, leave:
+		name := fmt.Sprintf("AcquireN(%d)", o.tokens)
+		if o.asks {
+			name = "Admit"
+		}
+		if o.patience > 0 {
+			name += fmt.Sprintf(" for less than %d ticks", o.patience+1)
+		}
+		what = fmt.Sprintf("%s: %v", name, o.result)
+	case report, count:
+		what = fmt.Sprintf("ticket is done: %v", o.outcome)
+	case inspect:
+		what = fmt.Sprintf("Inspect: %+v", o.shown)
+	case reset:
+		what = "Reset"
+	case step:
+		what = fmt.Sprintf("the clock steps by %d", o.d)
+	}
+	return fmt.Sprintf("%5d to %5d  client %d  %s", o.call, o.ret, o.client, what)
+}

@@ -1,0 +1,138 @@
+package linear_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// act is what a client may do next.
+type act uint8
+
+const (
+	actAllow act = iota
+	actAcquire
+	actAdmit // and keep the ticket for a while
+	actRun
+	actInspect
+	actReset
+	actResetAll
+	actStep
+	actCancel // the wait of another client
+)
+
+// setting is a configuration to check, and what clients do with it.
+type setting struct {
+	name      string
+	rules     rules
+	idleAfter int // ticks; 0: longer than any history
+	maxKeys   int
+	mix       []act // what is there more often is done more often
+}
+
+// settings are what is checked, each in both dispatches.
+func settings() []setting {
+	bucket := limit{capacity: 3, interval: 2}
+	small := limit{capacity: 2, interval: 3}
+	leaky := limit{capacity: 3, interval: 2, leaky: true}
+	brittle := &policy{threshold: 2, recovery: 3, successes: 2, probes: 2, lease: 4, forget: 14}
+	strict := &policy{threshold: 1, recovery: 4, successes: 1, probes: 1, lease: 3, forget: 9}
+	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
+	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
+	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
+	return []setting{
+		{name: "bucket", rules: rules{limits: []limit{bucket}}, mix: tokens},
+		{name: "leaky", rules: rules{limits: []limit{leaky}}, mix: tokens},
+		{name: "breaker", rules: rules{breaker: brittle}, mix: append(calls, calls...)},
+		{name: "strict-breaker", rules: rules{breaker: strict}, mix: append(calls, actReset)},
+		{name: "breaker-and-limiter", rules: rules{limits: []limit{bucket}, breaker: brittle}, mix: append(calls, actAllow, actAllow, actReset)},
+		{name: "composite", rules: rules{limits: []limit{bucket, leaky}}, mix: tokens},
+		{name: "composite-and-breaker", rules: rules{limits: []limit{small, bucket}, breaker: strict}, mix: append(calls, actAllow)},
+		{name: "queue", rules: rules{limits: []limit{small}, waits: true, maxWait: 8, maxQueue: 3}, mix: queue},
+		{name: "leaky-queue", rules: rules{limits: []limit{leaky}, waits: true, maxQueue: 1024}, mix: queue},
+		{name: "composite-queue", rules: rules{limits: []limit{small, leaky}, waits: true, maxQueue: 1024}, mix: queue},
+		{name: "queue-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, waits: true, maxWait: 12, maxQueue: 4},
+			mix: []act{actAcquire, actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actAllow, actInspect, actStep, actStep, actCancel}},
+		{name: "eviction", rules: rules{limits: []limit{bucket}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
+		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
+		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
+			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep}},
+		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
+			mix: append(calls, actAcquire)},
+	}
+}
+
+// config is the engine's configuration for s.
+func (s *setting) config(d engine.Dispatch, c *stepped) engine.Config {
+	cfg := engine.Config{
+		Dispatch: d, Clock: c, MaxWait: engine.NoWait, MaxQueue: s.rules.maxQueue, MaxKeys: s.maxKeys,
+		IdleAfter: 10_000 * tick, Classify: classify,
+	}
+	if s.idleAfter > 0 {
+		cfg.IdleAfter = time.Duration(s.idleAfter) * tick
+	}
+	if s.rules.waits {
+		cfg.MaxWait = time.Duration(s.rules.maxWait) * tick
+	}
+	var limits []limiter.Limiter
+	for _, l := range s.rules.limits {
+		rate := limiter.Per(1, time.Duration(l.interval)*tick)
+		if l.leaky {
+			limits = append(limits, limiter.LeakyBucket{Capacity: l.capacity, LeakRate: rate})
+		} else {
+			limits = append(limits, limiter.TokenBucket{Capacity: l.capacity, RefillRate: rate})
+		}
+	}
+	if len(limits) > 0 {
+		cfg.Limiter = limiter.All(limits...)
+	}
+	if p := s.rules.breaker; p != nil {
+		cfg.Breaker = &breaker.Policy{
+			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
+			HalfOpenProbes: p.probes, ProbeTimeout: time.Duration(p.lease) * tick, ForgetAfter: time.Duration(p.forget) * tick,
+		}
+	}
+	return cfg
+}
+
+var (
+	errDown    = errors.New("upstream is down")
+	errNeutral = errors.New("the caller's own fault")
+)
+
+func classify(err error) engine.Outcome {
+	if errors.Is(err, errNeutral) {
+		return engine.Ignore
+	}
+	return engine.Failure
+}
+
+// ends are how a call may end.
+var ends = []struct {
+	err     error
+	outcome engine.Outcome
+}{{nil, engine.Success}, {nil, engine.Success}, {errDown, engine.Failure}, {errDown, engine.Failure}, {errNeutral, engine.Ignore}}
+
+// resultOf is what a call came to that answered err.
+func resultOf(err error) result {
+	switch {
+	case err == nil:
+		return granted
+	case errors.Is(err, breaker.ErrOpen):
+		return open
+	case errors.Is(err, limiter.ErrLimited):
+		return refused
+	case errors.Is(err, engine.ErrQueueFull):
+		return full
+	case errors.Is(err, engine.ErrKeyLimit):
+		return crowded
+	case errors.Is(err, context.Canceled):
+		return canceled
+	default:
+		return wrong
+	}
+}
