@@ -27,6 +27,8 @@ type client struct {
 	ticket  *engine.Ticket // of the key admitted
 	admit   int
 	lasts   *patience
+	held    int8 // its serial
+	serial  int8 // of the latest ticket
 }
 
 // run makes n operations, and gives back what the client has at the end.
@@ -66,9 +68,9 @@ func (c *client) once() {
 	case actAcquire:
 		c.ask(key, &operation{tokens: tokens, patience: int8(lasts)}, cancelable, c.acquire)
 	case actAdmit:
-		c.ask(key, &operation{tokens: 1, asks: true, patience: int8(lasts)}, cancelable, c.take)
+		c.ask(key, c.call(lasts), cancelable, c.take)
 	case actRun:
-		c.ask(key, &operation{tokens: 1, asks: true, patience: int8(lasts)}, cancelable, func(p *patience, key int, o *operation) error {
+		c.ask(key, c.call(lasts), cancelable, func(p *patience, key int, o *operation) error {
 			return c.guard(p, key, o, end)
 		})
 	case actInspect:
@@ -124,6 +126,12 @@ func (c *client) ask(key int, o *operation, cancelable bool, call func(p *patien
 	}
 }
 
+// call is an operation that asks for a ticket.
+func (c *client) call(lasts int) *operation {
+	c.serial++
+	return &operation{tokens: 1, asks: true, serial: c.id*perClient + c.serial, patience: int8(lasts)}
+}
+
 // asked notes that the decision of o, on key, has come.
 func (c *client) asked(key int, o *operation) {
 	o.kind = pass
@@ -173,8 +181,8 @@ func (c *client) acquire(p *patience, key int, o *operation) error {
 }
 
 // take asks for a ticket, and keeps it.
-func (c *client) take(p *patience, key int, _ *operation) (err error) {
-	c.admit, c.lasts = key, p
+func (c *client) take(p *patience, key int, o *operation) (err error) {
+	c.admit, c.lasts, c.held = key, p, o.serial
 	if c.handled() {
 		c.ticket, err = c.handles[key].Admit(p)
 	} else {
@@ -188,7 +196,7 @@ func (c *client) take(p *patience, key int, _ *operation) (err error) {
 
 // done gives the ticket back.
 func (c *client) done(end int) {
-	o := &operation{kind: report, outcome: c.lasts.outcome(end)}
+	o := &operation{kind: report, serial: c.held, outcome: c.lasts.outcome(end)}
 	c.begin(o)
 	c.ticket.Done(ends[end].err)
 	c.reported(c.admit, o)
@@ -200,7 +208,7 @@ func (c *client) done(end int) {
 
 // guard makes a call of a function that ends as said.
 func (c *client) guard(p *patience, key int, o *operation, end int) (err error) {
-	over := &operation{kind: report}
+	over := &operation{kind: report, serial: o.serial}
 	fn := func(context.Context) error {
 		p.seal()
 		o.result = granted

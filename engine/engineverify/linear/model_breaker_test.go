@@ -21,15 +21,43 @@ type circuit struct {
 	last      int // the time of the last outcome that counted
 }
 
-// ticket is the leave that a client has to make a call.
+// ticket is the leave that a client has to make a call, until its outcome is counted.
 type ticket struct {
-	held     bool
+	serial   int8 // of the history, from 1; 0: none
 	current  bool // of the breaker's present period: else its outcome does not count
-	lease    int  // the time at which a probe's place is taken back; 0: no probe
 	reported bool
 	sent     bool // reported, and not counted yet
 	outcome  engine.Outcome
-	returned int64 // when the report had
+	lease    int16 // the time at which a probe's place is taken back; 0: no probe
+	returned int32 // when the report had
+}
+
+// tickets are those that are out, in the order in which they were given. There may be one for each client, and behind those whose
+// reports have returned: one in its turn and as many as a mailbox holds.
+type tickets [clients + 10]ticket
+
+// of returns the ticket with a serial, or nil.
+func (t *tickets) of(serial int8) *ticket {
+	for i := range t {
+		if t[i].serial == serial {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+// drop removes the ticket with a serial.
+func (t *tickets) drop(serial int8) {
+	kept := 0
+	for i := range t {
+		if t[i].serial != serial {
+			t[kept] = t[i]
+			kept++
+		}
+	}
+	for ; kept < len(t); kept++ {
+		t[kept] = ticket{}
+	}
 }
 
 func (t *ticket) probe() bool { return t.lease > 0 }
@@ -58,7 +86,7 @@ func (s *state) probing() (n, first int) {
 	first = math.MaxInt
 	for i := range s.tickets {
 		if t := &s.tickets[i]; t.current && t.probe() {
-			n, first = n+1, min(first, t.lease)
+			n, first = n+1, min(first, int(t.lease))
 		}
 	}
 	return n, first
@@ -96,50 +124,55 @@ func (r *rules) lets(s *state) bool {
 	}
 }
 
-// admit gives client its ticket.
-func (r *rules) admit(s *state, client int8) {
+// admit gives a ticket, and reports whether there is one left.
+func (r *rules) admit(s *state, serial int8) bool {
 	if s.circuit.state == breaker.Open {
 		s.period()
 		s.circuit.state, s.circuit.successes = breaker.HalfOpen, 0
 	}
-	t := ticket{held: true, current: true}
+	t := ticket{serial: serial, current: true}
 	if s.circuit.state == breaker.HalfOpen {
-		t.lease = s.now + r.breaker.lease
+		t.lease = int16(s.now + r.breaker.lease)
 	}
-	s.tickets[client] = t
+	free := s.tickets.of(0)
+	if free != nil {
+		*free = t
+	}
+	return free != nil
 }
 
 // report is the end of a call. Its outcome is counted now if the caller waits for that, and else on its way.
 func (r *rules) report(s *state, o *operation, stray bool) bool {
-	t := &s.tickets[o.client]
-	if !t.held || t.reported {
+	t := s.tickets.of(o.serial)
+	if t == nil || t.reported {
 		return false
 	}
-	t.reported, t.outcome, t.returned = true, o.outcome, o.ret
-	if !r.awaited(o, t) {
+	t.reported, t.outcome, t.returned = true, o.outcome, int32(o.ret)
+	if r.awaited(o, t) {
+		r.judge(s, *t, stray)
+	} else {
 		t.sent = true
-		return true
 	}
-	r.judge(s, t.outcome, *t, stray)
 	return true
 }
 
-// count counts an outcome that was on its way, after those that were reported before. The ticket is then done with.
+// count counts an outcome that was on its way. The ticket is then done with.
 func (r *rules) count(s *state, o *operation, stray bool) bool {
-	t := s.tickets[o.client]
-	if !t.reported {
+	t := s.tickets.of(o.serial)
+	if t == nil || !t.reported {
 		return false
 	}
-	s.tickets[o.client] = ticket{}
-	if t.sent {
-		r.judge(s, t.outcome, t, stray)
+	counted := *t
+	s.tickets.drop(o.serial)
+	if counted.sent {
+		r.judge(s, counted, stray)
 	}
 	return true
 }
 
 // judge counts the outcome of t.
-func (r *rules) judge(s *state, o engine.Outcome, t ticket, stray bool) {
-	c := &s.circuit
+func (r *rules) judge(s *state, t ticket, stray bool) {
+	c, o := &s.circuit, t.outcome
 	switch {
 	case o == engine.Ignore:
 		return

@@ -10,17 +10,10 @@ type waiter struct {
 	gone   int64 // when the caller that leaves has returned; 0: it does not leave
 }
 
-// ready reports whether a call could be let through now if nobody waited.
-func (r *rules) ready(s *state, o *operation) bool {
-	return (!o.asks || r.lets(s)) && r.has(s.levels, int(o.tokens), true)
-}
-
 // grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker.
-func (r *rules) grant(s *state, client, tokens int8, asks bool) {
-	r.take(&s.levels, int(tokens))
-	if asks {
-		r.admit(s, client)
-	}
+func (r *rules) grant(s *state, o *operation) bool {
+	r.take(&s.levels, int(o.tokens))
+	return !o.asks || r.breaker == nil || r.admit(s, o.serial)
 }
 
 // pass is a call that does not wait: breaker first, then the limits.
@@ -29,10 +22,7 @@ func (r *rules) pass(s *state, o *operation) bool {
 	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true)
 	switch o.result {
 	case granted:
-		if may {
-			r.grant(s, o.client, o.tokens, o.asks)
-		}
-		return may
+		return may && r.grant(s, o)
 	case open:
 		return barred
 	case crowded:
@@ -55,9 +45,7 @@ func (r *rules) enter(s *state, o *operation) bool {
 			return false
 		}
 	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true):
-		if o.result == granted {
-			r.grant(s, o.client, o.tokens, o.asks)
-		} else if !left {
+		if !left && (o.result != granted || !r.grant(s, o)) {
 			return false
 		}
 	case r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
@@ -106,10 +94,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
-	if ok && o.result == granted {
-		r.grant(s, o.client, o.tokens, o.asks)
-	}
-	return ok
+	return ok && (o.result != granted || r.grant(s, o))
 }
 
 // wanted are the tokens that those who wait ask for.

@@ -58,6 +58,7 @@ type operation struct {
 	client    int8
 	tokens    int8 // asked for
 	asks      bool // the breaker is asked too
+	serial    int8 // of the ticket that it gets or gives back
 	patience  int8 // whole ticks until the deadline of the context; 0: none
 	floor     int  // the time before the call, in ticks
 	outcome   engine.Outcome
