@@ -116,7 +116,9 @@ func (c *client) ask(key int, o *operation, cancelable bool, call func(p *patien
 		defer c.waits.Store(nil)
 	}
 	c.begin(o)
+	c.h.asking.Add(1)
 	err := call(p, key, o)
+	c.h.asking.Add(-1)
 	if o.ret == 0 { // else the call has noted itself when its function ran
 		o.result = resultOf(err)
 		c.asked(key, o)

@@ -15,9 +15,6 @@ import (
 // perClient is how many operations each client makes in a history.
 const perClient = 12
 
-// patienceWithEngine is how long in real time a history may take before a call counts as lost.
-const patienceWithEngine = 20 * time.Second
-
 // history is what several clients see of an engine that they use at once.
 type history struct {
 	setting  *setting
@@ -26,6 +23,8 @@ type history struct {
 	clients  [clients + 1]*client // the last only steps the clock
 	progress atomic.Int64         // operations that are over
 	counter  atomic.Int64
+	running  atomic.Int64 // clients that are not through
+	asking   atomic.Int64 // of which are in a call that may wait
 }
 
 // instant is a number that is larger than all before it. It orders calls and returns.
@@ -51,8 +50,10 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 		wg.Go(func() {
 			<-start
 			c.run(perClient)
+			h.running.Add(-1)
 		})
 	}
+	h.running.Store(clients)
 	close(start)
 	done := make(chan struct{})
 	go func() {
@@ -65,27 +66,26 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 	return h, h.engine.Close(context.Background())
 }
 
-// attend waits for the clients, and steps the clock when they all wait for that.
+// attend waits for the clients, and steps the clock when all that are left wait for that.
 func (h *history) attend(done <-chan struct{}) error {
-	begun, pause := time.Now(), 50*time.Microsecond
+	const pause = 20 * time.Microsecond
+	begun := time.Now()
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	for before := int64(0); ; {
+	for before := int64(0); ; timer.Reset(pause) {
 		select {
 		case <-done:
 			return nil
 		case <-timer.C:
 		}
-		switch now := h.progress.Load(); {
-		case now != before:
+		if now := h.progress.Load(); now != before || h.asking.Load() < h.running.Load() {
 			before = now
-		case time.Since(begun) > patienceWithEngine:
-			return fmt.Errorf("calls do not return:\n%s", h.pending())
-		default:
+		} else {
 			h.clients[clients].step(4)
-			pause *= 2
 		}
-		timer.Reset(pause)
+		if time.Since(begun) > *patienceFlag {
+			return fmt.Errorf("calls do not return:\n%s", h.pending())
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 var (
 	historiesFlag = flag.Int("linear.histories", 900, "how many histories to record and check, over all configurations")
+	patienceFlag  = flag.Duration("linear.patience", 20*time.Second, "how long in real time a history may take before its calls count as lost")
 	seedFlag      = flag.Uint64("linear.seed", 0, "seed of the first history of each configuration; 0 takes a new one")
 )
 
