@@ -12,20 +12,30 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-var seed = flag.Uint64("breaker.seed", 0, "run the property tests of this package with this seed alone")
+var (
+	seed  = flag.Uint64("breaker.seed", 0, "run the property tests of this package with this seed alone")
+	cases = flag.Uint64("breaker.cases", 0, "run each property test of this package with so many seeds; 0 is a number of its own")
+)
 
-// seeds runs a property with n seeds, or with the one of the flag, and says how to replay the one that fails.
+// seeds runs a property with n seeds, with as many as the flag says, or with the one of the flag, and says how to replay the one that
+// fails.
 func seeds(t *testing.T, n uint64, property func(*rand.Rand) error) {
 	t.Helper()
 	first, last := uint64(1), n
-	if *seed != 0 {
+	switch {
+	case *seed != 0:
 		first, last = *seed, *seed
+	case *cases != 0:
+		last = *cases
 	}
 	for s := first; s <= last; s++ {
 		if err := property(rand.New(rand.NewPCG(s, 0))); err != nil {
+			t.Attr("failures", "1")
 			t.Fatalf("%v\nreplay: go test ./breaker -run '^%s$' -breaker.seed=%d", err, t.Name(), s)
 		}
 	}
+	t.Attr("cases", fmt.Sprint(last-first+1))
+	t.Attr("failures", "0")
 }
 
 // randomOutcome has more failures than others, or the breaker would seldom open.
@@ -66,7 +76,7 @@ func TestCircuitEqualsTheNaiveModel(t *testing.T) {
 		}
 		return nil
 	})
-	if *seed == 0 {
+	if *seed == 0 && *cases == 0 {
 		for _, s := range []breaker.State{breaker.Closed, breaker.Open, breaker.HalfOpen} {
 			require.Greater(t, seen[s], 3000, "the schedules hardly ever were %v", s)
 		}

@@ -55,7 +55,7 @@ func TestAReopenedCircuitIsAtLeastAsStrict(t *testing.T) {
 		}
 		return nil
 	})
-	if *seed == 0 {
+	if *seed == 0 && *cases == 0 {
 		require.Greater(t, reopened[breaker.Open], 100)
 		require.Greater(t, reopened[breaker.HalfOpen], 100)
 	}

@@ -13,20 +13,30 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-var seed = flag.Uint64("limiter.seed", 0, "run the property tests of this package with this seed alone")
+var (
+	seed  = flag.Uint64("limiter.seed", 0, "run the property tests of this package with this seed alone")
+	cases = flag.Uint64("limiter.cases", 0, "run each property test of this package with so many seeds; 0 is a number of its own")
+)
 
-// seeds runs a property with n seeds, or with the one of the flag, and says how to replay the one that fails.
+// seeds runs a property with n seeds, with as many as the flag says, or with the one of the flag, and says how to replay the one that
+// fails.
 func seeds(t *testing.T, n uint64, property func(*rand.Rand) error) {
 	t.Helper()
 	first, last := uint64(1), n
-	if *seed != 0 {
+	switch {
+	case *seed != 0:
 		first, last = *seed, *seed
+	case *cases != 0:
+		last = *cases
 	}
 	for s := first; s <= last; s++ {
 		if err := property(rand.New(rand.NewPCG(s, 0))); err != nil {
+			t.Attr("failures", "1")
 			t.Fatalf("%v\nreplay: go test ./limiter -run '^%s$' -limiter.seed=%d", err, t.Name(), s)
 		}
 	}
+	t.Attr("cases", fmt.Sprint(last-first+1))
+	t.Attr("failures", "0")
 }
 
 // spec is a bucket to be tried: capacity tokens, n every per nanoseconds.
@@ -158,13 +168,13 @@ func (tr *trial) step(r *rand.Rand) int64 {
 }
 
 func TestBucketEqualsTheOracle(t *testing.T) {
-	seeds(t, 60, func(r *rand.Rand) error {
+	seeds(t, 120, func(r *rand.Rand) error {
 		specs := make([]spec, 1+r.IntN(3))
 		for i := range specs {
 			specs[i] = randomSpec(r)
 		}
 		tr := newTrial(t, r.Int64N(1<<61)-1<<60, specs...)
-		for range 50 {
+		for range 25 {
 			if d := tr.step(r); tr.now+d < 1<<62-1<<61 {
 				tr.now += d
 			}

@@ -24,12 +24,17 @@ func newOracle(capacity int64, rate *big.Rat, paced bool, birth int64) *oracle {
 	return &oracle{capacity: full, level: full, rate: rate, at: birth, paced: paced}
 }
 
+// levelAt brings the level to now.
 func (o *oracle) levelAt(now int64) *big.Rat {
+	if now == o.at {
+		return o.level
+	}
 	gain := new(big.Rat).SetInt64(now - o.at)
 	gain.Add(gain.Mul(gain, o.rate), o.level)
 	if gain.Cmp(o.capacity) > 0 {
-		return o.capacity
+		gain = o.capacity
 	}
+	o.level, o.at = gain, now
 	return gain
 }
 
@@ -48,7 +53,6 @@ func (o *oracle) ready(now, n int64, mode limiter.Mode) int64 {
 
 func (o *oracle) take(now, n int64) {
 	o.level = new(big.Rat).Sub(o.levelAt(now), new(big.Rat).SetInt64(n))
-	o.at = now
 }
 
 // fullAt is how far the bucket is from full in time, as an instant.
