@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -12,7 +13,10 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-var propertySeed = flag.Uint64("retry.seed", 0, "replay TestR6DelayBoundsHoldForRandomPolicies with this seed")
+var (
+	propertySeed = flag.Uint64("retry.seed", 0, "replay TestR6DelayBoundsHoldForRandomPolicies with this seed")
+	casesFlag    = flag.Int("retry.cases", 4000, "how many random policies the delays of a call are checked for")
+)
 
 // randomPolicy draws fields from all magnitudes; one in four is left zero.
 func randomPolicy(rng *rand.Rand) retry.Policy {
@@ -60,9 +64,10 @@ func meaning(p retry.Policy) (attempts int, base, limit time.Duration, backoff f
 	return attempts, base, limit, backoff
 }
 
-// checkCall lets one call fail until the schedule ends it and checks every wait.
-// The ceiling grows by repeated multiplication, which the schedule does not do.
-func checkCall(t *testing.T, p retry.Policy, call uint64, advice time.Duration) {
+// checkCall lets one call fail until the schedule ends it, checks every wait and
+// counts them. The ceiling grows by repeated multiplication, which the schedule
+// does not do.
+func checkCall(t *testing.T, p retry.Policy, call uint64, advice time.Duration) int {
 	t.Helper()
 	attempts, base, limit, backoff := meaning(p)
 	s := p.Schedule(call)
@@ -77,7 +82,7 @@ func checkCall(t *testing.T, p retry.Policy, call uint64, advice time.Duration) 
 			if p.MaxElapsed == 0 && advice <= limit {
 				require.Equal(t, attempts, failed, "gave up early: %+v", p)
 			}
-			return
+			return failed - 1
 		}
 		low, high := time.Duration(0), limit
 		if grown := min(ceiling*(1+1e-9)+1, float64(limit)); grown < float64(limit) {
@@ -111,17 +116,24 @@ func TestR6DelayBoundsHoldForRandomPolicies(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("replay with: go test ./retry -run %s -retry.seed=%d", t.Name(), seed)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("replay: go test ./retry -run '^%s$' -retry.cases=%d -retry.seed=%d", t.Name(), *casesFlag, seed)
+		}
+	})
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 4_000 {
+	waits := 0
+	for range *casesFlag {
 		p := randomPolicy(rng)
 		require.NoError(t, p.Validate(), "%+v", p)
 		advice := time.Duration(0)
 		if rng.IntN(3) == 0 && p.Jitter != retry.DecorrelatedJitter {
 			advice = time.Duration(rng.Int64N(math.MaxInt64) >> rng.IntN(62))
 		}
-		checkCall(t, p, rng.Uint64(), advice)
+		waits += checkCall(t, p, rng.Uint64(), advice)
 	}
+	t.Attr("cases", fmt.Sprint(*casesFlag))
+	t.Attr("waits", fmt.Sprint(waits))
 }
 
 // R6: with a seed a call replays exactly, and no two calls are synchronised.
