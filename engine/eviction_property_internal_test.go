@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// visit is a call that two keys have let through.
+type visit struct {
+	by      [2]*incarnation
+	permits [2]breaker.Permit
+}
+
+// TestForgettingAKeyThatMayRetireIsUnobservable gives two keys the same calls, outcomes, resets and time. One of them is forgotten, at
+// random, whenever the runtime might forget it without a spill, and is born again. Every answer of the two is the same, and so is
+// everything that Inspect shows.
+func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
+	forgotten, late := 0, 0
+	n := cases(t, func(_ uint64, r *rand.Rand) error {
+		k := randomKeeper(t, r)
+		now := 1 + r.Int64N(100)
+		kept, anew := bear(k, "kept", now), bear(k, "anew", now)
+		var visits []visit
+		for range 40 {
+			now += r.Int64N(4) * r.Int64N(20)
+			kept.wake(now)
+			anew.wake(now)
+			if r.IntN(2) == 0 && anew.mayRetire(now) {
+				anew.heir = bear(k, "anew", now)
+				anew = anew.heir
+				forgotten++
+			}
+			switch i := r.IntN(3 * (len(visits) + 1)); {
+			case i < len(visits) && k.hasBreaker:
+				v, o := visits[i], breaker.Outcome(r.IntN(3))
+				visits = slices.Delete(visits, i, i+1)
+				v.by[0].report(now, v.permits[0], o)
+				v.by[1].report(now, v.permits[1], o)
+				if v.by[1] != anew {
+					late++
+				}
+			case r.IntN(12) == 0:
+				kept.reset(now)
+				anew.reset(now)
+			default:
+				tokens, w := int64(1), way(r.IntN(3))
+				if w != calling && k.limits.Holds(2) {
+					tokens += r.Int64N(2)
+				}
+				a, b := kept.ask(now, tokens, w), anew.ask(now, tokens, w)
+				if a.err != b.err || a.at != b.at || a.permit.Lease != b.permit.Lease {
+					return fmt.Errorf("at %d: kept answers %+v, anew %+v", now, a, b)
+				}
+				if a.err == nil && w == calling {
+					visits = append(visits, visit{[2]*incarnation{kept, anew}, [2]breaker.Permit{a.permit, b.permit}})
+				}
+			}
+			if a, b := kept.look(now), anew.look(now); !same(a, b) {
+				return fmt.Errorf("at %d: kept is %+v, anew %+v", now, a, b)
+			}
+		}
+		return nil
+	})
+	if n >= 3000 {
+		require.Greater(t, forgotten, 3000, "hardly a key could be forgotten")
+		require.Greater(t, late, 1000, "hardly a call outlived the key that let it through")
+	}
+}
+
+// same reports whether two snapshots are equal. That of a key nobody waits for is all numbers.
+func same(a, b Snapshot) bool {
+	return a.Breaker == b.Breaker && a.Failures == b.Failures && a.OpenFor == b.OpenFor && a.Waiting == b.Waiting && slices.Equal(a.Limits, b.Limits)
+}
+
+// TestNothingIsGainedByASpill spills a key at any time at which the runtime might, and has it come back. The buckets are as they were; an
+// open breaker is open until the same instant, and a half-open one is half-open, or open as if its last success had opened it. What a
+// closed breaker had counted is lost; it comes back half-open if a trip from before is not forgotten yet.
+func TestNothingIsGainedByASpill(t *testing.T) {
+	var k *keeper
+	var sharing uint64 // few keys in a sketch, so that none finds the instants of another
+	spilled := map[breaker.State]int{}
+	n := cases(t, func(seed uint64, r *rand.Rand) error {
+		if k == nil || seed/64 != sharing {
+			sharing = seed / 64
+			k = randomKeeper(t, rand.New(rand.NewPCG(sharing, 1)))
+		}
+		key := fmt.Sprint("key ", seed)
+		now := 1 + r.Int64N(100)
+		in := bear(k, key, now)
+		var visits []visit
+		tripped := false // since the last reset
+		for range 40 {
+			now += r.Int64N(4) * r.Int64N(20)
+			in.wake(now)
+			switch i := r.IntN(2 * (len(visits) + 1)); {
+			case i < len(visits):
+				in.report(now, visits[i].permits[0], []breaker.Outcome{Failure, Failure, Success, Ignore}[r.IntN(4)])
+				visits = slices.Delete(visits, i, i+1)
+			case r.IntN(20) == 0:
+				in.reset(now)
+				tripped = false
+			default:
+				if a := in.ask(now, 1, way(r.IntN(3))); a.err == nil {
+					visits = append(visits, visit{permits: [2]breaker.Permit{a.permit}})
+				}
+			}
+			tripped = tripped || in.look(now).Breaker != breaker.Closed
+			if r.IntN(4) > 0 || in.Heat(&in.gate, in.atRest()) == actors.Never {
+				continue
+			}
+			spilled[in.look(now).Breaker]++
+			again, err := in.goAndComeBack(now, tripped)
+			if err != nil {
+				return fmt.Errorf("at %d: %w", now, err)
+			}
+			in = again
+		}
+		return nil
+	})
+	if n >= 3000 {
+		for _, s := range []breaker.State{breaker.Closed, breaker.Open, breaker.HalfOpen} {
+			require.Greater(t, spilled[s], 200, "hardly a key was %v when it was spilled", s)
+		}
+	}
+}
+
+// goAndComeBack spills the key and bears it again, and says what it should not be then. tripped is whether its breaker has ever been open.
+func (in *incarnation) goAndComeBack(now int64, tripped bool) (*incarnation, error) {
+	was, words, circuit := in.look(now), in.words(), in.circuit()
+	in.Spill(in.state.key, &in.gate, in.atRest())
+	again := bear(in.keeper, in.state.key, now)
+	is := again.look(now)
+	for i, word := range again.words()[:len(in.limits)] {
+		if word != max(words[i], now) {
+			return nil, fmt.Errorf("limit %d was full again at %d, is so at %d", i, words[i], word)
+		}
+	}
+	c := again.circuit()
+	wrong := false
+	switch was.Breaker {
+	case breaker.Closed:
+		wrong = is.Failures > 0 || is.Breaker == breaker.Open || is.Breaker == breaker.HalfOpen && !tripped
+	case breaker.Open:
+		wrong = is.Breaker != breaker.Open || is.OpenFor != was.OpenFor
+	case breaker.HalfOpen:
+		wrong = is.Breaker == breaker.Closed
+	}
+	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.rules) < circuit.CleanAt(in.rules) {
+		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.rules), is, c.CleanAt(in.rules))
+	}
+	return again, nil
+}
+
+// atRest is the state that the actor has left behind; nil if the gate says it all.
+func (in *incarnation) atRest() *state {
+	if !in.left {
+		return nil
+	}
+	return &in.state
+}

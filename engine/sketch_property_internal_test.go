@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestATableIsTheLeastOfTheLatest: what is read of a table is the least, over the rows, of the latest instant that was written into the
+// same cell. It is worked out from a list of all that was written, for hashes that collide all the time. So what is read is never before
+// what was written for the same hash, and never after what was written for all.
+func TestATableIsTheLeastOfTheLatest(t *testing.T) {
+	var tab table
+	collisions := 0
+	n := cases(t, func(_ uint64, r *rand.Rand) error {
+		type write struct {
+			h  hashed
+			at int64
+		}
+		var writes []write
+		random := func() (h hashed) { // two or three cells in each row, the first and the last among them
+			for range sketchRows {
+				h = h<<16 | hashed([]int{0, sketchWidth - 1, 1}[r.IntN(2+r.IntN(2))])
+			}
+			return h
+		}
+		for range 1 + r.IntN(12) {
+			w := write{random(), r.Int64N(1 << 40)}
+			tab.raise(w.h, w.at)
+			writes = append(writes, w)
+			h := random()
+			want, own := int64(1<<62), int64(0)
+			for row := range sketchRows {
+				latest := int64(0)
+				for _, w := range writes {
+					if w.h.index(row) == h.index(row) {
+						latest = max(latest, w.at)
+					}
+					if w.h == h {
+						own = max(own, w.at)
+					}
+				}
+				want = min(want, latest)
+			}
+			if got := tab.least(h); got != want || got < own {
+				return fmt.Errorf("%x reads %d, should be %d, its own latest is %d: %+v", h, got, want, own, writes)
+			}
+			if want > own {
+				collisions++
+			}
+		}
+		for _, w := range writes {
+			for row := range sketchRows {
+				tab[w.h.index(row)] = 0
+			}
+		}
+		return nil
+	})
+	if n >= 3000 {
+		require.Greater(t, collisions, 1000, "hardly ever do hashes collide")
+	}
+}
+
+// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order: what is read of a key is never before anything
+// that was written for it since its last pardon, or, while it has a memory of its own, what was written last; and a key that is as new
+// reads as one. Keys are many, so that memories of their own run out and are written back, and few of them are busy.
+func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
+	const together = 1000 // cases with one sketch, since it is large
+	m := sketchModel{held: map[string]memory{}}
+	next := uint64(0)
+	n := cases(t, func(seed uint64, _ *rand.Rand) error {
+		if m.sketch == nil || seed%together == 0 {
+			m.sketch = newSketch(2)
+			clear(m.held)
+			next = seed - seed%together
+		}
+		for ; next <= seed; next++ { // more than one if it is to be replayed
+			m.Rand = rand.New(rand.NewPCG(next, 0))
+			for range 20 {
+				if err := m.step(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if n >= 3000 {
+		require.Greater(t, m.exact, m.reads*9/10, "of few keys hardly one finds what others left")
+		require.Equal(t, maxPardons, m.pardoned)
+	}
+}
+
+// sketchModel is a sketch and what must be read of it.
+type sketchModel struct {
+	*sketch
+	*rand.Rand
+	held         map[string]memory // of each key what it must not be read before
+	reads, exact int
+	pardoned     int // the most keys at a time with a memory of their own
+}
+
+func (s *sketchModel) step() error {
+	k := fmt.Sprint(s.IntN([]int{20, 5000}[s.IntN(2)]))
+	switch s.IntN(8) {
+	case 0, 1, 2:
+		s.leave(k)
+	case 3:
+		return s.forgive(k)
+	case 4:
+		s.leave(k)
+		if err := s.forgive(k); err != nil {
+			return err
+		}
+		s.leave(k)
+	case 5:
+		if s.IntN(4000) == 0 {
+			s.clear()
+			clear(s.held)
+			if !s.asNew(k) {
+				return fmt.Errorf("all is cleared and key %s is not as new", k)
+			}
+		}
+	default:
+		return s.read(k)
+	}
+	return nil
+}
+
+// leave spills a key with any instants, later ones or earlier ones.
+func (s *sketchModel) leave(k string) {
+	words, probeAt := []int64{1 + s.Int64N(1<<40), 1 + s.Int64N(1<<30)}, s.Int64N(1<<40)*s.Int64N(2)
+	m := s.held[k]
+	if _, pardoned := s.pardons[k]; pardoned || m.words == nil {
+		m = memory{make([]int64, 2), 0}
+	}
+	s.spill(k, words, probeAt)
+	s.held[k] = memory{[]int64{max(m.words[0], words[0]), max(m.words[1], words[1])}, max(m.probeAt, probeAt)}
+}
+
+// forgive pardons a key.
+func (s *sketchModel) forgive(k string) error {
+	s.pardon(k)
+	s.held[k] = memory{}
+	s.pardoned = max(s.pardoned, len(s.pardons))
+	if !s.asNew(k) {
+		return fmt.Errorf("key %s has been pardoned and is not as new", k)
+	}
+	return nil
+}
+
+// read recalls a key whose buckets would be full at 1 and 2.
+func (s *sketchModel) read(k string) error {
+	words, m := []int64{1, 2}, s.held[k]
+	probeAt := s.recall(k, words)
+	if m.words == nil {
+		m.words = []int64{1, 2}
+	}
+	if words[0] < max(1, m.words[0]) || words[1] < max(2, m.words[1]) || probeAt < m.probeAt {
+		return fmt.Errorf("key %s reads %v and %d, what it left was %+v", k, words, probeAt, m)
+	}
+	if s.asNew(k) && (words[0] != 1 || words[1] != 2 || probeAt != 0) {
+		return fmt.Errorf("key %s is as new and reads %v and %d", k, words, probeAt)
+	}
+	s.reads++
+	if words[0] == max(1, m.words[0]) {
+		s.exact++
+	}
+	return nil
+}
