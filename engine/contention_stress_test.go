@@ -1,0 +1,66 @@
+package engine_test
+
+import (
+	"flag"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+var contentionFlag = flag.Duration("engine.contention", 150*time.Millisecond, "how long TestContentionNeverAdmitsMoreThanTheBound goes on, for each dispatch")
+
+// TestContentionNeverAdmitsMoreThanTheBound has two thousand goroutines take from one key in real time and looks at every window of
+// what they got. (Hazard L1: golang.org/x/time/rate reads the clock before its lock and lets through a multiple of its limit under
+// this load.) All of it:
+//
+//	go test ./engine -run ContentionNever -engine.contention 5s
+func TestContentionNeverAdmitsMoreThanTheBound(t *testing.T) {
+	b := bucket{capacity: 1000, interval: 10 * time.Microsecond} // 100,000 a second
+	var admitted, excess, permille int64
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		eng := start(t, engine.Config{Limiter: b.limiter(), Dispatch: d})
+		all, elapsed := contend(eng, 2000, *contentionFlag)
+		bound := b.capacity + int64(elapsed/b.interval)
+		over := b.excess(all)
+		t.Logf("%v: %d admitted in %v, bound %d; the worst window has %v less than its bound", d, len(all), elapsed, bound, time.Duration(-over))
+		require.GreaterOrEqual(t, int64(len(all)), b.capacity)
+		admitted += int64(len(all))
+		excess = max(excess, b.tokens(over))
+		permille = max(permille, (int64(len(all))*1000+bound-1)/bound)
+	}
+	t.Attr("admitted", strconv.FormatInt(admitted, 10))
+	t.Attr("excess", strconv.FormatInt(excess, 10))
+	t.Attr("permille-of-bound", strconv.FormatInt(permille, 10))
+	require.Zero(t, excess)
+	require.LessOrEqual(t, permille, int64(1000))
+}
+
+// contend has goroutines call Allow of one key until time is up, and returns what was admitted, and how long it took from before the
+// first call to after the last.
+func contend(eng *engine.Engine, goroutines int, during time.Duration) (all []admission, elapsed time.Duration) {
+	admissions := make([][]admission, goroutines)
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for g := range goroutines {
+		wg.Go(func() {
+			for {
+				began := time.Since(begin)
+				if began >= during {
+					return
+				}
+				if eng.Allow("hot") {
+					admissions[g] = append(admissions[g], admission{int64(began), int64(time.Since(begin)), 1})
+				}
+			}
+		})
+	}
+	wg.Wait()
+	elapsed = time.Since(begin)
+	return slices.Concat(admissions...), elapsed
+}

@@ -1,0 +1,223 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+var probesFlag = flag.Int("engine.probes", 60, "how many half-open breakers TestNothingKeepsABreakerHalfOpen makes, for each kind of probe and each dispatch")
+
+// kind is what becomes of the probes of a half-open breaker.
+type kind string
+
+var kinds = []kind{"ok", "fail", "panic", "goexit", "hang", "cancelled", "neutral", "limited"}
+
+var errNeutral = errors.New("the caller's own fault")
+
+// TestNothingKeepsABreakerHalfOpen makes half-open breakers of random policies and lets random probes at them, all of one kind, and more
+// than there are places. Never are more in flight than HalfOpenProbes; a failure opens the breaker at its very instant, a lease at its
+// end; a probe that says nothing gives its place back at once; and whatever came of the probes, calls that succeed have closed
+// the breaker by the end of the lease and the recovery after it. (Hazards B1 to B4 and B6.) All of it:
+//
+//	go test ./engine -run NothingKeepsABreakerHalfOpen -engine.probes 10000 -timeout 30m
+func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
+	seed := random(t).Uint64()
+	var cases, wedged, above atomic.Int64
+	inParallel(t, func(t *testing.T, worker, workers int) {
+		const together = 50 // in one bubble
+		for from := worker * together; from < *probesFlag; from += workers * together {
+			for k, kind := range kinds {
+				for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+					synctest.Test(t, func(t *testing.T) {
+						for i := from; i < min(from+together, *probesFlag); i++ {
+							h := newHalfOpen(t, rand.New(rand.NewPCG(seed, uint64(i*len(kinds)+k))), kind, d)
+							h.play(t)
+							cases.Add(1)
+							wedged.Add(h.wedged)
+							above.Add(h.above)
+						}
+					})
+				}
+			}
+		}
+	})
+	t.Attr("kinds", strconv.Itoa(len(kinds)))
+	t.Attr("cases", strconv.FormatInt(cases.Load(), 10))
+	t.Attr("wedged", strconv.FormatInt(wedged.Load(), 10))
+	t.Attr("probes-above-limit", strconv.FormatInt(above.Load(), 10))
+	require.EqualValues(t, 2*len(kinds)**probesFlag, cases.Load())
+	require.Zero(t, wedged.Load())
+	require.Zero(t, above.Load())
+}
+
+// inParallel runs f in as many subtests at the same time as there are processors, and returns when all have ended.
+func inParallel(t *testing.T, f func(t *testing.T, worker, workers int)) {
+	workers := runtime.GOMAXPROCS(0)
+	t.Run("workers", func(t *testing.T) {
+		for w := range workers {
+			t.Run(strconv.Itoa(w), func(t *testing.T) {
+				t.Parallel()
+				f(t, w, workers)
+			})
+		}
+	})
+}
+
+// halfOpen is one key with a breaker, and probes of one kind.
+type halfOpen struct {
+	kind
+	rng    *rand.Rand
+	policy breaker.Policy
+	took   []time.Duration // how long the probe of each caller takes, shorter than its lease unless it hangs
+	eng    *engine.Engine
+
+	mu      sync.Mutex
+	leases  []time.Time // of the probes in flight, until when they hold their place
+	returns []time.Time // when each that got through returns
+	fine    int         // probes that succeeded
+	wedged  int64
+	above   int64
+}
+
+func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *halfOpen {
+	within := func(most time.Duration) time.Duration { return 1 + time.Duration(rng.Int64N(int64(most))) }
+	h := &halfOpen{kind: kind, rng: rng, policy: breaker.Policy{
+		FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second + within(9*time.Second), ProbeTimeout: time.Second + within(19*time.Second),
+		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3),
+		ForgetAfter: 100 * time.Hour, // forgetting must not be what sets it free
+	}}
+	for range h.policy.HalfOpenProbes + 1 + rng.IntN(3) {
+		h.took = append(h.took, time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout)))*time.Duration(rng.IntN(2))) // every other one takes no time
+	}
+	cfg := engine.Config{
+		Dispatch: d, Breaker: &h.policy, MaxKeys: 2, IdleAfter: []time.Duration{2 * time.Second, time.Hour}[rng.IntN(2)],
+		Limiter: limiter.TokenBucket{Capacity: 30, RefillRate: limiter.Per(12, h.policy.RecoveryTimeout)},
+		Classify: func(err error) engine.Outcome {
+			if errors.Is(err, errNeutral) {
+				return engine.Ignore
+			}
+			return engine.Failure
+		},
+	}
+	if rng.IntN(2) == 0 {
+		cfg.MaxWait = engine.NoWait
+	}
+	var err error
+	h.eng, err = engine.New(cfg)
+	require.NoError(t, err)
+	return h
+}
+
+// play makes the breaker half-open, lets the probes at it, looks at what they made of it, and has it close.
+func (h *halfOpen) play(t *testing.T) {
+	var callers sync.WaitGroup
+	defer func() {
+		callers.Wait()
+		require.NoError(t, h.eng.Close(context.Background()))
+	}()
+	failTimes(t, h.eng, "k", h.policy.FailureThreshold)
+	if h.rng.IntN(16) == 0 {
+		for _, other := range []string{"a", "b", "c"} { // push the key out
+			failTimes(t, h.eng, other, h.policy.FailureThreshold)
+		}
+	}
+	time.Sleep(h.policy.RecoveryTimeout + time.Duration(h.rng.Int64N(int64(time.Minute)))*time.Duration(h.rng.IntN(2)))
+	if h.kind == "limited" {
+		require.True(t, h.eng.Allow("k")) // it may have to come back first
+		for h.eng.Allow("k") {
+		}
+	}
+	begin := time.Now()
+	for i := range h.took {
+		callers.Go(func() { h.call(i) })
+	}
+	synctest.Wait()
+	h.checkProbes(t, begin)
+	h.recover(t, begin.Add(h.policy.ProbeTimeout+h.policy.RecoveryTimeout))
+	callers.Wait()
+	if s := h.look(); h.wedged == 0 {
+		require.Equal(t, breaker.Closed, s.Breaker, "a late result counts for nothing; %v", h)
+		require.Zero(t, s.Failures, "likewise; %v", h)
+	}
+}
+
+// recover makes calls that succeed until the breaker has closed, when they are told to try again, and takes note if that is not so at deadline.
+func (h *halfOpen) recover(t *testing.T, deadline time.Time) {
+	for h.look().Breaker != breaker.Closed {
+		err := h.eng.Run(context.Background(), "k", h.succeed)
+		if err == nil {
+			continue
+		}
+		r, ok := errors.AsType[*engine.Rejection](err)
+		require.True(t, ok, "%v", err)
+		after := r.RetryAfter()
+		if time.Now().Add(after).After(deadline) || after == 0 {
+			h.wedged++
+			t.Logf("%v cannot close, %v before it must: %v", h, time.Until(deadline), err)
+			return
+		}
+		time.Sleep(after)
+	}
+	if time.Now().After(deadline) {
+		h.wedged++
+		t.Logf("%v closed %v too late", h, time.Since(deadline))
+	}
+}
+
+// enter begins a probe that returns in a while; the result ends it.
+func (h *halfOpen) enter(while time.Duration) (leave func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	held := 0
+	for _, until := range h.leases {
+		if until.After(now) {
+			held++
+		}
+	}
+	if held >= h.policy.HalfOpenProbes && h.fine < h.policy.HalfOpenSuccesses { // else it has closed
+		h.above++
+	}
+	h.returns = append(h.returns, now.Add(while))
+	i := len(h.leases)
+	h.leases = append(h.leases, now.Add(h.policy.ProbeTimeout))
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.leases[i] = time.Time{}
+	}
+}
+
+// succeed is a probe that is well at once.
+func (h *halfOpen) succeed(context.Context) error {
+	defer h.enter(0)()
+	h.isFine()
+	return nil
+}
+
+// isFine counts a probe that is about to succeed.
+func (h *halfOpen) isFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fine++
+}
+
+func (h *halfOpen) String() string {
+	return fmt.Sprintf("%s %+v %v", string(h.kind), h.policy, h.took)
+}
