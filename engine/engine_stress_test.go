@@ -37,51 +37,6 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestCancellationsLoseNoToken has thousands of callers queue and most of them leave, many at the very instant of their
-// grant. In the end the bucket is short of exactly the tokens that were granted. (Hazards A6, L14.)
-func TestCancellationsLoseNoToken(t *testing.T) {
-	rng := random(t)
-	cfg := engine.Config{
-		Limiter:  limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Millisecond)},
-		MaxQueue: 1 << 20, IdleAfter: time.Hour,
-	}
-	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		require.True(t, eng.AllowN("k", 10))
-		begin := time.Now()
-		var granted, left atomic.Int64
-		var wg sync.WaitGroup
-		for range 5000 {
-			patience := time.Duration(rng.IntN(4000)) * time.Millisecond
-			n := 1 + rng.IntN(3)
-			wg.Go(func() {
-				ctx, cancel := context.WithCancel(context.Background()) // no deadline, so that nobody is refused as doomed
-				defer cancel()
-				time.AfterFunc(patience, cancel)
-				if eng.AcquireN(ctx, "k", n) == nil {
-					granted.Add(int64(n))
-				} else {
-					left.Add(1)
-				}
-			})
-			time.Sleep(time.Duration(rng.IntN(500)) * time.Microsecond)
-		}
-		wg.Wait()
-		require.Greater(t, left.Load(), int64(100))
-		require.Greater(t, granted.Load(), int64(1000))
-		require.Zero(t, inspect(t, eng, "k").Waiting)
-
-		// While callers wait the bucket never idles, so that it is empty but for what came since the last grant.
-		produced := time.Since(begin).Milliseconds()
-		have := inspect(t, eng, "k").Limits[0].Available
-		require.LessOrEqual(t, granted.Load(), produced)
-		if have < 10 {
-			require.InDelta(t, float64(produced-granted.Load()), have, 1.001)
-		}
-		time.Sleep(10 * time.Millisecond)
-		require.InDelta(t, 10, inspect(t, eng, "k").Limits[0].Available, 1e-9)
-	})
-}
-
 // TestFairness: a hundred callers that came one after the other are served in that order, whoever else asks meanwhile (T19).
 func TestFairness(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond), Breaker: opensAfter(5)}, func(t *testing.T, eng *engine.Engine) {

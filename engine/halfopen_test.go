@@ -40,7 +40,7 @@ func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
 	seed := random(t).Uint64()
 	var cases, wedged, above atomic.Int64
 	inParallel(t, func(t *testing.T, worker, workers int) {
-		const together = 50 // in one bubble
+		const together = 20 // in one bubble
 		for from := worker * together; from < *probesFlag; from += workers * together {
 			for k, kind := range kinds {
 				for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
