@@ -5,7 +5,6 @@ import (
 	"flag"
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,7 +32,7 @@ func TestCancellationsLoseNoToken(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { s.inBubble(t, rng, engine.Dispatch(round%2)) })
 		}
 	})
-	t.Attr("excess", strconv.FormatInt(s.excess.Load(), 10))
+	figure(t, "excess", s.excess.Load())
 	require.Zero(t, s.excess.Load())
 	s.report(t)
 }
@@ -43,9 +42,9 @@ type storm struct{ cancellations, granted, leaked, minted, excess atomic.Int64 }
 
 func (s *storm) report(t *testing.T) {
 	t.Helper()
-	t.Attr("cancellations", strconv.FormatInt(s.cancellations.Load(), 10))
-	t.Attr("granted", strconv.FormatInt(s.granted.Load(), 10))
-	t.Attr("leaked", strconv.FormatInt(s.leaked.Load(), 10))
+	figure(t, "cancellations", s.cancellations.Load())
+	figure(t, "granted", s.granted.Load())
+	figure(t, "leaked", s.leaked.Load())
 	require.Positive(t, s.granted.Load())
 	require.Zero(t, s.leaked.Load(), "tokens that nobody got")
 	require.Zero(t, s.minted.Load(), "tokens that were got twice")

@@ -3,7 +3,6 @@ package engine_test
 import (
 	"flag"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -34,9 +33,9 @@ func TestContentionNeverAdmitsMoreThanTheBound(t *testing.T) {
 		excess = max(excess, b.tokens(over))
 		permille = max(permille, (int64(len(all))*1000+bound-1)/bound)
 	}
-	t.Attr("admitted", strconv.FormatInt(admitted, 10))
-	t.Attr("excess", strconv.FormatInt(excess, 10))
-	t.Attr("permille-of-bound", strconv.FormatInt(permille, 10))
+	figure(t, "admitted", admitted)
+	figure(t, "excess", excess)
+	figure(t, "permille-of-bound", permille)
 	require.Zero(t, excess)
 	require.LessOrEqual(t, permille, int64(1000))
 }

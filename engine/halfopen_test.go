@@ -57,10 +57,10 @@ func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
 			}
 		}
 	})
-	t.Attr("kinds", strconv.Itoa(len(kinds)))
-	t.Attr("cases", strconv.FormatInt(cases.Load(), 10))
-	t.Attr("wedged", strconv.FormatInt(wedged.Load(), 10))
-	t.Attr("probes-above-limit", strconv.FormatInt(above.Load(), 10))
+	figure(t, "kinds", int64(len(kinds)))
+	figure(t, "cases", cases.Load())
+	figure(t, "wedged", wedged.Load())
+	figure(t, "probes-above-limit", above.Load())
 	require.EqualValues(t, 2*len(kinds)**probesFlag, cases.Load())
 	require.Zero(t, wedged.Load())
 	require.Zero(t, above.Load())

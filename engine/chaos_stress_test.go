@@ -1,0 +1,234 @@
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+var callsFlag = flag.Int64("engine.calls", 20_000, "how many calls TestChaos makes")
+
+// weather is a kind of engine to throw calls at, and what must hold in it.
+type weather struct {
+	name    string
+	keys    int
+	bucket  bucket
+	breaker breaker.Policy
+	resets  bool // Reset, and tickets that never come back
+	single  bool // no call succeeds, so that after the first failure there are only probes: at most one call of a key is under way
+	scarce  bool // nothing refills, so that all that a key ever gets is its capacity, which goes by the number of calls
+}
+
+var weathers = []weather{
+	{
+		name: "all at once", keys: 8, resets: true,
+		bucket:  bucket{50, time.Microsecond},
+		breaker: breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond},
+	},
+	{
+		name: "no token comes back", keys: 40, scarce: true,
+		bucket:  bucket{interval: 1000 * time.Hour},
+		breaker: breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond},
+	},
+	{
+		name: "half-open for ever", keys: 12, single: true,
+		bucket:  bucket{1000, time.Microsecond},
+		breaker: breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Microsecond, ProbeTimeout: time.Hour, ForgetAfter: 2 * time.Hour},
+	},
+}
+
+// TestChaos throws everything at few keys at once, in real time: failures, panics, Goexit, cancellations, calls that hang, calls within
+// calls, waits, resets, evictions and spills all the time, and Close while all of it goes on, in every second round. Every call has
+// one outcome; a function runs when its call was let through, and never otherwise; there is no second actor for a key, for then it
+// would have a second bucket and a second probe. (Hazards A1 to A12, B1, B2.) All of it:
+//
+//	go test ./engine -run 'TestChaos$' -engine.calls 5000000
+func TestChaos(t *testing.T) {
+	seed := random(t).Uint64()
+	before := runtime.NumGoroutine()
+	var sum tally
+	round := min(20_000, *callsFlag/12+1)
+	for i := int64(0); i*round < *callsFlag; i++ {
+		w := weathers[i/2%3]
+		if w.scarce {
+			w.bucket.capacity = round/80 + 1 // so that most keys run dry
+		}
+		c := newChaos(t, w, engine.Dispatch(i%2), rand.New(rand.NewPCG(seed, uint64(i))), i/6%2 == 0)
+		c.play(t, round)
+		sum.add(&c.tally)
+	}
+	left := goroutinesAbove(before)
+	figure(t, "calls", sum.begun.Load())
+	figure(t, "lost", sum.lost())
+	figure(t, "doubled", sum.doubled.Load())
+	figure(t, "excess", sum.excess.Load())
+	figure(t, "leaked", sum.leaked.Load())
+	figure(t, "second-actors", sum.second.Load())
+	figure(t, "closes-in-flight", sum.closes.Load())
+	figure(t, "evictions", sum.evictions.Load())
+	figure(t, "goroutines-left", int64(left))
+	t.Logf("%d calls came through, %d succeeded", sum.ran.Load(), sum.fine.Load())
+	require.Zero(t, sum.lost(), "one outcome each")
+	require.Zero(t, sum.doubled.Load(), "one outcome each")
+	require.Zero(t, sum.excess.Load(), "tokens got beyond the capacity")
+	require.Zero(t, sum.leaked.Load(), "tokens that nobody got")
+	require.Zero(t, sum.second.Load(), "calls under way beside the only probe")
+	require.Zero(t, left)
+	require.GreaterOrEqual(t, sum.begun.Load(), *callsFlag)
+	require.Greater(t, sum.ran.Load(), *callsFlag/10)
+	require.Greater(t, sum.evictions.Load(), *callsFlag/100)
+}
+
+// tally is what is counted in chaos.
+type tally struct {
+	begun, ended, ran, fine, doubled, excess, leaked, second, closes, evictions atomic.Int64
+}
+
+func (s *tally) lost() int64 { return s.begun.Load() - s.ended.Load() }
+
+func (s *tally) add(o *tally) {
+	for to, n := range map[*atomic.Int64]*atomic.Int64{
+		&s.begun: &o.begun, &s.ended: &o.ended, &s.ran: &o.ran, &s.fine: &o.fine, &s.doubled: &o.doubled, &s.excess: &o.excess,
+		&s.leaked: &o.leaked, &s.second: &o.second, &s.closes: &o.closes, &s.evictions: &o.evictions,
+	} {
+		to.Add(n.Load())
+	}
+}
+
+// chaos is one engine in one weather.
+type chaos struct {
+	tally
+	weather
+	eng      *engine.Engine
+	rng      *rand.Rand
+	inFlight bool // whether Close comes while calls are made
+	keys     []chaosKey
+}
+
+// chaosKey is what is known of one key from outside.
+type chaosKey struct {
+	name     string
+	handle   engine.Key
+	granted  atomic.Int64 // tokens
+	underWay atomic.Int64 // calls whose function runs
+}
+
+func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlight bool) *chaos {
+	cfg := engine.Config{
+		Breaker: &w.breaker, Limiter: w.bucket.limiter(), Retry: &retry.Policy{MaxAttempts: chaosAttempts, BaseDelay: 10 * time.Microsecond},
+		Classify: chaosOutcome, MaxKeys: w.keys / 2, IdleAfter: 1, Dispatch: d, // 1 ns: what is as new goes with the next sweep, in a millisecond
+	}
+	if w.scarce {
+		cfg.MaxWait = time.Second // far less than it takes for a token to come
+	}
+	eng, err := engine.New(cfg)
+	require.NoError(t, err)
+	c := &chaos{weather: w, eng: eng, rng: rng, inFlight: inFlight, keys: make([]chaosKey, w.keys)}
+	for i := range c.keys {
+		k := &c.keys[i]
+		k.name = fmt.Sprint("tenant-", i)
+		k.handle = eng.Key(k.name)
+		if w.single {
+			require.ErrorIs(t, eng.Run(t.Context(), k.name, func(context.Context) error { return retry.Permanent(errDown) }), errDown)
+		}
+	}
+	return c
+}
+
+// play makes calls from many goroutines and closes the engine, before or after the last of them.
+func (c *chaos) play(t *testing.T, calls int64) {
+	var left atomic.Int64
+	left.Store(calls)
+	late := make(chan struct{}) // closed when nearly all calls have been made
+	var callers sync.WaitGroup
+	for range 32 {
+		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 0))
+		callers.Go(func() {
+			for {
+				switch n := left.Add(-1); {
+				case n < 0:
+					return
+				case n == calls/20:
+					close(late)
+				}
+				c.call(rng)
+			}
+		})
+	}
+	if c.inFlight {
+		<-late
+		c.end(t)
+		c.closes.Add(1)
+	}
+	comeBack(t, &callers, &c.tally)
+	if !c.inFlight {
+		c.checkTokens()
+		c.end(t)
+	}
+	for i := range c.keys {
+		if k := &c.keys[i]; c.scarce {
+			c.excess.Add(max(0, k.granted.Load()-c.bucket.capacity))
+		}
+	}
+}
+
+// end closes the engine.
+func (c *chaos) end(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, c.eng.Close(ctx))
+	stats := c.eng.Stats()
+	require.Zero(t, stats.Restarts)
+	require.Zero(t, stats.Actors)
+	require.LessOrEqual(t, stats.Keys, c.weather.keys/2)
+	c.evictions.Add(int64(stats.Evicted + stats.Spilled)) //nolint:gosec // far from the limit
+}
+
+// checkTokens takes what is left of tokens that do not come back. Together with those granted they are all there were.
+func (c *chaos) checkTokens() {
+	if !c.scarce {
+		return
+	}
+	for i := range c.keys {
+		k := &c.keys[i]
+		for k.handle.Allow() {
+			k.granted.Add(1)
+		}
+		c.leaked.Add(max(0, c.bucket.capacity-k.granted.Load()))
+	}
+}
+
+// comeBack waits for the callers, and fails the test if one of them is still not back after longer than anything it does can take.
+func comeBack(t *testing.T, callers *sync.WaitGroup, s *tally) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { // ends with the last caller
+		defer close(done)
+		callers.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatalf("%d calls never came back", s.lost())
+	}
+}
+
+// goroutinesAbove is how many more goroutines there are than before, once those that are about to end have.
+func goroutinesAbove(before int) int {
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+	return max(0, runtime.NumGoroutine()-before)
+}
