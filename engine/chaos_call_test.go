@@ -61,7 +61,8 @@ type chaosCall struct {
 	value  int64
 	cancel context.CancelFunc
 	depth  int
-	most   int // times that the function may run
+	since  time.Duration // when the function has not run yet, or has ended for the last time
+	most   int           // times that the function may run
 	ran    int
 }
 
@@ -91,6 +92,7 @@ func (c *chaos) call(rng *rand.Rand) {
 func (c *chaosCall) make(ctx context.Context, way int, rng *rand.Rand) {
 	c.begun.Add(1)
 	defer c.ended.Add(1)
+	c.since = time.Since(c.epoch)
 	defer func() {
 		if r := recover(); r != nil && r != any(c) { // a panic is that of its own call
 			panic(r)
@@ -123,7 +125,17 @@ func (c *chaosCall) make(ctx context.Context, way int, rng *rand.Rand) {
 // take counts tokens that were got for no call.
 func (c *chaosCall) take(got bool, n int) {
 	if got {
-		c.key.granted.Add(int64(n))
+		c.got(int64(n))
+	}
+}
+
+// got counts n tokens, which came since it was last told.
+func (c *chaosCall) got(n int64) {
+	c.key.granted.Add(n)
+	if c.quick {
+		c.key.mu.Lock()
+		defer c.key.mu.Unlock()
+		c.key.all = append(c.key.all, admission{int64(c.since), int64(time.Since(c.epoch)), n})
 	}
 }
 
@@ -178,7 +190,8 @@ func (c *chaosCall) runPlain(ctx context.Context) error {
 func (c *chaosCall) run(ctx context.Context) (int64, error) {
 	c.chaos.ran.Add(1)
 	c.ran++
-	c.key.granted.Add(1)
+	c.got(1)
+	defer func() { c.since = time.Since(c.epoch) }()
 	if c.key.underWay.Add(1) > 1 && c.single {
 		c.second.Add(1)
 	}
@@ -211,6 +224,7 @@ func (c *chaosCall) run(ctx context.Context) (int64, error) {
 // nest makes the same call within the call.
 func (c *chaosCall) nest(ctx context.Context) {
 	inner := &chaosCall{chaos: c.chaos, fate: nests, key: c.key, value: c.value + 1, cancel: c.cancel, depth: c.depth + 1, most: chaosAttempts}
+	inner.since = time.Since(c.epoch)
 	c.begun.Add(1)
 	defer c.ended.Add(1)
 	value, err := engine.Do(ctx, c.eng, c.key.name, inner.run)
