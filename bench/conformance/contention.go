@@ -41,7 +41,7 @@ func Contention(c contender.Contender, d time.Duration) (Excess, error) {
 		callers.Go(func() {
 			var yes, all int64
 			for !stop.Load() {
-				for range inARow {
+				for n := 0; n < inARow && !stop.Load(); n++ {
 					if all++; g.Allow(key) {
 						yes++
 					}
