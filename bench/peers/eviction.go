@@ -12,7 +12,8 @@ const (
 	forgetAfter = 5 * time.Millisecond
 )
 
-// eviction drains a key, has twice as many others called as there is room for, and drains it again, ten times.
+// eviction drains a key, then twice as many others as there is room for, later, so that they have more reason to stay, and
+// then the key again, ten times.
 func eviction(s Subject) Finding {
 	if s.Crowded == nil {
 		if !s.Does.Has(contender.Limits) {
@@ -30,10 +31,12 @@ func eviction(s Subject) Finding {
 	begin := time.Now()
 	for range 10 {
 		a.burst(g, cfg.Keys.At(0), begin, 1000)
-		for i := range 2 * roomFor {
-			g.Allow(cfg.Keys.At(i + 1))
-		}
 		time.Sleep(3 * forgetAfter)
+		for i := range 2 * roomFor {
+			for range cfg.Capacity {
+				g.Allow(cfg.Keys.At(i + 1))
+			}
+		}
 	}
 	if err := g.Close(); err != nil {
 		return broken("close: %v", err)

@@ -77,3 +77,14 @@ func TestModules(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdown: a row for each fault, a cell for each subject, what is bad in bold.
+func TestMarkdown(t *testing.T) {
+	faults := []peers.Fault{{Name: "one", Title: "First"}, {Name: "two", Title: "Second"}}
+	subjects := []peers.Subject{{Contender: contender.Contender{Name: "a"}}, {Contender: contender.Contender{Name: "b"}}}
+	markdown := peers.Markdown(faults, subjects, map[string]map[string]peers.Finding{
+		"one": {"a": {Verdict: peers.Clean}, "b": {Verdict: peers.Faulty, Text: "19.0x"}},
+		"two": {"a": {Text: "not applicable: no breaker"}, "b": {Verdict: peers.Hung}},
+	})
+	require.Contains(t, markdown, "| | a | b |\n|---|---|---|\n| First | clean | **19.0x** |\n| Second | – | **hung** |\n\n")
+}
