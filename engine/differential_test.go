@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +28,11 @@ var schedulesFlag = flag.Int("engine.schedules", 1500, "how many random schedule
 //	go test ./engine -run BothDispatches -engine.schedules 1000000 -timeout 30m
 func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
 	seed := random(t).Uint64()
+	var compared, differences atomic.Int64
+	t.Cleanup(func() { // the workers are parallel tests: this comes after them
+		t.Attr("schedules", strconv.FormatInt(compared.Load(), 10))
+		t.Attr("differences", strconv.FormatInt(differences.Load(), 10))
+	})
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
@@ -38,8 +45,10 @@ func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
 					seeds[i] = rng.Uint64()
 				}
 				published, mailbox := sums(t, seeds, engine.Published), sums(t, seeds, engine.Mailbox)
+				compared.Add(int64(len(seeds)))
 				for i := range seeds {
 					if published[i] != mailbox[i] {
+						differences.Add(1)
 						explain(t, seeds[i])
 					}
 				}
