@@ -149,6 +149,19 @@ func TestBehindIsNotExactForSeveralLimits(t *testing.T) {
 	require.Equal(t, []int64{61 * second, 120 * second}, k.words, "the first stood idle while the second was waited for")
 }
 
+func TestBehindNobodyAreTheWords(t *testing.T) {
+	k := newKey(t, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 3)}, 0)
+	tail := make([]int64, 1)
+	for _, word := range []int64{0, 7, limiter.Never} {
+		k.words[0] = word
+		k.limits.Behind(tail, k.words, 0)
+		require.Equal(t, word, tail[0])
+	}
+	k.words[0] = 0
+	k.limits.Behind(tail, k.words, math.MaxInt64/3)
+	require.Equal(t, int64(math.MaxInt64-1), tail[0], "the last multiple of 3 that fits")
+}
+
 func TestSumsThatDoNotFitAreNever(t *testing.T) {
 	const century = 100 * 365 * 24 * time.Hour
 	huge := limiter.TokenBucket{Capacity: 1 << 30, RefillRate: limiter.Per(1, 1<<31)} // burst 2^61

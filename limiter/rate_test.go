@@ -54,6 +54,7 @@ func TestRateStringIsTheRateAsGiven(t *testing.T) {
 		"-3/-2s":   limiter.Per(-3, -2*time.Second),
 		"0/0s":     {},
 		"0.5/s":    limiter.PerSecond(0.5),
+		"2.375/s":  limiter.PerSecond(2.375),
 		"1e+09/s":  limiter.PerSecond(1e9),
 		"0/s":      limiter.PerSecond(0),
 		"NaN/s":    limiter.PerSecond(math.NaN()),
