@@ -46,7 +46,7 @@ var weathers = []weather{
 	},
 	{
 		name: "as new all the time", keys: 6, quick: true,
-		bucket:  bucket{1, 100 * time.Microsecond},
+		bucket:  bucket{1, 200 * time.Microsecond},
 		breaker: breaker.Policy{FailureThreshold: 1 << 30, ForgetAfter: time.Microsecond},
 	},
 	{
@@ -143,8 +143,11 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 		Breaker: &w.breaker, Limiter: w.bucket.limiter(), Retry: &retry.Policy{MaxAttempts: chaosAttempts, BaseDelay: 10 * time.Microsecond},
 		Classify: chaosOutcome, MaxKeys: w.keys / 2, IdleAfter: 1, Dispatch: d, // 1 ns: what is as new goes with the next sweep, in a millisecond
 	}
-	if w.scarce || w.quick {
-		cfg.MaxWait = time.Millisecond // where tokens are scarce, far less than it takes for one to come
+	switch {
+	case w.scarce:
+		cfg.MaxWait = time.Millisecond // far less than it takes for a token to come
+	case w.quick:
+		cfg.MaxWait = engine.NoWait // so that it is known closely when a token was got
 	}
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
