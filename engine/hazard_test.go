@@ -110,7 +110,7 @@ func TestL3TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 
 // B7: the open time has no jitter. Keys recover as far apart as they opened, and with one call each, however many callers wait.
 func TestB7KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
-	const keys, callers, apart = 50, 10, 100 * time.Millisecond
+	const keys, callers, apart = 25, 5, 200 * time.Millisecond
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		for i := range keys {
 			failTimes(t, eng, fmt.Sprint(i), 1)
