@@ -216,8 +216,8 @@ func (g *toy) admit() (generation int, ok bool) {
 	if now.Before(b.until) {
 		return 0, false
 	}
-	leased := map[string]bool{"hang": true, "panic": true, "goexit": true, "neutral": true}
-	if b.probe && g.fault != "herd" && (leased[g.fault] || now.Before(b.lease)) {
+	unleased := map[string]bool{"hang": true, "panic": true, "goexit": true, "neutral": true}
+	if b.probe && g.fault != "herd" && (unleased[g.fault] || now.Before(b.lease)) {
 		return 0, false
 	}
 	b.probe, b.lease = true, now.Add(30*time.Second)
