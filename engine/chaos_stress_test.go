@@ -51,7 +51,7 @@ var weathers = []weather{
 	},
 	{
 		name: "half-open for ever", keys: 12, single: true,
-		bucket:  bucket{1000, time.Microsecond},
+		bucket:  bucket{2, 20 * time.Microsecond}, // so that calls queue
 		breaker: breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Microsecond, ProbeTimeout: time.Hour, ForgetAfter: 2 * time.Hour},
 	},
 }
