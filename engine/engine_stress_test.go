@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,4 +53,27 @@ func TestFairness(t *testing.T) {
 			require.Equal(t, i, <-served)
 		}
 	})
+}
+
+// TestEqualShares: sixteen callers that come back as soon as they have been served get the same (T19).
+func TestEqualShares(t *testing.T) {
+	const callers, rounds = 16, 200
+	var permille int
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond)}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithTimeout(t.Context(), callers*rounds*time.Millisecond)
+		defer cancel()
+		var served [callers]int
+		var wg sync.WaitGroup
+		for i := range served {
+			wg.Go(func() {
+				for eng.Acquire(ctx, "k") == nil {
+					served[i]++
+				}
+			})
+		}
+		wg.Wait()
+		permille = max(permille, 1000*slices.Max(served[:])/max(1, slices.Min(served[:])))
+		require.LessOrEqual(t, permille, 1100, "%v", served)
+	})
+	figure(t, "most-to-least-permille", int64(permille))
 }
