@@ -68,8 +68,8 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 
 // attend waits for the clients, and steps the clock when all that are left wait for that.
 func (h *history) attend(done <-chan struct{}) error {
-	const pause = 20 * time.Microsecond
-	begun := time.Now()
+	const least, most = 20 * time.Microsecond, 5 * time.Millisecond
+	begun, pause := time.Now(), least
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for before := int64(0); ; timer.Reset(pause) {
@@ -79,9 +79,10 @@ func (h *history) attend(done <-chan struct{}) error {
 		case <-timer.C:
 		}
 		if now := h.progress.Load(); now != before || h.asking.Load() < h.running.Load() {
-			before = now
+			before, pause = now, least
 		} else {
 			h.clients[clients].step(4)
+			pause = min(2*pause, most) // whoever is to grant something may not have come to it
 		}
 		if time.Since(begun) > *patienceFlag {
 			return fmt.Errorf("calls do not return:\n%s", h.pending())

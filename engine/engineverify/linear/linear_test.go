@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	historiesFlag = flag.Int("linear.histories", 900, "how many histories to record and check, over all configurations")
+	historiesFlag = flag.Int("linear.histories", 600, "how many histories to record and check, over all configurations")
 	patienceFlag  = flag.Duration("linear.patience", 20*time.Second, "how long in real time a history may take before its calls count as lost")
 	seedFlag      = flag.Uint64("linear.seed", 0, "seed of the first history of each configuration; 0 takes a new one")
 )
@@ -34,6 +34,32 @@ const together = 64
 // tally is what was done.
 type tally struct {
 	histories, operations, overlapping, undecided, illegal atomic.Int64
+	evicted, spilled                                       atomic.Uint64
+	results                                                [wrong + 1]atomic.Int64
+}
+
+// add counts what was seen of a key.
+func (y *tally) add(seen []*operation) {
+	y.overlapping.Add(overlapping(seen))
+	for _, o := range seen {
+		if o.kind == allow || o.kind == pass || o.kind == enter {
+			y.results[o.result].Add(1)
+		}
+	}
+}
+
+// representative requires that everything that may happen to a call has happened.
+func (y *tally) representative(t *testing.T) {
+	for r := refused; r < wrong; r++ {
+		n := y.results[r].Load()
+		t.Logf("%8d calls: %v", n, r)
+		if n == 0 && r != crowded {
+			t.Errorf("no call came to: %v", r)
+		}
+	}
+	if evicted, spilled := y.evicted.Load(), y.spilled.Load(); evicted == 0 || spilled == 0 {
+		t.Errorf("%d keys were evicted and %d spilled: want some of both", evicted, spilled)
+	}
 }
 
 // TestHistoriesAreLinearizable has several clients at once use an engine, and asks whether what each of them saw can be put into one
@@ -50,6 +76,9 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			s.rules.published = d == engine.Published
 			t.Run(fmt.Sprint(s.name, "/", d), func(t *testing.T) { check(t, &s, d, each, &sum) })
 		}
+	}
+	if sum.histories.Load() >= 600 {
+		sum.representative(t)
 	}
 	t.Attr("histories", fmt.Sprint(sum.histories.Load()))
 	t.Attr("operations", fmt.Sprint(sum.operations.Load()))
@@ -93,10 +122,13 @@ func check(t *testing.T, s *setting, d engine.Dispatch, n int, sum *tally) {
 func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 	sum.histories.Add(1)
 	sum.operations.Add(int64(h.calls()))
+	stats := h.engine.Stats()
+	sum.evicted.Add(stats.Evicted)
+	sum.spilled.Add(stats.Spilled)
 	model := h.setting.rules.model()
 	for key := range keys {
 		seen := h.of(key)
-		sum.overlapping.Add(overlapping(seen))
+		sum.add(seen)
 		operations := make([]porcupine.Operation, len(seen))
 		for i, o := range seen {
 			operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
@@ -104,12 +136,39 @@ func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 		switch porcupine.CheckOperationsTimeout(model, operations, enough) {
 		case porcupine.Illegal:
 			sum.illegal.Add(1)
-			t.Errorf("no order explains what was seen of %s:\n%s\n%s", keyNames[key], written(seen), replay(t, seed))
+			t.Errorf("no order explains what was seen of %s:\n%s%s\n%s", keyNames[key], written(seen), furthest(model, operations), replay(t, seed))
 		case porcupine.Unknown:
 			sum.undecided.Add(1)
 			t.Errorf("undecided: %s\n%s\n%s", keyNames[key], written(seen), replay(t, seed))
 		}
 	}
+}
+
+// furthest is the longest order of operations that the model agrees with, and what could not be put behind it.
+func furthest(model porcupine.Model, operations []porcupine.Operation) string {
+	_, info := porcupine.CheckOperationsVerbose(model, operations, enough)
+	var longest []porcupine.Operation
+	for _, order := range info.PartialLinearizationsOperations()[0] {
+		if len(order) > len(longest) {
+			longest = order
+		}
+	}
+	var lines strings.Builder
+	lines.WriteString("the longest order that the model agrees with:\n")
+	left := map[*operation]bool{}
+	for _, o := range operations {
+		left[o.Input.(*operation)] = true
+	}
+	for _, o := range longest {
+		in := o.Input.(*operation)
+		delete(left, in)
+		fmt.Fprintf(&lines, "%v %s\n", in, in.part())
+	}
+	lines.WriteString("and not behind it:\n")
+	for o := range left {
+		fmt.Fprintf(&lines, "%v %s\n", o, o.part())
+	}
+	return lines.String()
 }
 
 // replay is the line that makes the same operations again. What comes between what is for the scheduler to say.

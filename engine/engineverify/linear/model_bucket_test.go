@@ -1,15 +1,28 @@
 package linear_test
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
-// limit is a bucket with a level in ticks: a token weighs as many as it takes to come. The level of a token bucket rises to the
-// brim, that of a leaky one falls to the ground.
+// limit is a bucket with a level. The level of a token bucket rises to the brim, that of a leaky one falls to the ground; interval
+// is how many ticks a token takes.
+//
+// Levels are counted in units of late. A caller that waited is granted as of when its turn came, but at most that much before now; so
+// what comes meanwhile is not lost. The level therefore goes one unit beyond the brim or the ground, which counts for those who waited
+// and for nobody else.
 type limit struct {
 	capacity, interval int
 	leaky              bool
 }
 
-func (l limit) brim() int { return l.capacity * l.interval }
+const (
+	late    = 10 * time.Millisecond
+	perTick = int(tick / late)
+)
+
+func (l limit) cost(n int) int { return n * l.interval * perTick }
+func (l limit) brim() int      { return l.cost(l.capacity) }
 
 // fresh are the levels of a new key.
 func (r *rules) fresh() (levels [2]int) {
@@ -21,44 +34,58 @@ func (r *rules) fresh() (levels [2]int) {
 	return levels
 }
 
-// flow is what d ticks do to the levels.
-func (r *rules) flow(s *state, d int) {
+// flow is what some ticks do to the levels.
+func (r *rules) flow(s *state, ticks int) {
 	for i, l := range r.limits {
 		if l.leaky {
-			s.levels[i] = max(0, s.levels[i]-d)
+			s.levels[i] = max(-1, s.levels[i]-ticks*perTick)
 		} else {
-			s.levels[i] = min(l.brim(), s.levels[i]+d)
+			s.levels[i] = min(l.brim()+1, s.levels[i]+ticks*perTick)
 		}
 	}
 }
 
-// has reports whether every limit has n tokens, for a call that takes its turn, or a place as Allow does.
-func (r *rules) has(levels [2]int, n int, turn bool) bool {
+// within are the levels without what is beyond the brim or the ground.
+func (r *rules) within(levels [2]int) [2]int {
+	for i, l := range r.limits {
+		levels[i] = max(0, min(l.brim(), levels[i]))
+	}
+	return levels
+}
+
+// has reports whether every limit has n tokens, for a call that takes its turn, or a place as Allow does; and slack units more.
+func (r *rules) has(levels [2]int, n int, turn bool, slack int) bool {
 	for i, l := range r.limits {
 		switch {
-		case !l.leaky && levels[i] < n*l.interval,
-			l.leaky && turn && levels[i] > 0,
-			l.leaky && !turn && levels[i]+n*l.interval > l.brim():
+		case !l.leaky && levels[i] < l.cost(n)+slack,
+			l.leaky && turn && levels[i] > -slack,
+			l.leaky && !turn && levels[i]+l.cost(n) > l.brim():
 			return false
 		}
 	}
 	return true
 }
 
-// take takes n tokens.
+// take takes n tokens, for a caller who did not wait.
 func (r *rules) take(levels *[2]int, n int) {
+	*levels = r.within(*levels)
+	r.debit(levels, n)
+}
+
+// debit takes n tokens from what there is.
+func (r *rules) debit(levels *[2]int, n int) {
 	for i, l := range r.limits {
 		if l.leaky {
-			levels[i] += n * l.interval
+			levels[i] += l.cost(n)
 		} else {
-			levels[i] -= n * l.interval
+			levels[i] -= l.cost(n)
 		}
 	}
 }
 
 // allow is a call that takes a place at once or goes.
 func (r *rules) allow(s *state, o *operation) bool {
-	may := s.waiting == 0 && r.has(s.levels, int(o.tokens), false)
+	may := s.waiting == 0 && r.has(s.levels, int(o.tokens), false, 0)
 	if may {
 		r.take(&s.levels, int(o.tokens))
 	}
@@ -67,10 +94,11 @@ func (r *rules) allow(s *state, o *operation) bool {
 
 // shows compares the tokens that Inspect showed with the levels.
 func (r *rules) shows(s *state, available [2]float64) bool {
+	levels := r.within(s.levels)
 	for i, l := range r.limits {
-		want := float64(s.levels[i]) / float64(l.interval)
+		want := float64(levels[i]) / float64(l.cost(1))
 		if l.leaky {
-			want = max(0, float64(l.brim()-s.levels[i])/float64(l.interval)-float64(s.wanted()))
+			want = max(0, float64(l.brim()-levels[i])/float64(l.cost(1))-float64(s.wanted()))
 		}
 		if math.Abs(available[i]-want) > 1e-9 {
 			return false

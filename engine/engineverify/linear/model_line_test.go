@@ -7,22 +7,28 @@ type waiter struct {
 	client int8
 	tokens int8
 	asks   bool  // the breaker
+	since  int16 // the time at which it came
 	gone   int64 // when the caller that leaves has returned; 0: it does not leave
 }
 
-// grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker.
-func (r *rules) grant(s *state, o *operation) bool {
-	r.take(&s.levels, int(o.tokens))
+// grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker. Waited says that its turn came before
+// now, and when it did it waited already.
+func (r *rules) grant(s *state, o *operation, waited bool) bool {
+	if waited {
+		r.debit(&s.levels, int(o.tokens))
+	} else {
+		r.take(&s.levels, int(o.tokens))
+	}
 	return !o.asks || r.breaker == nil || r.admit(s, o.serial)
 }
 
 // pass is a call that does not wait: breaker first, then the limits.
 func (r *rules) pass(s *state, o *operation) bool {
 	barred := o.asks && r.breaker != nil && !r.lets(s)
-	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true)
+	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0)
 	switch o.result {
 	case granted:
-		return may && r.grant(s, o)
+		return may && r.grant(s, o, false)
 	case open:
 		return barred
 	case crowded:
@@ -44,12 +50,12 @@ func (r *rules) enter(s *state, o *operation) bool {
 		if !left && o.result != open {
 			return false
 		}
-	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true):
-		if !left && (o.result != granted || !r.grant(s, o)) {
+	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0):
+		if !left && (o.result != granted || !r.grant(s, o, false)) {
 			return false
 		}
 	case r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
-		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks}
+		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks, since: int16(s.now)}
 		if left {
 			w.gone = o.ret
 		}
@@ -80,7 +86,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 	if at < 0 {
 		return false
 	}
-	head := at == 0 && r.has(s.levels, int(o.tokens), true)
+	head := at == 0 && r.has(s.levels, int(o.tokens), true, 0)
 	barred := o.asks && r.breaker != nil && !r.lets(s)
 	ok := false
 	switch o.result {
@@ -91,10 +97,11 @@ func (r *rules) leave(s *state, o *operation) bool {
 	case open: // it opened while the caller waited, or had no place for another probe when the turn came
 		ok = barred && (head || s.circuit.state == breaker.Open)
 	}
+	waited := int(s.line[at].since) < s.now && r.has(s.levels, int(o.tokens), true, 1)
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
-	return ok && (o.result != granted || r.grant(s, o))
+	return ok && (o.result != granted || r.grant(s, o, waited))
 }
 
 // wanted are the tokens that those who wait ask for.
@@ -113,7 +120,7 @@ func (r *rules) wait(s *state, n int8) (ticks int) {
 		if i < ahead.waiting {
 			w = ahead.line[i].tokens
 		}
-		for !r.has(ahead.levels, int(w), true) {
+		for !r.has(ahead.levels, int(w), true, 0) {
 			r.flow(&ahead, 1)
 			ticks++
 		}
@@ -132,7 +139,7 @@ func (r *rules) doomed(s *state, o *operation) bool {
 // viable reports whether a call may wait. When the head of the queue could have been served, but its turn has not come yet, the
 // engine reckons as if it had.
 func (r *rules) viable(s *state, o *operation) bool {
-	if s.waiting > 0 && r.has(s.levels, int(s.line[0].tokens), true) {
+	if s.waiting > 0 && r.has(s.levels, int(s.line[0].tokens), true, 0) {
 		return true
 	}
 	wait := r.wait(s, o.tokens)
@@ -142,7 +149,7 @@ func (r *rules) viable(s *state, o *operation) bool {
 // room reports whether every leaky bucket has a place for the call, besides those that wait.
 func (r *rules) room(s *state, o *operation) bool {
 	for i, l := range r.limits {
-		if l.leaky && int(o.tokens) > (l.brim()-s.levels[i])/l.interval-s.wanted() {
+		if l.leaky && int(o.tokens) > (l.brim()-max(0, s.levels[i]))/l.cost(1)-s.wanted() {
 			return false
 		}
 	}

@@ -26,7 +26,7 @@ type rules struct {
 type state struct {
 	now, wall int // the time and what the wall clock shows, which may be behind it; in ticks
 	born      bool
-	levels    [2]int // of each limit
+	levels    [2]int // of each limit, in units of late
 	circuit   circuit
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
@@ -37,10 +37,13 @@ type state struct {
 
 // next answers whether o could have been seen in s, and what comes after it. stray says that an outcome of an earlier period counts.
 func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
-	if o.kind != step && !r.caughtUp(&s, o) {
-		return s, false
-	}
 	ok := false
+	if !r.caughtUp(&s, o) {
+		// A caller who leaves may do so before the actor has come to its message.
+		ok = o.kind == enter && o.result == canceled
+		s.settled[o.client] = s.settled[o.client] || ok
+		return s, ok
+	}
 	switch o.kind {
 	case allow:
 		s.born = true
@@ -73,7 +76,10 @@ func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
 // caughtUp reports whether what was sent one way by calls that had returned before o began has taken effect. What is itself sent one
 // way takes its turn behind them; and what is read off an open gate does not depend on outcomes that are on their way.
 func (r *rules) caughtUp(s *state, o *operation) bool {
-	if o.kind == report {
+	switch o.kind {
+	case step, leave: // a call that has entered was caught up
+		return true
+	case report:
 		if t := s.tickets.of(o.serial); t == nil || !r.awaited(o, t) {
 			return true
 		}
@@ -130,7 +136,7 @@ func (r *rules) inspect(s *state, got *shown) bool {
 
 // asNew reports whether the key equals a new one.
 func (r *rules) asNew(s *state) bool {
-	return s.levels == r.fresh() && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
+	return r.within(s.levels) == r.fresh() && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
 }
 
 // model is the specification as porcupine wants it.
@@ -139,6 +145,7 @@ func (r *rules) model() porcupine.Model {
 	if !r.evicts && !r.spills {
 		return porcupine.Model{
 			Init: func() any { return begin },
+			Hash: hash,
 			Step: func(s, in, _ any) (bool, any) {
 				after, ok := r.next(s.(state), in.(*operation), false)
 				return ok, after
@@ -147,6 +154,7 @@ func (r *rules) model() porcupine.Model {
 	}
 	several := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{begin} },
+		Hash: hash,
 		Step: func(s, in, _ any) (after []any) {
 			for _, before := range r.forgettings(s.(state)) {
 				for _, stray := range []bool{false, true} {
@@ -161,7 +169,42 @@ func (r *rules) model() porcupine.Model {
 	return several.ToModel()
 }
 
+// hash tells apart, for most, the states that the same operations lead to.
+func hash(of any) uint64 {
+	s := of.(state)
+	sum := uint64(s.now)
+	add := func(n int) { sum = (sum ^ uint64(n)) * 0x100000001b3 }
+	add(s.levels[0])
+	add(s.levels[1])
+	add(s.circuit.probeAt<<16 ^ s.circuit.last)
+	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
+	for i := range s.tickets {
+		t := &s.tickets[i]
+		if t.serial == 0 {
+			break
+		}
+		bits := int(t.serial)
+		for _, is := range [...]bool{t.current, t.reported, t.sent} {
+			bits <<= 1
+			if is {
+				bits++
+			}
+		}
+		add(bits)
+	}
+	for _, w := range s.line[:s.waiting] {
+		add(int(w.client) + 1)
+	}
+	for i, settled := range s.settled {
+		if settled {
+			add(64 + i)
+		}
+	}
+	add(s.memory.probeAt)
+	return sum
+}
+
 // awaited reports whether a caller that reports an outcome is told when it has been counted.
 func (r *rules) awaited(o *operation, t *ticket) bool {
-	return r.published && o.outcome != engine.Success && !t.probe()
+	return r.published && o.outcome == engine.Failure && !t.probe()
 }

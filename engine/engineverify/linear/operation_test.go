@@ -104,3 +104,8 @@ func (o *operation) String() string {
 	}
 	return fmt.Sprintf("%5d to %5d  client %d  %s", o.call, o.ret, o.client, what)
 }
+
+// part says which of the two steps of a call an operation is, if it is one of two.
+func (o *operation) part() string {
+	return map[kind]string{enter: "(enters)", leave: "(leaves)", report: "(reported)", count: "(counted)"}[o.kind]
+}

@@ -60,9 +60,9 @@ func settings() []setting {
 		{name: "eviction", rules: rules{limits: []limit{bucket}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
 		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
-			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep}},
+			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
 		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
-			mix: append(calls, actAcquire)},
+			mix: append(calls, actAcquire, actReset, actResetAll)},
 	}
 }
 
