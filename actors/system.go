@@ -183,6 +183,13 @@ func (s *System[P, S, M]) Keys() iter.Seq[string] {
 	}
 }
 
+// Still runs f while no cell is born, spilled or forgotten. f must not block.
+func (s *System[P, S, M]) Still(f func()) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	f()
+}
+
 // Stats returns the counters.
 func (s *System[P, S, M]) Stats() Stats {
 	s.lifecycle.Lock()

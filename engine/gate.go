@@ -29,9 +29,9 @@ type gate struct {
 // unsettled is the standing of a breaker that has failures counted, or lets probes through.
 var unsettled = new(Rejection)
 
-// content reports whether the success of a call changes nothing: the breaker is closed with no failure counted, and the cell still
-// stands for its key.
-func (g *gate) content() bool { return g.standing.Load() == nil && g.word.Load() != gone }
+// content reports whether the success of a call changes nothing: the gate is open, so that no turn is about to count a failure, and the
+// breaker is closed with no failure counted.
+func (g *gate) content() bool { return g.word.Load() >= 0 && g.standing.Load() == nil }
 
 // The words of a gate that is not open. Instants are positive.
 const (

@@ -116,6 +116,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 		m.req.Answer(answer{})
 		return next
 	default: // reset
+		k.sketch.pardon(s.key) // in the turn: whatever was written before the key was born this time is past
 		k.limits.Reset(s.words, now)
 		s.circuit.Renew(k.rules)
 		next := k.next(now, g, s)
@@ -200,11 +201,12 @@ func (k *keeper) used(now int64, g *gate, s *state) actors.Next {
 
 // next ends every turn: it serves the line, publishes, and says when the actor has to wake.
 func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
-	next := actors.Next{Wake: s.circuit.LeaseEnds(), Forget: actors.Never}
+	next := actors.Next{Wake: actors.Never, Forget: actors.Never}
 	line := s.line
 	if line != nil {
-		next.Wake = min(next.Wake, k.serve(now, s))
+		next.Wake = k.serve(now, s)
 	}
+	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: who was let through may be a probe
 	next.Clean = k.publish(g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))

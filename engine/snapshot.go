@@ -33,9 +33,11 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 // when it comes, whatever it had done before it was forgotten.
 func (e *Engine) Reset(key string) {
 	for {
-		// First what is remembered of the key: should it be spilled between the two, it begins anew.
+		if err := e.toKnown(key, reset, nil); !errors.Is(err, errUnknown) {
+			return // the turn has seen to what is remembered of the key, too
+		}
 		e.keeper.sketch.pardon(key)
-		if err := e.toKnown(key, reset, nil); !errors.Is(err, errUnknown) || e.keeper.sketch.asNew(key) {
+		if _, known := e.system.Find(key); !known && e.keeper.sketch.asNew(key) {
 			return
 		}
 	}
@@ -43,8 +45,11 @@ func (e *Engine) Reset(key string) {
 
 // ResetAll is [Engine.Reset] for every key, known or forgotten.
 func (e *Engine) ResetAll() {
-	keys := slices.Collect(e.Keys()) // one that is spilled from here on is among them, or forgotten by clear
-	e.keeper.sketch.clear()
+	var keys []string
+	e.system.Still(func() { // a key is among those known, or remembered by the sketch, and cannot change from one to the other meanwhile
+		keys = slices.Collect(e.Keys())
+		e.keeper.sketch.clear()
+	})
 	for _, key := range keys {
 		e.Reset(key)
 	}

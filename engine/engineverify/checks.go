@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// checks are the rows of the table, with the volumes and bars that docs/reliability.md speaks of.
+func checks() []check {
+	list := append(histories(), inEngine()...)
+	list = append(list, properties()...)
+	list = append(list, fuzzing()...)
+	return append(list, check{
+		name: "peers", dir: "bench", args: test("./peers", "TestPeers", "-peers.duration=1s", "-peers.out="+peersTable()),
+		want: []bar{atLeast(1, "checks"), atMost(0, "faults-of-ours")},
+	})
+}
+
+func histories() []check {
+	const (
+		dir  = "engine/engineverify"
+		name = "TestHistoriesAreLinearizable"
+	)
+	return []check{
+		{
+			name: "linearizability", dir: dir, args: test("./linear", name, "-linear.histories=100000"),
+			want: []bar{atLeast(100_000, "histories"), atLeast(6_000_000, "operations"), atMost(0, "illegal"), atMost(0, "undecided")},
+		},
+		{
+			name: "linearizability, -race", dir: dir, args: test("./linear", name, "-race", "-linear.histories=50000"),
+			want: []bar{atLeast(50_000, "histories"), atMost(0, "illegal"), atMost(0, "undecided")},
+		},
+		{
+			name: "planted faults", dir: dir, args: test("./linear", "TestPlantedFaultsAreFlagged"),
+			want: []bar{atLeast(5, "faults"), atLeast(5, "flagged")},
+		},
+	}
+}
+
+func inEngine() []check {
+	const pkg = "./engine"
+	return []check{
+		{
+			name: "simulation", args: test(pkg, "TestSimulation", "-engine.simulations=10000"),
+			want: []bar{atLeast(10_000, "seeds"), atLeast(1e9, "events"), atLeast(80, "simulated-years"), atMost(0, "violations")},
+		},
+		{
+			name: "years in bubbles", args: test(pkg, "TestYearsOfOutages", "-engine.days=1827"),
+			want: []bar{atLeast(5, "simulated-years"), atMost(0, "lost"), atMost(0, "doubled"), atMost(0, "excess"), atMost(0, "leaked"), atMost(0, "wedged")},
+		},
+		{
+			name: "half-open", args: test(pkg, "TestNothingKeepsABreakerHalfOpen", "-engine.probes=10000"),
+			want: []bar{atLeast(8, "kinds"), atLeast(160_000, "cases"), atMost(0, "wedged"), atMost(0, "probes-above-limit")},
+		},
+		{
+			name: "chaos", args: test(pkg, "TestChaos", "-engine.calls=5000000"),
+			want: []bar{
+				atLeast(5_000_000, "calls"), atMost(0, "lost"), atMost(0, "doubled"), atMost(0, "excess"), atMost(0, "leaked"),
+				atMost(0, "second-actors"), atMost(0, "wedged"), atLeast(100, "closes-in-flight"), atMost(0, "goroutines-left"),
+			},
+		},
+		{
+			name: "cancellations, bubble", args: test(pkg, "TestCancellationsLoseNoToken", "-engine.cancellations=1000000"),
+			want: []bar{atLeast(1_000_000, "cancellations"), atMost(0, "leaked"), atMost(0, "excess")},
+		},
+		{
+			name: "cancellations, real time", args: test(pkg, "TestAStormOfCancellationsLosesNoToken", "-engine.cancellations=1000000"),
+			want: []bar{atLeast(1_000_000, "cancellations"), atMost(0, "leaked")},
+		},
+		{
+			name: "contention", args: test(pkg, "TestContentionNeverAdmitsMoreThanTheBound", "-engine.contention=5s"),
+			want: []bar{atMost(0, "excess"), atMost(1000, "permille-of-bound")},
+		},
+		{
+			name: "both dispatches", args: test(pkg, "TestBothDispatchesGiveTheSameAnswers", "-engine.schedules=50000"),
+			want: []bar{atLeast(50_000, "schedules"), atMost(0, "differences")},
+		},
+	}
+}
+
+// properties are tests of random cases, as many for each.
+func properties() (list []check) {
+	for _, p := range []struct {
+		pkg   string
+		tests []string
+	}{
+		{"limiter", []string{"TestBucketEqualsTheOracle", "TestForgettingABucketThatIsFullIsUnobservable"}},
+		{"breaker", []string{
+			"TestCircuitEqualsTheNaiveModel", "TestLazyEqualsEager", "TestForgettingACleanCircuitIsUnobservable", "TestAReopenedCircuitIsAtLeastAsStrict",
+		}},
+		{"retry", []string{"TestR6DelayBoundsHoldForRandomPolicies"}},
+		{"engine", []string{
+			"TestForgettingAKeyThatMayRetireIsUnobservable", "TestNothingIsGainedByASpill", "TestATableIsTheLeastOfTheLatest",
+			"TestTheSketchDominatesWhateverIsDone",
+		}},
+	} {
+		const each = 200_000
+		list = append(list, check{
+			name: "properties of " + p.pkg, args: test("./"+p.pkg, "("+strings.Join(p.tests, "|")+")", fmt.Sprintf("-%s.cases=%d", p.pkg, each)),
+			want: []bar{atLeast(float64(each*len(p.tests)), "cases")},
+		})
+	}
+	return list
+}
+
+func fuzzing() (list []check) {
+	for _, f := range []struct{ pkg, target string }{
+		{"limiter", "FuzzBucket"}, {"breaker", "FuzzCircuit"}, {"retry", "FuzzSchedule"}, {"engine", "FuzzConfig"}, {"engine", "FuzzMessages"},
+	} {
+		list = append(list, check{
+			name: "fuzz " + f.target, args: []string{"./" + f.pkg, "-run", "^$", "-fuzz", "^" + f.target + "$", "-fuzztime=1500000x", "-timeout=30m"},
+			want: []bar{atLeast(1_500_000, "executions")},
+		})
+	}
+	return list
+}
+
+// soakFor is the soak.
+func soakFor(d time.Duration) check {
+	return check{
+		name: "soak", args: test("./engine", "TestSoak", "-v", "-engine.soak="+d.String()),
+		want: []bar{atLeast(d.Minutes(), "minutes"), atMost(10, "heap-permille-per-minute"), atMost(0, "goroutines-left")},
+	}
+}
+
+// test are the arguments of go test for one test of pkg.
+func test(pkg, name string, flags ...string) []string {
+	return append([]string{pkg, "-run", "^" + name + "$", "-count=1", "-timeout=30m"}, flags...)
+}
+
+// folder is where the package of c lies in its module.
+func (c check) folder() string { return strings.TrimPrefix(c.args[0], "./") }
+
+// tests are the names of the tests or of the fuzz target of c.
+func (c check) tests() []string {
+	for i, arg := range c.args {
+		if arg == "-fuzz" || arg == "-run" && c.args[i+1] != "^$" {
+			return strings.Split(strings.Trim(c.args[i+1], "^($)"), "|")
+		}
+	}
+	return nil
+}
+
+// peersTable is where the check of the peers leaves its table.
+func peersTable() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("engineverify-peers-%d.md", os.Getpid()))
+}

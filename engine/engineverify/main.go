@@ -1,0 +1,110 @@
+// Command engineverify runs every check that the engine is held to, in figures: histories that are checked for linearizability, fuzz
+// targets, properties, simulated years, chaos. Each is a test of this repository with a flag for its volume; this command runs them with
+// the volumes that docs/reliability.md reports, one after another, compares what they report with what is asked of them, and prints one
+// table.
+//
+//	go run ./engine/engineverify             all but the soak, in about twelve minutes on two cores
+//	go run ./engine/engineverify -soak 10m   the soak alone
+//	go run ./engine/engineverify -only fuzz  the checks with "fuzz" in their name
+//	go run ./engine/engineverify -docs .     and write the table into docs/reliability.md
+//
+// It ends with 1 if a check failed or did not reach what is asked of it. Run it from the root of the repository.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "engineverify:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	fs := flag.NewFlagSet("engineverify", flag.ContinueOnError)
+	soak := fs.Duration("soak", 0, "run the soak alone, for so long")
+	only := fs.String("only", "", "run only the checks whose name contains `text`")
+	docs := fs.String("docs", "", "write the table into docs/reliability.md of the repository in this `folder`")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	list, section := checks(), "checks"
+	if *soak > 0 {
+		list, section = []check{soakFor(*soak)}, "soak"
+	}
+	if list = named(list, *only); len(list) == 0 {
+		return fmt.Errorf("-only %q: no check has that in its name", *only)
+	}
+	if *docs != "" && *only != "" {
+		return fmt.Errorf("-docs wants every check, and -only %q leaves some out", *only)
+	}
+
+	begin := time.Now()
+	var results []result
+	for i, c := range list {
+		fmt.Fprintf(out, "[%*d/%d] %s\n", len(fmt.Sprint(len(list))), i+1, len(list), c.name)
+		r := c.run(ctx, out)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		fmt.Fprintf(out, "        %s\n", r)
+		results = append(results, r)
+	}
+	t := table{results, circumstances(ctx), time.Since(begin)}
+	fmt.Fprintf(out, "\n%s", t.text())
+	peers, _ := os.ReadFile(peersTable()) // there if that check has run
+	_ = os.Remove(peersTable())
+	if *docs != "" {
+		path := filepath.Join(*docs, "docs", "reliability.md")
+		if err := writeSection(path, section, t.markdown()); err != nil {
+			return err
+		}
+		if len(peers) > 0 {
+			if err := writeSection(path, "peers", string(peers)); err != nil {
+				return err
+			}
+		}
+	}
+	if failed := t.failed(); len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// named are the checks whose name contains text.
+func named(list []check, text string) (chosen []check) {
+	for _, c := range list {
+		if strings.Contains(c.name, text) {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+// circumstances are when, of what, and on what the figures were taken.
+func circumstances(ctx context.Context) string {
+	commit := "an unknown commit"
+	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		commit = "commit " + strings.TrimSpace(string(out))
+		if out, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output(); err == nil && len(out) > 0 {
+			commit += " and changes"
+		}
+	}
+	return fmt.Sprintf("%s, %s, %s on %s/%s, %d cores", time.Now().Format(time.DateOnly), commit,
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+}
