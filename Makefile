@@ -4,6 +4,7 @@ GO        ?= go
 FUZZTIME  ?= 30s
 BENCH     ?= .
 BENCHTIME ?= 1s
+SOAK      ?= 10m
 
 # Tools are pinned here and run with `go run`, so that go.mod holds only what the library and its tests need.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -18,7 +19,7 @@ COVERAGE = limiter=98 breaker=98 retry=98 main=90
 COVERED  = actors breaker clock clock/clocktest engine limiter mailbox retry
 
 .NOTPARALLEL:
-.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz bench report vuln help
+.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz verify soak bench report vuln help
 
 all: build vet test ## Build, vet and test, in seconds (the default)
 
@@ -122,6 +123,12 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after another
 		at=$$((at + 1)); echo "[$$at/$$count] $${target#*:} in $${target%:*} for $(FUZZTIME)"; \
 		$(GO) test -run='^$$' -fuzz="^$${target#*:}\$$" -fuzzminimizetime=5x -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
 	done
+
+verify: ## Run every check with the volumes of docs/reliability.md, and write its table
+	$(GO) run ./engine/engineverify -docs .
+
+soak: ## Run mixed load at full speed for SOAK, and write down what came of it
+	$(GO) run ./engine/engineverify -soak $(SOAK) -docs .
 
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...
