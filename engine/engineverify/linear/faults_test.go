@@ -33,28 +33,28 @@ var faults = []fault{
 		file:     "engine/gate.go",
 		is:       "\t\t\tif reading = e.system.Now(); at > reading {\n\t\t\t\treturn limited, 0, at\n\t\t\t}\n",
 		wants:    "\t\t\treturn limited, 0, at\n",
-		settings: "(bucket|leaky)/published", sign: illegal, histories: 20_000,
+		settings: "(bucket|leaky)/published", sign: illegal, histories: 2_000,
 	},
 	{
 		name:     "a sketch that forgets",
 		file:     "engine/sketch.go",
 		is:       "m := memory{words[:len(s.full)], probeAt}",
 		wants:    "m := memory{make([]int64, len(s.full)), 0}",
-		settings: "spill.*", sign: illegal, histories: 500,
+		settings: "spill.*", sign: illegal, histories: 2_000,
 	},
 	{
 		name:     "a registry without a handshake",
 		file:     "actors/supervisor.go",
 		is:       "\tif !a.box.CloseIfEmpty() {\n\t\treturn false\n\t}\n",
 		wants:    "",
-		settings: "(bucket|eviction)", sign: lost, histories: 5_000,
+		settings: "(bucket|eviction)", sign: lost, histories: 2_000,
 	},
 	{
 		name:     "a debit that is lost",
 		file:     "engine/gate.go",
 		is:       "if g.word.CompareAndSwap(word, limit.After(word, reading, n)) {\n",
 		wants:    "if g.word.Store(limit.After(word, reading, n)); true {\n",
-		settings: "(bucket|leaky)/published", sign: illegal, histories: 20_000,
+		settings: "(bucket|leaky)/published", sign: illegal, histories: 2_000,
 	},
 	{
 		name: "a late refund",
@@ -71,7 +71,7 @@ var faults = []fault{
 		file:     "engine/gate.go",
 		is:       "\treturn word <= unused && g.word.CompareAndSwap(word, gone)\n",
 		wants:    "\tg.word.Store(gone)\n\treturn true\n",
-		settings: "eviction", sign: illegal, histories: 500,
+		settings: "eviction", sign: illegal, histories: 2_000,
 	},
 }
 

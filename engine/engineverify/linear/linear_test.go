@@ -77,7 +77,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			t.Run(fmt.Sprint(s.name, "/", d), func(t *testing.T) { check(t, &s, d, each, &sum) })
 		}
 	}
-	if sum.histories.Load() >= 600 {
+	if sum.histories.Load() >= int64(max(600, 2*len(all)*each)) {
 		sum.representative(t)
 	}
 	t.Attr("histories", fmt.Sprint(sum.histories.Load()))

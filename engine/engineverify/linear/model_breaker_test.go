@@ -25,7 +25,6 @@ type circuit struct {
 type ticket struct {
 	serial   int8 // of the history, from 1; 0: none
 	current  bool // of the breaker's present period: else its outcome does not count
-	reported bool
 	sent     bool // reported, and not counted yet
 	outcome  engine.Outcome
 	lease    int16 // the time at which a probe's place is taken back; 0: no probe
@@ -141,32 +140,34 @@ func (r *rules) admit(s *state, serial int8) bool {
 	return free != nil
 }
 
-// report is the end of a call. Its outcome is counted now if the caller waits for that, and else on its way.
+// report is the end of a call. Its outcome is counted now if the caller waits for that, or if it counts for nothing, and else on its
+// way.
 func (r *rules) report(s *state, o *operation, stray bool) bool {
 	t := s.tickets.of(o.serial)
-	if t == nil || t.reported {
+	if t == nil || t.sent {
 		return false
 	}
-	t.reported, t.outcome, t.returned = true, o.outcome, int32(o.ret)
-	if r.awaited(o, t) {
-		r.judge(s, *t, stray)
-	} else {
-		t.sent = true
+	t.outcome = o.outcome
+	if !r.awaited(o, t) && (t.current || r.evicts) && (o.outcome != engine.Ignore || t.probe()) {
+		t.sent, t.returned = true, int32(o.ret)
+		return true
 	}
+	counted := *t
+	s.tickets.drop(o.serial)
+	s.must = o.second()
+	r.judge(s, counted, stray)
 	return true
 }
 
 // count counts an outcome that was on its way. The ticket is then done with.
 func (r *rules) count(s *state, o *operation, stray bool) bool {
 	t := s.tickets.of(o.serial)
-	if t == nil || !t.reported {
+	if t == nil || !t.sent {
 		return false
 	}
 	counted := *t
 	s.tickets.drop(o.serial)
-	if counted.sent {
-		r.judge(s, counted, stray)
-	}
+	r.judge(s, counted, stray)
 	return true
 }
 

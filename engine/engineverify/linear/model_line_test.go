@@ -67,16 +67,12 @@ func (r *rules) enter(s *state, o *operation) bool {
 			return false
 		}
 	}
-	s.settled[o.client] = true
+	s.must = o.second()
 	return true
 }
 
-// leave is the end of a call that has entered.
+// leave is the end of a call that waits.
 func (r *rules) leave(s *state, o *operation) bool {
-	if s.settled[o.client] {
-		s.settled[o.client] = false
-		return true
-	}
 	at := -1
 	for i, w := range s.line[:s.waiting] {
 		if w.client == o.client {

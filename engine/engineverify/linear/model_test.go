@@ -31,18 +31,39 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
-	settled   [clients]bool // by client: the call has entered and what it comes to is decided
+	must      second // what comes next
 	memory    memory
+}
+
+// second is the second step of an operation that has two. When the first has decided all, the second changes nothing, and one place
+// for it is as good as another: then it has to come at once, which spares the search the others. The zero second is none.
+type second struct {
+	kind kind
+	of   int8 // the client that leaves, or the ticket that is counted
+}
+
+// second is what o is, or would be followed by.
+func (o *operation) second() second {
+	switch o.kind {
+	case enter, leave:
+		return second{leave, o.client}
+	default:
+		return second{count, o.serial}
+	}
 }
 
 // next answers whether o could have been seen in s, and what comes after it. stray says that an outcome of an earlier period counts.
 func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
+	if s.must != (second{}) {
+		ok := (o.kind == leave || o.kind == count) && o.second() == s.must
+		s.must = second{}
+		return s, ok
+	}
 	ok := false
 	if !r.caughtUp(&s, o) {
 		// A caller who leaves may do so before the actor has come to its message.
-		ok = o.kind == enter && o.result == canceled
-		s.settled[o.client] = s.settled[o.client] || ok
-		return s, ok
+		s.must = o.second()
+		return s, o.kind == enter && o.result == canceled
 	}
 	switch o.kind {
 	case allow:
@@ -184,7 +205,7 @@ func hash(of any) uint64 {
 			break
 		}
 		bits := int(t.serial)
-		for _, is := range [...]bool{t.current, t.reported, t.sent} {
+		for _, is := range [...]bool{t.current, t.sent} {
 			bits <<= 1
 			if is {
 				bits++
@@ -195,11 +216,7 @@ func hash(of any) uint64 {
 	for _, w := range s.line[:s.waiting] {
 		add(int(w.client) + 1)
 	}
-	for i, settled := range s.settled {
-		if settled {
-			add(64 + i)
-		}
-	}
+	add(int(s.must.kind)<<8 ^ int(s.must.of))
 	add(s.memory.probeAt)
 	return sum
 }
