@@ -16,7 +16,7 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-var cancellationsFlag = flag.Int64("engine.cancellations", 12_000, "how many callers leave the queue in TestCancellationsLoseNoToken, and again in TestAStormOfCancellationsLosesNoToken")
+var cancellationsFlag = flag.Int64("engine.cancellations", 12_000/slowdown, "how many callers leave the queue in TestCancellationsLoseNoToken, and again in TestAStormOfCancellationsLosesNoToken")
 
 // TestCancellationsLoseNoToken has callers queue and most of them leave, many at the very instant of their grant: callers come, give up
 // and are served at the same whole milliseconds. Then the bucket is short of exactly the tokens that were granted. (Hazards A6, L14.)

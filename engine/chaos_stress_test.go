@@ -19,7 +19,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-var callsFlag = flag.Int64("engine.calls", 20_000, "how many calls TestChaos makes")
+var callsFlag = flag.Int64("engine.calls", 20_000/slowdown, "how many calls TestChaos makes")
 
 // weather is a kind of engine to throw calls at, and what must hold in it.
 type weather struct {

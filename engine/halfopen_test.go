@@ -21,7 +21,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-var probesFlag = flag.Int("engine.probes", 60, "how many half-open breakers TestNothingKeepsABreakerHalfOpen makes, for each kind of probe and each dispatch")
+var probesFlag = flag.Int("engine.probes", 60/slowdown, "how many half-open breakers TestNothingKeepsABreakerHalfOpen makes, for each kind of probe and each dispatch")
 
 // kind is what becomes of the probes of a half-open breaker.
 type kind string

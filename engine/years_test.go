@@ -19,7 +19,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-var daysFlag = flag.Int("engine.days", 6, "how many simulated days TestYearsOfOutages lives through; 1,827 are five years")
+var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated days TestYearsOfOutages lives through; 1,827 are five years")
 
 // TestYearsOfOutages has callers use fifty keys for days on end, a few busy minutes several times a day, while their upstreams go down
 // and come back, flap, slow down and hang: with retries, waits, deadlines, cancellations, resets, and fewer places than keys, so that
@@ -29,7 +29,7 @@ var daysFlag = flag.Int("engine.days", 6, "how many simulated days TestYearsOfOu
 //	go test ./engine -run YearsOfOutages -engine.days 1830 -timeout 30m
 func TestYearsOfOutages(t *testing.T) {
 	seed := random(t).Uint64()
-	const together = 2 // days in one bubble
+	const together = 1 // days in one bubble
 	var bubbles, days atomic.Int64
 	var sum years
 	inParallel(t, func(t *testing.T, _, _ int) {
@@ -40,7 +40,7 @@ func TestYearsOfOutages(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				w := newWorld(t, &sum, rand.New(rand.NewPCG(seed, uint64(n))), engine.Dispatch(n%2))
+				w := newWorld(t, &sum, rand.New(rand.NewPCG(seed, uint64(n))), int(n))
 				w.live(t, together)
 				days.Add(int64(time.Since(begin) / (24 * time.Hour)))
 			})
@@ -101,7 +101,7 @@ type worldKey struct {
 	refused bool // by its breaker, since it last came through
 }
 
-func newWorld(t *testing.T, sum *years, rng *rand.Rand, d engine.Dispatch) *world {
+func newWorld(t *testing.T, sum *years, rng *rand.Rand, n int) *world {
 	w := &world{years: sum, rng: rng, epoch: time.Now()}
 	w.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
 	w.rules = breaker.Policy{
@@ -109,9 +109,9 @@ func newWorld(t *testing.T, sum *years, rng *rand.Rand, d engine.Dispatch) *worl
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3), ProbeTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
 	}
 	cfg := engine.Config{
-		Limiter: w.bucket.limiter(), Breaker: &w.rules, Dispatch: d,
+		Limiter: w.bucket.limiter(), Breaker: &w.rules, Dispatch: engine.Dispatch(n % 2),
 		Retry:     &retry.Policy{MaxAttempts: worldAttempts, BaseDelay: 200 * time.Millisecond, Seed: rng.Uint64() | 1},
-		MaxKeys:   []int{12, 30, 100}[rng.IntN(3)],
+		MaxKeys:   []int{12, 30, 100}[(n-1)%3],
 		IdleAfter: []time.Duration{time.Minute, 10 * time.Minute}[rng.IntN(2)],
 	}
 	if rng.IntN(4) == 0 {
