@@ -119,7 +119,12 @@ func (s *soak) one(rng *rand.Rand) {
 	}
 	cancel()
 	s.calls.Add(1)
-	ns := uint64(max(8, time.Since(begin))) //nolint:gosec // positive
+	s.note(time.Since(begin))
+}
+
+// note counts a latency.
+func (s *soak) note(took time.Duration) {
+	ns := uint64(max(8, took)) //nolint:gosec // positive
 	power := bits.Len64(ns) - 1
 	s.took[power*8+int(ns>>(power-3)&7)].Add(1)
 }
@@ -192,4 +197,35 @@ func median(samples []soakSample) time.Duration {
 	}
 	slices.Sort(all)
 	return all[len(all)/2]
+}
+
+// TestTrends has the judges of the soak see a heap that grows by 2 % a minute, one that does not, and the latency that one call in a
+// hundred has.
+func TestTrends(t *testing.T) {
+	rng := random(t)
+	grows := func(permille float64) (all []soakSample) {
+		for i := range 100 {
+			minutes := float64(i) / 10
+			noise := 1 + 0.05*(2*rng.Float64()-1)
+			all = append(all, soakSample{minutes: minutes, heap: uint64(8e6 * (1 + permille/1000*(minutes-4.95)) * noise), p99: time.Duration(i)})
+		}
+		return all
+	}
+	require.InDelta(t, 20, slope(grows(20)), 5)
+	require.InDelta(t, 0, slope(grows(0)), 5)
+	require.Equal(t, 50*time.Nanosecond, median(grows(0)))
+
+	var s soak
+	for i := range 1000 {
+		took := time.Millisecond
+		if i < 11 {
+			took = time.Second
+		}
+		s.note(took)
+	}
+	require.InEpsilon(t, time.Second, s.p99(), 0.13)
+	for range 1000 {
+		s.note(time.Millisecond)
+	}
+	require.InEpsilon(t, time.Millisecond, s.p99(), 0.13, "of those since it was last asked")
 }
