@@ -55,6 +55,32 @@ func TestFairness(t *testing.T) {
 	})
 }
 
+// TestNobodyOvertakes: callers that need many tokens are not passed by those that need few, nor by those that come while there are
+// enough for them (hazard L16).
+func TestNobodyOvertakes(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: bucket{5, time.Millisecond}.limiter()}, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.AllowN("k", 5))
+		const callers = 100
+		served := make(chan int, callers)
+		for i := range callers {
+			go func() {
+				if eng.AcquireN(t.Context(), "k", 5-i%5) == nil {
+					served <- i
+				}
+			}()
+			synctest.Wait()
+		}
+		for inspect(t, eng, "k").Waiting > 0 {
+			require.False(t, eng.Allow("k"))
+			time.Sleep(300 * time.Microsecond)
+			synctest.Wait()
+		}
+		for i := range callers {
+			require.Equal(t, i, <-served)
+		}
+	})
+}
+
 // TestEqualShares: sixteen callers that come back as soon as they have been served get the same (T19).
 func TestEqualShares(t *testing.T) {
 	const callers, rounds = 16, 200
