@@ -9,6 +9,7 @@ SOAK      ?= 10m
 # Tools are pinned here and run with `go run`, so that go.mod holds only what the library and its tests need.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GREMLINS      = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 # Folders with a go.mod of their own: `./...` does not reach them, so they are tested by name.
 NESTED = bench engine/engineverify
@@ -18,8 +19,12 @@ COVERAGE = limiter=98 breaker=98 retry=98 main=90
 # Packages that the coverage profile must contain, so that a gate cannot pass because something was left out.
 COVERED  = actors breaker clock clock/clocktest engine limiter mailbox retry
 
+# Packages whose tests have to kill mutants, and how many of them in per cent. docs/mutation.md tells of those that live.
+MUTATED  = limiter breaker retry
+MUTATION = 95
+
 .NOTPARALLEL:
-.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz verify soak bench report vuln help
+.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz mutation verify soak bench report vuln help
 
 all: build vet test ## Build, vet and test, in seconds (the default)
 
@@ -129,6 +134,50 @@ verify: ## Run every check with the volumes of docs/reliability.md, and write it
 
 soak: ## Run mixed load at full speed for SOAK, and write down what came of it
 	$(GO) run ./engine/engineverify -soak $(SOAK) -docs .
+
+# Is called for go by gremlins, which tries the mutants that a coverage profile covers. The conditions of a switch's cases are in no block of
+# a profile, so all of every file is said to be covered: a mutant that no test reaches then lives. And a mutant that does not compile, which
+# go test does not tell from a failure, is told by the 2 that gremlins expects. The time that the first run takes is what mutants are given
+# a multiple of, so it must not be a remembered one.
+define MUTANT_GO
+#!/bin/sh
+for package; do :; done
+case " $$* " in
+*" -coverprofile "*)
+	"$$REAL_GO" "$$@" -count=1 || exit
+	while [ "$$1" != -coverprofile ]; do shift; done
+	awk -F: 'NR == 1 { print; next } !seen[$$1]++ { print $$1 ":1.1,99999.1 1 1" }' "$$2" >"$$2.all" && mv "$$2.all" "$$2" ;;
+*" test "*)
+	"$$REAL_GO" build "$$package" 2>/dev/null || exit 2
+	exec "$$REAL_GO" "$$@" ;;
+*)
+	exec "$$REAL_GO" "$$@" ;;
+esac
+endef
+export MUTANT_GO
+
+# Reads what gremlins printed. A mutant that makes the tests hang has been noticed too, but does not count as killed.
+define MUTATION_GATE
+/^ *(KILLED|LIVED|TIMED OUT|NOT COVERED|NOT VIABLE) / { n[$$1 == "KILLED" || $$1 == "LIVED" ? $$1 : $$1 " " $$2]++ }
+/^ *(LIVED|TIMED OUT|NOT COVERED) / { print }
+END {
+	all = n["KILLED"] + n["LIVED"] + n["TIMED OUT"] + n["NOT COVERED"]
+	percent = all ? 100 * n["KILLED"] / all : 0
+	printf "%s: %d killed, %d lived, %d not covered, %d timed out; %.1f %% killed%s (%d more do not compile)\n", pkg, n["KILLED"], n["LIVED"], \
+		n["NOT COVERED"], n["TIMED OUT"], percent, percent < least ? ", FAIL: at least " least " %" : "", n["NOT VIABLE"]
+	exit percent < least
+}
+endef
+export MUTATION_GATE
+
+mutation: ## Test the tests of MUTATED with mutants and hold them to MUTATION, in some minutes
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && REAL_GO=$$(command -v $(GO)) && export REAL_GO GOWORK=off && \
+	GOBIN="$$tmp" "$$REAL_GO" install $(GREMLINS) && printf '%s\n' "$$MUTANT_GO" >"$$tmp/go" && chmod +x "$$tmp/go" || exit 1; \
+	bad=0; for pkg in $(MUTATED); do \
+		PATH="$$tmp:$$PATH" "$$tmp/gremlins" unleash --workers 2 --timeout-coefficient 20 --invert-assignments --invert-bwassign \
+			--invert-logical --invert-loopctrl --remove-self-assignments ./$$pkg >"$$tmp/log" 2>&1 || { cat "$$tmp/log"; bad=1; }; \
+		awk -v pkg=$$pkg -v least=$(MUTATION) "$$MUTATION_GATE" "$$tmp/log" || bad=1; \
+	done; exit $$bad
 
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...

@@ -55,6 +55,7 @@ func TestBackoffGrowsFromBaseToMax(t *testing.T) {
 		"cap above the default base": {retry.Policy{MaxDelay: 150 * ms}, []time.Duration{100 * ms, 150 * ms}},
 		"constant":                   {retry.Policy{MaxAttempts: 4, BaseDelay: ms, Backoff: 1}, []time.Duration{ms, ms, ms}},
 		"one and a half":             {retry.Policy{MaxAttempts: 5, BaseDelay: 8, Backoff: 1.5}, []time.Duration{8, 12, 18, 27}},
+		"up to the longest of all":   {retry.Policy{BaseDelay: 1 << 62, MaxDelay: math.MaxInt64}, []time.Duration{1 << 62, math.MaxInt64}},
 		"one attempt never waits":    {retry.Policy{MaxAttempts: 1}, nil},
 		"two attempts wait once":     {retry.Policy{MaxAttempts: 2}, []time.Duration{100 * ms}},
 	} {
