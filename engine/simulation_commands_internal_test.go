@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"math/bits"
+)
+
+// report is Engine.report. What need not be reported is compared with the naive circuit.
+func (w *world) report(c *caller) {
+	g := &c.site.gate
+	probe := c.permit.Lease != 0
+	content := w.eng.dispatch == Published && c.outcome == Success && !probe && g.content()
+	if content && !c.site.retired {
+		w.checkContent(c.site)
+	}
+	if c.outcome == Ignore && !probe || content {
+		w.reported(c)
+		return
+	}
+	c.m = message{kind: report, permit: c.permit, outcome: c.outcome}
+	w.sendReport(c)
+}
+
+func (w *world) sendReport(c *caller) {
+	if w.eng.dispatch == Published && c.outcome != Success && c.permit.Lease == 0 {
+		c.m.req = w.request(c)
+		c.m.answers = c.m.req.Answers()
+	}
+	w.send(c, reporting)
+}
+
+// successor is what a report does when the cell that let the call through has retired: it counts for the present cell if the call was one
+// of the last period of its own.
+func (w *world) successor(c *caller, s *site) {
+	late := c.permit.Generation != s.gate.generation.Load() && !c.m.reborn
+	if late != (c.period != s.finalPeriod && !c.m.reborn) {
+		w.fail("a report to a cell that has retired is late: %v, but of period %d, and the last was %d", late, c.period, s.finalPeriod)
+	}
+	if late {
+		w.reported(c)
+		return
+	}
+	c.m.reborn, c.m.req = true, nil
+	if c.outcome == Success && w.keys[c.key].site == nil {
+		w.reported(c)
+		return
+	}
+	w.goOn(c, succeeded)
+}
+
+func (w *world) reportAgain(c *caller) { w.sendReport(c) }
+
+// inspect asks for a snapshot of c's key; unknown goes on with one that is not known.
+func (w *world) inspect(c *caller, unknown func(*caller)) {
+	s := w.keys[c.key].site
+	if s == nil {
+		unknown(c)
+		return
+	}
+	c.site = s
+	c.snapshot = Snapshot{Limits: c.snapshot.Limits[:0]}
+	c.m = message{kind: inspect, req: w.request(c)}
+	c.m.req.snapshot = &c.snapshot
+	c.m.answers = c.m.req.Answers()
+	w.send(c, c.phase)
+}
+
+// pardon begins Engine.Reset.
+func (w *world) pardon(c *caller) {
+	a := &w.keys[c.key]
+	w.k.sketch.pardon(keyNames[c.key])
+	a.memory = 0
+	if a.site == nil {
+		w.forgive(a, 0)
+	}
+	w.goOn(c, resetting)
+}
+
+// findToReset goes on with the cell, if there is one.
+func (w *world) findToReset(c *caller) {
+	s := w.keys[c.key].site
+	switch {
+	case s != nil:
+		c.site = s
+		c.m = message{kind: reset, req: w.request(c)}
+		c.m.answers = c.m.req.Answers()
+		w.send(c, resetting)
+	case w.k.sketch.asNew(keyNames[c.key]):
+		w.pardonNext(c)
+	default:
+		w.goOn(c, pardoning)
+	}
+}
+
+// resetAll begins Engine.ResetAll.
+func (w *world) resetAll(c *caller) {
+	w.wash()
+	w.k.sketch.clear()
+	w.lend()
+	c.pending = 0
+	for i := range w.keys {
+		a := &w.keys[i]
+		a.memory = 0
+		if a.site == nil {
+			w.forgive(a, 0)
+		} else {
+			c.pending |= 1 << i
+		}
+	}
+	w.pardonNext(c)
+}
+
+// pardonNext goes on with the next key of ResetAll.
+func (w *world) pardonNext(c *caller) {
+	if c.pending == 0 {
+		w.finish(c)
+		return
+	}
+	c.key = bits.TrailingZeros64(c.pending)
+	c.pending &= c.pending - 1
+	w.goOn(c, pardoning)
+}

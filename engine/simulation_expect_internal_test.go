@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// expectation is the answer that a caller should get.
+type expectation struct {
+	err     error
+	at      int64
+	lease   int64
+	period  uint64
+	version uint64 // of the account when it was decided
+}
+
+// expectAt works out what the turn ought to do at now.
+func (w *world) expectAt(now int64) {
+	t := &w.turning
+	s, a := t.site, t.site.account
+	t.now = now
+	if t.fuse == atTransitions {
+		t.before = *a
+		t.line = append(t.line[:0], s.player.queue...)
+	}
+	if t.envelope == nil || len(s.player.queue) > 0 {
+		w.is(&a.circuit, now)
+	}
+	if t.envelope != nil {
+		e := t.envelope
+		switch m := &e.m; m.kind {
+		case ask:
+			w.expectAsk(s, e)
+		case cancel:
+			w.forget(s, m.req)
+		case report:
+			w.is(&a.circuit, now)
+			if e.period == a.circuit.period || m.reborn && s.birthPeriod == a.circuit.period {
+				w.outcome(&a.circuit, now, m.permit.Lease, m.outcome)
+			}
+			a.version++
+			if m.req != nil {
+				w.expect(e.from, expectation{})
+			}
+		case inspect:
+			w.expectSnapshot(&w.people[e.from], a, now)
+			w.expect(e.from, expectation{})
+		case reset:
+			a.memory = 0
+			w.forgive(a, now)
+			w.expect(e.from, expectation{})
+		}
+	}
+	w.expectServed(s.player, a)
+}
+
+func (w *world) expect(who int, e expectation) {
+	w.turning.answers |= 1 << who
+	w.turning.expected[who] = e
+}
+
+// expectAsk is the decision on an ask: breaker first, then limiter, debit last.
+func (w *world) expectAsk(s *site, e *envelope) {
+	m, a, p, now := &e.m, s.account, s.player, w.turning.now
+	for i := range w.limits {
+		if a.buckets[i].at > now {
+			w.fail("a turn decides at %d, and a token has been taken %d ns later", now, a.buckets[i].at-now)
+		}
+	}
+	if !m.stays && m.req.Left() {
+		return
+	}
+	if m.breaker {
+		if at := w.probeReady(&a.circuit, now); at > now {
+			w.expect(e.from, expectation{err: breaker.ErrOpen, at: at, version: a.version})
+			return
+		}
+	}
+	turn := m.mode == limiter.Turn
+	at, alone := w.bucketReady(a, now, m.n, turn), a.version
+	if len(p.queue) > 0 {
+		alone = 0 // what it is told holds if those before it are served in time
+		at = w.behind(a, p.queue, now, m.n)
+	} else if at <= now {
+		w.expectGrant(a, e.from, m.n, m.breaker, turn)
+		return
+	}
+	switch {
+	case !m.wait || at-now > w.maxWait || at >= m.until || !w.hasPlaces(a, p.queue, m.n):
+		w.expect(e.from, expectation{err: limiter.ErrLimited, at: at, version: alone})
+	case len(p.queue) >= w.maxQueue:
+		w.expect(e.from, expectation{err: ErrQueueFull, at: at})
+	default:
+		a.version++
+		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, breaker: m.breaker})
+	}
+}
+
+// hasPlaces reports whether every leaky bucket has places for n more.
+func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
+	for i := range queue {
+		n += queue[i].n
+	}
+	for i := range w.limits {
+		l := &w.limits[i]
+		taken := max(0, a.buckets[i].full-w.turning.now)
+		if l.paced && n > (l.capacity*l.interval-taken)/l.interval {
+			return false
+		}
+	}
+	return true
+}
+
+// expectGrant takes the tokens and the place of a probe.
+func (w *world) expectGrant(a *account, who int, n int64, asked, turn bool) {
+	e := expectation{}
+	w.take(a, w.turning.now, n, turn)
+	if asked {
+		e.lease = w.admit(&a.circuit, w.turning.now)
+		e.period = a.circuit.period
+	}
+	w.expect(who, e)
+}
+
+// expectServed has the queue served, first come, first served.
+func (w *world) expectServed(p *player, a *account) {
+	now := w.turning.now
+	if len(p.queue) == 0 {
+		return
+	}
+	if at := w.probeReady(&a.circuit, now); at > now && a.circuit.state == breaker.Open {
+		queue := p.queue[:0]
+		for _, q := range p.queue {
+			if !q.breaker {
+				queue = append(queue, q)
+			} else if !q.left {
+				w.expect(q.who, expectation{err: breaker.ErrOpen, at: at})
+			}
+		}
+		p.queue = queue
+	}
+	served := 0
+	for ; served < len(p.queue); served++ {
+		q := &p.queue[served]
+		if w.bucketReady(a, now, q.n, true) > now {
+			break
+		}
+		if at := now; q.breaker {
+			if at = w.probeReady(&a.circuit, now); at > now {
+				if !q.left {
+					w.expect(q.who, expectation{err: breaker.ErrOpen, at: at})
+				}
+				continue
+			}
+		}
+		if !q.left {
+			w.expectGrant(a, q.who, q.n, q.breaker, true)
+		}
+	}
+	p.queue = append(p.queue[:0], p.queue[served:]...)
+}
+
+// forget takes a caller that has left out of the queue.
+func (w *world) forget(s *site, r *request) {
+	p := s.player
+	for i := range p.queue {
+		if p.queue[i].req == r {
+			p.queue = append(p.queue[:i], p.queue[i+1:]...)
+			return
+		}
+	}
+}
+
+// expectSnapshot works out what Inspect ought to show.
+func (w *world) expectSnapshot(c *caller, a *account, now int64) {
+	to := &c.expected
+	*to = Snapshot{Limits: to.Limits[:0], Waiting: len(a.waiting())}
+	for i := range w.limits {
+		l := &w.limits[i]
+		burst, used := l.capacity*l.interval, max(0, a.buckets[i].full-now)
+		st := limiter.Status{Available: max(0, float64(burst-used)/float64(l.interval))}
+		for _, q := range a.waiting() {
+			st.Queued += int(q.n)
+		}
+		if l.paced {
+			st.Available = max(0, st.Available-float64(st.Queued))
+			st.Queued += int((used + l.interval - 1) / l.interval)
+		}
+		to.Limits = append(to.Limits, st)
+	}
+	at := w.probeReady(&a.circuit, now)
+	to.Breaker, to.OpenFor = a.circuit.state, time.Duration(at-now)
+	if to.Breaker == breaker.Closed {
+		to.Failures = a.circuit.row
+	}
+	if to.Breaker == breaker.Open && at == now {
+		to.Breaker = breaker.HalfOpen
+	}
+}
