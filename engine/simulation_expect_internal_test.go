@@ -84,7 +84,7 @@ func (w *world) expectAsk(s *site, e *envelope) {
 		alone = 0 // what it is told holds if those before it are served in time
 		at = w.behind(a, p.queue, now, m.n)
 	} else if at <= now {
-		w.expectGrant(a, e.from, m.n, m.breaker, turn)
+		w.expectGrant(a, e.from, w.turning.now, m.n, m.breaker, turn)
 		return
 	}
 	switch {
@@ -94,7 +94,7 @@ func (w *world) expectAsk(s *site, e *envelope) {
 		w.expect(e.from, expectation{err: ErrQueueFull, at: at})
 	default:
 		a.version++
-		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, breaker: m.breaker})
+		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, since: w.turning.now, breaker: m.breaker})
 	}
 }
 
@@ -113,15 +113,25 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 	return true
 }
 
-// expectGrant takes the tokens and the place of a probe.
-func (w *world) expectGrant(a *account, who int, n int64, asked, turn bool) {
+// expectGrant takes the tokens, as of the instant due, and the place of a probe.
+func (w *world) expectGrant(a *account, who int, due, n int64, asked, turn bool) {
 	e := expectation{}
-	w.take(a, w.turning.now, n, turn)
+	w.take(a, due, n, turn)
 	if asked {
 		e.lease = w.admit(&a.circuit, w.turning.now)
 		e.period = a.circuit.period
 	}
 	w.expect(who, e)
+}
+
+// reckoned is the instant from which the tokens of q, who is served now, are reckoned: when they were there and q waited, but at most ten
+// milliseconds ago, and not before the last that were taken, or a reset.
+func (w *world) reckoned(a *account, q *waiter) int64 {
+	at := max(q.since, w.turning.now-int64(10*time.Millisecond))
+	for i := range w.limits {
+		at = max(at, a.buckets[i].at)
+	}
+	return w.bucketReady(a, at, q.n, true)
 }
 
 // expectServed has the queue served, first come, first served.
@@ -156,7 +166,7 @@ func (w *world) expectServed(p *player, a *account) {
 			}
 		}
 		if !q.left {
-			w.expectGrant(a, q.who, q.n, q.breaker, true)
+			w.expectGrant(a, q.who, w.reckoned(a, q), q.n, q.breaker, true)
 		}
 	}
 	p.queue = append(p.queue[:0], p.queue[served:]...)

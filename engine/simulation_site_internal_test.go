@@ -45,6 +45,7 @@ type waiter struct {
 	req     *request
 	who     int
 	n       int64
+	since   int64
 	breaker bool
 	left    bool
 }
