@@ -143,7 +143,7 @@ func (p *parser) read(r io.Reader, beat func()) {
 	for d := json.NewDecoder(r); ; {
 		var e event
 		if err := d.Decode(&e); err != nil {
-			if err != io.EOF { //nolint:errorlint // Decode returns it as it is
+			if err != io.EOF {
 				p.faults = append(p.faults, "the output of go test: "+err.Error())
 			}
 			return
