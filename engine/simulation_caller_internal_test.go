@@ -177,9 +177,9 @@ func (w *world) choose(c *caller) {
 	switch what := w.below(1024); {
 	case what == 0:
 		w.resetAll(c)
-	case what < 12:
+	case what < 20:
 		c.pending, c.phase = 0, pardoning
-	case what < 48:
+	case what < 56:
 		c.phase = inspecting
 	default:
 		c.way = []way{allowing, acquiring, calling, calling}[what%4]

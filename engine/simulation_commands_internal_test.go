@@ -73,6 +73,9 @@ func (w *world) pardon(c *caller) {
 		w.forgive(a, 0)
 	}
 	w.goOn(c, resetting)
+	if w.oneIn(2) {
+		w.wakeAt(c.id, w.now+w.spread(1, 4*w.tick)) // it is stopped between the two steps
+	}
 }
 
 // findToReset goes on with the cell, if there is one.

@@ -34,13 +34,17 @@ func (l *naiveLimit) ready(full, n int64, turn bool) int64 {
 	return full - l.capacity*l.interval + n*l.interval
 }
 
-// take takes n tokens at now and returns by how much the bound is exceeded.
+// take takes n tokens at now, or as of a reading that is older than the last that were taken, and returns by how much the bound is
+// exceeded. A call with an older reading takes effect after the one before it, within its own time: the window counts no time then.
 func (b *naiveBucket) take(l *naiveLimit, now, n int64) (excess int64) {
 	b.full = max(b.full, now) + n*l.interval
-	if length := now - b.at; length > b.level/l.count {
+	now = max(now, b.at)
+	switch length := now - b.at; {
+	case b.level == 0: // nothing since the beginning, or a reset
+	case length > b.level/l.count:
 		b.level = 0
-	} else {
-		b.level -= length * l.count // may be negative: a reading that is older than the one before
+	default:
+		b.level -= length * l.count
 	}
 	b.at = now
 	b.level += n * l.per

@@ -131,10 +131,10 @@ func (w *world) await(c *caller) {
 	if asked && c.req.Leave() == c.answered {
 		w.fail("caller %d was answered (%v) and could leave, or neither", c.id, c.answered)
 	}
-	p := c.site.player
 	if !c.answered {
-		if !asked {
-			w.fail("caller %d goes on and has no answer", c.id)
+		p := c.site.player
+		if !asked || p == nil {
+			w.fail("caller %d has no answer, and its actor has left (%v)", c.id, p == nil)
 		}
 		p.awaiting &^= 1 << c.id
 		for i := range p.queue {
