@@ -56,6 +56,12 @@ func (w *world) below(n int) int {
 	return int(hi)
 }
 
+// within is an instant of the next d.
+func (w *world) within(d time.Duration) int64 {
+	hi, _ := bits.Mul64(w.rng.Uint64(), uint64(d))
+	return int64(hi)
+}
+
 // oneIn is true once in n times.
 func (w *world) oneIn(n int) bool { return w.below(n) == 0 }
 

@@ -236,7 +236,7 @@ func (w *world) nature() {
 	case 2: // the process is stopped
 		w.now += w.spread(1, w.nights)
 	case 3:
-		w.night(int64(w.below(int(longestNight))))
+		w.night(w.within(longestNight))
 	}
 	w.note(6, 0, w.offset)
 }
