@@ -107,8 +107,8 @@ func (p *pair) step(op, arg byte) {
 		p.call(func(ctx context.Context, i int, _ *twin) error { return p.engines[i].AcquireN(ctx, "k", n) }, arg/2)
 	case 3:
 		p.call(func(ctx context.Context, i int, _ *twin) error { return p.engines[i].Run(ctx, "k", succeed) }, arg/2)
-	case 4:
-		p.call(func(ctx context.Context, i int, _ *twin) error { return p.engines[i].Run(ctx, "k", fail) }, arg/2)
+	case 4: // at once or not at all: of two that are granted together, either may report first, and a failure and a success do not commute
+		p.call(func(ctx context.Context, i int, _ *twin) error { return p.engines[i].Run(ctx, "k", fail) }, 1)
 	case 5:
 		p.call(func(ctx context.Context, i int, c *twin) (err error) {
 			c.tickets[i], err = p.engines[i].Admit(ctx, "k")
@@ -146,11 +146,11 @@ func (p *pair) pick(arg byte) *twin {
 	return p.calls[len(p.calls)-1-int(arg)%len(p.calls)]
 }
 
-// call makes a call of both engines, with a deadline so many times 16 ms from now if that is not 0.
+// call makes a call of both engines. It has a deadline if patience is not 0: 1 ns from now, and 16 ms for each more.
 func (p *pair) call(f func(ctx context.Context, i int, c *twin) error, patience byte) {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	if patience > 0 {
-		ctx, cancel = context.WithTimeout(p.t.Context(), time.Duration(patience)*16*time.Millisecond)
+		ctx, cancel = context.WithTimeout(p.t.Context(), time.Nanosecond+time.Duration(patience-1)*16*time.Millisecond)
 	}
 	p.cancels = append(p.cancels, cancel)
 	c := &twin{}
