@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +62,7 @@ type pair struct {
 
 // twin is a call that both engines have been given.
 type twin struct {
-	answered [2]bool
+	answered [2]atomic.Bool
 	answers  [2]reply
 	tickets  [2]*engine.Ticket
 }
@@ -158,7 +159,8 @@ func (p *pair) call(f func(ctx context.Context, i int, c *twin) error, patience 
 	for i := range p.engines {
 		go func() { // ends with the call, for which p.end waits
 			answer := seen(f(ctx, i, c))
-			c.answers[i], c.answered[i] = reply{answer.reason, answer.after, time.Since(p.begun)}, true
+			c.answers[i] = reply{answer.reason, answer.after, time.Since(p.begun)}
+			c.answered[i].Store(true)
 		}()
 	}
 }
@@ -166,11 +168,12 @@ func (p *pair) call(f func(ctx context.Context, i int, c *twin) error, patience 
 // compareAnswers requires that the two have answered the same calls, alike and at the same instant.
 func (p *pair) compareAnswers() {
 	for i, c := range p.calls[p.settled:] {
-		if c.answered[0] != c.answered[1] || c.answers[0] != c.answers[1] {
-			p.t.Fatalf("call %d: published %t %+v, mailbox %t %+v", p.settled+i, c.answered[0], c.answers[0], c.answered[1], c.answers[1])
+		published, mailbox := c.answered[0].Load(), c.answered[1].Load()
+		if published != mailbox || published && c.answers[0] != c.answers[1] {
+			p.t.Fatalf("call %d: published %t %+v, mailbox %t %+v", p.settled+i, published, c.answers[0], mailbox, c.answers[1])
 		}
 	}
-	for p.settled < len(p.calls) && p.calls[p.settled].answered[0] {
+	for p.settled < len(p.calls) && p.calls[p.settled].answered[0].Load() {
 		p.settled++
 	}
 }
