@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,4 +50,32 @@ func TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt(t *testing.T) {
 		require.False(t, e.Allow("b"))
 		require.True(t, e.Allow("a"))
 	})
+}
+
+// TestAResetOfAKeyThatIsBornMeanwhileWaitsForItsBirth: a birth reads what is remembered of the key, and makes it known a moment later. A
+// reset in between would find no key, and take back what the birth has read already.
+func TestAResetOfAKeyThatIsBornMeanwhileWaitsForItsBirth(t *testing.T) {
+	e, err := New(Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, MaxKeys: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close(context.Background())) }()
+	require.True(t, e.Allow("a"))
+	require.True(t, e.Allow("b"), "a is spilled")
+	over := make(chan struct{})
+	e.system.Still(func() { // as a birth does
+		go func() {
+			e.Reset("a")
+			close(over)
+		}()
+		for range 1000 {
+			runtime.Gosched()
+			select {
+			case <-over:
+				t.Error("Reset did not wait")
+				return
+			default:
+			}
+		}
+	})
+	<-over
+	require.True(t, e.Allow("a"))
 }

@@ -25,8 +25,8 @@ const (
 	succeeded        // the cell has retired: finds its successor to report to
 	foreseeing       // finds the cell to inspect before it sleeps
 	backing          // sleeps between two attempts
-	pardoning        // the sketch forgets what it had of the key
 	resetting        // finds the cell to reset
+	pardoning        // there is none: the sketch forgets what it had of the key
 	inspecting       // finds the cell to inspect
 	parked           // until the end of the scene
 	phases
@@ -143,10 +143,10 @@ func (w *world) advance(c *caller) {
 			return
 		}
 		w.decide(c)
-	case pardoning:
-		w.pardon(c)
 	case resetting:
 		w.findToReset(c)
+	case pardoning:
+		w.pardon(c)
 	case inspecting:
 		w.inspect(c, w.finish)
 	}
@@ -178,7 +178,7 @@ func (w *world) choose(c *caller) {
 	case what == 0:
 		w.resetAll(c)
 	case what < 20:
-		c.pending, c.phase = 0, pardoning
+		c.pending, c.phase = 0, resetting
 	case what < 56:
 		c.phase = inspecting
 	default:

@@ -64,34 +64,33 @@ func (w *world) inspect(c *caller, unknown func(*caller)) {
 	w.send(c, c.phase)
 }
 
-// pardon begins Engine.Reset.
-func (w *world) pardon(c *caller) {
-	a := &w.keys[c.key]
-	w.k.sketch.pardon(keyNames[c.key])
-	a.memory = 0
-	if a.site == nil {
-		w.forgive(a, 0)
-	}
-	w.goOn(c, resetting)
-	if w.oneIn(2) {
-		w.wakeAt(c.id, w.now+w.spread(1, 4*w.tick)) // it is stopped between the two steps
-	}
-}
-
 // findToReset goes on with the cell, if there is one.
 func (w *world) findToReset(c *caller) {
 	s := w.keys[c.key].site
-	switch {
-	case s != nil:
-		c.site = s
-		c.m = message{kind: reset, req: w.request(c)}
-		c.m.answers = c.m.req.Answers()
-		w.send(c, resetting)
-	case w.k.sketch.asNew(keyNames[c.key]):
-		w.pardonNext(c)
-	default:
+	if s == nil {
 		w.goOn(c, pardoning)
+		if w.oneIn(2) {
+			w.wakeAt(c.id, w.now+w.spread(1, 4*w.tick)) // it is stopped between the two steps
+		}
+		return
 	}
+	c.site = s
+	c.m = message{kind: reset, req: w.request(c)}
+	c.m.answers = c.m.req.Answers()
+	w.send(c, resetting)
+}
+
+// pardon has the sketch forget what it had of c's key, if there still is no cell.
+func (w *world) pardon(c *caller) {
+	a := &w.keys[c.key]
+	if a.site != nil {
+		w.goOn(c, resetting)
+		return
+	}
+	w.k.sketch.pardon(keyNames[c.key])
+	a.memory = 0
+	w.forgive(a, 0)
+	w.pardonNext(c)
 }
 
 // resetAll begins Engine.ResetAll.
@@ -120,5 +119,5 @@ func (w *world) pardonNext(c *caller) {
 	}
 	c.key = bits.TrailingZeros64(c.pending)
 	c.pending &= c.pending - 1
-	w.goOn(c, pardoning)
+	w.goOn(c, resetting)
 }

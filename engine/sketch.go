@@ -148,16 +148,6 @@ func (s *sketch) pardon(key string) {
 	s.pardons[strings.Clone(key)] = memory{}
 }
 
-// asNew reports whether nothing is held against key.
-func (s *sketch) asNew(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m, pardoned := s.pardons[key]; pardoned {
-		return m.words == nil
-	}
-	return !s.remembers(key)
-}
-
 // remembers reports whether anything was written for key, or for keys that share its cells. The lock is held.
 func (s *sketch) remembers(key string) bool {
 	h := s.hash(key)

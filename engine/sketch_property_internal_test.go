@@ -169,3 +169,13 @@ func (s *sketchModel) read(k string) error {
 	}
 	return nil
 }
+
+// asNew reports whether nothing is held against key.
+func (s *sketch) asNew(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m, pardoned := s.pardons[key]; pardoned {
+		return m.words == nil
+	}
+	return !s.remembers(key)
+}

@@ -30,14 +30,19 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 
 // Reset makes key as new, before it returns: buckets full, breaker closed, results of calls that are still running not
 // counted. Callers that wait stay in the queue and are served from the full bucket. A key that is not known stays so, and is as new
-// when it comes, whatever it had done before it was forgotten.
+// when it comes, whatever it had done before it was forgotten; only the result of a call that is running from before counts then.
 func (e *Engine) Reset(key string) {
 	for {
 		if err := e.toKnown(key, reset, nil); !errors.Is(err, errUnknown) {
 			return // the turn has seen to what is remembered of the key, too
 		}
-		e.keeper.sketch.pardon(key)
-		if _, known := e.system.Find(key); !known && e.keeper.sketch.asNew(key) {
+		known := true
+		e.system.Still(func() { // else it could be born meanwhile, with what was remembered of it before
+			if _, known = e.system.Find(key); !known {
+				e.keeper.sketch.pardon(key)
+			}
+		})
+		if !known {
 			return
 		}
 	}

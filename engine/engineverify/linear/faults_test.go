@@ -73,6 +73,13 @@ var faults = []fault{
 		wants:    "\tg.word.Store(gone)\n\treturn true\n",
 		settings: "eviction", sign: illegal, histories: 2_000,
 	},
+	{
+		name:     "a reset in the midst of a birth",
+		file:     "engine/snapshot.go",
+		is:       "\t\te.system.Still(func() { // else it could be born meanwhile, with what was remembered of it before\n\t\t\tif _,",
+		wants:    "\t\tfunc(f func()) { f() }(func() {\n\t\t\tif _,",
+		settings: "spill.*", sign: illegal, histories: 20_000,
+	},
 }
 
 // TestPlantedFaultsAreFlagged builds the check with an engine that has one fault, for each in turn, and requires that it fails.
