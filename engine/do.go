@@ -120,7 +120,7 @@ func (e *Engine) rerun(ctx context.Context, p place, fn func(context.Context) er
 // attempt calls fn and records the outcome, also when fn panics or ends its goroutine.
 func (e *Engine) attempt(ctx context.Context, p place, c *cell, permit breaker.Permit, fn func(context.Context) error) error {
 	if !e.keeper.hasBreaker {
-		return fn(ctx)
+		return advised(fn(ctx))
 	}
 	returned := false // no recover: the panic goes on, and Goexit would not be seen by it
 	defer func() {
@@ -137,7 +137,7 @@ func (e *Engine) attempt(ctx context.Context, p place, c *cell, permit breaker.P
 	if outcome != Success || permit.Lease != 0 || e.dispatch == Mailbox || !c.Published.content() {
 		e.report(p, c, permit, outcome)
 	}
-	return err
+	return advised(err)
 }
 
 // judge says what the end of a call means for the breaker. It is the state of the caller's context that counts, not what
@@ -152,9 +152,12 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 		}
 		return Ignore
 	}
+	v, self := err.(*Verdict) //nolint:errorlint // only what fn itself returned is a verdict
 	switch {
 	case isRejection(err):
 		return Ignore
+	case self:
+		return v.Outcome
 	case e.classify == nil:
 		return Failure
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -104,6 +106,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Limits are the limits of every key, in the order of limiter.All; none without a limiter.
+func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.keeper.limits) }
 
 // Stats returns the engine's counters.
 func (e *Engine) Stats() Stats {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 var (
@@ -41,6 +43,12 @@ func (r *Rejection) RetryAfter() time.Duration {
 		return 0
 	}
 	return time.Duration(max(0, r.at-r.now()))
+}
+
+// Limited reports whether it was the limiter that refused, so that the caller asks for more than its share. After any other reason
+// (breaker, queue, number of keys, shutdown) the fault is not the caller's. HTTP answers 429 to the one and 503 to the other.
+func (r *Rejection) Limited() bool {
+	return errors.Is(r.Err, limiter.ErrLimited) || errors.Is(r.Err, limiter.ErrExceedsCapacity)
 }
 
 func (r *Rejection) Error() string {

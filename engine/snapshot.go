@@ -25,7 +25,25 @@ type Snapshot struct {
 // through meanwhile may not be, and may yet be reckoned from an instant just before the one that is shown.
 func (e *Engine) Inspect(key string) (Snapshot, bool) {
 	s := Snapshot{Key: key}
+	if c, ok := e.system.Find(key); ok && e.look(&c.Published, &s) {
+		return s, true
+	}
 	return s, e.toKnown(key, inspect, &s) == nil
+}
+
+// look fills in s from the gate, if that says it all: it is open, and the breaker is closed with no failure counted.
+func (e *Engine) look(g *gate, s *Snapshot) bool {
+	word := g.word.Load()
+	if word < 0 || !g.content() || e.ended.Load() {
+		return false
+	}
+	now := e.system.Now()
+	if g.word.Load() != word { // else nothing has been taken, and no turn has ended, since the standing was read
+		return false
+	}
+	words := [1]int64{word}
+	e.keeper.inspect(now, &state{words: words[:]}, s)
+	return true
 }
 
 // Reset makes key as new, before it returns: buckets full, breaker closed, results of calls that are still running not

@@ -14,6 +14,12 @@ type Limit struct {
 	paced    bool  // a LeakyBucket
 }
 
+// Capacity is the most tokens that the bucket holds.
+func (l Limit) Capacity() int { return int(l.capacity) }
+
+// Interval is the time in which the bucket gains a token (a leaky bucket: frees a place): 1 / rate, rounded up to whole nanoseconds.
+func (l Limit) Interval() time.Duration { return time.Duration(l.interval) }
+
 // Limits is a compiled [Limiter]: all of them must allow. Its state is a slice of words, one for each limit. The zero
 // Limits allows everything.
 type Limits []Limit

@@ -1,0 +1,103 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// TestAVerdictSaysWhatAnErrorMeans: for the retries, for the breaker, and nothing of it reaches the caller.
+func TestAVerdictSaysWhatAnErrorMeans(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		verdict  engine.Verdict
+		calls    int
+		took     time.Duration
+		failures int
+	}{
+		{"a success that is worth a retry", engine.Verdict{}, 5, 4 * time.Second, 0},
+		{"a failure", engine.Verdict{Outcome: engine.Failure}, 5, 4 * time.Second, 5},
+		{"a failure that is final", engine.Verdict{Outcome: engine.Failure, Final: true}, 1, 0, 1},
+		{"neither, to be tried later", engine.Verdict{Outcome: engine.Ignore, After: 2 * time.Second}, 5, 8 * time.Second, 0},
+		{"later than is worth waiting for", engine.Verdict{Outcome: engine.Failure, After: time.Minute}, 1, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			never := func(error) engine.Outcome { t.Error("Classify is asked"); return engine.Failure }
+			eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(9), Classify: never}, func(t *testing.T, eng *engine.Engine) {
+				var calls int
+				begun := time.Now()
+				verdict := c.verdict
+				verdict.Err = errDown
+				err := eng.Run(t.Context(), "k", failing(&calls, &verdict))
+				require.ErrorIs(t, err, errDown)
+				_, leaked := errors.AsType[*engine.Verdict](err)
+				require.False(t, leaked, "%v", err)
+				require.Equal(t, c.calls, calls)
+				require.Equal(t, c.took, time.Since(begun))
+				s, _ := eng.Inspect("k")
+				require.Equal(t, c.failures, s.Failures)
+			})
+		})
+	}
+}
+
+// TestAVerdictIsNotAboveTheContext: what the caller's context says of a call's end comes first.
+func TestAVerdictIsNotAboveTheContext(t *testing.T) {
+	eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = eng.Run(ctx, "k", func(context.Context) error { cancel(); return &engine.Verdict{Err: errDown, Outcome: engine.Failure} })
+		s, _ := eng.Inspect("k")
+		require.Zero(t, s.Failures)
+
+		ticket, err := eng.Admit(t.Context(), "k")
+		require.NoError(t, err)
+		ticket.Done(&engine.Verdict{Err: errDown, Outcome: engine.Failure})
+		s, _ = eng.Inspect("k")
+		require.Equal(t, 1, s.Failures, "a ticket takes a verdict, too")
+	})
+}
+
+// TestOnlyTheLimiterLimits tells the two kinds of refusal apart.
+func TestOnlyTheLimiterLimits(t *testing.T) {
+	for err, limited := range map[error]bool{
+		limiter.ErrLimited: true, limiter.ErrExceedsCapacity: true,
+		breaker.ErrOpen: false, engine.ErrQueueFull: false, engine.ErrKeyLimit: false, engine.ErrClosed: false,
+	} {
+		require.Equal(t, limited, (&engine.Rejection{Err: err}).Limited(), "%v", err)
+	}
+}
+
+func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
+	require.Empty(t, start(t, engine.Config{Retry: &retry.Policy{}}).Limits())
+	limits := start(t, engine.Config{Limiter: limiter.All(
+		limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(100, time.Minute)},
+		limiter.LeakyBucket{Capacity: 3, LeakRate: limiter.PerSecond(2)},
+	)}).Limits()
+	require.Len(t, limits, 2)
+	require.Equal(t, 10, limits[0].Capacity())
+	require.Equal(t, 600*time.Millisecond, limits[0].Interval())
+	require.Equal(t, 3, limits[1].Capacity())
+	require.Equal(t, 500*time.Millisecond, limits[1].Interval())
+}
+
+// TestAHealthyKeyIsInspectedWithoutItsActor: the gate says it all.
+func TestAHealthyKeyIsInspectedWithoutItsActor(t *testing.T) {
+	eng := start(t, engine.Config{Breaker: opensAfter(2), Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(1, time.Hour)}})
+	require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	s, known := eng.Inspect("k")
+	require.True(t, known)
+	require.InDelta(t, 4, s.Limits[0].Available, 0.01)
+	require.Zero(t, eng.Stats().Actors)
+
+	failTimes(t, eng, "k", 1)
+	s, _ = eng.Inspect("k")
+	require.Equal(t, 1, s.Failures, "and where it does not, the actor is asked")
+}
