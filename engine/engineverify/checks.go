@@ -108,7 +108,7 @@ func properties() (list []check) {
 
 func fuzzing() (list []check) {
 	for _, f := range []struct{ pkg, target string }{
-		{"limiter", "FuzzBucket"}, {"breaker", "FuzzCircuit"}, {"retry", "FuzzSchedule"}, {"engine", "FuzzConfig"}, {"engine", "FuzzMessages"},
+		{"limiter", "FuzzBucket"}, {"limiter", "FuzzCompile"}, {"breaker", "FuzzCircuit"}, {"retry", "FuzzSchedule"}, {"engine", "FuzzConfig"}, {"engine", "FuzzMessages"},
 	} {
 		list = append(list, check{
 			name: "fuzz " + f.target, args: []string{"./" + f.pkg, "-run", "^$", "-fuzz", "^" + f.target + "$", "-fuzztime=1500000x", "-timeout=30m"},
