@@ -96,7 +96,7 @@ func (b *box) pop() {
 // withdraw takes out what a caller that waits for room wanted to put.
 func (b *box) withdraw(from int) bool {
 	for i := room; i < b.n; i++ {
-		if b.at(i).from == from {
+		if e := b.at(i); e.order == noOrder && e.from == from { // the supervisor may wait for room, too
 			for ; i+1 < b.n; i++ {
 				*b.at(i) = *b.at(i + 1)
 			}
