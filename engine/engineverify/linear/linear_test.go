@@ -27,8 +27,8 @@ var (
 // enough is how long the search for an order may take for one key before it counts as undecided.
 const enough = 30 * time.Second
 
-// together is how many histories are recorded, one after the other, before they are checked: the recording has all processors, so
-// that its clients run at once.
+// together is how many histories are recorded before they are checked: the recording has all processors, so that its clients run at
+// once.
 const together = 64
 
 // tally is what was done.
@@ -93,29 +93,43 @@ func check(t *testing.T, s *setting, d engine.Dispatch, n int, sum *tally) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
+	atOnce := 1
+	if s.rules.waits {
+		atOnce = 4 // most of the time all clients wait for a step of the clock, and that for a timer of the system
+	}
 	for n > 0 && !t.Failed() {
-		seeds, batch := map[*history]uint64{}, []*history{}
-		for range min(n, together) {
-			h, err := record(s, d, seed)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, replay(t, seed))
-			}
-			batch, seeds[h] = append(batch, h), seed
+		var seeds [together]uint64
+		for i := range seeds {
+			seeds[i] = seed
 			seed = seed*6364136223846793005 + 1442695040888963407 // a full period of seeds
 		}
+		batch := make([]*history, min(n, together))
 		n -= len(batch)
-		var wg sync.WaitGroup
-		var next atomic.Int64
-		for range runtime.GOMAXPROCS(0) {
-			wg.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(batch)); i = next.Add(1) - 1 {
-					h := batch[i]
-					judge(t, h, seeds[h], sum)
-				}
-			})
+		spread(atOnce, len(batch), func(i int) {
+			var err error
+			if batch[i], err = record(s, d, seeds[i]); err != nil {
+				t.Errorf("%v\n%s", err, replay(t, seeds[i]))
+			}
+		})
+		if t.Failed() {
+			return
 		}
-		wg.Wait()
+		spread(runtime.GOMAXPROCS(0), len(batch), func(i int) { judge(t, batch[i], seeds[i], sum) })
 	}
+}
+
+// spread calls f with 0 to n-1, on so many goroutines, and waits for them.
+func spread(goroutines, n int, f func(i int)) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range goroutines {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // judge looks for an order of each key's operations.
