@@ -1,0 +1,96 @@
+package enginehttp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/engine/enginehttp"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// Every request of the client has a breaker and a limit for its host, and is retried if that is safe.
+func ExampleTransport() {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, "hello")
+	}))
+	defer server.Close()
+
+	eng, _ := engine.New(engine.Config{
+		Breaker: &breaker.Policy{FailureThreshold: 5},
+		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(100)},
+		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: time.Millisecond},
+	})
+	defer eng.Close(context.Background())
+
+	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	fmt.Println(resp.StatusCode, string(body), requests)
+	// Output: 200 hello 3
+}
+
+// A refusal of the engine says for how long there is no use in asking again.
+func ExampleTransport_rejection() {
+	eng, _ := engine.New(engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
+		MaxWait: engine.NoWait,
+	})
+	defer eng.Close(context.Background())
+	eng.Allow("api.example.com") // the only token
+
+	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}}
+	_, err := client.Get("http://api.example.com/users")
+	if r, ok := errors.AsType[*engine.Rejection](err); ok {
+		fmt.Println(r.Key, r.Limited(), r.RetryAfter().Round(time.Minute))
+	}
+	// Output: api.example.com true 1h0m0s
+}
+
+// A 500 is worth another attempt where it is known to pass.
+func ExampleDefaultRetryable() {
+	tr := &enginehttp.Transport{
+		Retryable: func(req *http.Request, resp *http.Response, err error) bool {
+			return err == nil && resp.StatusCode == http.StatusInternalServerError || enginehttp.DefaultRetryable(req, resp, err)
+		},
+	}
+	req := httptest.NewRequest(http.MethodGet, "http://api.example.com/", nil)
+	for _, status := range []int{404, 500, 503} {
+		fmt.Println(status, tr.Retryable(req, &http.Response{StatusCode: status}, nil))
+	}
+	// Output:
+	// 404 false
+	// 500 true
+	// 503 true
+}
+
+func ExampleRetryAfter() {
+	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	for _, advice := range []string{"120", "Sun, 01 Mar 2026 12:00:30 GMT", "soon"} {
+		wait, ok := enginehttp.RetryAfter(http.Header{"Retry-After": {advice}}, now)
+		fmt.Println(wait, ok)
+	}
+	// Output:
+	// 2m0s true
+	// 30s true
+	// 0s false
+}
