@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -97,8 +98,8 @@ func TestABaseThatBreaksItsContract(t *testing.T) {
 	require.EqualValues(t, 3, body.closed.Load())
 }
 
-// TestPanicsAndGoexitPass, count as failures, and leave nothing open.
-func TestPanicsAndGoexitPass(t *testing.T) {
+// TestPanicsPass, count as failures, and leave nothing open.
+func TestPanicsPass(t *testing.T) {
 	u := startUpstream(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusServiceUnavailable) })
 	for name, fault := range map[string]func(*enginehttp.Transport){
 		"in Base": func(tr *enginehttp.Transport) {
@@ -131,6 +132,28 @@ func TestPanicsAndGoexitPass(t *testing.T) {
 			require.Equal(t, 1, failuresOf(t, eng, u.host()))
 		})
 	}
+}
+
+func TestGoexitPasses(t *testing.T) {
+	eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
+	var ctx context.Context
+	tr := &enginehttp.Transport{Engine: eng, AttemptTimeout: time.Hour, Base: transportFunc(func(r *http.Request) (*http.Response, error) {
+		ctx = r.Context()
+		runtime.Goexit()
+		return nil, nil
+	})}
+	req := newRequest(t, "GET", "http://h/", nil)
+	returned := false
+	done := make(chan struct{})
+	go func() { // ends in Base
+		defer close(done)
+		_, _ = tr.RoundTrip(req)
+		returned = true
+	}()
+	<-done
+	require.False(t, returned)
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
+	require.Equal(t, 1, failuresOf(t, eng, "h"))
 }
 
 func TestAContextThatHasEndedSendsNothing(t *testing.T) {
