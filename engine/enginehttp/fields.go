@@ -1,0 +1,240 @@
+package enginehttp
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// Fields is in which header fields a [Handler] tells a client how much is left of its limit. The zero Fields is Draft10.
+type Fields uint8
+
+const (
+	// Draft10 is RateLimit-Policy and RateLimit as in draft-ietf-httpapi-ratelimit-headers-10, with one item for each limit:
+	//
+	//	RateLimit-Policy: "default";q=10;w=60
+	//	RateLimit: "default";r=7;t=1
+	//
+	// q is the capacity, and w the seconds in which an empty bucket fills, rounded up. r is how many whole tokens are left (of a leaky
+	// bucket, free places), and t the seconds, rounded up, until there is one more, or 0 if none will come; if r is 0, until a
+	// request is admitted behind all that wait. A single limit is called "default", those of a limiter.All "limit-1", "limit-2" and so on.
+	// RateLimit is absent when nothing is known of the key, as after the engine was closed. [ParseRateLimit] reads it.
+	Draft10 Fields = iota
+	// XRateLimit is X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset: the capacity, r and t as above, of the limit that
+	// holds a request up the longest or, if none does, of the one with the least left.
+	XRateLimit
+	// NoFields is none of them. Retry-After is sent all the same.
+	NoFields
+)
+
+// String is the name of the constant.
+func (f Fields) String() string {
+	switch f {
+	case Draft10:
+		return "Draft10"
+	case XRateLimit:
+		return "XRateLimit"
+	case NoFields:
+		return "NoFields"
+	default:
+		return fmt.Sprintf("Fields(%d)", uint8(f))
+	}
+}
+
+// terms are what a version of the draft calls its fields, in the form in which http.Header has them, and their parameters.
+type terms struct {
+	policy, quota, window   string // the field that never changes
+	limit, remaining, reset string // the field that does
+}
+
+// A later draft is one more row: draft 11 calls r and t otherwise.
+var terminology = [...]terms{
+	Draft10: {"Ratelimit-Policy", "q", "w", "Ratelimit", "r", "t"},
+}
+
+const (
+	xLimit     = "X-Ratelimit-Limit"
+	xRemaining = "X-Ratelimit-Remaining"
+	xReset     = "X-Ratelimit-Reset"
+)
+
+// gauge puts into header fields what is left of a key's limits. It is not changed after it was made.
+type gauge struct {
+	eng      *engine.Engine
+	fields   Fields
+	policies []policy // none if nothing is to be told
+	policy   string   // the value of RateLimit-Policy
+}
+
+// policy is one limit.
+type policy struct {
+	name     string
+	capacity int64
+	interval time.Duration // between two tokens
+}
+
+// reading is what there is to tell of a key's limit.
+type reading struct {
+	remaining int64         // whole tokens
+	reset     int64         // seconds until there are more
+	wait      time.Duration // until a request would be admitted
+}
+
+// largest is the largest Integer of RFC 9651.
+const largest = 999_999_999_999_999
+
+func newGauge(eng *engine.Engine, fields Fields) gauge {
+	g := gauge{eng: eng, fields: fields}
+	limits := eng.Limits()
+	if fields == NoFields {
+		return g
+	}
+	var value []byte
+	for i, limit := range limits {
+		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval()}
+		if len(limits) > 1 {
+			p.name = "limit-" + strconv.Itoa(i+1)
+		}
+		g.policies = append(g.policies, p)
+		if fields != XRateLimit {
+			t := &terminology[fields]
+			window := seconds(p.interval * time.Duration(p.capacity)) // within an int64, as engine.New demands
+			value = appendItem(value, p.name, t.quota, p.capacity, t.window, window)
+		}
+	}
+	g.policy = string(value)
+	return g
+}
+
+// admitted tells of an admitted request's key, unless h has such fields already.
+func (g *gauge) admitted(h http.Header, key string) {
+	if len(g.policies) == 0 || g.told(h) {
+		return
+	}
+	var space [4]reading // for as many limits without an allocation
+	g.tell(h, g.read(space[:0], key))
+}
+
+// refused reads what is to be told of a refused request's key. after is when it may come again, if it was the limiter that refused.
+func (g *gauge) refused(key string, limited bool, after int64) []reading {
+	switch {
+	case len(g.policies) == 0:
+		return nil
+	case limited && len(g.policies) == 1: // the refusal says it all
+		return []reading{{reset: after, wait: time.Duration(after) * time.Second}}
+	default:
+		return g.read(nil, key)
+	}
+}
+
+// read appends one reading for each limit of key, or none if nothing is known of it.
+func (g *gauge) read(to []reading, key string) []reading {
+	s, known := g.eng.Inspect(key)
+	if !known {
+		return to
+	}
+	for i, limit := range s.Limits {
+		to = append(to, g.policies[i].reading(limit.Available, limit.Wait))
+	}
+	return to
+}
+
+// reading is what there is to tell when so many tokens are available, and a request would wait so long.
+func (p *policy) reading(available float64, wait time.Duration) reading {
+	whole := math.Floor(available)
+	r := reading{remaining: int64(whole), wait: wait}
+	switch {
+	case r.remaining <= 0:
+		r.reset = seconds(wait)
+	case r.remaining < p.capacity:
+		r.reset = seconds(time.Duration(math.Ceil((whole + 1 - available) * float64(p.interval))))
+	}
+	return r
+}
+
+// told reports whether h has fields of g's kind.
+func (g *gauge) told(h http.Header) bool {
+	if g.fields == XRateLimit {
+		return h[xLimit] != nil || h[xRemaining] != nil || h[xReset] != nil
+	}
+	t := &terminology[g.fields]
+	return h[t.policy] != nil || h[t.limit] != nil
+}
+
+// tell puts the fields into h.
+func (g *gauge) tell(h http.Header, readings []reading) {
+	switch {
+	case len(g.policies) == 0:
+	case g.fields == XRateLimit:
+		g.tellTightest(h, readings)
+	default:
+		t := &terminology[g.fields]
+		values := [...]string{g.policy, ""}
+		h[t.policy] = values[0:1:1]
+		if len(readings) == 0 {
+			return
+		}
+		var space [96]byte
+		value := space[:0]
+		for i, r := range readings {
+			value = appendItem(value, g.policies[i].name, t.remaining, r.remaining, t.reset, r.reset)
+		}
+		values[1] = string(value)
+		h[t.limit] = values[1:2:2]
+	}
+}
+
+// tellTightest puts the fields of XRateLimit into h.
+func (g *gauge) tellTightest(h http.Header, readings []reading) {
+	if len(readings) == 0 {
+		return
+	}
+	tightest := 0
+	for i, r := range readings {
+		if best := readings[tightest]; r.wait > best.wait || r.wait == best.wait && r.remaining < best.remaining {
+			tightest = i
+		}
+	}
+	values := [...]string{
+		strconv.FormatInt(g.policies[tightest].capacity, 10),
+		strconv.FormatInt(readings[tightest].remaining, 10),
+		strconv.FormatInt(readings[tightest].reset, 10),
+	}
+	h[xLimit], h[xRemaining], h[xReset] = values[0:1:1], values[1:2:2], values[2:3:3]
+}
+
+// violated are the names of the limits that held a request up.
+func (g *gauge) violated(readings []reading) []string {
+	var names []string
+	for i, r := range readings {
+		if r.wait > 0 {
+			names = append(names, g.policies[i].name)
+		}
+	}
+	return names
+}
+
+// appendItem appends a member of a List of RFC 9651: a String with two parameters that are Integers. The name needs no escapes.
+func appendItem(b []byte, name, first string, x int64, second string, y int64) []byte {
+	if len(b) > 0 {
+		b = append(b, ", "...)
+	}
+	b = append(append(append(b, '"'), name...), '"')
+	b = append(append(append(b, ';'), first...), '=')
+	b = strconv.AppendInt(b, min(x, largest), 10)
+	b = append(append(append(b, ';'), second...), '=')
+	return strconv.AppendInt(b, min(y, largest), 10)
+}
+
+// seconds is d in whole seconds, rounded up.
+func seconds(d time.Duration) int64 {
+	s := int64(d / time.Second)
+	if d%time.Second > 0 {
+		s++
+	}
+	return s
+}
