@@ -151,7 +151,7 @@ func (p *policy) reading(available float64, wait time.Duration) reading {
 	case r.remaining <= 0:
 		r.reset = seconds(wait)
 	case r.remaining < p.capacity:
-		r.reset = seconds(time.Duration(math.Ceil((whole + 1 - available) * float64(p.interval))))
+		r.reset = seconds(time.Duration(math.Round((whole + 1 - available) * float64(p.interval))))
 	}
 	return r
 }
