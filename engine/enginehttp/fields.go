@@ -133,10 +133,7 @@ func (g *gauge) refused(key string, limited bool, after int64) []reading {
 
 // read appends one reading for each limit of key, or none if nothing is known of it.
 func (g *gauge) read(to []reading, key string) []reading {
-	s, known := g.eng.Inspect(key)
-	if !known {
-		return to
-	}
+	s, _ := g.eng.Inspect(key) // without limits if it is not known
 	for i, limit := range s.Limits {
 		to = append(to, g.policies[i].reading(limit.Available, limit.Wait))
 	}

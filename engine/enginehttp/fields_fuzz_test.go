@@ -1,6 +1,7 @@
 package enginehttp_test
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,9 +56,9 @@ func (s *stopped) Now() time.Time { return s.now }
 func FuzzRateLimitFields(f *testing.F) {
 	f.Add(uint64(10), uint64(600*time.Millisecond), uint8(3), uint64(0))
 	f.Add(uint64(1), uint64(time.Hour), uint8(2), uint64(time.Second))
-	f.Add(uint64(1)<<60, uint64(2), uint8(1), uint64(1))
+	f.Add(uint64(1)<<60, uint64(1), uint8(1), uint64(1))
 	f.Fuzz(func(t *testing.T, capacity, interval uint64, requests uint8, later uint64) {
-		capacity, interval = capacity%(1<<61)+1, interval%(1<<61)+1
+		capacity, interval = capacity%(math.MaxInt>>2)+1, interval%(1<<61)+1
 		if capacity > 1<<61/interval {
 			capacity = 1 << 61 / interval
 		}

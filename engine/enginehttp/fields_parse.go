@@ -16,8 +16,8 @@ type ServiceLimit struct {
 }
 
 // ParseRateLimit reads the value of a RateLimit field, of which several lines are to be joined with commas first: a List of RFC 9651. It
-// takes the parameters of draft-ietf-httpapi-ratelimit-headers-10 (r and t) as well as those of draft 11 (a and w), and passes over others. A
-// value that is empty has no items. The error says where the value is malformed; the drafts want such a field ignored as a whole.
+// takes the parameters of draft-ietf-httpapi-ratelimit-headers-10 (r and t) as well as those of draft 11 (a and w), and passes over
+// others. A value that is empty has no items. The error says where the value is malformed; the drafts want such a field ignored.
 func ParseRateLimit(value string) ([]ServiceLimit, error) {
 	p := fieldParser{rest: strings.Trim(value, " ")}
 	var limits []ServiceLimit

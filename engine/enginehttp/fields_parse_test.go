@@ -14,6 +14,7 @@ func TestParseRateLimit(t *testing.T) {
 	one := func(policy string, remaining int64, reset time.Duration) []enginehttp.ServiceLimit {
 		return []enginehttp.ServiceLimit{{Policy: policy, Remaining: remaining, Reset: reset}}
 	}
+	const longest = math.MaxInt64 / time.Second * time.Second
 	for value, want := range map[string][]enginehttp.ServiceLimit{
 		``:                          nil,
 		`  `:                        nil,
@@ -31,8 +32,8 @@ func TestParseRateLimit(t *testing.T) {
 		`"d";x;r=1;y=?0;z=tok/en:*;d=@1659578233;f=-1.5;s="a,b;r=9"`: one("d", 1, 0),
 		`"d";r=1;display=%"f%c3%bc"`:                                 one("d", 1, 0),
 		`"d";*x=1;a.b-c_d*=1;r=1`:                                    one("d", 1, 0),
-		`"d";r=999999999999999;t=999999999999999`:                    one("d", 999_999_999_999_999, math.MaxInt64/time.Second*time.Second),
-		"\"a\";r=1 \t,\t \"b\";r=2;t=3":                              {{Policy: "a", Remaining: 1}, {Policy: "b", Remaining: 2, Reset: 3 * time.Second}},
+		`"d";r=999999999999999;t=999999999999999`:                    one("d", 999_999_999_999_999, longest),
+		"\"a\";r=1 \t,\t \"b\";r=2":                                  {{Policy: "a", Remaining: 1}, {Policy: "b", Remaining: 2}},
 		`"a";r=1,"a";r=2`:                                            {{Policy: "a", Remaining: 1}, {Policy: "a", Remaining: 2}},
 	} {
 		got, err := enginehttp.ParseRateLimit(value)
@@ -46,7 +47,8 @@ func TestParseRateLimitRefuses(t *testing.T) {
 		`default;r=50`, `50`, `"default"`, `"default";t=30`, `"d";r`, `"d";r=`, `"d";r=-1`, `"d";r=+1`, `"d";r=1.0`, `"d";r="1"`, `"d";r=x`,
 		`"d";r=1;t`, `"d";r=1;t=-1`, `"d";r=1;t=1.5`, `"d";r=1;t=?1`, `"d";r=1000000000000000`, `"d";r=1,`, `"d";r=1, `, `,"d";r=1`,
 		`"d";r=1,,"e";r=1`, `"d";r=1 "e";r=1`, `"d;r=1`, `"d\n";r=1`, `"d\`, "\"d\n\";r=1", "\"d\x7f\";r=1", "\"ü\";r=1", `"d" ;r=1`,
-		`"d";R=1`, `"d";1r=1;r=1`, `"d";;r=1`, `"d";r =1`, `"d";r= 1`, `"d";r=1;x=`, `"d";r=1;x=(1 2)`, `("d");r=1`, `"d";r=1;s="`, `"d";r=1;s=%x`,
+		`"d";R=1`, `"d";1r=1;r=1`, `"d";;r=1`, `"d";r =1`, `"d";r= 1`, `"d";r=1;x=`, `"d";r=1;x=(1 2)`, `("d");r=1`, `"d";r=1;s="`,
+		`"d";r=1;s=%x`,
 		"\"d\";r=1\x00", `"d";r=1;`, "\t\"d\";r=1",
 	} {
 		got, err := enginehttp.ParseRateLimit(value)

@@ -110,6 +110,35 @@ func TestXRateLimit(t *testing.T) {
 	})
 }
 
+// TestXRateLimitOfTheTightest: of two that are used up, it is the one that takes longer.
+func TestXRateLimitOfTheTightest(t *testing.T) {
+	minutely := limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Minute)}
+	secondly := limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 10*time.Second)}
+	for _, limits := range []limiter.Limiter{minutely, limiter.All(secondly, minutely), limiter.All(minutely, secondly)} {
+		h := &enginehttp.Handler{
+			Engine: guarding(t, engine.Config{Limiter: limits, MaxWait: engine.NoWait}),
+			Next:   http.HandlerFunc(greet), Fields: enginehttp.XRateLimit,
+		}
+		require.Equal(t, "60", ask(t, h).header.Get("X-RateLimit-Reset"))
+		refused := ask(t, h)
+		require.Equal(t, "60", refused.header.Get("X-RateLimit-Reset"))
+		require.Equal(t, "60", refused.header.Get("Retry-After"))
+		require.NotContains(t, problemOf(t, refused), "violated-policies")
+	}
+}
+
+// TestFieldsOfAnAnswerThatIsNotWritten: net/http sends a 200, and they are on it.
+func TestFieldsOfAnAnswerThatIsNotWritten(t *testing.T) {
+	eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
+		srv := serve(&enginehttp.Handler{
+			Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+		})
+		r := answered(t, srv, http.MethodGet)
+		require.Equal(t, 200, r.status)
+		require.Equal(t, `"default";r=0;t=3600`, r.header.Get("RateLimit"))
+	})
+}
+
 func TestNoFields(t *testing.T) {
 	h := &enginehttp.Handler{
 		Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(greet), Fields: enginehttp.NoFields,

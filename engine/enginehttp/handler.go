@@ -24,7 +24,8 @@ import (
 // A request that the limiter refuses is answered 429, one that the breaker, the queue, the number of keys or the shutdown of the engine
 // refuses 503. Retry-After is in whole seconds, at least 1, and says when the request would be admitted if nothing else came; it is absent
 // when nothing is known of that. The body is application/problem+json (RFC 9457). A request whose context ends while it waits, because its
-// client has gone or its time is up, is answered 503 without Retry-After.
+// client has gone or its time is up, is answered 503 without Retry-After. (Over HTTP/1, net/http does not notice that the client of a
+// request with a body has gone before the body has been read, which is after the wait.)
 //
 // Next's http.ResponseWriter offers http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if, and only if, the one that Handler was
 // given does, so that streaming, WebSockets and sendfile work as without Handler; http.ResponseController works, too. The deprecated
@@ -42,7 +43,7 @@ type Handler struct {
 	Next http.Handler
 	// Fields is in which header fields answers tell how much is left of the limit: those of Next and refusals alike, but those without
 	// a limiter. They are added when Next sends its header, and not at all if it has then put fields of that kind there itself, as
-	// a reverse proxy does that passes on those of its upstream. Default [Draft10].
+	// a Handler within does, and a reverse proxy that passes on those of its upstream. Default [Draft10].
 	Fields Fields
 	// Refuse answers a request in place of the answer described above. When it is called, Retry-After and the fields are in the header
 	// already; it may change them. Status and body are its business: 429 if [engine.Rejection.Limited], else 503. The rejection

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -83,6 +85,28 @@ func TestHandlerRetryAfter(t *testing.T) {
 			})
 		}
 	}
+}
+
+// hasty is a clock that moves by step whenever it is read.
+type hasty struct {
+	clock.Clock
+	now, step atomic.Int64 // ns
+}
+
+func (h *hasty) Now() time.Time { return time.Unix(1, h.now.Add(h.step.Load())) }
+
+// TestHandlerRetryAfterIsAtLeastASecond: also when the instant has come before the answer is written.
+func TestHandlerRetryAfterIsAtLeastASecond(t *testing.T) {
+	now := &hasty{Clock: clock.System()}
+	cfg := oneIn(time.Minute)
+	cfg.Clock = now
+	h := &enginehttp.Handler{Engine: guarding(t, cfg), Next: http.HandlerFunc(greet)}
+	require.Equal(t, http.StatusOK, ask(t, h).status)
+	now.step.Store(int64(40 * time.Second)) // too early when it is decided, and late when it is told
+	refused := ask(t, h)
+	require.Equal(t, http.StatusTooManyRequests, refused.status)
+	require.Equal(t, "1", refused.header.Get("Retry-After"))
+	require.Equal(t, `"default";r=0;t=1`, refused.header.Get("RateLimit"))
 }
 
 // TestHandlerQueue: a request waits for its token, the next finds the queue full, and one that leaves makes room.

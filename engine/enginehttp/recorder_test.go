@@ -204,6 +204,23 @@ func TestNextIsOfferedEveryCombination(t *testing.T) {
 	require.Len(t, seen, 16)
 }
 
+// TestAHijackThatFails takes nothing, so that the status is yet to come.
+func TestAHijackThatFails(t *testing.T) {
+	h := &enginehttp.Handler{
+		Engine: guarding(t, opensAtOnce()),
+		Next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := w.(http.Hijacker).Hijack()
+			require.ErrorIs(t, err, errPlanted)
+			w.WriteHeader(500)
+		}),
+	}
+	for _, want := range []int{500, 503} {
+		j := &journal{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(writers(j)[2], httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		require.Equal(t, want, j.Code)
+	}
+}
+
 // TestAFileIsSent: the way that net/http sends files is open, and what arrives is the file.
 func TestAFileIsSent(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 1<<16)

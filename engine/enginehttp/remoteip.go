@@ -7,18 +7,18 @@ import (
 )
 
 // RemoteIP returns a Handler.Key that is the client's IP address: an IPv4 address as it is, such as "192.0.2.7", and the /64 of an
-// IPv6 address, such as "2001:db8:1:2::/64", because that is the least that a subscriber gets, to choose addresses from. An IPv4 address
-// that is written as IPv6 (::ffff:192.0.2.7) is IPv4; a zone is dropped.
+// IPv6 address, such as "2001:db8:1:2::/64", because that is the least that a subscriber gets, and has 2^64 addresses to choose from. An
+// IPv4 address that is written as IPv6 (::ffff:192.0.2.7) is IPv4; a zone is dropped.
 //
 // trustedProxies is how many reverse proxies of yours a request has passed: each of them must append the address of its peer to
-// X-Forwarded-For, and the server must not be reachable but through them. With 0 it is the connection's address, and X-Forwarded-For
-// means nothing. With 1 it is the last entry of X-Forwarded-For, with n the n-th from the right, over all the field's lines; what stands to the
-// left of that is whatever the client has sent, and is never looked at. A number that is too large lets a client choose its
-// key, one that is too small gives all clients the key of a proxy. RemoteIP panics if it is negative.
+// X-Forwarded-For, and the server must not be reachable but through them. With 0 the key is the connection's address, and
+// X-Forwarded-For means nothing. With 1 it is the last entry of X-Forwarded-For, with n the n-th from the right, over all the field's
+// lines; what stands to the left of that is whatever the client has sent, and is never looked at. A number that is too large lets a
+// client choose its key, one that is too small gives all clients the key of a proxy. RemoteIP panics if it is negative.
 //
-// Where there are fewer entries, it is the leftmost. Where the entry is no address ("unknown", or empty), it is the next to its right, and the
-// connection's address after the last: all of those were written by your proxies. An entry may have a port, brackets and quotes. If the
-// connection has no IP address either, as over a Unix socket, the key is http.Request.RemoteAddr as it is.
+// Where there are fewer entries, it is the leftmost. Where the entry is no address ("unknown", or empty), it is the next to its right,
+// and the connection's address after the last: all of those were written by your proxies. An entry may have a port, brackets and quotes.
+// If the connection has no IP address either, as over a Unix socket, the key is http.Request.RemoteAddr as it is.
 func RemoteIP(trustedProxies int) func(*http.Request) string {
 	if trustedProxies < 0 {
 		panic("enginehttp: RemoteIP: trustedProxies is negative")
@@ -55,17 +55,11 @@ func forwardedFor(lines []string, n int) netip.Addr {
 	return leftmost
 }
 
-// longestIP is more than any address takes, with zone, port and quotes.
-const longestIP = 128
-
 // parseIP reads an address that may have a port, brackets, quotes and a zone. It returns the zero Addr if it is none.
 func parseIP(s string) netip.Addr {
 	s = strings.Trim(s, " \t")
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
-	}
-	if len(s) > longestIP {
-		return netip.Addr{}
 	}
 	host, port := s, ""
 	if inner, ok := strings.CutPrefix(s, "["); ok {
@@ -78,7 +72,6 @@ func parseIP(s string) netip.Addr {
 	if port != "" && !isPort(port) {
 		return netip.Addr{}
 	}
-	host, _, _ = strings.Cut(host, "%") // the zone: it is not interned for whoever sends many
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return netip.Addr{}
@@ -101,6 +94,6 @@ func networkOf(addr netip.Addr) string {
 	if addr.Is4() {
 		return string(addr.AppendTo(buf[:0]))
 	}
-	prefix, _ := addr.Prefix(64) // an error is for more bits than there are
+	prefix, _ := addr.Prefix(64) // without the zone; an error is for more bits than there are
 	return string(prefix.AppendTo(buf[:0]))
 }

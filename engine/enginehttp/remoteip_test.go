@@ -1,6 +1,7 @@
 package enginehttp_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -167,7 +168,7 @@ func TestRemoteIPOverAUnixSocket(t *testing.T) {
 		var dialer net.Dialer
 		conn, err := dialer.DialContext(t.Context(), "unix", listener.Addr().String())
 		require.NoError(t, err)
-		transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return conn, nil }}
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://unix/", nil)
 		require.NoError(t, err)
 		resp, err := transport.RoundTrip(req)
@@ -179,8 +180,9 @@ func TestRemoteIPOverAUnixSocket(t *testing.T) {
 }
 
 func TestRemoteIPAllocatesItsResultOnly(t *testing.T) {
+	lines := []string{"198.51.100.1, unknown", `"[2001:db8::1%eth0]:1", 192.0.2.9`}
 	for _, peer := range []string{"192.0.2.7:1234", "[2001:db8:1:2:3:4:5:6]:1234", "[fe80::1%eth0]:1234"} {
-		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": {"198.51.100.1, unknown", `"[2001:db8::1%eth0]:1", 192.0.2.9`}}}
+		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": lines}}
 		for n := range 4 {
 			key := enginehttp.RemoteIP(n)
 			want := 1.0
