@@ -15,4 +15,15 @@
 //
 // Whatever comes last is what the caller gets: if there is a response, then the response, whatever its status, and not an error about
 // retries that were used up.
+//
+// # Requests that are served
+//
+// A [Handler] lets requests through to an http.Handler as far as an engine admits them, for each client by itself, and answers the
+// others: 429 when the client has used up its limit, 503 when the breaker, the queue or the shutdown says no, with Retry-After and the
+// RateLimit fields.
+//
+//	http.ListenAndServe(addr, &enginehttp.Handler{Engine: eng, Key: enginehttp.RemoteIP(0), Next: mux})
+//
+// [RemoteIP] and [Header] are keys. The breaker sees what comes of a request that was let through: an answer of 500 and above and a panic
+// are failures.
 package enginehttp

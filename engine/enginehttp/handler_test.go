@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -40,7 +39,7 @@ func eachProtocol(t *testing.T, f func(t *testing.T, serve func(http.Handler) *h
 					}
 					h.ServeHTTP(w, r)
 				}))
-				srv.Config.ErrorLog = quiet()
+				srv.Config.ErrorLog = quiet
 				t.Cleanup(srv.Close)
 				if srv.EnableHTTP2 = proto == "HTTP/2.0"; srv.EnableHTTP2 {
 					srv.StartTLS()
@@ -52,9 +51,6 @@ func eachProtocol(t *testing.T, f func(t *testing.T, serve func(http.Handler) *h
 		})
 	}
 }
-
-// quiet is a server's log of what the tests want to happen.
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // reply is an answer that was read to its end.
 type reply struct {

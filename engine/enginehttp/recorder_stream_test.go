@@ -132,7 +132,7 @@ func TestAHijackedConnectionHasNoStatus(t *testing.T) {
 		}),
 	}
 	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = quiet()
+	srv.Config.ErrorLog = quiet
 	srv.Start()
 	defer srv.Close()
 	require.Equal(t, http.StatusNoContent, answered(t, srv, http.MethodPost).status)

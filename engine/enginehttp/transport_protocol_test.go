@@ -17,7 +17,7 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// quiet is for servers whose clients misbehave on purpose.
+// quiet is the log of servers for which things go wrong on purpose.
 var quiet = log.New(io.Discard, "", 0)
 
 // startUpstream2 is startUpstream with HTTP/2.
