@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const report = `Running 30s test @ http://127.0.0.1:8080/
+  2 threads and 256 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency    12.25ms    6.11ms  99.81ms   79.36%
+    Req/Sec    10.54k     1.01k   13.29k    69.33%
+  Latency Distribution
+     50%   11.34ms
+     75%   14.90ms
+     90%   19.52ms
+     99%    1.03s
+  629482 requests in 30.03s, 755.79MB read
+  Socket errors: connect 0, read 1, write 2, timeout 3
+  Non-2xx or 3xx responses: 62948
+Requests/sec:  20961.54
+Transfer/sec:     25.17MB
+`
+
+func TestReportOfWrkIsRead(t *testing.T) {
+	s, err := read(report)
+	require.NoError(t, err)
+	require.Equal(t, sample{20961.54, 11340 * time.Microsecond, 1030 * time.Millisecond, 629482, 62948, 6}, s)
+	_, err = read("Requests/sec: 1")
+	require.ErrorContains(t, err, "has no")
+}
+
+// TestPlainPassesOn has the two children serve, and end when they are told to.
+func TestPlainPassesOn(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	begin := func(role, upstream string) (string, <-chan error) {
+		out, in := io.Pipe()
+		ended := make(chan error, 1)
+		go func() { ended <- play(ctx, role, upstream, in) }()
+		line := make([]byte, 64)
+		n, err := out.Read(line)
+		require.NoError(t, err)
+		return where.FindString(string(line[:n])), ended
+	}
+	upstream, first := begin("upstream", "")
+	proxy, second := begin("plain", upstream)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, proxy, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Len(t, body, 1<<10)
+	stop()
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
+	require.ErrorContains(t, play(t.Context(), "other", "", io.Discard), `-role "other"`)
+}
+
+func TestTableIsWrittenIntoTheDocument(t *testing.T) {
+	one, err := read(report)
+	require.NoError(t, err)
+	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, 700, "now", map[string][]sample{
+		"plain": {one}, "gateway": {one}, "refusing": {one},
+	}}
+	path := filepath.Join(t.TempDir(), "gateway.md")
+	require.ErrorIs(t, table.write(path), os.ErrNotExist)
+	require.NoError(t, os.WriteFile(path, []byte("before\n<!-- load: begin -->\nold\n<!-- load: end -->\nafter\n"), 0o600))
+	require.NoError(t, table.write(path))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "before\n<!-- load: begin -->\nMedians of 1 rounds")
+	require.Contains(t, string(text), "| gateway | 20962 | 1.00× | 11.3 ms | 1030.0 ms | 1.00× | 10.0 % |")
+	require.Contains(t, string(text), "<!-- load: end -->\nafter\n")
+	require.NotContains(t, string(text), "old")
+	require.NoError(t, os.WriteFile(path, []byte("no marks"), 0o600))
+	require.ErrorContains(t, table.write(path), "needs the marks")
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// scene is the processes that take part.
+type scene struct {
+	dir      string
+	gateway  string // the command
+	upstream string // its URL
+	urls     map[string]string
+	limit    int // requests per second of the refusing gateway
+	running  []*exec.Cmd
+}
+
+// route is what both gateways are configured with, but for the address of the upstream and the limit.
+const route = `{
+  "listen": "127.0.0.1:0", "log": "off",
+  "routes": [{
+    "path": "/", "upstream": %q,
+    "limiter": {"rate": "%d/s", "burst": %d},
+    "breaker": {"failures": 5, "recovery": "5s"},
+    "retry": {"attempts": 3}
+  }]
+}`
+
+// admitting is a limit in requests per second that nobody reaches.
+const admitting = 10_000_000
+
+// stage builds the gateway, and starts all but the refusing one.
+func stage(ctx context.Context, dir string) (*scene, error) {
+	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), urls: map[string]string{}}
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.gateway, "github.com/limitpal/limitpal-go/examples/gateway")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if s.upstream, err = s.start(self, "-role", "upstream"); err == nil {
+		s.urls["plain"], err = s.start(self, "-role", "plain", "-upstream", s.upstream)
+	}
+	if err == nil {
+		s.urls["gateway"], err = s.serve(admitting)
+	}
+	if err != nil {
+		s.clear()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve starts a gateway with a limit.
+func (s *scene) serve(limit int) (string, error) {
+	path := filepath.Join(s.dir, fmt.Sprintf("%d.json", limit))
+	if err := os.WriteFile(path, fmt.Appendf(nil, route, s.upstream, limit, limit), 0o600); err != nil {
+		return "", err
+	}
+	return s.start(s.gateway, "-config", path)
+}
+
+// calibrate starts the refusing gateway with the limit of which nine of ten requests are refused, as far as can be told.
+func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) error {
+	const tries, long = 3, 3 * time.Second
+	s.limit = 1000
+	for try := range tries {
+		at, err := s.serve(s.limit)
+		if err != nil {
+			return err
+		}
+		s.urls["refusing"] = at
+		fmt.Fprintf(status, "looking for the limit that refuses nine of ten, try %d of %d: %d per second\n", try+1, tries, s.limit)
+		if _, err = load(ctx, at, o.connections, time.Second); err != nil { // uses the burst up
+			return err
+		}
+		got, err := load(ctx, at, o.connections, long)
+		if err != nil {
+			return err
+		}
+		if try+1 < tries {
+			s.end(s.running[len(s.running)-1])
+			s.running = s.running[:len(s.running)-1]
+			s.limit = max(1, int(got.perSecond/10))
+		}
+	}
+	return nil
+}
+
+// where is how a process says where it serves.
+var where = regexp.MustCompile(`http://[0-9.:]+`)
+
+// start starts a process and returns where it serves.
+func (s *scene) start(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...) //nolint:noctx // ended by clear, with a signal on which it drains
+	out, in := io.Pipe()
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	s.running = append(s.running, cmd)
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }() // ends with this process
+	at := where.FindString(line)
+	if at == "" {
+		return "", fmt.Errorf("%s: %s", name, line)
+	}
+	return at, nil
+}
+
+// clear ends all processes.
+func (s *scene) clear() {
+	for _, cmd := range s.running {
+		s.end(cmd)
+	}
+}
+
+func (s *scene) end(cmd *exec.Cmd) {
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Wait()
+}
+
+// play is a child: an upstream that answers at once with a kilobyte, or a reverse proxy without an engine.
+func play(ctx context.Context, role, upstream string, out io.Writer) error {
+	var h http.Handler
+	switch role {
+	case "upstream":
+		body := make([]byte, 1<<10)
+		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
+	case "plain":
+		to, err := url.Parse(upstream)
+		if err != nil {
+			return err
+		}
+		h = plain(to)
+	default:
+		return fmt.Errorf("-role %q: must be upstream or plain", role)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "http://%v\n", listener.Addr())
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	ctx, stop := signalled(ctx)
+	defer stop()
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	if err := srv.Serve(listener); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// plain is the reverse proxy of the gateway without an engine: the same connections and the same buffers.
+func plain(to *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(to)
+			p.SetXForwarded()
+		},
+		Transport: &http.Transport{
+			ResponseHeaderTimeout: 30 * time.Second,
+			MaxIdleConnsPerHost:   1024,
+			IdleConnTimeout:       90 * time.Second,
+			DisableCompression:    true,
+			ForceAttemptHTTP2:     true,
+		},
+		BufferPool: new(buffers),
+	}
+}
+
+// buffers is a httputil.BufferPool.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[32 << 10]byte); ok {
+		return buf[:]
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(buf []byte) { b.pool.Put((*[32 << 10]byte)(buf)) }

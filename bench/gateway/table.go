@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is what came of it.
+type table struct {
+	options       options
+	limit         int
+	circumstances string
+	samples       map[string][]sample
+}
+
+// median is the median of what of gives of the samples of a subject.
+func (t table) median(subject string, of func(sample) float64) float64 {
+	var values []float64
+	for _, s := range t.samples[subject] {
+		values = append(values, of(s))
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+func perSecond(s sample) float64 { return s.perSecond }
+func p50(s sample) float64       { return s.p50.Seconds() * 1000 }
+func p99(s sample) float64       { return s.p99.Seconds() * 1000 }
+func refused(s sample) float64   { return float64(s.refused) / float64(s.requests) }
+
+// markdown is the medians, and every sample.
+func (t table) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Medians of %d rounds of %v each, %d connections; `refusing` admits %d requests per second.\n\n",
+		t.options.rounds, t.options.duration, t.options.connections, t.limit)
+	fmt.Fprintln(&b, "| | requests/s | of plain | p50 | p99 | of plain | refused |")
+	fmt.Fprintln(&b, "|---|---:|---:|---:|---:|---:|---:|")
+	for _, name := range subjects {
+		fmt.Fprintf(&b, "| %s | %.0f | %.2f× | %.1f ms | %.1f ms | %.2f× | %.1f %% |\n", name,
+			t.median(name, perSecond), t.median(name, perSecond)/t.median("plain", perSecond),
+			t.median(name, p50), t.median(name, p99), t.median(name, p99)/t.median("plain", p99), 100*t.median(name, refused))
+	}
+	fmt.Fprint(&b, "\nEvery run, in the order of the rounds: requests/s, p99, requests, refused, errors of sockets.\n\n")
+	fmt.Fprint(&b, "| round |")
+	for _, name := range subjects {
+		fmt.Fprintf(&b, " %s |", name)
+	}
+	fmt.Fprint(&b, "\n|---:|---|---|---|\n")
+	for round := range t.options.rounds {
+		fmt.Fprintf(&b, "| %d |", round+1)
+		for _, name := range subjects {
+			s := t.samples[name][round]
+			fmt.Fprintf(&b, " %.0f/s, %v, %d, %d, %d |", s.perSecond, s.p99.Round(10*time.Microsecond), s.requests, s.refused, s.errors)
+		}
+		fmt.Fprintln(&b)
+	}
+	fmt.Fprintf(&b, "\n%s.\n", t.circumstances)
+	return b.String()
+}
+
+// write puts the tables between the marks of a document.
+func (t table) write(path string) error {
+	const begin, end = "<!-- load: begin -->\n", "<!-- load: end -->"
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(doc), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return fmt.Errorf("%s needs the marks %q and %q", path, strings.TrimSpace(begin), end)
+	}
+	return os.WriteFile(path, []byte(before+begin+t.markdown()+end+after), 0o644) //nolint:gosec // a document
+}
+
+// circumstances are when, of what, and on what it was measured.
+func circumstances(ctx context.Context) string {
+	commit := "an unknown commit"
+	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		commit = "commit " + strings.TrimSpace(string(out))
+	}
+	return fmt.Sprintf("%s, %s, %s on %s/%s, %d cores", time.Now().Format(time.DateOnly), commit, runtime.Version(), runtime.GOOS,
+		runtime.GOARCH, runtime.NumCPU())
+}
