@@ -1,0 +1,6 @@
+//go:build !linux
+
+package enginenet
+
+// readable is nil: only Linux has splice.
+func readable(socket) func() (int64, error) { return nil }
