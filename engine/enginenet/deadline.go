@@ -113,12 +113,14 @@ func (d *deadline) close() {
 	}
 }
 
-// end says that the wait is over, so that the next one may begin.
-func (d *deadline) end() {
+// end says that the wait is over, so that the next one may begin, and reports whether there was one.
+func (d *deadline) end() (waited bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.done != nil && d.timer != nil {
+	waited = d.done != nil
+	if waited && d.timer != nil {
 		d.timer.Stop()
 	}
 	d.done, d.err = nil, nil
+	return waited
 }

@@ -2,6 +2,7 @@ package enginenet_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -139,14 +140,13 @@ type wrapped struct{ *os.File }
 
 func (w wrapped) Read(p []byte) (int, error) {
 	n, err := w.File.Read(p)
-	return n, errOf(copy(p, bytes.ToUpper(p[:n])), err)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
 }
 
 func (w wrapped) WriteTo(to io.Writer) (int64, error) {
 	return io.Copy(to, struct{ io.Reader }{w})
 }
-
-func errOf(_ int, err error) error { return err }
 
 func TestAnythingElseIsCopied(t *testing.T) {
 	text := strings.Repeat("limit ", 20000)
@@ -155,7 +155,7 @@ func TestAnythingElseIsCopied(t *testing.T) {
 	defer pipe.Close()
 	fed := inBackground(func() error {
 		_, err := feed.WriteString(text)
-		return errOf(0, firstOf(err, feed.Close()))
+		return errors.Join(err, feed.Close())
 	})
 	for name, row := range map[string]struct {
 		source io.Reader
@@ -182,15 +182,6 @@ func TestAnythingElseIsCopied(t *testing.T) {
 		})
 	}
 	require.NoError(t, <-fed)
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func TestReadFromOfAConnectionThatHasNone(t *testing.T) {

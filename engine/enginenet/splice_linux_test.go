@@ -1,6 +1,7 @@
 package enginenet_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -48,7 +49,9 @@ func TestASocketIsSplicedByTheKernel(t *testing.T) {
 			data := pattern(300*kib + 5)
 			copied := inBackground(func() error {
 				n, err := row.send(c, row.source)
-				require.EqualValues(t, len(data), n)
+				if err == nil && n != int64(len(data)) {
+					return io.ErrShortWrite
+				}
 				return err
 			})
 			received := make([]byte, len(data))
@@ -62,7 +65,7 @@ func TestASocketIsSplicedByTheKernel(t *testing.T) {
 
 			fed := inBackground(func() error {
 				_, err := row.feed.Write(data[1000:])
-				return firstOf(err, row.feed.CloseWrite())
+				return errors.Join(err, row.feed.CloseWrite())
 			})
 			_, err = io.ReadFull(far, received[1000:])
 			require.NoError(t, err)
