@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -140,6 +141,22 @@ func TestAThousandIdleConnectionsHaveNoGoroutine(t *testing.T) {
 	require.Zero(t, perKey.Stats().Actors)
 	require.LessOrEqual(t, runtime.NumGoroutine(), before)
 	require.Equal(t, 2, perKey.Stats().Keys)
+}
+
+// TestTheGoroutineOfAWaitEndsWithIt, at once or after a quarter of IdleAfter, and the key is forgotten after IdleAfter.
+func TestTheGoroutineOfAWaitEndsWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := startWith(t, engine.Config{Limiter: bucket(kib, kib), IdleAfter: 4 * time.Second})
+		c := enginenet.Wrap(newWire(newJournal(), nil), only(eng))
+		_, err := c.Write(make([]byte, 2*kib))
+		require.NoError(t, err)
+		time.Sleep(time.Second) // of the bubble
+		synctest.Wait()
+		require.Zero(t, eng.Stats().Actors)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Zero(t, eng.Stats().Keys)
+	})
 }
 
 // text is an address of a kind of its own.

@@ -34,9 +34,9 @@ func pending(fd uintptr) (n int64, done bool, err error) {
 	for {
 		got, _, err := syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a system call's error is an Errno
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // likewise
+		case err == syscall.EAGAIN:
 			return 0, false, nil
 		case err != nil:
 			return 0, true, os.NewSyscallError("recvfrom", err)
