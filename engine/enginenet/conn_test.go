@@ -85,6 +85,16 @@ func TestSmallWritesPayForTheirBytes(t *testing.T) {
 	})
 }
 
+func TestBytesArePaidForBeforeTheyLeave(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, c *enginenet.Conn, _ *wire, eng *engine.Engine) {
+		for i, size := range []int{65, 63, 1, 64, 62, 1} {
+			_, err := c.Write(pattern(size))
+			require.NoError(t, err)
+			require.Equal(t, kib-[]int{2, 2, 3, 4, 4, 4}[i]*enginenet.Block, available(t, eng, "k writes"), i)
+		}
+	})
+}
+
 func TestSmallReadsPayForTheirBytes(t *testing.T) {
 	inBubble(t, bytes.NewReader(pattern(130)), func(t *testing.T, c *enginenet.Conn, _ *wire, eng *engine.Engine) {
 		_, err := io.ReadFull(iotest.OneByteReader(c), make([]byte, 130))

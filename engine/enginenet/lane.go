@@ -62,13 +62,7 @@ func (l *lane) chunk(want int64) int {
 		return n
 	}
 	for _, b := range l.buckets {
-		s, known := b.Inspect()
-		if !known { // nothing is missing from it
-			continue
-		}
-		if s.Waiting > 0 {
-			return l.share
-		}
+		s, _ := b.Inspect() // of a key that is not known nothing is missing
 		for _, status := range s.Limits {
 			n = min(n, int(status.Available)*Block)
 		}

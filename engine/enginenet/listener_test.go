@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -59,6 +60,22 @@ func TestEachConnectionHasBucketsOfItsOwn(t *testing.T) {
 	for key := range eng.Keys() {
 		require.Regexp(t, `^127\.0\.0\.1:\d+>127\.0\.0\.1:\d+#[123] writes$`, key)
 	}
+}
+
+// TestConnectionsWithoutAnAddressAreToldApart, as the peers of a Unix socket.
+func TestConnectionsWithoutAnAddressAreToldApart(t *testing.T) {
+	eng := start(t, kib, 64)
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	require.NoError(t, err)
+	l := &enginenet.Listener{Listener: ln, PerConn: eng}
+	defer l.Close()
+	for range 3 {
+		server, _ := connect(t, l)
+		within(t, server, 10*time.Second)
+		_, err := server.Write(make([]byte, kib))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 3, eng.Stats().Keys)
 }
 
 func TestConnectionsOfAKeyShareABucket(t *testing.T) {
