@@ -72,8 +72,12 @@ func ExampleWrap() {
 	limited := enginenet.Wrap(conn, enginenet.Limit{Engine: eng, Key: "192.0.2.1", Direction: enginenet.Writes})
 	defer limited.Close()
 
-	_ = limited.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	n, err := limited.Write(make([]byte, 2<<10))
+	n, err := limited.Write(make([]byte, 1<<10))
 	fmt.Println(n, err)
-	// Output: 1024 write pipe pipe->pipe: i/o timeout
+	_ = limited.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	n, err = limited.Write(make([]byte, 1<<10))
+	fmt.Println(n, err)
+	// Output:
+	// 1024 <nil>
+	// 0 write pipe pipe->pipe: i/o timeout
 }

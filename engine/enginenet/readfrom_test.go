@@ -125,14 +125,17 @@ func TestAFileIsSentFromWhereItStands(t *testing.T) {
 
 func TestADeadlineEndsTheSendingOfAFile(t *testing.T) {
 	near, far := tcp(t)
-	c := enginenet.Wrap(&kernel{TCPConn: near}, only(start(t, 16*kib, 64)))
-	all := receive(far)
-	require.NoError(t, c.SetWriteDeadline(time.Now().Add(20*time.Millisecond)))
-	n, err := c.ReadFrom(fileOf(t, pattern(64*kib)))
-	requireTimeout(t, err)
+	c := enginenet.Wrap(&kernel{TCPConn: near}, only(start(t, 16*kib, 1))) // a block a minute
+	var n int64
+	f := fileOf(t, pattern(64*kib))
+	sending := inBackground(func() (err error) { n, err = c.ReadFrom(f); return err })
+	got := make([]byte, 16*kib)
+	_, err := io.ReadFull(far, got)
+	require.NoError(t, err)
+	require.NoError(t, c.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
+	requireTimeout(t, <-sending)
 	require.EqualValues(t, 16*kib, n)
-	require.NoError(t, c.Close())
-	require.Equal(t, pattern(64 * kib)[:16*kib], <-all)
+	require.Equal(t, pattern(64 * kib)[:16*kib], got)
 }
 
 // wrapped is a file with a Read of its own, which the kernel must not pass by.
