@@ -11,9 +11,10 @@ import (
 // Conn is a connection whose bytes are limited. Make one with [Wrap]. Its methods may be called by any goroutine; reads wait for
 // each other, as do writes, and each writes its bytes in one piece.
 //
-// Deadlines and Close end a wait for the limit as they end one for the network, with errors that errors.Is finds to be os.ErrDeadlineExceeded
-// (and Timeout says so) and net.ErrClosed. Other refusals are those of the engine as they are, a *engine.Rejection: with limiter.ErrLimited if
-// Config.MaxWait is set and the wait would be longer, with engine.ErrQueueFull if more wait for the key than Config.MaxQueue, and with engine.ErrClosed.
+// Deadlines and Close end a wait for the limit as they end one for the network, with errors that errors.Is finds to be
+// os.ErrDeadlineExceeded (and Timeout says so) and net.ErrClosed. Other refusals are those of the engine as they are, a
+// *engine.Rejection: with limiter.ErrLimited if Config.MaxWait is set and the wait would be longer, with engine.ErrQueueFull if more wait
+// for the key than Config.MaxQueue, and with engine.ErrClosed.
 //
 // Of what the connection below can do besides net.Conn, it has ReadFrom and CloseWrite. It has no SyscallConn, which would lead past the
 // limit; [Conn.NetConn] gives what is below.
@@ -27,9 +28,13 @@ type Conn struct {
 	keptErr error
 }
 
-// Wrap returns conn with limits, which belongs to it from then on. Bytes are paid for to every limit, in the order given, so that the one
-// with the fewest bytes per second decides; put the one that most others share last, since what a limit has given is not given
-// back if the wait for the next one is ended. Without a limit for a direction its calls go straight to conn.
+// Wrap returns conn with limits, which belongs to it from then on. Bytes are paid for to every limit, in the order given, so that the
+// one with the fewest bytes per second decides. What a limit has given is not given back if the wait for the next one is ended.
+//
+// Put a limit that other connections share last. What leaves after a wait for it is within those before it as of then, if nobody else
+// uses their keys; a shared limit that is not the last may be exceeded by a chunk for each connection that waits for a later one.
+//
+// Without a limit for a direction its calls go straight to conn.
 func Wrap(conn net.Conn, limits ...Limit) *Conn {
 	c := &Conn{Conn: conn}
 	c.reads.open(limits, Reads)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginenet"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // eachConn benchmarks send for a bare *net.TCPConn, and for one under one and two limits that never bind.
@@ -18,7 +19,9 @@ func eachConn(b *testing.B, size int, send func(c net.Conn) (int64, error)) {
 			near, far := tcp(b)
 			var limits []enginenet.Limit
 			for range engines {
-				limits = append(limits, only(startWith(b, engine.Config{Limiter: bucket(1<<40, 64e9)})))
+				limits = append(limits, only(startWith(b, engine.Config{
+					Limiter: limiter.TokenBucket{Capacity: 1 << 30, RefillRate: limiter.PerSecond(1e9)},
+				})))
 			}
 			c := net.Conn(near)
 			if engines > 0 {

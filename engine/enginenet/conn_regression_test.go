@@ -3,12 +3,14 @@ package enginenet_test
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"math/rand"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,7 +170,8 @@ func TestAnHTTPServerLosesNoByteToItsOwnDeadlines(t *testing.T) {
 	within(t, client, 10*time.Second)
 	var wire []byte
 	for i := range requests {
-		wire = append(wire, "GET /"+string(rune('a'+i))+" HTTP/1.1\r\nHost: x\r\nX-Filler: "+string(bytes.Repeat([]byte{'x'}, rand.Intn(100)))+"\r\n"...)
+		filler := strings.Repeat("x", rand.Intn(100))
+		wire = fmt.Appendf(wire, "GET /%c HTTP/1.1\r\nHost: x\r\nX-Filler: %s\r\n", 'a'+i, filler)
 		if i == requests-1 {
 			wire = append(wire, "Connection: close\r\n"...)
 		}

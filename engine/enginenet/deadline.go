@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// deadline is the deadline of one direction of a connection, and its end by Close, as the context of the waits in that direction, of which there is one at a
-// time. It starts no timer before Done is called, so that SetDeadline stays cheap and a call that need not wait allocates nothing.
+// deadline is the deadline of one direction of a connection, and its end by Close, as the context of the waits in that direction, of
+// which there is one at a time. It starts no timer before Done is called, so that SetDeadline stays cheap and a call that need not wait
+// allocates nothing.
 //
 // It tells nobody when the deadline is: an engine refuses at once a wait that would outlive its context's, but this one may
 // be moved while it is waited for.
@@ -84,7 +85,8 @@ func (d *deadline) arm() {
 	}
 }
 
-// expire is called by the timer. It may come after the deadline has been moved, or when the wall clock that the deadline was given in has been set back.
+// expire is called by the timer. It may come after the deadline has been moved, or when the wall clock that the deadline was given in has
+// been set back.
 func (d *deadline) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

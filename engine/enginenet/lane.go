@@ -64,14 +64,15 @@ func (l *lane) chunk(want int64) int {
 	for _, b := range l.buckets {
 		s, _ := b.Inspect() // of a key that is not known nothing is missing
 		for _, status := range s.Limits {
-			n = min(n, int(status.Available)*Block)
+			n = min(n, int(min(status.Available, maxChunk/Block))*Block)
 		}
 	}
 	return max(n, l.share)
 }
 
-// pay takes the blocks for n bytes, at most a chunk, from every bucket and waits until they are there. The error is os.ErrDeadlineExceeded,
-// net.ErrClosed or the engine's. What the buckets before the one that failed have given is not given back: the bytes may only come later for it.
+// pay takes the blocks for n bytes, at most a chunk, from every bucket and waits until they are there. The error is
+// os.ErrDeadlineExceeded, net.ErrClosed or the engine's. What the buckets before the one that failed have given is not given back: the
+// bytes may only come later for it.
 func (l *lane) pay(n int) error {
 	if n <= l.credit {
 		err := l.deadline.Err()
@@ -98,9 +99,10 @@ func (l *lane) pay(n int) error {
 	return nil
 }
 
-// renew makes blocks that b gave before another was waited for as if b gave them now: had it filled up meanwhile, they would leave on top of
-// its capacity. It takes what b had no room for any more, which is there without waiting. It is exact if nobody else takes from b, as none
-// does from the bucket of a connection, and if they are fewer than b's capacity; for a capacity of one block it is so but for a part of it.
+// renew makes blocks that b gave before another was waited for as if b gave them now: had it filled up meanwhile, they would leave on top
+// of its capacity. It takes what b had no room for any more, which is there without waiting. It is exact if nobody else takes from b, as
+// none does from the bucket of a connection, and if they are fewer than b's capacity; for a capacity of one block it is so but for a part
+// of it.
 func (b bucket) renew(blocks int) {
 	missing := blocks
 	if s, known := b.Inspect(); known {

@@ -6,9 +6,9 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// Block is how many bytes a token is: engines count blocks, so that a capacity is bytes / Block and a rate bytes per second / Block. An engine
-// keeps the time between two tokens in whole nanoseconds, rounded up: with blocks of 64 bytes that costs less than 2 % up to
-// 1 GB/s, and below 0.1 % up to 64 MB/s.
+// Block is how many bytes a token is: engines count blocks, so that a capacity is bytes / Block and a rate bytes per second / Block. An
+// engine keeps the time between two tokens in whole nanoseconds, rounded up: with blocks of 64 bytes that costs less than 2 % up to 1
+// GB/s, and below 0.1 % up to 64 MB/s.
 const Block = 64
 
 const (
@@ -22,8 +22,8 @@ const (
 // Direction says which bytes a limit is for.
 type Direction uint8
 
-// The directions. A limit for both gives each of them a bucket of its own, of the full rate: a connection is full duplex, and an upload should not
-// slow the answers down. For different rates nest two listeners, or give [Wrap] two limits.
+// The directions. A limit for both gives each of them a bucket of its own, of the full rate: a connection is full duplex, and an upload
+// should not slow the answers down. For different rates nest two listeners, or give [Wrap] two limits.
 const (
 	Both Direction = iota
 	Reads
@@ -46,7 +46,8 @@ func (d Direction) String() string {
 type Limit struct {
 	// Engine has the buckets, in blocks. A nil Engine, or one without a limiter, is no limit.
 	Engine *engine.Engine
-	// Key names what shares a bucket. The engine knows it as Key + " reads" for what connections read and Key + " writes" for what they write.
+	// Key names what shares a bucket. The engine knows it as Key + " reads" for what connections read and Key + " writes" for what they
+	// write.
 	Key string
 	// Direction is what is limited. Default Both.
 	Direction Direction

@@ -17,8 +17,8 @@ type Listener struct {
 	// PerConn limits each connection. Default nil, no such limit. Its keys are made of both addresses and a number, as in
 	// "198.51.100.7:50312>192.0.2.1:443#1".
 	PerConn *engine.Engine
-	// PerKey limits all connections of a key together. Default nil, no such limit. It may not be the engine of PerConn unless both limits are
-	// meant to be the same.
+	// PerKey limits all connections of a key together. Default nil, no such limit. It may not be the engine of PerConn unless both limits
+	// are meant to be the same.
 	PerKey *engine.Engine
 	// Key names what a connection belongs to by its remote address, for PerKey. It runs in Accept. Default [ByIP].
 	Key func(net.Addr) string
@@ -49,9 +49,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return Wrap(conn, limits...), nil
 }
 
-// ByIP names the host of an address: "192.0.2.1" for IPv4, also if it is mapped into IPv6, and the /64 for IPv6, as "2001:db8::/64", since one
-// customer has at least that many addresses (RFC 6177). Port and zone do not count. An address that is no IP address, as that of a Unix
-// socket, is named by its String, and a nil one "", so that those share a limit and none is without.
+// ByIP names the host of an address: "192.0.2.1" for IPv4, also if it is mapped into IPv6, and the /64 for IPv6, as "2001:db8::/64",
+// since one customer has at least that many addresses (RFC 6177). Port and zone do not count. An address that is no IP address, as that
+// of a Unix socket, is named by its String, and a nil one "", so that those share a limit and none is without.
 func ByIP(addr net.Addr) string {
 	if addr == nil {
 		return ""

@@ -58,7 +58,7 @@ func TestTheSteadyRateIsThatOfTheLimit(t *testing.T) {
 			close(stop)
 			paused := <-lost
 			got := beyond(arrived.passages, burst)
-			t.Logf("%.0f bytes per second beyond the burst, %+.2f %% of the limit; the machine paused for %v", got, 100*(got/rate-1), paused)
+			t.Logf("%.0f bytes per second beyond the burst, %+.2f %% of the limit; paused for %v", got, 100*(got/rate-1), paused)
 			require.LessOrEqual(t, got, rate*1.02)
 			require.GreaterOrEqual(t, got, rate*(0.98-paused.Seconds()/steady.Seconds()))
 		})

@@ -27,8 +27,8 @@ type socket interface {
 type writer struct{ io.Writer }
 
 // ReadFrom copies from r until its end. If the connection below is a *net.TCPConn, or hands ReadFrom on to one, a regular *os.File goes
-// by sendfile, and on Linux a stream-oriented *net.TCPConn or *net.UnixConn by splice, also in an *io.LimitedReader: r goes to the ReadFrom below
-// in chunks that are paid for and that are there to be sent. Anything else is copied through a buffer.
+// by sendfile, and on Linux a stream-oriented *net.TCPConn or *net.UnixConn by splice, also in an *io.LimitedReader: r goes to the
+// ReadFrom below in chunks that are paid for and that are there to be sent. Anything else is copied through a buffer.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	below, ok := c.Conn.(io.ReaderFrom)
 	switch {
@@ -103,8 +103,8 @@ func readiness(r io.Reader) func() (int64, error) {
 	return nil
 }
 
-// definedIn reports whether r's type is one of package pkg itself, and not one that embeds it and may have a Read of its own. (io.Copy passes
-// files and connections in unexported types of these packages, which hide their WriteTo.)
+// definedIn reports whether r's type is one of package pkg itself, and not one that embeds it and may have a Read of its own. (io.Copy
+// passes files and connections in unexported types of these packages, which hide their WriteTo.)
 func definedIn(pkg string, r io.Reader) bool {
 	t := reflect.TypeOf(r)
 	if t.Kind() == reflect.Pointer {

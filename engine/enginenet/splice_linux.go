@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// readable returns what waits until s has bytes, without taking any, and says how many there are; 0 is the end. Bytes are paid for only then: what
-// is paid for while the source stalls would leave on top of a later burst.
+// readable returns what waits until s has bytes, without taking any, and says how many there are; 0 is the end. Bytes are paid for only
+// then: what is paid for while the source stalls would leave on top of a later burst.
 func readable(s socket) func() (int64, error) {
 	raw, err := s.SyscallConn()
 	if err != nil {
