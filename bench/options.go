@@ -44,7 +44,7 @@ func parse(args []string, status io.Writer) (options, error) {
 	fs.StringVar(&workloads, "workload", "", "`names` of workloads, separated by commas (default: all): "+strings.Join(workloadNames, ", "))
 	fs.StringVar(&contenders, "contender", "", "`names` of contenders, separated by commas (default: all): "+strings.Join(names(contender.All()), ", "))
 	fs.StringVar(&o.baseline, "baseline", "per-key-mutex", "the `contender` that ratios are against")
-	fs.StringVar(&o.out, "out", "bench-out", "the `folder` for the results")
+	fs.StringVar(&o.out, "out", "bench/out", "the `folder` for the results")
 	fs.StringVar(&o.from, "from", "", "measure nothing: make the results from this raw `file`")
 	fs.StringVar(&o.docs, "docs", "", "with -from: write docs/contention.md and README's table in this `folder`")
 	fs.IntVar(&o.trial, "trial", -1, "sample one trial of the plan and print its samples, which is how trials run in a process of their own")
