@@ -75,12 +75,13 @@ func (e *Engine) pass(g *gate, n int64, mode limiter.Mode) (v verdict, generatio
 		return limited, 0, at
 	}
 	for {
-		// The generation first: should the breaker move on before the word is taken, the call counts as one from before. The
-		// word again, so that little time passes before it is swapped; the reading is from before, which is only stricter.
-		generation = g.generation.Load()
+		// The word again, so that little time passes before it is swapped; the reading is from before, which is only stricter. The
+		// generation after it: if the word is still there when it is swapped, the breaker has not moved on since. (Whatever begins a
+		// period and opens the gate has moved the word, see Receive; but for a breaker that was forgotten, a minute later at the least.)
 		if word = g.word.Load(); word < 0 {
 			return undecided, 0, 0
 		}
+		generation = g.generation.Load()
 		if at = limit.Ready(word, n, mode); at > reading {
 			if reading = e.system.Now(); at > reading {
 				return limited, 0, at

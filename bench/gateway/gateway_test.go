@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
 )
 
@@ -72,9 +73,9 @@ func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 		"plain": {one}, "gateway": {one}, "refusing": {one},
 	}}
 	path := filepath.Join(t.TempDir(), "gateway.md")
-	require.ErrorIs(t, table.write(path), os.ErrNotExist)
+	require.ErrorIs(t, write(path, "load", table.markdown()), os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, []byte("before\n<!-- load: begin -->\nold\n<!-- load: end -->\nafter\n"), 0o600))
-	require.NoError(t, table.write(path))
+	require.NoError(t, write(path, "load", table.markdown()))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "before\n<!-- load: begin -->\nMedians of 1 rounds")
@@ -82,5 +83,21 @@ func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	require.Contains(t, string(text), "<!-- load: end -->\nafter\n")
 	require.NotContains(t, string(text), "old")
 	require.NoError(t, os.WriteFile(path, []byte("no marks"), 0o600))
-	require.ErrorContains(t, table.write(path), "needs the marks")
+	require.ErrorContains(t, write(path, "load", ""), "needs the marks")
+}
+
+func TestTableOfTheSick(t *testing.T) {
+	round := func(ms int64, back time.Duration) (s sickness) {
+		for range states {
+			f := phase{healthy: hdrhistogram.New(1000, int64(time.Minute), 3), sent: 1000, reached: 10}
+			require.NoError(t, f.healthy.RecordValue(ms*int64(time.Millisecond)))
+			s.phases, s.back = append(s.phases, f), back
+			ms++
+		}
+		return s
+	}
+	text := sickTable([]sickness{round(1, time.Second), round(3, 0), round(2, time.Minute)}, 5*time.Second, "now")
+	require.Contains(t, text, "| well | 2.00 ms | 2.00 ms | 1.00× | 1.00, 3.00, 2.00 | 0 | 1000 | 10 |\n")
+	require.Contains(t, text, "| hangs | 3.00 ms | 3.00 ms | 1.50× | 2.00, 4.00, 3.00 | 0 | 1000 | 10 |\n")
+	require.Contains(t, text, "recovery time of 1s: 1s, 0s, 1m0s.")
 }

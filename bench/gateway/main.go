@@ -1,12 +1,15 @@
-// Command gateway puts load on examples/gateway and, in turns, on the same reverse proxy without an engine, and compares them.
+// Command gateway measures examples/gateway: how much it takes from a reverse proxy, and whether a sick upstream is felt on the route of
+// another.
 //
-//	go run ./bench/gateway           five rounds of three times 30 s, about nine minutes
-//	go run ./bench/gateway -docs .   and write the tables into docs/gateway.md
+//	go run ./bench/gateway              both: five rounds of three times 30 s under load, and five of 20 s with the sick upstream
+//	go run ./bench/gateway -only sick   one of them
+//	go run ./bench/gateway -docs .      and write the tables into docs/gateway.md
 //
 // The load is that of wrk (https://github.com/wg/wrk), which must be installed: on Debian it is a package. Everything is on loopback and on the
-// same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own.
+// same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own. Requests beside the sick upstream are sent
+// by this process, each at its time.
 //
-// Three are compared. "plain" is httputil.ReverseProxy, with the connections and the buffers of the gateway and nothing else. "gateway" has a
+// Three are compared under load. "plain" is httputil.ReverseProxy, with the connections and the buffers of the gateway and nothing else. "gateway" has a
 // route with limiter, breaker and retries, which admits all. "refusing" is the same with a limit so low that nine of ten requests are refused;
 // the limit is found by trying.
 package main
@@ -22,6 +25,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -41,7 +45,7 @@ type options struct {
 	rounds         int
 	connections    int
 	duration       time.Duration
-	docs           string
+	only, docs     string
 }
 
 func run(ctx context.Context, args []string, out, status io.Writer) error {
@@ -51,6 +55,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	fs.IntVar(&o.rounds, "rounds", 5, "how many rounds")
 	fs.IntVar(&o.connections, "connections", 256, "how many connections wrk keeps")
 	fs.DurationVar(&o.duration, "duration", 30*time.Second, "how long each is under load in a round, in whole seconds")
+	fs.StringVar(&o.only, "only", "", "run only this `study`: load or sick")
 	fs.StringVar(&o.docs, "docs", "", "write the tables into docs/gateway.md of the repository in this `folder`")
 	fs.StringVar(&o.role, "role", "", "for processes that this one starts: upstream or plain")
 	fs.StringVar(&o.upstream, "upstream", "", "for the role plain: where to pass requests on to")
@@ -63,8 +68,8 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	case o.rounds < 1, o.connections < 2, o.duration < time.Second:
 		return fmt.Errorf("-rounds %d, -connections %d, -duration %v: at least 1, 2 and 1s", o.rounds, o.connections, o.duration)
 	}
-	if _, err := exec.LookPath("wrk"); err != nil {
-		return fmt.Errorf("%w (on Debian: apt-get install wrk)", err)
+	if !slices.Contains([]string{"", "load", "sick"}, o.only) {
+		return fmt.Errorf("-only %q: must be load or sick", o.only)
 	}
 	dir, err := os.MkdirTemp("", "gateway")
 	if err != nil {
@@ -76,18 +81,52 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 		return err
 	}
 	defer s.clear()
-	if err := s.calibrate(ctx, o, status); err != nil {
-		return err
-	}
-	table, err := s.measure(ctx, o, status)
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(out, table.markdown())
-	if o.docs != "" {
-		return table.write(filepath.Join(o.docs, "docs", "gateway.md"))
+	for _, study := range []struct {
+		name string
+		run  func(context.Context, options, io.Writer) (string, error)
+	}{{"load", s.underLoad}, {"sick", s.besideTheSick}} {
+		if o.only != "" && o.only != study.name {
+			continue
+		}
+		text, err := study.run(ctx, o, status)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\n%s", text)
+		if o.docs != "" {
+			if err := write(filepath.Join(o.docs, "docs", "gateway.md"), study.name, text); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// underLoad compares the subjects under the load of wrk.
+func (s *scene) underLoad(ctx context.Context, o options, status io.Writer) (string, error) {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		return "", fmt.Errorf("%w (on Debian: apt-get install wrk)", err)
+	}
+	if err := s.calibrate(ctx, o, status); err != nil {
+		return "", err
+	}
+	t, err := s.measure(ctx, o, status)
+	return t.markdown(), err
+}
+
+// besideTheSick watches a healthy route while the upstream of another is sick.
+func (s *scene) besideTheSick(ctx context.Context, o options, status io.Writer) (string, error) {
+	const each = 5 * time.Second
+	var rounds []sickness
+	for round := range o.rounds {
+		fmt.Fprintf(status, "round %d of %d with a sick upstream, about %v each\n", round+1, o.rounds, each*time.Duration(len(states)))
+		seen, err := sicken(ctx, s, each)
+		if err != nil {
+			return "", err
+		}
+		rounds = append(rounds, seen)
+	}
+	return sickTable(rounds, each, circumstances(ctx)), nil
 }
 
 // subjects are what is compared.

@@ -68,8 +68,13 @@ func stage(ctx context.Context, dir string) (*scene, error) {
 
 // serve starts a gateway with a limit.
 func (s *scene) serve(limit int) (string, error) {
-	path := filepath.Join(s.dir, fmt.Sprintf("%d.json", limit))
-	if err := os.WriteFile(path, fmt.Appendf(nil, route, s.upstream, limit, limit), 0o600); err != nil {
+	return s.configured(fmt.Sprintf("%d.json", limit), fmt.Appendf(nil, route, s.upstream, limit, limit))
+}
+
+// configured starts a gateway with a configuration, whose file is called name.
+func (s *scene) configured(name string, config []byte) (string, error) {
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, config, 0o600); err != nil {
 		return "", err
 	}
 	return s.start(s.gateway, "-config", path)
@@ -94,8 +99,7 @@ func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) erro
 			return err
 		}
 		if try+1 < tries {
-			s.end(s.running[len(s.running)-1])
-			s.running = s.running[:len(s.running)-1]
+			s.endLast()
 			s.limit = max(1, int(got.perSecond/10))
 		}
 	}
@@ -132,6 +136,13 @@ func (s *scene) clear() {
 	for _, cmd := range s.running {
 		s.end(cmd)
 	}
+}
+
+// endLast ends the process that was started last.
+func (s *scene) endLast() {
+	last := len(s.running) - 1
+	s.end(s.running[last])
+	s.running = s.running[:last]
 }
 
 func (s *scene) end(cmd *exec.Cmd) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 )
@@ -25,9 +24,7 @@ func (t table) median(subject string, of func(sample) float64) float64 {
 	for _, s := range t.samples[subject] {
 		values = append(values, of(s))
 	}
-	slices.Sort(values)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	return middle(values)
 }
 
 func perSecond(s sample) float64 { return s.perSecond }
@@ -65,9 +62,9 @@ func (t table) markdown() string {
 	return b.String()
 }
 
-// write puts the tables between the marks of a document.
-func (t table) write(path string) error {
-	const begin, end = "<!-- load: begin -->\n", "<!-- load: end -->"
+// write puts text between the marks called name of a document.
+func write(path, name, text string) error {
+	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->"
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -77,7 +74,7 @@ func (t table) write(path string) error {
 	if !ok || !closed {
 		return fmt.Errorf("%s needs the marks %q and %q", path, strings.TrimSpace(begin), end)
 	}
-	return os.WriteFile(path, []byte(before+begin+t.markdown()+end+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(path, []byte(before+begin+text+end+after), 0o644) //nolint:gosec // a document
 }
 
 // circumstances are when, of what, and on what it was measured.

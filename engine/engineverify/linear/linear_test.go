@@ -94,7 +94,7 @@ func check(t *testing.T, s *setting, d engine.Dispatch, n int, sum *tally) {
 		seed = rand.Uint64()
 	}
 	atOnce := 1
-	if s.rules.waits {
+	if s.rules.waits && s.rules.breaker == nil {
 		atOnce = 4 // most of the time all clients wait for a step of the clock, and that for a timer of the system
 	}
 	for n > 0 && !t.Failed() {
