@@ -1,0 +1,148 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// script says who takes part and what happens when. Times are since the start.
+type script struct {
+	length time.Duration
+	routes []route
+	acts   []act // of the route that falls sick, in order of time; it is well before the first
+	cast   []client
+
+	window time.Duration // the rates and percentiles of the view are of the last window
+	cell   time.Duration // what one character of a strip stands for
+}
+
+// route is a route of the gateway and the upstream behind it.
+type route struct {
+	name  string
+	delay time.Duration // mean time to an answer, half of it at least and one and a half at most
+	sick  bool          // follows the script's acts
+}
+
+// act is what the sick upstream does from a moment on.
+type act struct {
+	from time.Duration
+	mood mood
+}
+
+// client sends requests to some of the routes, at its own pace whatever the answers.
+type client struct {
+	name   string // also its API key
+	rate   int    // requests per second to each of its routes
+	routes []int
+	wave   time.Duration // it sends for one wave and rests for the next; 0: it never rests
+}
+
+// greedy reports whether the client is there to exceed its limit.
+func (c client) greedy() bool { return c.wave > 0 }
+
+// tenSeconds is what Run performs.
+func tenSeconds() script {
+	all := []int{0, 1, 2}
+	return script{
+		length: 10 * time.Second,
+		routes: []route{
+			{name: "catalog", delay: 2 * time.Millisecond},
+			{name: "orders", delay: 20 * time.Millisecond},
+			{name: "payments", delay: 5 * time.Millisecond, sick: true},
+		},
+		acts: []act{
+			{2 * time.Second, hanging},
+			{3500 * time.Millisecond, resetting},
+			{5 * time.Second, unavailable},
+			{7 * time.Second, well},
+		},
+		cast: []client{
+			{name: "web", rate: 30, routes: all},
+			{name: "mobile", rate: 25, routes: all},
+			{name: "partner", rate: 20, routes: all},
+			{name: "scraper", rate: 140, routes: []int{0}, wave: time.Second},
+		},
+		window: time.Second,
+		cell:   250 * time.Millisecond,
+	}
+}
+
+// mood is what an upstream does with a request.
+type mood uint8
+
+const (
+	well mood = iota
+	hanging
+	resetting
+	unavailable
+)
+
+// String is the mood in words that follow the name of an upstream.
+func (m mood) String() string {
+	switch m {
+	case hanging:
+		return "hangs: it takes requests and never answers"
+	case resetting:
+		return "resets every connection"
+	case unavailable:
+		return "answers 503: come back in 1s"
+	default:
+		return "is well"
+	}
+}
+
+// glyph stands for the mood in a strip.
+func (m mood) glyph() rune { return [...]rune{'─', 'h', 'r', '5'}[m] }
+
+// mood is what the sick upstream does at the given time.
+func (s script) mood(at time.Duration) mood {
+	now := well
+	for _, a := range s.acts {
+		if at >= a.from {
+			now = a.mood
+		}
+	}
+	return now
+}
+
+// sickness is when the sick upstream falls ill, and when it is well again. It is well from the last act on.
+func (s script) sickness() (from, to time.Duration) {
+	return s.acts[0].from, s.acts[len(s.acts)-1].from
+}
+
+// patient is the number of the route whose upstream falls sick.
+func (s script) patient() int {
+	for i, r := range s.routes {
+		if r.sick {
+			return i
+		}
+	}
+	return 0
+}
+
+// introduction says what to look for.
+func (s script) introduction() string {
+	from, to := s.sickness()
+	var healthy, clients []string
+	greedy := ""
+	for _, r := range s.routes {
+		if !r.sick {
+			healthy = append(healthy, r.name)
+		}
+	}
+	for _, c := range s.cast {
+		if c.greedy() {
+			greedy = c.name
+		} else {
+			clients = append(clients, c.name)
+		}
+	}
+	patient := s.routes[s.patient()].name
+	return fmt.Sprintf("LimitPal gateway: %d clients, %d upstreams, %gs.\n"+
+		"At %gs the upstream of %s falls sick: it hangs, then resets connections,\n"+
+		"then answers 503. At %gs it is well again. %s should not notice.\n"+
+		"%s keep to their limits. %s exceeds its own, in waves.\n\n",
+		len(s.cast), len(s.routes), s.length.Seconds(), from.Seconds(), patient, to.Seconds(),
+		strings.Join(healthy, " and "), strings.Join(clients, ", "), greedy)
+}

@@ -1,0 +1,191 @@
+package demo
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+const ms = time.Millisecond
+
+// fixed is a story of the ten seconds with fixed numbers, as it stands at the given time: every 100 ms a request to each route, and
+// five of the scraper to catalog, of which four get 429.
+func fixed(at time.Duration) *story {
+	s := &story{script: tenSeconds(), at: at, begun: make([][]time.Duration, 3), tried: []int{110, 100, 62}, triedIll: []int{0, 0, 12}}
+	send := func(client, route int, c class, began, took time.Duration) {
+		if began > at {
+			return
+		}
+		s.begun[route] = append(s.begun[route], began)
+		if began+took <= at {
+			s.answers = append(s.answers, answer{client, route, c, began, began + took})
+		}
+	}
+	for t := time.Duration(0); t < 10*time.Second; t += 100 * ms {
+		send(0, 0, answered, t, 2*ms)
+		send(1, 1, answered, t, 20*ms+t/1000)
+		switch {
+		case t < 2*time.Second || t >= 7500*ms:
+			send(2, 2, answered, t, 5*ms)
+		case t < 2300*ms:
+			send(2, 2, failed, t, 400*ms)
+		default:
+			send(2, 2, refused, t, 300*time.Microsecond)
+		}
+		if t/time.Second == 1 {
+			send(3, 0, answered, t, 2*ms)
+			for range 4 {
+				send(3, 0, limited, t, ms/2)
+			}
+		}
+	}
+	states := []Route{{Name: "catalog", Breaker: closed}, {Name: "orders"}, {Name: "payments", Breaker: closed}}
+	for _, c := range []change{
+		{2400 * ms, 2, open},
+		{3410 * ms, 2, halfOpen},
+		{3610 * ms, 2, open},
+		{7450 * ms, 2, halfOpen},
+		{7460 * ms, 2, closed},
+	} {
+		if c.at <= at {
+			s.changes = append(s.changes, c)
+			states[2].Breaker = c.to
+		}
+	}
+	if states[2].Breaker == open {
+		states[2].OpenFor = 410 * ms
+	}
+	s.status = states
+	return s
+}
+
+// golden compares text with a file of testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	want, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), text)
+}
+
+func TestFrame(t *testing.T) {
+	golden(t, "frame.txt", fixed(4*time.Second).frame(false))
+}
+
+func TestSummary(t *testing.T) {
+	golden(t, "summary.txt", fixed(10*time.Second).summary(false))
+}
+
+func TestLine(t *testing.T) {
+	require.Equal(t, "  2.0s  catalog closed 55/s (429: 40)  orders closed 10/s  payments closed 10/s; upstream hangs\n",
+		fixed(2*time.Second).line())
+	require.Equal(t, "  3.0s  catalog closed 10/s  orders closed 10/s  payments open 10/s (failed: 3, refused: 7); upstream hangs\n",
+		fixed(3*time.Second).line())
+}
+
+// What a story of any length says fits a terminal, and a frame is as high at the start as at the end.
+func TestWidthAndHeight(t *testing.T) {
+	height := strings.Count(fixed(0).frame(false), "\n")
+	require.LessOrEqual(t, height+4, 23, "with the introduction above, and the cursor below, in 24 rows")
+	for at := time.Duration(0); at <= 10*time.Second; at += 100 * ms {
+		s := fixed(at)
+		frame := s.frame(false)
+		for _, text := range []string{s.script.introduction(), frame, s.summary(false)} {
+			for line := range strings.SplitSeq(text, "\n") {
+				require.LessOrEqual(t, utf8.RuneCountInString(line), 79, line)
+			}
+		}
+		require.Equal(t, height, strings.Count(frame, "\n"))
+	}
+}
+
+// Colour adds nothing but colour.
+func TestColour(t *testing.T) {
+	colours := regexp.MustCompile(`\x1b\[\d+m`)
+	for _, at := range []time.Duration{2 * time.Second, 2500 * ms, 4 * time.Second, 10 * time.Second} {
+		s := fixed(at)
+		require.Regexp(t, colours, s.frame(true))
+		require.Equal(t, s.frame(false), colours.ReplaceAllString(s.frame(true), ""))
+		require.Equal(t, s.summary(false), colours.ReplaceAllString(s.summary(true), ""))
+	}
+	require.Equal(t, green+"──"+plain+" "+red+"xx"+plain+red+"█"+plain+yellow+"▒"+plain+yellow+"4"+plain+purple+"h5"+plain,
+		ink(true).strip("── xx█▒4h5"))
+}
+
+func TestSummaryOfARunCutShort(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		at          time.Duration
+		contains    []string
+		containsNot []string
+	}{
+		{
+			"before the sickness", time.Second, []string{"It ended before payments fell sick, at 2s."},
+			[]string{"let back in", "p99 before", "times"},
+		},
+		{"before the breaker opened", 2300 * ms, []string{"payments fell sick at 2s, and its breaker has not opened."}, []string{"let back in"}},
+		{"in the sickness", 4 * time.Second, []string{"opened 400ms after", "p99 before"}, []string{"let back in"}},
+		{"before it was let back in", 7300 * ms, []string{"payments was not let back in before the end."}, nil},
+		{"at once", 0, []string{"scraper asked"}, []string{"let back in", "p99 before"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			text := fixed(row.at).summary(false)
+			for _, want := range row.contains {
+				require.Contains(t, text, want)
+			}
+			for _, not := range row.containsNot {
+				require.NotContains(t, text, not)
+			}
+		})
+	}
+}
+
+func TestSummaryDoesNotHideHarm(t *testing.T) {
+	s := fixed(10 * time.Second)
+	for i := range s.answers {
+		switch a := &s.answers[i]; {
+		case a.route == 1 && a.began >= 3*time.Second && a.began < 4*time.Second:
+			a.class, a.ended = failed, a.ended+40*ms
+		case a.client == 0 && a.began == 5*time.Second:
+			a.class = limited
+		}
+	}
+	text := s.summary(false)
+	require.Contains(t, text, "catalog and orders: 10 of their requests failed or were refused")
+	require.Contains(t, text, "1.00 and 2.92 times")
+	require.Regexp(t, `and\s1\sof\sthe\s300\srequests\sof\sthe\sothers`, text)
+}
+
+func TestStrip(t *testing.T) {
+	s := fixed(4 * time.Second)
+	require.Equal(t, "────4444────────", s.strip(0))
+	require.Equal(t, "──────── ████▒▒██", s.strip(2), "silence until the breaker opened")
+	require.Equal(t, "────────hhhhhhrrr", s.moods())
+	require.Len(t, []rune(fixed(10*time.Second).strip(2)), 40)
+	require.Equal(t, "0s      2s      4s      6s      8s      10s", s.axis())
+}
+
+func TestPercentile(t *testing.T) {
+	var took []time.Duration
+	for i := range 100 {
+		took = append(took, time.Duration((i*37)%100+1)) // 1 to 100, in disorder
+	}
+	require.Equal(t, time.Duration(50), percentile(took, 50))
+	require.Equal(t, time.Duration(99), percentile(took, 99))
+	require.Equal(t, time.Duration(38), took[1], "the order is left alone")
+	require.Equal(t, time.Duration(7), percentile([]time.Duration{7}, 99))
+	require.Zero(t, percentile(nil, 50))
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "-", 300 * time.Microsecond: "0.3ms", 9949 * time.Microsecond: "9.9ms", 9950 * time.Microsecond: "10ms",
+		999499 * time.Microsecond: "999ms", 999500 * time.Microsecond: "1.00s",
+	} {
+		require.Equal(t, want, short(d))
+	}
+}

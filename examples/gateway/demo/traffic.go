@@ -1,0 +1,147 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// traffic is the script's clients at work.
+type traffic struct {
+	script  script
+	url     string
+	http    *http.Client
+	start   time.Time
+	record  record
+	sending errgroup.Group // ends when the context of begin does
+}
+
+// newTraffic makes clients of the gateway at url, which send nothing yet.
+func newTraffic(s script, url string) *traffic {
+	return &traffic{
+		script: s,
+		url:    url,
+		http: &http.Client{
+			Timeout:   2 * time.Second, // longer than all attempts of the gateway together
+			Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+		},
+	}
+}
+
+// close gives the connections back. Nothing may be under way.
+func (t *traffic) close() { t.http.CloseIdleConnections() }
+
+// warm has every client send two requests to each of its routes, so that what is measured later does not contain the setting
+// up of connections. It fails if one is not answered.
+func (t *traffic) warm(ctx context.Context) error {
+	calls, ctx := errgroup.WithContext(ctx)
+	for _, c := range t.script.cast {
+		for _, r := range c.routes {
+			for range 2 {
+				calls.Go(func() error {
+					name := t.script.routes[r].name
+					resp, err := t.get(ctx, c.name, name)
+					if err != nil {
+						return fmt.Errorf("the gateway does not serve /%s/: %w", name, err)
+					}
+					if resp.StatusCode != http.StatusOK {
+						return fmt.Errorf("the gateway does not serve /%s/: it answers %s", name, resp.Status)
+					}
+					return nil
+				})
+			}
+		}
+	}
+	return calls.Wait()
+}
+
+// begin has the clients send until ctx ends. Times are measured from start.
+func (t *traffic) begin(ctx context.Context, start time.Time) {
+	t.start = start
+	for c, who := range t.script.cast {
+		for _, r := range who.routes {
+			t.sending.Go(func() error { return t.send(ctx, c, r) })
+		}
+	}
+}
+
+// wait returns when the clients have stopped.
+func (t *traffic) wait() { _ = t.sending.Wait() } // they return no errors
+
+// lag is how far a client may fall behind its pace before it gives up what it has missed. Without it, a machine that could not keep up
+// for a while would then have to bear all of it at once.
+const lag = 100 * time.Millisecond
+
+// send sends client c's requests to route r. None is held up by those before it.
+func (t *traffic) send(ctx context.Context, c, r int) error {
+	who := t.script.cast[c]
+	gaps := rand.New(rand.NewPCG(uint64(c), uint64(r)))
+	mean := time.Second / time.Duration(who.rate)
+	next := t.start
+	var calls errgroup.Group // each ends when ctx does
+	for {
+		if now := time.Now(); now.Sub(next) > lag {
+			next = now
+		}
+		next = next.Add(mean/2 + time.Duration(gaps.Int64N(int64(mean))))
+		if who.wave > 0 && next.Sub(t.start)/who.wave%2 == 0 {
+			continue // it rests
+		}
+		select {
+		case <-time.After(time.Until(next)):
+			calls.Go(func() error { t.call(ctx, c, r); return nil })
+		case <-ctx.Done():
+			return calls.Wait()
+		}
+	}
+}
+
+// call sends one request and records how it ended, unless the demo ends first.
+func (t *traffic) call(ctx context.Context, c, r int) {
+	a := answer{client: c, route: r, class: failed, began: time.Since(t.start)}
+	t.record.begin(r, a.began)
+	resp, err := t.get(ctx, t.script.cast[c].name, t.script.routes[r].name)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		a.class = classOf(resp)
+	}
+	a.ended = time.Since(t.start)
+	t.record.end(a)
+}
+
+// get sends one request and reads the answer to its end.
+func (t *traffic) get(ctx context.Context, key, route string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"/"+route+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("X-API-Key", key)
+	resp, err := t.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp, err
+}
+
+// classOf tells what an answer is. A 503 without the mark of an upstream is one that the gateway gave without asking it.
+func classOf(resp *http.Response) class {
+	switch code := resp.StatusCode; {
+	case code/100 == 2:
+		return answered
+	case code == http.StatusTooManyRequests:
+		return limited
+	case code == http.StatusServiceUnavailable && resp.Header.Get(mark) == "":
+		return refused
+	default:
+		return failed
+	}
+}
