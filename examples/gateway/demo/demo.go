@@ -79,11 +79,13 @@ func (s script) play(ctx context.Context, screen *screen, start func([]byte) (*G
 	ctx, end := context.WithTimeout(ctx, s.length)
 	defer end()
 	now := time.Now()
+	w := watcher{script: s, gateway: gateway, upstreams: ups, record: &traffic.record, start: now}
+	w.begin()
 	ups.begin(now)
 	traffic.begin(ctx, now)
-	w := watcher{script: s, gateway: gateway, upstreams: ups, record: &traffic.record, start: now}
 	w.watch(ctx, screen) // leaves the terminal as it was, so that from here on a second Ctrl-C does no harm
 	traffic.wait()
+	w.look()
 	told := w.story()
 	screen.print(told.summary(screen.ink))
 	return nil

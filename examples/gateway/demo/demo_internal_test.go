@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -60,7 +61,8 @@ func rowsOf(t *testing.T, text string) map[string][]int {
 	return rows
 }
 
-// The whole demo in real time, since real sockets know no other. It ends when payments has been let back in, however long that takes.
+// The whole demo in real time, since real sockets know no other. It ends when payments has been
+// let back in and the greedy client has met its limit, however long that takes.
 func TestPlay(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -68,13 +70,10 @@ func TestPlay(t *testing.T) {
 	f := newFake()
 	opened := false
 	require.NoError(t, shortScript().play(ctx, onPaper(&out), watched(f, func(routes []Route) {
-		switch routes[2].Breaker {
-		case open:
+		if routes[2].Breaker != closed {
 			opened = true
-		case closed:
-			if opened {
-				end()
-			}
+		} else if opened && routes[0].Limited > 0 {
+			end()
 		}
 	})))
 	text := out.String()
@@ -86,13 +85,26 @@ func TestPlay(t *testing.T) {
 		require.Equal(t, r[0], r[1]+r[2]+r[3]+r[4], "%s:\n%s", name, text)
 		require.GreaterOrEqual(t, r[5], r[1], "what reached the upstream of %s:\n%s", name, text)
 	}
+	sum := func(column int) int {
+		return rows["catalog"][column] + rows["orders"][column] + rows["payments"][column]
+	}
+	var requests, limited, unavailable, failed int
+	_, counted, _ := strings.Cut(text, "The gateway counted ")
+	_, err := fmt.Sscanf(counted, "%d requests: %d limited, %d unavailable, %d failed.", &requests, &limited, &unavailable, &failed)
+	require.NoError(t, err, text)
+	require.GreaterOrEqual(t, requests, sum(0), "warming up is not counted, what is under way is:\n%s", text)
+	require.Less(t, requests, sum(0)+10, text)
+	require.GreaterOrEqual(t, limited, sum(2), text)
+	require.GreaterOrEqual(t, unavailable, sum(3), text)
+	require.GreaterOrEqual(t, failed, sum(4), text)
+
 	require.Positive(t, rows["catalog"][2], "the greedy client:\n%s", text)
 	require.Zero(t, rows["orders"][2], "nobody is greedy there:\n%s", text)
 	require.Zero(t, rows["catalog"][3]+rows["orders"][3], "breakers of the healthy routes:\n%s", text)
 	require.Positive(t, rows["payments"][3], "breaker of the sick route:\n%s", text)
 
 	require.Regexp(t, `(?m)^payments was let back in \d+ms after its upstream was well again\.$`, text)
-	require.Regexp(t, `(?m)^payments   ─.*[█▒]`, text)
+	require.Regexp(t, `(?m)^payments .*[█▒]`, text)
 	require.Contains(t, text, "its breaker opened")
 	require.Contains(t, text, "catalog and orders: 0 of their requests")
 	require.NotContains(t, text, "\x1b", "control sequences without a terminal")

@@ -50,6 +50,7 @@ type fake struct {
 
 	limits, calls *engine.Engine
 	transport     *http.Transport
+	counts        map[string]*[4]atomic.Uint64 // requests, limited, unavailable, failed; by route
 	closed        atomic.Int32
 }
 
@@ -61,7 +62,7 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 	}
 	var err1, err2 error
 	f.limits, err1 = engine.New(engine.Config{
-		Limiter: limiter.TokenBucket{Capacity: 20, RefillRate: limiter.PerSecond(20)}, MaxWait: engine.NoWait,
+		Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(20)}, MaxWait: engine.NoWait,
 	})
 	f.calls, err2 = engine.New(engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: f.recovery},
@@ -72,9 +73,13 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 	}
 	f.transport = &http.Transport{MaxIdleConnsPerHost: 64}
 	mux := http.NewServeMux()
+	f.counts = map[string]*[4]atomic.Uint64{}
 	for _, r := range c.Routes {
+		f.counts[r.Name] = new([4]atomic.Uint64)
 		mux.HandleFunc(r.Path, func(w http.ResponseWriter, req *http.Request) {
+			f.counts[r.Name][0].Add(1)
 			if !f.limits.Allow(r.Name + " " + req.Header.Get(r.Key["header"])) {
+				f.counts[r.Name][1].Add(1)
 				w.WriteHeader(http.StatusTooManyRequests)
 				return
 			}
@@ -87,7 +92,11 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 		Status: func() (all []Route) {
 			for _, r := range c.Routes {
 				s, _ := f.calls.Inspect(r.Name)
-				all = append(all, Route{Name: r.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor})
+				n := f.counts[r.Name]
+				all = append(all, Route{
+					Name: r.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor,
+					Requests: n[0].Load(), Limited: n[1].Load(), Unavailable: n[2].Load(), Failed: n[3].Load(),
+				})
 			}
 			return all
 		},
@@ -125,6 +134,9 @@ func (f *fake) pass(w http.ResponseWriter, req *http.Request, route, url string)
 	})
 	if _, rejected := errors.AsType[*engine.Rejection](err); rejected && from == "" {
 		code = http.StatusServiceUnavailable
+		f.counts[route][2].Add(1)
+	} else if err != nil {
+		f.counts[route][3].Add(1)
 	}
 	if from != "" {
 		w.Header().Set(mark, from)

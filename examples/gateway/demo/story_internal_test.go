@@ -17,6 +17,7 @@ const ms = time.Millisecond
 // five of the scraper to catalog, of which four get 429.
 func fixed(at time.Duration) *story {
 	s := &story{script: tenSeconds(), at: at, begun: make([][]time.Duration, 3), tried: []int{110, 100, 62}, triedIll: []int{0, 0, 12}}
+	s.counted = Route{Requests: 350, Limited: 40, Unavailable: 52, Failed: 3}
 	send := func(client, route int, c class, began, took time.Duration) {
 		if began > at {
 			return
@@ -127,7 +128,10 @@ func TestSummaryOfARunCutShort(t *testing.T) {
 			"before the sickness", time.Second, []string{"It ended before payments fell sick, at 2s."},
 			[]string{"let back in", "p99 before", "times"},
 		},
-		{"before the breaker opened", 2300 * ms, []string{"payments fell sick at 2s, and its breaker has not opened."}, []string{"let back in"}},
+		{
+			"before the breaker opened", 2300 * ms, []string{"payments fell sick at 2s, and its breaker has not opened since."},
+			[]string{"let back in"},
+		},
 		{"in the sickness", 4 * time.Second, []string{"opened 400ms after", "p99 before"}, []string{"let back in"}},
 		{"before it was let back in", 7300 * ms, []string{"payments was not let back in before the end."}, nil},
 		{"at once", 0, []string{"scraper asked"}, []string{"let back in", "p99 before"}},

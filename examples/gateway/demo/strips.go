@@ -51,7 +51,6 @@ const (
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
 	purple = "\x1b[35m"
-	bold   = "\x1b[1m"
 	plain  = "\x1b[0m"
 )
 

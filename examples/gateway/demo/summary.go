@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,6 +32,8 @@ func (s *story) table() string {
 	b.WriteString("429: over the client's limit.  refused: 503 from the open breaker, at once.\n" +
 		"failed: tried, without success.  p50, p99: without the 429s.\n" +
 		"upstream: requests that reached it, retries and probes among them.\n")
+	fmt.Fprintf(&b, "The gateway counted %d requests: %d limited, %d unavailable, %d failed.\n",
+		s.counted.Requests, s.counted.Limited, s.counted.Unavailable, s.counted.Failed)
 	if cut > 0 {
 		fmt.Fprintf(&b, "Not counted: %s under way at the end.\n", plural(cut, "request"))
 	}
@@ -103,19 +106,22 @@ func (s *story) sick() string {
 	from, to := s.script.sickness()
 	patient := s.script.patient()
 	name := s.script.routes[patient].name
-	changes := s.own()
-	switch {
-	case s.at < from:
+	if s.at < from {
 		return fmt.Sprintf("It ended before %s fell sick, at %gs.", name, from.Seconds())
-	case len(changes) == 0:
-		return fmt.Sprintf("%s fell sick at %gs, and its breaker has not opened.", name, from.Seconds())
+	}
+	opened := slices.IndexFunc(s.changes, func(c change) bool { return c.route == patient && c.to == open && c.at >= from })
+	if opened < 0 {
+		return fmt.Sprintf("%s fell sick at %gs, and its breaker has not opened since.", name, from.Seconds())
 	}
 	ill := s.tally(func(a answer) bool {
 		return a.route == patient && a.ended >= from && a.ended < to && a.class == refused
 	})
-	return fmt.Sprintf("%s: its breaker opened %s after the sickness began and refused %s, "+
-		"half of them within %s; the sick upstream had to bear %s.", name, short(changes[0].at-from),
-		plural(ill.count[refused], "request"), short(percentile(ill.took, 50)), plural(s.triedIll[patient], "attempt"))
+	text := fmt.Sprintf("%s: its breaker opened %s after the sickness began and refused %s",
+		name, short(s.changes[opened].at-from), plural(len(ill.took), "request"))
+	if len(ill.took) > 1 {
+		text += fmt.Sprintf(", half of them within %s", short(percentile(ill.took, 50)))
+	}
+	return text + fmt.Sprintf("; the sick upstream had to bear %s.", plural(s.triedIll[patient], "attempt"))
 }
 
 // others is whether the healthy routes noticed.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -26,13 +27,20 @@ type watcher struct {
 	record    *record
 	start     time.Time
 
-	seen    []Route // when last asked, by route
+	first   []Route // when first asked, by route
+	seen    []Route // when last asked
 	changes []change
+}
+
+// begin takes down what the gateway has counted so far. It comes before watch.
+func (w *watcher) begin() {
+	w.seen = make([]Route, len(w.script.routes))
+	w.look()
+	w.first = slices.Clone(w.seen)
 }
 
 // watch follows and draws until ctx ends. Then nothing is left on the screen of what was redrawn.
 func (w *watcher) watch(ctx context.Context, screen *screen) {
-	w.seen = make([]Route, len(w.script.routes))
 	looking := time.NewTicker(5 * time.Millisecond)
 	defer looking.Stop()
 	drawing := time.NewTicker(screen.interval)
@@ -77,6 +85,8 @@ func between(before, now Route, route int, at time.Duration) []change {
 		return nil
 	case was == open && is != halfOpen:
 		return []change{{at, route, halfOpen}, {at, route, is}} // a probe has come and gone
+	case was == closed && is == halfOpen:
+		return []change{{at, route, open}, {at, route, is}} // its recovery time has passed meanwhile
 	default:
 		return []change{{at, route, is}}
 	}
@@ -89,6 +99,13 @@ func (w *watcher) story() *story {
 		at:      min(time.Since(w.start), w.script.length),
 		status:  w.seen,
 		changes: w.changes,
+	}
+	for i, now := range w.seen {
+		was := w.first[i]
+		s.counted.Requests += now.Requests - was.Requests
+		s.counted.Limited += now.Limited - was.Limited
+		s.counted.Unavailable += now.Unavailable - was.Unavailable
+		s.counted.Failed += now.Failed - was.Failed
 	}
 	s.begun, s.answers = w.record.read(len(w.script.routes))
 	for _, u := range w.upstreams.servers {

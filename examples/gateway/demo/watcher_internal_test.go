@@ -24,7 +24,8 @@ func TestBetweenTwoLooks(t *testing.T) {
 		{"the probe failed", probing, waiting(5), []string{open}},
 		{"a probe was sent and failed", waiting(1), waiting(5), []string{halfOpen, open}},
 		{"a probe was sent and answered", waiting(1), well, []string{halfOpen, closed}},
-		{"the same, and it was forgotten", waiting(1), unknown, []string{halfOpen, closed}},
+		{"it opened long ago", well, probing, []string{open, halfOpen}},
+		{"a probe was answered, and all was forgotten", waiting(1), unknown, []string{halfOpen, closed}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var got []string
