@@ -58,9 +58,11 @@ func (s *screen) draw(block string) {
 	s.print(text + clearBelow + wrapOn + showCursor)
 }
 
-// erase removes the block that stands there.
+// erase removes the block that stands there. Below lines, which stay, it leaves one free.
 func (s *screen) erase() {
-	if s.drawn > 0 {
+	if !s.live {
+		s.print("\n")
+	} else if s.drawn > 0 {
 		s.print(s.top() + clearBelow)
 		s.drawn = 0
 	}

@@ -28,11 +28,11 @@ func TestScreenWithoutATerminal(t *testing.T) {
 	require.False(t, s.live)
 	require.False(t, bool(s.ink))
 	require.Equal(t, time.Second, s.interval)
-	s.erase()
 	s.print("text\n")
+	s.erase()
 	got, err := os.ReadFile(file.Name())
 	require.NoError(t, err)
-	require.Equal(t, "text\n", string(got))
+	require.Equal(t, "text\n\n", string(got))
 }
 
 func TestScreenOnATerminal(t *testing.T) {

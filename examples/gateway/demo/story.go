@@ -13,8 +13,9 @@ type story struct {
 	begun   [][]time.Duration
 	answers []answer // in the order in which they ended
 	changes []change // in order
-	status  []Route  // what the gateway said last, by route
-	counted Route    // what the gateway has counted since the start, of all routes
+	waits   []wait
+	status  []Route // what the gateway said last, by route
+	counted Route   // what the gateway has counted since the start, of all routes
 	// Requests that the upstreams have seen, by route, and those of them that came when the upstream was not well.
 	tried, triedIll []int
 }

@@ -45,6 +45,7 @@ func fixed(at time.Duration) *story {
 			}
 		}
 	}
+	s.waits = []wait{{ms, 100 * time.Microsecond}, {2 * time.Second, 12 * ms}, {9 * time.Second, 0}}
 	states := []Route{{Name: "catalog", Breaker: closed}, {Name: "orders"}, {Name: "payments", Breaker: closed}}
 	for _, c := range []change{
 		{2400 * ms, 2, open},

@@ -29,10 +29,11 @@ func (s *story) table() string {
 		fmt.Fprintf(&b, "%-*s %8d %8d %6d %7d %6d %7s %7s %8d\n", margin-1, r.name, t.total(), t.count[answered],
 			t.count[limited], t.count[refused], t.count[failed], short(percentile(t.took, 50)), short(percentile(t.took, 99)), s.tried[i])
 	}
-	b.WriteString("429: over the client's limit.  refused: 503 from the open breaker, at once.\n" +
-		"failed: tried, without success.  p50, p99: without the 429s.\n" +
-		"upstream: requests that reached it, retries and probes among them.\n")
-	fmt.Fprintf(&b, "The gateway counted %d requests: %d limited, %d unavailable, %d failed.\n",
+	fmt.Fprintf(&b, "429: over the client's limit.  refused: 503, since the breaker is open.\n"+
+		"failed: any other answer, or none.  p50, p99: without the 429s.\n"+
+		"upstream: requests that reached it, retries and probes among them.\n"+
+		"The gateway counted %d requests: %d limited, %d unavailable, %d failed;\n"+
+		"those that were tried before the breaker opened have failed there.\n",
 		s.counted.Requests, s.counted.Limited, s.counted.Unavailable, s.counted.Failed)
 	if cut > 0 {
 		fmt.Fprintf(&b, "Not counted: %s under way at the end.\n", plural(cut, "request"))
@@ -40,29 +41,55 @@ func (s *story) table() string {
 	return b.String()
 }
 
-// phases are the times that the requests of a route took which were sent before the sickness and during it.
-func (s *story) phases(route int) (before, during []time.Duration) {
-	from, to := s.script.sickness()
-	before = s.tally(func(a answer) bool { return a.route == route && a.began < from }).took
-	during = s.tally(func(a answer) bool { return a.route == route && a.began >= from && a.began < to }).took
-	return before, during
+// phases are the times that the requests of a route took which were sent before the sickness, during it and after it.
+func (s *story) phases(route int) (took [3][]time.Duration) {
+	for _, a := range s.answers {
+		if a.route == route && a.class != limited {
+			p := s.phase(a.began)
+			took[p] = append(took[p], a.took())
+		}
+	}
+	return took
 }
 
-// healthy compares the routes that were well before the sickness and during it.
+// phase is 0 before the sickness, 1 during it and 2 after it.
+func (s *story) phase(at time.Duration) int {
+	from, to := s.script.sickness()
+	switch {
+	case at < from:
+		return 0
+	case at < to:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// healthy compares the routes that were well before the sickness, during it and after it, beside what the machine does by itself.
 func (s *story) healthy() string {
-	text := fmt.Sprintf("p99 before and during the sickness of %s:\n", s.script.routes[s.script.patient()].name)
+	var b strings.Builder
+	row := func(name string, took [3][]time.Duration, note string) {
+		fmt.Fprintf(&b, "%-*s %7s %7s %7s   %s\n", margin-1, name,
+			short(percentile(took[0], 99)), short(percentile(took[1], 99)), short(percentile(took[2], 99)), note)
+	}
+	fmt.Fprintf(&b, "p99 before, during and after the sickness of %s:\n", s.script.routes[s.script.patient()].name)
 	for i, r := range s.script.routes {
 		if r.sick {
 			continue
 		}
-		before, during := s.phases(i)
-		if len(before) == 0 || len(during) == 0 {
+		took := s.phases(i)
+		if len(took[0]) == 0 || len(took[1]) == 0 {
 			return ""
 		}
-		text += fmt.Sprintf("%-*s %7s %7s   (%d and %s)\n", margin-1, r.name,
-			short(percentile(before, 99)), short(percentile(during, 99)), len(before), plural(len(during), "request"))
+		row(r.name, took, fmt.Sprintf("of %d, %d and %s", len(took[0]), len(took[1]), plural(len(took[2]), "request")))
 	}
-	return text
+	var late [3][]time.Duration
+	for _, w := range s.waits {
+		p := s.phase(w.at)
+		late[p] = append(late[p], w.late)
+	}
+	row("machine", late, fmt.Sprintf("how late a %v timer of the demo was", pace))
+	return b.String()
 }
 
 // back says how long after its recovery the sick route was let back in.
@@ -135,8 +162,8 @@ func (s *story) others() string {
 		names = append(names, r.name)
 		t := s.tally(func(a answer) bool { return a.route == i })
 		harmed += t.count[refused] + t.count[failed]
-		if before, during := s.phases(i); len(before) > 0 && len(during) > 0 {
-			ratios = append(ratios, fmt.Sprintf("%.2f", float64(percentile(during, 99))/float64(percentile(before, 99))))
+		if took := s.phases(i); len(took[0]) > 0 && len(took[1]) > 0 {
+			ratios = append(ratios, fmt.Sprintf("%.2f", float64(percentile(took[1], 99))/float64(percentile(took[0], 99))))
 		}
 	}
 	text := fmt.Sprintf("%s: %d of their requests failed or were refused", strings.Join(names, " and "), harmed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"syscall"
 	"testing"
 	"time"
@@ -83,12 +84,15 @@ func TestUpstreamHangsUntilTheCallerLeaves(t *testing.T) {
 func TestUpstreamClosesWhileItHangs(t *testing.T) {
 	ups := started(t, hanging)
 	ups.begin(time.Now())
-	failed := make(chan error, 1)
+	written, failed := make(chan struct{}), make(chan error, 1)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { close(written) },
+	})
 	go func() { // ends with close
-		_, err := ask(t.Context(), t, ups.servers[2])
+		_, err := ask(ctx, t, ups.servers[2])
 		failed <- err
 	}()
-	require.Eventually(t, func() bool { return ups.servers[2].seenIll.Load() == 1 }, 5*time.Second, ms)
+	<-written
 	require.NoError(t, ups.close())
 	require.Error(t, <-failed)
 }

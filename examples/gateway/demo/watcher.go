@@ -30,7 +30,14 @@ type watcher struct {
 	first   []Route // when first asked, by route
 	seen    []Route // when last asked
 	changes []change
+	waits   []wait
 }
+
+// pace is the time between two looks.
+const pace = 5 * time.Millisecond
+
+// wait is by how much a look was late: what the machine alone does to all that is measured here.
+type wait struct{ at, late time.Duration }
 
 // begin takes down what the gateway has counted so far. It comes before watch.
 func (w *watcher) begin() {
@@ -41,14 +48,18 @@ func (w *watcher) begin() {
 
 // watch follows and draws until ctx ends. Then nothing is left on the screen of what was redrawn.
 func (w *watcher) watch(ctx context.Context, screen *screen) {
-	looking := time.NewTicker(5 * time.Millisecond)
+	looking := time.NewTicker(pace)
 	defer looking.Stop()
 	drawing := time.NewTicker(screen.interval)
 	defer drawing.Stop()
 	defer screen.erase()
+	last := time.Now()
 	for {
 		select {
 		case <-looking.C:
+			now := time.Now()
+			w.waits = append(w.waits, wait{now.Sub(w.start), max(0, now.Sub(last)-pace)})
+			last = now
 			w.look()
 		case <-drawing.C:
 			told := w.story()
@@ -99,6 +110,7 @@ func (w *watcher) story() *story {
 		at:      min(time.Since(w.start), w.script.length),
 		status:  w.seen,
 		changes: w.changes,
+		waits:   w.waits,
 	}
 	for i, now := range w.seen {
 		was := w.first[i]
