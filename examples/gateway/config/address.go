@@ -1,0 +1,88 @@
+package config
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Upstream is the address of a server: http or https, a host, perhaps a port and a path, and nothing else.
+type Upstream struct{ url.URL }
+
+// UnmarshalText reads an address.
+func (u *Upstream) UnmarshalText(s []byte) error {
+	v, err := url.Parse(string(s))
+	if err != nil {
+		if inner, ok := errors.AsType[*url.Error](err); ok {
+			err = inner.Err // without the whole URL, which the mistake has
+		}
+		return errors.New("must be a URL: " + err.Error())
+	}
+	port, err := strconv.ParseUint(v.Port(), 10, 16)
+	switch {
+	case v.Scheme != "http" && v.Scheme != "https":
+		return errors.New(`must be a URL that begins with http:// or https://, such as "http://127.0.0.1:9000"`)
+	case v.Hostname() == "":
+		return errors.New("must name a host")
+	case v.Port() != "" && (err != nil || port == 0):
+		return errors.New("the port must be 1 to 65535")
+	case v.User != nil:
+		return errors.New("must not carry a user or a password")
+	case v.RawQuery != "" || v.ForceQuery || v.Fragment != "" || strings.HasSuffix(string(s), "#"):
+		return errors.New("must have no ? and no #")
+	}
+	u.URL = *v
+	return nil
+}
+
+// Key says whom a limiter counts.
+type Key struct {
+	// Header is the name of the field that tells clients apart, in its canonical form. Empty: their address does.
+	Header string
+}
+
+// String is "ip", or "header X-Api-Key".
+func (k Key) String() string {
+	if k.Header == "" {
+		return "ip"
+	}
+	return "header " + k.Header
+}
+
+func (k *Key) decode(d *decoder, n *node, path string) {
+	const wanted = `must be "ip", or an object such as {"header": "X-API-Key"}`
+	switch {
+	case n.kind == text && n.text == "ip":
+	case n.kind == object:
+		var of struct {
+			Header string `json:"header"`
+		}
+		d.fields(n, path, reflect.ValueOf(&of).Elem())
+		header := join(path, "header")
+		switch {
+		case !d.has(header):
+			d.bad(header, `missing, such as "X-API-Key"`)
+		case !isToken(of.Header):
+			d.bad(header, "must be the name of a header field")
+		case http.CanonicalHeaderKey(of.Header) == "Host":
+			d.bad(header, "must not be Host, which tells routes apart and not clients")
+		}
+		k.Header = http.CanonicalHeaderKey(of.Header)
+	default:
+		d.bad(path, wanted)
+	}
+}
+
+// isToken reports whether s may be the name of a field (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alphanumeric && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// check fills in the defaults and notes what is wrong with values that are of the right type.
+func (d *decoder) check(c *Config) {
+	if !d.has("routes") || len(c.Routes) == 0 {
+		d.bad("routes", "missing: there must be at least one route")
+	}
+	for i := range c.Routes {
+		d.written(&c.Routes[i], fmt.Sprintf("routes[%d]", i))
+	}
+	if c.Connection != nil && !d.has("connection.rate") {
+		d.bad("connection.rate", `missing, such as "1MiB/s"`)
+	}
+	c.fill()
+
+	if reason := badListen(c.Listen); reason != "" {
+		d.bad("listen", reason)
+	}
+	if c.TrustedProxies < 0 || c.TrustedProxies > 16 {
+		d.bad("trusted_proxies", "must be 0 to 16")
+	}
+	if !slices.Contains([]string{"text", "json", "off"}, c.Log) {
+		d.bad("log", `must be "text", "json" or "off"`)
+	}
+	if c.Connection != nil {
+		if c.Connection.Rate > block*1e9 {
+			d.bad("connection.rate", "must be at most 64GB/s")
+		}
+		if c.Connection.Burst < block {
+			d.bad("connection.burst", "must be at least 64B")
+		}
+		d.lift("connection", c.Connection.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+	}
+	for i := range c.Routes {
+		d.route(&c.Routes[i], fmt.Sprintf("routes[%d]", i))
+	}
+	d.twins(c.Routes)
+}
+
+// written checks what only the file says and not the route, defaults being filled in.
+func (d *decoder) written(r *Route, at string) {
+	if !d.has(at + ".path") {
+		d.bad(at+".path", `missing, such as "/"`)
+	}
+	if !d.has(at + ".upstream") {
+		d.bad(at+".upstream", `missing, such as "http://127.0.0.1:9000"`)
+	}
+	if len(r.Path) > 1 && r.Path != "//" {
+		r.Path = strings.TrimSuffix(r.Path, "/")
+	}
+	if r.Limiter != nil && !d.has(at+".limiter.rate") {
+		d.bad(at+".limiter.rate", `missing, such as "100/m"`)
+	}
+	if d.has(at+".limiter.max_queue") && !d.has(at+".limiter.max_wait") {
+		d.bad(at+".limiter.max_queue", "is of use only with max_wait; without it no request waits")
+	}
+	counts := []string{"max_connections"}
+	if r.Limiter != nil {
+		counts = append(counts, "limiter.burst", "limiter.max_queue")
+	}
+	if r.Breaker != nil {
+		counts = append(counts, "breaker.failures", "breaker.probes", "breaker.successes")
+	}
+	if r.Retry != nil {
+		counts = append(counts, "retry.attempts")
+	}
+	for _, name := range counts {
+		n := d.nodes[at+"."+name]
+		if n == nil || n.kind != number {
+			continue
+		}
+		if v, err := strconv.Atoi(n.text); err == nil && v < 1 {
+			d.bad(at+"."+name, "must be at least 1; leave it out for its default")
+		}
+	}
+}
+
+// route checks one route.
+func (d *decoder) route(r *Route, at string) {
+	if d.has(at+".name") && strings.ContainsFunc(r.Name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		d.bad(at+".name", "must be printable")
+	}
+	if reason := badHost(r.Host); reason != "" {
+		d.bad(at+".host", reason)
+	}
+	if reason := badPath(r.Path); reason != "" {
+		d.bad(at+".path", reason)
+	}
+	if r.Limiter != nil {
+		d.lift(at+".limiter", r.Limiter.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+	}
+	if r.Breaker != nil {
+		d.lift(at+".breaker", r.Breaker.policy().Validate(), "FailureThreshold", "failures", "RecoveryTimeout", "recovery",
+			"HalfOpenProbes", "probes", "HalfOpenSuccesses", "successes")
+	}
+	if r.Retry != nil {
+		d.lift(at+".retry", r.Retry.policy().Validate(), "MaxAttempts", "attempts", "BaseDelay", "base_delay", "MaxDelay", "max_delay",
+			"MaxElapsed", "max_elapsed")
+	}
+}
+
+// twins notes the routes that are called as, or answer the same requests as, one before them.
+func (d *decoder) twins(routes []Route) {
+	names, places := map[string]int{}, map[string]int{}
+	for i, r := range routes {
+		at := fmt.Sprintf("routes[%d]", i)
+		if r.Path == "" {
+			continue // that is a mistake already
+		}
+		place := r.Host + r.Path // a host has no slash
+		if first, ok := places[place]; ok {
+			d.badf(at+".path", "routes[%d] has the same host and path", first)
+			continue
+		}
+		places[place] = i
+		if first, ok := names[r.Name]; ok {
+			d.badf(at+".name", "routes[%d] has the same name", first)
+			continue
+		}
+		names[r.Name] = i
+	}
+}
+
+// lift notes what the policy of the stage at path finds wrong. names are pairs of a field's name there and its name in the file.
+func (d *decoder) lift(at string, err error, names ...string) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return // nothing is wrong: Validate joins its errors
+	}
+	inFile := strings.NewReplacer(names...)
+	for _, err := range joined.Unwrap() {
+		var field, reason string
+		switch err := err.(type) { //nolint:errorlint // Validate joins them and wraps none
+		case *limiter.ConfigError:
+			field, reason = err.Field, err.Reason
+		case *breaker.ConfigError:
+			field, reason = err.Field, err.Reason
+		case *retry.ConfigError:
+			field, reason = err.Field, err.Reason
+		}
+		path := at + "." + inFile.Replace(field)
+		switch {
+		case d.has(path):
+			d.bad(path, inFile.Replace(reason))
+		case !d.wrong[at+".rate"] && !d.meant[at+".rate"]: // else a default made of it is wrong, too
+			d.bad(at, inFile.Replace(field+" "+reason))
+		}
+	}
+}
+
+func badListen(s string) string {
+	const wanted = `must be an address and a port, such as ":8080" or "127.0.0.1:8080"`
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return wanted
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "the port must be 0 to 65535"
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && badHost(strings.ToLower(host)) != "" {
+		return wanted
+	}
+	return ""
+}
+
+func badHost(s string) string {
+	if s == "" {
+		return ""
+	}
+	if _, err := netip.ParseAddr(s); err == nil {
+		return ""
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		for _, c := range label {
+			switch {
+			case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_':
+			case c >= 'A' && c <= 'Z':
+				return "must be in lower case"
+			case c == ':':
+				return "must be without a scheme and a port"
+			default:
+				return fmt.Sprintf("must be a name such as \"api.example.com\"; %q cannot be in it", c)
+			}
+		}
+		if label == "" {
+			return "must be a name such as \"api.example.com\", with no dot at either end"
+		}
+	}
+	return ""
+}
+
+func badPath(s string) string {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return `must begin with "/"`
+	case strings.ContainsAny(s, "%?#"):
+		return "must be a path without %, ? and #, its characters as they are"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "must have no control characters"
+	case s != "/" && slices.ContainsFunc(strings.Split(s[1:], "/"), func(part string) bool { return part == "" || part == "." || part == ".." }):
+		return "must have no empty segment, and none that is . or .."
+	}
+	return ""
+}

@@ -1,0 +1,104 @@
+package config_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+func TestDefaults(t *testing.T) {
+	c := load(t, smallest)
+	require.Equal(t, ":8080", c.Listen)
+	require.Equal(t, "text", c.Log)
+	require.Zero(t, c.TrustedProxies)
+	require.Equal(t, config.Duration(10*time.Second), c.Shutdown)
+	require.Equal(t, config.Timeouts{ReadHeader: config.Duration(10 * time.Second), Idle: config.Duration(2 * time.Minute)}, c.Timeouts)
+	require.Nil(t, c.Connection)
+	require.Len(t, c.Routes, 1)
+	r := c.Routes[0]
+	require.Equal(t, "/", r.Name)
+	require.Equal(t, "http://127.0.0.1:9000", r.Upstream.String())
+	require.Equal(t, "ip", r.Key.String())
+	require.Equal(t, config.Duration(30*time.Second), r.Timeout)
+	require.Nil(t, r.Limiter)
+	_, any := r.Engine()
+	require.False(t, any, "a stage is on that the file does not name")
+}
+
+func TestDefaultsOfStages(t *testing.T) {
+	r := load(t, withRoute(`"limiter": {"rate": "100/m"}, "breaker": {}, "retry": {}`)).Routes[0]
+	require.Equal(t, config.Limiter{Rate: config.Rate{Count: 100, Per: time.Minute}, Burst: 100, MaxQueue: 1024}, *r.Limiter)
+	require.Equal(t, config.Breaker{Failures: 5, Recovery: config.Duration(5 * time.Second), Probes: 1, Successes: 1}, *r.Breaker)
+	require.Equal(t, config.Retry{Attempts: 3, BaseDelay: config.Duration(100 * time.Millisecond), MaxDelay: config.Duration(5 * time.Second)}, *r.Retry)
+	require.Equal(t, engine.NoWait, r.Limiter.Engine().MaxWait, "a request waits that was not told to")
+
+	r = load(t, withRoute(`"retry": {"max_delay": "20ms"}`)).Routes[0]
+	require.Equal(t, config.Duration(20*time.Millisecond), r.Retry.BaseDelay)
+	r = load(t, withRoute(`"retry": {"base_delay": "7s"}`)).Routes[0]
+	require.Equal(t, config.Duration(7*time.Second), r.Retry.MaxDelay)
+}
+
+func TestEverything(t *testing.T) {
+	c := load(t, `{
+		"$schema": "./schema.json", "listen": "127.0.0.1:0", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
+		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s"},
+		"connection": {"rate": "500KB/s", "burst": "64KiB"},
+		"routes": [{
+			"name": "api", "host": "api.example.com", "path": "/v1/", "upstream": "https://10.0.0.1:8443/base", "strip_prefix": true,
+			"key": {"header": "x-api-key"}, "limiter": {"rate": "20/250ms", "burst": 5, "max_wait": "100ms", "max_queue": 7},
+			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4},
+			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
+			"timeout": "250ms", "max_connections": 99}]}`)
+	want := config.Config{
+		Schema: "./schema.json", Listen: "127.0.0.1:0", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
+		Timeouts: config.Timeouts{
+			ReadHeader: config.Duration(time.Second), Read: config.Duration(2 * time.Second),
+			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second)},
+		Connection: &config.Connection{Rate: 500_000, Burst: 65_536},
+		Routes: []config.Route{{
+			Name: "api", Host: "api.example.com", Path: "/v1", Upstream: c.Routes[0].Upstream, StripPrefix: true,
+			Key:     config.Key{Header: "X-Api-Key"},
+			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5, MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
+			Breaker: &config.Breaker{Failures: 1, Recovery: config.Duration(2 * time.Second), Probes: 3, Successes: 4},
+			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond), MaxDelay: config.Duration(20 * time.Millisecond),
+				MaxElapsed: config.Duration(time.Hour)},
+			Timeout: config.Duration(250 * time.Millisecond), MaxConnections: 99,
+		}},
+	}
+	require.Equal(t, want, *c)
+	require.Equal(t, "https://10.0.0.1:8443/base", c.Routes[0].Upstream.String())
+
+	// What an engine is given holds there.
+	e, any := c.Routes[0].Engine()
+	require.True(t, any)
+	require.Equal(t, 1, e.Breaker.FailureThreshold)
+	require.Equal(t, 2*time.Second, e.Breaker.RecoveryTimeout)
+	require.Equal(t, 3, e.Breaker.HalfOpenProbes)
+	require.Equal(t, 4, e.Breaker.HalfOpenSuccesses)
+	require.Equal(t, 2, e.Retry.MaxAttempts)
+	for _, cfg := range []engine.Config{e, c.Routes[0].Limiter.Engine(), c.Connection.Engine()} {
+		eng, err := engine.New(cfg)
+		require.NoError(t, err)
+		require.NoError(t, eng.Close(context.Background()))
+	}
+	require.Equal(t, 100*time.Millisecond, c.Routes[0].Limiter.Engine().MaxWait)
+}
+
+// 500,000 bytes per second are blocks of 64 bytes at 7812.5 per second, one every 128 µs.
+func TestConnectionCountsBlocks(t *testing.T) {
+	c := load(t, `{"connection": {"rate": "500KB/s"}, `+smallest[1:])
+	require.Equal(t, config.Size(500_000), c.Connection.Burst)
+	eng, err := engine.New(c.Connection.Engine())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, eng.Close(context.Background())) }()
+	require.Equal(t, 500_000/64, eng.Limits()[0].Capacity())
+	require.Equal(t, 128*time.Microsecond, eng.Limits()[0].Interval())
+
+	require.Equal(t, config.Size(1<<20), load(t, `{"connection": {"rate": "1GB/s"}, `+smallest[1:]).Connection.Burst)
+	require.Equal(t, config.Size(4<<10), load(t, `{"connection": {"rate": "1B/s"}, `+smallest[1:]).Connection.Burst)
+}

@@ -1,0 +1,185 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+// Every mistake with its place, its value and what it should be.
+func TestMistakes(t *testing.T) {
+	for _, row := range []struct {
+		name, file string
+		want       []string
+	}{
+		{"empty", "", []string{"1:1: not JSON: unexpected end of JSON input"}},
+		{"cut short", "{\n  \"routes\": [", []string{"2:14: not JSON: unexpected end of JSON input"}},
+		{"a comma too many", "{\"log\": \"off\",\n}", []string{"2:1: not JSON: invalid character '}' looking for beginning of object key string"}},
+		{"trailing data", smallest + "\n {}", []string{"2:2: not JSON: invalid character '{' after top-level value"}},
+		{"byte order mark", "\ufeff" + smallest, []string{"1:1: the file begins with a byte order mark; save it as UTF-8 without one"}},
+		{"not UTF-8", "{\n\"log\": \"é\xff\"}", []string{"2:10: not UTF-8"}},
+		{"no object", `[]`, []string{`1:1: must be an object, not an array`}},
+		{"nothing in it", `{}`, []string{`routes: missing: there must be at least one route`}},
+		{"no routes", `{"routes": []}`, []string{`routes = [...]: missing: there must be at least one route`}},
+		{"an empty route", "{\"routes\": [\n {}]}", []string{
+			`routes[0].path: missing, such as "/"`, `routes[0].upstream: missing, such as "http://127.0.0.1:9000"`}},
+		{"wrong types", `{"listen": 1, "trusted_proxies": "2", "log": {}, "timeouts": [], "routes": [5, {"strip_prefix": "yes", "path": null}]}`, []string{
+			`listen = 1: must be a string, not a number`,
+			`trusted_proxies = "2": must be a number, not a string`,
+			`log = {...}: must be a string, not an object`,
+			`timeouts = [...]: must be an object, not an array`,
+			`routes[0] = 5: must be an object, not a number`,
+			`routes[1].upstream: missing, such as "http://127.0.0.1:9000"`,
+			`routes[1].strip_prefix = "yes": must be true or false, not a string`,
+			`routes[1].path = null: must not be null; leave it out for its default`}},
+		{"unknown", withRoute(`"limitter": {}, "Retry": {}, "burts": 5, "x y": [1]`), []string{
+			`routes[0].limitter = {...}: unknown field; did you mean "limiter"?`,
+			`routes[0].Retry = {...}: unknown field; did you mean "retry"?`,
+			`routes[0].burts = 5: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, breaker, retry, ` +
+				`timeout, max_connections`,
+			`routes[0]["x y"] = [...]: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, breaker, retry, ` +
+				`timeout, max_connections`}},
+		{"misspelt and therefore not missing", `{"routes": [{"paht": "/", "upstraem": "http://x"}]}`, []string{
+			`routes[0].paht = "/": unknown field; did you mean "path"?`,
+			`routes[0].upstraem = "http://x": unknown field; did you mean "upstream"?`}},
+		{"twice", "{\"log\": \"off\",\n\"log\": \"json\", " + smallest[1:], []string{`log = "json": given twice, first in line 1`}},
+		{"rates", withRoute(`"limiter": {"rate": "100/x", "burst": 3}`), []string{
+			`routes[0].limiter.rate = "100/x": the unit must be s, m, h or ms, such as "100/m"`}},
+		{"a rate without a slash", withRoute(`"limiter": {"rate": "100"}`), []string{
+			`routes[0].limiter.rate = "100": must be a number of requests, a slash and a time, such as "100/m"`}},
+		{"a rate of nothing", withRoute(`"limiter": {"rate": "0/h"}`), []string{
+			`routes[0].limiter.rate = "0/h": the number must be whole, above 0 and below 2^31, such as "100/h"`}},
+		{"a rate in no time", withRoute(`"limiter": {"rate": "5/0s"}`), []string{
+			`routes[0].limiter.rate = "5/0s": the time must be more than zero`}},
+		{"a rate too high", withRoute(`"limiter": {"rate": "5000000/ms"}`), []string{
+			`routes[0].limiter.rate = "5000000/ms": must not be above 1e9 per second`}},
+		{"no rate", withRoute(`"limiter": {"burst": 0}`), []string{
+			`routes[0].limiter.rate: missing, such as "100/m"`,
+			`routes[0].limiter.burst = 0: must be at least 1; leave it out for its default`}},
+		{"a bucket that never fills", withRoute(`"limiter": {"rate": "1/1000h", "burst": 2147483647}`), []string{
+			`routes[0].limiter.burst = 2147483647: is too large for 1/1000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
+		{"a bucket that never fills by default", withRoute(`"limiter": {"rate": "2000000000/2000000h"}`), []string{
+			`routes[0].limiter = {...}: burst is too large for 2000000000/2000000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
+		{"a queue for nobody", withRoute(`"limiter": {"rate": "1/s", "max_queue": 5}`), []string{
+			`routes[0].limiter.max_queue = 5: is of use only with max_wait; without it no request waits`}},
+		{"numbers", withRoute(`"breaker": {"failures": -1, "probes": 1.5, "successes": 3e9}, "retry": {"attempts": 9999999999}`), []string{
+			`routes[0].breaker.failures = -1: must be at least 1; leave it out for its default`,
+			`routes[0].breaker.probes = 1.5: must be a whole number below 2^31, written in digits`,
+			`routes[0].breaker.successes = 3e9: must be a whole number below 2^31, written in digits`,
+			`routes[0].retry.attempts = 9999999999: must be a whole number below 2^31, written in digits`}},
+		{"delays that contradict", withRoute(`"retry": {"base_delay": "2s", "max_delay": "1s"}`), []string{
+			`routes[0].retry.max_delay = "1s": must be at least base_delay (2s)`}},
+		{"durations", `{"shutdown": "soon", "timeouts": {"idle": "-1s", "read": 5}, ` + smallest[1:], []string{
+			`shutdown = "soon": must be a number with a unit, such as "250ms", "1.5s" or "2m"`,
+			`timeouts.idle = "-1s": must be more than zero; leave it out for its default`,
+			`timeouts.read = 5: must be a string, not a number`}},
+		{"a recovery of a century", withRoute(`"breaker": {"recovery": "876000h"}`), []string{
+			`routes[0].breaker.recovery = "876000h": must be at most 2^61 ns (73 years)`}},
+		{"bytes", `{"connection": {"rate": "1Mbit/s", "burst": "0KiB"}, ` + smallest[1:], []string{
+			`connection.rate = "1Mbit/s": must be a whole number, above 0, with B/s, KB/s, MB/s, GB/s, KiB/s, MiB/s or GiB/s, such as "1MiB/s"`,
+			`connection.burst = "0KiB": must be a whole number, above 0, with B, KB, MB, GB, KiB, MiB or GiB, such as "64KiB"`}},
+		{"bytes out of bounds", `{"connection": {"rate": "65GB/s", "burst": "63B"}, ` + smallest[1:], []string{
+			`connection.rate = "65GB/s": must be at most 64GB/s`, `connection.burst = "63B": must be at least 64B`}},
+		{"a connection without a rate", `{"connection": {}, ` + smallest[1:], []string{`connection.rate: missing, such as "1MiB/s"`}},
+		{"the rest", `{"listen": "8080", "trusted_proxies": 17, "log": "xml", ` + smallest[1:], []string{
+			`listen = "8080": must be an address and a port, such as ":8080" or "127.0.0.1:8080"`,
+			`trusted_proxies = 17: must be 0 to 16`,
+			`log = "xml": must be "text", "json" or "off"`}},
+		{"a port", `{"listen": ":65536", ` + smallest[1:], []string{`listen = ":65536": the port must be 0 to 65535`}},
+		{"keys", `{"routes": [{"path": "/a", "upstream": "http://x", "key": "cookie"}, {"path": "/b", "upstream": "http://x", "key": {}},
+			{"path": "/c", "upstream": "http://x", "key": {"header": "a b"}}, {"path": "/d", "upstream": "http://x", "key": {"Header": "host"}},
+			{"path": "/e", "upstream": "http://x", "key": {"header": "host"}}]}`, []string{
+			`routes[0].key = "cookie": must be "ip", or an object such as {"header": "X-API-Key"}`,
+			`routes[1].key.header: missing, such as "X-API-Key"`,
+			`routes[2].key.header = "a b": must be the name of a header field`,
+			`routes[3].key.Header = "host": unknown field; did you mean "header"?`,
+			`routes[4].key.header = "host": must not be Host, which tells routes apart and not clients`}},
+		{"twins", `{"routes": [{"path": "/a", "upstream": "http://x"}, {"path": "/a/", "upstream": "http://x"}, {"name": "/a", "path": "/b", "upstream": "http://x"}]}`, []string{
+			`routes[1].path = "/a/": routes[0] has the same host and path`,
+			`routes[2].name = "/a": routes[0] has the same name`}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c, err := config.Load([]byte(row.file))
+			require.Nil(t, c)
+			mistakes, ok := errors.AsType[config.Mistakes](err)
+			require.True(t, ok, "%v", err)
+			var got []string
+			for _, m := range mistakes {
+				line := m.Error()
+				if m.Path != "" {
+					requirePlace(t, row.file, m)
+					_, line, _ = strings.Cut(line, ": ")
+				}
+				got = append(got, line)
+			}
+			require.Equal(t, row.want, got)
+			require.Equal(t, len(mistakes), strings.Count(mistakes.Error(), "\n")+1)
+		})
+	}
+}
+
+// requirePlace requires that the place of m is where its value begins, or its name if that is the mistake, or the object that misses it.
+func requirePlace(t *testing.T, file string, m config.Mistake) {
+	t.Helper()
+	rest := []rune(strings.Split(file, "\n")[m.Line-1])[m.Column-1:]
+	name := m.Path[strings.LastIndexAny(m.Path, ".[")+1:]
+	want := strings.TrimSuffix(m.Value, "...}") // what objects and arrays begin with
+	want = strings.TrimSuffix(want, "...]")
+	switch {
+	case strings.HasPrefix(m.Reason, "unknown field"), strings.HasPrefix(m.Reason, "given twice"):
+		want = `"` + strings.Trim(name, `"]`) + `"`
+	case m.Value == "":
+		want = "{"
+	}
+	require.True(t, strings.HasPrefix(string(rest), want), "%v: there is %q", m, string(rest))
+}
+
+// What one field may not be; that it is the field's only mistake goes without saying.
+func TestMistakenFields(t *testing.T) {
+	for _, row := range []struct{ field, value, want string }{
+		{"upstream", "127.0.0.1:9000", "must be a URL"},
+		{"upstream", "localhost:9000", "must be a URL that begins with http:// or https://"},
+		{"upstream", "ftp://x", "must be a URL that begins with http:// or https://"},
+		{"upstream", "http://:80", "must name a host"},
+		{"upstream", "http://x:0", "the port must be 1 to 65535"},
+		{"upstream", "http://x:70000", "the port must be 1 to 65535"},
+		{"upstream", "http://me:secret@x", "must not carry a user or a password"},
+		{"upstream", "http://x/?", "must have no ? and no #"},
+		{"upstream", "http://x/#a", "must have no ? and no #"},
+		{"upstream", "http://x/%zz", `must be a URL: invalid URL escape "%zz"`},
+		{"path", "", `must begin with "/"`},
+		{"path", "api", `must begin with "/"`},
+		{"path", "/a//b", "must have no empty segment"},
+		{"path", "/a/../b", "must have no empty segment"},
+		{"path", "//", "must have no empty segment"},
+		{"path", "/a%20b", "must be a path without %, ? and #"},
+		{"path", "/a\\nb", "must have no control characters"},
+		{"host", "Example.com", "must be in lower case"},
+		{"host", "example.com:80", "must be without a scheme and a port"},
+		{"host", "example.com.", "with no dot at either end"},
+		{"host", "*.example.com", `'*' cannot be in it`},
+		{"name", "a\\tb", "must be printable"},
+		{"listen", "host name:80", "must be an address and a port"},
+	} {
+		fields := map[string]string{"path": "/", "upstream": "http://x"}
+		file := `{"routes": [{`
+		if row.field == "listen" {
+			file = `{"listen": "` + row.value + `", "routes": [{`
+		} else {
+			fields[row.field] = row.value
+		}
+		for name, value := range fields {
+			file += `"` + name + `": "` + value + `",`
+		}
+		_, err := config.Load([]byte(strings.TrimSuffix(file, ",") + "}]}"))
+		mistakes, ok := errors.AsType[config.Mistakes](err)
+		require.True(t, ok, "%s %q: %v", row.field, row.value, err)
+		require.Len(t, mistakes, 1, "%s %q", row.field, row.value)
+		require.Contains(t, mistakes[0].Reason, row.want)
+		require.True(t, strings.HasSuffix(mistakes[0].Path, row.field), mistakes[0].Path)
+	}
+}

@@ -1,0 +1,149 @@
+package config
+
+import (
+	"math"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// Route says where the requests of one host and path go, and under which bounds. A stage that the file leaves out is off; {} is a stage
+// with its defaults. If several routes fit a request, one with a host comes before one without, then the longest path.
+type Route struct {
+	// Name is how the route is called in logs. Default: host and path.
+	Name string `json:"name"`
+	// Host is the host that the client asked for, without a port, in lower case. Default: any.
+	Host string `json:"host"`
+	// Path is where the route begins: "/api" is /api and all that is below /api/. It must be given. A "/" at its end means nothing.
+	Path string `json:"path"`
+	// Upstream is the server that answers, a URL with scheme http or https and perhaps a path, which then comes first. It must be given.
+	Upstream Upstream `json:"upstream"`
+	// StripPrefix takes Path off what the upstream is asked for. Default false.
+	StripPrefix bool `json:"strip_prefix"`
+	// Key is whom the limiter counts: "ip", or {"header": "X-API-Key"}; those without the header count as one. Default "ip", with
+	// IPv6 by /64.
+	Key Key `json:"key"`
+	// Limiter bounds the requests of each key.
+	Limiter *Limiter `json:"limiter"`
+	// Breaker stops calling an upstream that keeps failing. It is one for each route.
+	Breaker *Breaker `json:"breaker"`
+	// Retry tries again what may be sent twice.
+	Retry *Retry `json:"retry"`
+	// Timeout is how long the upstream may be silent in each attempt: while it is dialled, while it takes the request's body, and from then
+	// until the header of its answer. Default 30 s. The body of an answer may take as long as it likes.
+	Timeout Duration `json:"timeout"`
+	// MaxConnections is how many connections to the upstream there may be; beyond that requests wait for one. Default: no bound.
+	MaxConnections int `json:"max_connections"`
+}
+
+// Limiter bounds the requests of each key with a token bucket.
+type Limiter struct {
+	// Rate is how many requests may come in the long run, "100/m". It must be given.
+	Rate Rate `json:"rate"`
+	// Burst is how many requests may come at once. Default: the number in Rate, so 100 for "100/m".
+	Burst int `json:"burst"`
+	// MaxWait is how long a request may wait for its turn; if it would have to wait longer it is refused at once. Default: it does not wait.
+	MaxWait Duration `json:"max_wait"`
+	// MaxQueue is how many requests of one key may wait. Default 1024.
+	MaxQueue int `json:"max_queue"`
+}
+
+// Breaker stops calling an upstream that keeps failing. Defaults as in breaker.Policy.
+type Breaker struct {
+	// Failures is how many failures in a row open the breaker. Default 5.
+	Failures int `json:"failures"`
+	// Recovery is how long it stays open before a request is let through to try. Default 5 s.
+	Recovery Duration `json:"recovery"`
+	// Probes is how many such requests may be running at once. Default 1.
+	Probes int `json:"probes"`
+	// Successes is how many of them must succeed to close it. Default 1.
+	Successes int `json:"successes"`
+}
+
+// Retry tries again what may be sent twice. Defaults as in retry.Policy.
+type Retry struct {
+	// Attempts is how often a request is sent at most, the first time included. Default 3.
+	Attempts int `json:"attempts"`
+	// BaseDelay is the longest wait before the second attempt; it doubles for each one more. Default 100 ms.
+	BaseDelay Duration `json:"base_delay"`
+	// MaxDelay is the longest wait before any attempt, and the longest that a Retry-After is heeded. Default 5 s, or base_delay if that is larger.
+	MaxDelay Duration `json:"max_delay"`
+	// MaxElapsed is how long after a request has come another attempt may begin. Default: no bound.
+	MaxElapsed Duration `json:"max_elapsed"`
+}
+
+func (r *Route) fill() {
+	r.Name = or(r.Name, r.Host+r.Path)
+	r.Timeout = or(r.Timeout, Duration(30*time.Second))
+	if r.Limiter != nil {
+		r.Limiter.Burst = or(r.Limiter.Burst, int(r.Limiter.Rate.Count))
+		r.Limiter.MaxQueue = or(r.Limiter.MaxQueue, 1024)
+	}
+	if b := r.Breaker; b != nil {
+		b.Failures, b.Recovery = or(b.Failures, 5), or(b.Recovery, Duration(5*time.Second))
+		b.Probes, b.Successes = or(b.Probes, 1), or(b.Successes, 1)
+	}
+	if t := r.Retry; t != nil {
+		// As in retry.Policy: each default gives way to the other field, if that is given.
+		base, longest := Duration(100*time.Millisecond), Duration(5*time.Second)
+		if t.BaseDelay == 0 && t.MaxDelay > 0 {
+			base = min(base, t.MaxDelay)
+		}
+		t.Attempts, t.BaseDelay = or(t.Attempts, 3), or(t.BaseDelay, base)
+		t.MaxDelay = or(t.MaxDelay, max(longest, t.BaseDelay))
+	}
+}
+
+// Engine is the configuration of an engine that limits the requests of clients, keyed by client.
+func (l Limiter) Engine() engine.Config {
+	c := engine.Config{Limiter: l.bucket(), MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
+	if l.MaxWait > 0 {
+		c.MaxWait = time.Duration(l.MaxWait)
+	}
+	return c
+}
+
+func (l Limiter) bucket() limiter.TokenBucket {
+	return limiter.TokenBucket{Capacity: l.Burst, RefillRate: l.Rate.Limit()}
+}
+
+// Engine is the configuration of an engine for the calls of the route's upstream, or false if the route has neither breaker nor retries.
+func (r Route) Engine() (engine.Config, bool) {
+	var c engine.Config
+	if r.Breaker != nil {
+		c.Breaker = new(r.Breaker.policy())
+	}
+	if r.Retry != nil {
+		c.Retry = new(r.Retry.policy())
+	}
+	return c, c.Breaker != nil || c.Retry != nil
+}
+
+func (b Breaker) policy() breaker.Policy {
+	return breaker.Policy{
+		FailureThreshold: b.Failures, RecoveryTimeout: time.Duration(b.Recovery), HalfOpenProbes: b.Probes, HalfOpenSuccesses: b.Successes,
+	}
+}
+
+func (t Retry) policy() retry.Policy {
+	return retry.Policy{
+		MaxAttempts: t.Attempts, BaseDelay: time.Duration(t.BaseDelay), MaxDelay: time.Duration(t.MaxDelay),
+		MaxElapsed: time.Duration(t.MaxElapsed),
+	}
+}
+
+// block is how many bytes are a token of engine/enginenet.
+const block = 64
+
+// Engine is the configuration of an engine that paces connections. Its tokens are the blocks of engine/enginenet.
+func (c Connection) Engine() engine.Config { return engine.Config{Limiter: c.bucket()} }
+
+func (c Connection) bucket() limiter.TokenBucket {
+	return limiter.TokenBucket{
+		Capacity:   int(min(int64(c.Burst)/block, math.MaxInt32)),
+		RefillRate: limiter.Per(int64(c.Rate), block*time.Second),
+	}
+}
