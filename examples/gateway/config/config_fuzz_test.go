@@ -37,7 +37,7 @@ func FuzzLoad(f *testing.F) {
 			require.True(t, strings.HasPrefix(r.Path, "/"))
 			require.NotEmpty(t, r.Upstream.Host)
 			require.Positive(t, r.Timeout)
-			if cfg, any := r.Engine(); any {
+			if cfg, guarded := r.Engine(); guarded {
 				requireEngine(t, cfg)
 			}
 			if r.Limiter != nil {

@@ -26,8 +26,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "ip", r.Key.String())
 	require.Equal(t, config.Duration(30*time.Second), r.Timeout)
 	require.Nil(t, r.Limiter)
-	_, any := r.Engine()
-	require.False(t, any, "a stage is on that the file does not name")
+	_, guarded := r.Engine()
+	require.False(t, guarded, "a stage is on that the file does not name")
 }
 
 func TestDefaultsOfStages(t *testing.T) {
@@ -74,8 +74,8 @@ func TestEverything(t *testing.T) {
 	require.Equal(t, "https://10.0.0.1:8443/base", c.Routes[0].Upstream.String())
 
 	// What an engine is given holds there.
-	e, any := c.Routes[0].Engine()
-	require.True(t, any)
+	e, guarded := c.Routes[0].Engine()
+	require.True(t, guarded)
 	require.Equal(t, 1, e.Breaker.FailureThreshold)
 	require.Equal(t, 2*time.Second, e.Breaker.RecoveryTimeout)
 	require.Equal(t, 3, e.Breaker.HalfOpenProbes)

@@ -139,7 +139,9 @@ func (t Retry) policy() retry.Policy {
 const block = 64
 
 // Engine is the configuration of an engine that paces connections. Its tokens are the blocks of engine/enginenet.
-func (c Connection) Engine() engine.Config { return engine.Config{Limiter: c.bucket()} }
+func (c Connection) Engine() engine.Config {
+	return engine.Config{Limiter: c.bucket(), IdleAfter: 10 * time.Second}
+}
 
 func (c Connection) bucket() limiter.TokenBucket {
 	return limiter.TokenBucket{

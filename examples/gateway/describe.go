@@ -1,0 +1,89 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+// describe prints what a configuration means, defaults and all.
+func describe(to io.Writer, c *config.Config) {
+	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
+	line("listen", c.Listen)
+	line("trusted proxies", fmt.Sprint(c.TrustedProxies))
+	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v",
+		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle))
+	rate := "unbounded"
+	if b := c.Connection; b != nil {
+		rate = fmt.Sprintf("%v, burst %v", b.Rate, b.Burst)
+	}
+	line("each connection", rate)
+	line("access log", c.Log)
+	line("shutdown", "within "+c.Shutdown.String())
+	_ = t.Flush() // to a terminal or a pipe; main has nowhere to say that it failed
+
+	fmt.Fprintln(to)
+	line("ROUTE", "HOST", "PATH", "UPSTREAM", "TIMEOUT", "LIMITER", "BREAKER", "RETRY")
+	for _, r := range c.Routes {
+		line(r.Name, cmp.Or(r.Host, "any"), pathOf(r), upstreamOf(r), r.Timeout.String(), limiterOf(r), breakerOf(r), retryOf(r))
+	}
+	_ = t.Flush()
+}
+
+func bound(d config.Duration) string {
+	if d == 0 {
+		return "unbounded"
+	}
+	return d.String()
+}
+
+func pathOf(r config.Route) string {
+	if r.StripPrefix {
+		return r.Path + " (stripped)"
+	}
+	return r.Path
+}
+
+func upstreamOf(r config.Route) string {
+	if r.MaxConnections > 0 {
+		return fmt.Sprintf("%v (at most %d connections)", &r.Upstream, r.MaxConnections)
+	}
+	return r.Upstream.String()
+}
+
+func limiterOf(r config.Route) string {
+	l := r.Limiter
+	if l == nil {
+		return "off"
+	}
+	s := fmt.Sprintf("%v per %v, burst %d", l.Rate, r.Key, l.Burst)
+	if l.MaxWait > 0 {
+		s += fmt.Sprintf(", waits %v, queue %d", l.MaxWait, l.MaxQueue)
+	}
+	return s
+}
+
+func breakerOf(r config.Route) string {
+	b := r.Breaker
+	if b == nil {
+		return "off"
+	}
+	return fmt.Sprintf("%d failures, open %v, %d successes (%d at a time)", b.Failures, b.Recovery, b.Successes, b.Probes)
+}
+
+func retryOf(r config.Route) string {
+	t := r.Retry
+	if t == nil {
+		return "off"
+	}
+	s := fmt.Sprintf("%d attempts, %v to %v apart", t.Attempts, t.BaseDelay, t.MaxDelay)
+	if t.MaxElapsed > 0 {
+		s += fmt.Sprintf(", within %v", t.MaxElapsed)
+	}
+	return s
+}

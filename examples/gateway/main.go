@@ -1,0 +1,123 @@
+// Gateway is a reverse proxy with a limiter for each client, and a breaker and retries around each upstream.
+//
+//	go run ./examples/gateway                              a demonstration, ten seconds
+//	go run ./examples/gateway -config gateway.json         serves until it is stopped
+//	go run ./examples/gateway -config gateway.json -check  says what it would do
+//
+// gateway.json beside this file is one to start from, and schema.json describes what may be in it.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+//go:embed schema.json
+var schema string
+
+// The exit codes.
+const (
+	good    = 0
+	invalid = 1 // the file has mistakes, or the gateway could not serve
+	misused = 2 // the flags
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run does what args say until that is done or ctx ends, and returns the exit code.
+func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
+	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "", "serve as this `file` says")
+	check := flags.Bool("check", false, "do not serve: check the file of -config and print what it means")
+	print := flags.Bool("schema", false, "print the JSON Schema of the file")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return good
+	case err != nil:
+		return misused
+	case flags.NArg() > 0:
+		return misuse(stderr, flags, fmt.Sprintf("what is %q?", flags.Arg(0)))
+	case *print && (*file != "" || *check):
+		return misuse(stderr, flags, "-schema stands alone")
+	case *check && *file == "":
+		return misuse(stderr, flags, "-check needs -config")
+	case *print:
+		_, _ = io.WriteString(stdout, schema)
+		return good
+	case *file == "":
+		return misuse(stderr, flags, "-config is missing")
+	}
+	cfg, err := load(*file)
+	if err == nil {
+		if *check {
+			describe(stdout, cfg)
+			return good
+		}
+		err = serve(ctx, cfg, stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return invalid
+	}
+	return good
+}
+
+func misuse(stderr io.Writer, flags *flag.FlagSet, reason string) int {
+	fmt.Fprintln(stderr, "gateway:", reason)
+	flags.Usage()
+	return misused
+}
+
+// load reads a file. Its mistakes are one line each, as compilers write them.
+func load(file string) (*config.Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	cfg, err := config.Load(data)
+	mistakes, ok := errors.AsType[config.Mistakes](err)
+	if !ok {
+		return cfg, err
+	}
+	lines := make([]error, len(mistakes))
+	for i, m := range mistakes {
+		lines[i] = fmt.Errorf("%s:%w", file, m)
+	}
+	return nil, errors.Join(lines...)
+}
+
+// serve serves until ctx ends and then until the requests that are running have ended, or their time is up.
+func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	server, err := proxy.Start(cfg, stderr)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	fmt.Fprintf(stderr, "gateway: %d routes on %s\n", len(cfg.Routes), server.URL())
+	select {
+	case <-ctx.Done():
+		fmt.Fprintf(stderr, "gateway: stopping, within %v; again to stop now\n", cfg.Shutdown)
+	case err = <-server.Failed():
+	}
+	closing, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Shutdown))
+	defer cancel()
+	if err := errors.Join(err, server.Close(closing)); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return nil
+}

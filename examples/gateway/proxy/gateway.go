@@ -1,0 +1,122 @@
+// Package proxy makes a reverse proxy of a configuration.
+//
+// A request passes, in this order: the route that fits it; the route's limiter, which knows its client (an enginehttp.Handler); an
+// httputil.ReverseProxy; the breaker and the retries around the route's upstream (an enginehttp.Transport); and an http.Transport with
+// connections that no other route uses. A stage that the configuration leaves out is not in the way. So what one upstream does, or fails to do, costs
+// the requests of other routes nothing but the processor's time.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/enginehttp"
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+// Gateway is an http.Handler that passes requests on by the routes of a configuration. Make one with [New], end it with [Gateway.Close].
+type Gateway struct {
+	routes []*route // in the order of the configuration
+	search []*route // in the order in which they are tried
+	log    *slog.Logger
+	client func(*http.Request) string // the address of a client, for the log
+	seed   maphash.Seed               // of the hashes there
+}
+
+// Status is what a route has done since the start. Each request that has ended counts once in Requests, and at most once in the others.
+type Status struct {
+	Name        string
+	Breaker     breaker.State // Closed without a breaker
+	OpenFor     time.Duration // until the breaker lets a request through
+	Requests    uint64        // all that have come, also those that are running
+	Limited     uint64        // refused with 429 by the limiter
+	Unavailable uint64        // refused with 503, the upstream not having been asked: breaker, queue, number of keys, shutdown
+	Failed      uint64        // the upstream was asked and did not answer, or with 5xx
+}
+
+// New makes a gateway of a configuration that config.Load has read. Each request is logged to log, unless that is nil.
+func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
+	g := &Gateway{log: log, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
+	buffers := new(buffers)
+	for i := range cfg.Routes {
+		r, err := newRoute(&cfg.Routes[i], cfg.TrustedProxies, buffers)
+		if err != nil {
+			return nil, errors.Join(err, g.Close(context.Background()))
+		}
+		g.routes = append(g.routes, r)
+	}
+	g.search = slices.Clone(g.routes)
+	slices.SortStableFunc(g.search, func(a, b *route) int {
+		if (a.config.Host == "") != (b.config.Host == "") {
+			return len(b.config.Host) - len(a.config.Host)
+		}
+		return len(b.config.Path) - len(a.config.Path)
+	})
+	return g, nil
+}
+
+// ServeHTTP answers a request: 404 if no route fits, and 400 if its path has a segment that is "." or "..", which an upstream might take for
+// the path of another route.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w}
+	if g.log != nil {
+		begun := time.Now()
+		defer func() { g.note(x, r, time.Since(begun)) }() // also of a request that ends with a panic, which goes on
+	}
+	if hasDots(r.URL.Path) {
+		answer(x, r, http.StatusBadRequest)
+		return
+	}
+	if x.route = g.find(r); x.route == nil {
+		answer(x, r, http.StatusNotFound)
+		return
+	}
+	x.route.serve(x, r)
+}
+
+// find is the route that fits r, or nil.
+func (g *Gateway) find(r *http.Request) *route {
+	host := hostOf(r.Host)
+	for _, route := range g.search {
+		if (route.config.Host == "" || route.config.Host == host) && below(r.URL.Path, route.config.Path) >= 0 {
+			return route
+		}
+	}
+	return nil
+}
+
+// Status tells of the routes, in the order of the configuration.
+func (g *Gateway) Status() []Status {
+	all := make([]Status, len(g.routes))
+	for i, r := range g.routes {
+		all[i] = r.status()
+	}
+	return all
+}
+
+// Close ends the engines and the connections that are idle; call it when no request is running. The error is ctx's.
+func (g *Gateway) Close(ctx context.Context) error {
+	var errs []error
+	for _, r := range g.routes {
+		errs = append(errs, r.close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// hostOf is a Host field without its port and in lower case.
+func hostOf(s string) string {
+	if end := strings.IndexByte(s, ']'); strings.HasPrefix(s, "[") && end > 0 {
+		return strings.ToLower(s[1:end])
+	}
+	if colon := strings.IndexByte(s, ':'); colon >= 0 {
+		s = s[:colon]
+	}
+	return strings.ToLower(strings.TrimSuffix(s, "."))
+}

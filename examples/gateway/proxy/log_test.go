@@ -1,0 +1,150 @@
+package proxy_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+func TestAccessLog(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	var out bytes.Buffer
+	s := serveTo(t, &out, `"log": "json",`, fmt.Sprintf(
+		`{"name": "api", "path": "/api", "upstream": %q, "limiter": {"rate": "1/h"}, "key": {"header": "X-API-Key"}}`, up.URL))
+	cl := client(t)
+	get(t, cl, s.URL()+"/api/x?token=secret", "X-API-Key", "secret")
+	get(t, cl, s.URL()+"/api", "X-API-Key", "secret")
+	get(t, cl, s.URL()+"/api")
+	get(t, cl, s.URL()+"/nowhere")
+	shut(t, s)
+
+	require.NotContains(t, out.String(), "secret")
+	var lines []map[string]any
+	for line := range strings.Lines(out.String()) {
+		var m map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &m), line)
+		require.NotEmpty(t, m["time"])
+		require.Positive(t, m["duration"])
+		delete(m, "time")
+		delete(m, "duration")
+		lines = append(lines, m)
+	}
+	require.Len(t, lines, 4)
+	host := strings.TrimPrefix(up.URL, "http://")
+	require.Equal(t, lines[0]["key"], lines[1]["key"])
+	require.Equal(t, map[string]any{
+		"level": "INFO", "msg": "request", "method": "GET", "path": "/api/x", "route": "api", "status": 200.0, "bytes": 5.0,
+		"client": "127.0.0.1", "upstream": host, "key": lines[0]["key"]}, lines[0])
+	require.Equal(t, 429.0, lines[1]["status"])
+	require.NotContains(t, lines[2], "key")
+	require.Equal(t, 404.0, lines[3]["status"])
+	require.Equal(t, "", lines[3]["route"])
+}
+
+func TestAccessLogIsText(t *testing.T) {
+	up := upstream(t, echoUpgrade)
+	var out bytes.Buffer
+	s := serveTo(t, &out, "", route("/", up, ""))
+	conn, _ := upgrade(t, s)
+	require.NoError(t, conn.Close())
+	shut(t, s)
+	require.Contains(t, out.String(), "level=INFO msg=request method=GET path=/ route=/ status=101")
+}
+
+// The client has left before there was an answer: that is in the log, and counts for nothing.
+func TestAccessLogOfOneWhoLeft(t *testing.T) {
+	came := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		close(came)
+		<-r.Context().Done()
+	})
+	var out bytes.Buffer
+	s := serveTo(t, &out, "", route("/", up, `, "breaker": {"failures": 1}`))
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-came
+		leave()
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+	require.NoError(t, err)
+	_, err = client(t).Do(req)
+	require.ErrorIs(t, err, context.Canceled)
+	shut(t, s)
+	require.Contains(t, out.String(), "status=499")
+	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
+}
+
+// stuck is a writer that takes its time for the first write.
+type stuck struct {
+	bytes.Buffer
+	begun, go_ chan struct{}
+	writes     int
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	if s.writes++; s.writes == 1 {
+		close(s.begun)
+		<-s.go_
+	}
+	return s.Buffer.Write(p)
+}
+
+// Nobody waits for a log that cannot be written; what is lost is counted.
+func TestLogDoesNotWait(t *testing.T) {
+	w := &stuck{begun: make(chan struct{}), go_: make(chan struct{})}
+	l := proxy.NewLog(w, true)
+	l.Info("first")
+	receive(t, w.begun)
+	long := strings.Repeat("x", 1<<10)
+	for range 2000 {
+		l.Info(long)
+	}
+	close(w.go_)
+	l.Close()
+	l.Info("after the end")
+
+	lines := strings.Split(strings.TrimSpace(w.String()), "\n")
+	last := map[string]any{}
+	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	require.Equal(t, "WARN", last["level"])
+	require.EqualValues(t, 2000, len(lines)-2+int(last["lines"].(float64)))
+	require.LessOrEqual(t, w.Len(), 1<<20+1<<10)
+	require.LessOrEqual(t, w.writes, 3)
+}
+
+func TestLogOfManyKeepsLines(t *testing.T) {
+	var out bytes.Buffer
+	l := proxy.NewLog(&out, true)
+	done := make(chan struct{})
+	for range 4 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for i := range 500 {
+				l.Info("line", "number", i)
+			}
+		}()
+	}
+	for range 4 {
+		receive(t, done)
+	}
+	l.Close()
+	n := 0
+	for d := json.NewDecoder(&out); ; n++ {
+		var m map[string]any
+		if err := d.Decode(&m); err == io.EOF {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, 2000, n)
+}

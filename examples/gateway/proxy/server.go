@@ -1,0 +1,185 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/engine/enginenet"
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+// Server is a gateway that serves. Make one with [Start], end it with [Server.Close].
+type Server struct {
+	gateway *Gateway
+	log     *Log           // nil if it is off
+	pace    *engine.Engine // nil without a byte rate
+	http    *http.Server
+	url     string
+	stop    context.CancelCauseFunc // ends the contexts of all requests
+	failed  chan error              // capacity 1
+
+	mu       sync.Mutex
+	requests int           // running, those included whose connection was switched to another protocol
+	draining bool          // no request will come that is not cut off at once
+	idle     chan struct{} // closed when draining and no request is running
+}
+
+// Start listens as cfg says and serves. The access log goes to logs.
+func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
+	s := &Server{failed: make(chan error, 1), idle: make(chan struct{})}
+	errorLog := log.New(nowhere{}, "", 0)
+	var access *slog.Logger
+	if cfg.Log != "off" {
+		s.log = NewLog(logs, cfg.Log == "json")
+		access = s.log.Logger
+		errorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	}
+	err := s.open(cfg, access, errorLog)
+	if err != nil {
+		return nil, errors.Join(err, s.release(context.Background()))
+	}
+	return s, nil
+}
+
+func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Logger) (err error) {
+	if s.gateway, err = New(cfg, access); err != nil {
+		return err
+	}
+	if cfg.Connection != nil {
+		if s.pace, err = engine.New(cfg.Connection.Engine()); err != nil {
+			return err
+		}
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return err
+	}
+	s.url = urlOf(listener.Addr())
+	if s.pace != nil {
+		listener = &enginenet.Listener{Listener: listener, PerConn: s.pace}
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	s.stop = stop
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: time.Duration(cfg.Timeouts.ReadHeader),
+		ReadTimeout:       time.Duration(cfg.Timeouts.Read),
+		WriteTimeout:      time.Duration(cfg.Timeouts.Write),
+		IdleTimeout:       time.Duration(cfg.Timeouts.Idle),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          errorLog,
+	}
+	go func() { s.failed <- s.http.Serve(listener) }() // ends with Close
+	return nil
+}
+
+// urlOf is where a client on this machine finds what listens on addr.
+func urlOf(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err == nil && at.Addr().IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", at.Port())
+	}
+	return "http://" + addr.String()
+}
+
+// URL is where the server is found.
+func (s *Server) URL() string { return s.url }
+
+// Status is [Gateway.Status].
+func (s *Server) Status() []Status { return s.gateway.Status() }
+
+// Failed gives the error with which the server ended by itself. It is http.ErrServerClosed after Close.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// ServeHTTP passes a request on, and knows of it until it has ended.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.requests++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.requests--
+		s.settle()
+	}()
+	s.gateway.ServeHTTP(w, r)
+}
+
+// settle closes idle if that is due.
+func (s *Server) settle() {
+	if s.draining && s.requests == 0 {
+		select {
+		case <-s.idle:
+		default:
+			close(s.idle)
+		}
+	}
+}
+
+// lastWord is how long requests that are cut off have to say so to their clients.
+const lastWord = time.Second
+
+// Close stops to accept connections, and waits for the requests that are running until ctx ends: those of connections that were switched to
+// another protocol, such as WebSockets, too. What is running then is cut off. Nothing of the server is left when it returns. It may be
+// called once. The error says how many requests were cut off.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	s.mu.Lock()
+	s.draining = true
+	s.settle()
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+		err = nil
+	case <-ctx.Done():
+		s.mu.Lock()
+		cut := s.requests
+		s.mu.Unlock()
+		if err = nil; cut > 0 {
+			err = fmt.Errorf("proxy: %d requests had not ended in time and were cut off", cut)
+		}
+	}
+	s.stop(errStopping)
+	s.await(lastWord)
+	err = errors.Join(err, s.http.Close())
+	s.await(lastWord)
+	// The engines have no work left, and their goroutines end at once.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	return errors.Join(err, s.release(closing))
+}
+
+// await waits until no request is running, or the time is up.
+func (s *Server) await(longest time.Duration) {
+	timer := time.NewTimer(longest)
+	defer timer.Stop()
+	select {
+	case <-s.idle:
+	case <-timer.C:
+	}
+}
+
+// release ends what is there but the listener.
+func (s *Server) release(ctx context.Context) error {
+	var errs []error
+	if s.gateway != nil {
+		errs = append(errs, s.gateway.Close(ctx))
+	}
+	if s.pace != nil {
+		errs = append(errs, s.pace.Close(ctx))
+	}
+	if s.log != nil {
+		s.log.Close()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,128 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+// asked starts a request and returns a channel with its answer.
+func asked(t *testing.T, s *proxy.Server) <-chan reply {
+	t.Helper()
+	answers, cl := make(chan reply, 1), client(t)
+	go func() {
+		resp, err := cl.Get(s.URL())
+		if err != nil {
+			answers <- reply{body: err.Error()}
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		answers <- reply{resp.StatusCode, resp.Header, fmt.Sprint(string(body), err)}
+	}()
+	return answers
+}
+
+// closed starts to close s and returns once it accepts no connections.
+func closed(t *testing.T, s *proxy.Server, ctx context.Context) <-chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- s.Close(ctx) }()
+	for deadline := time.Now().Add(patience); ; {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+		if err != nil {
+			return done
+		}
+		_ = conn.Close()
+		require.True(t, time.Now().Before(deadline), "it still accepts connections")
+	}
+}
+
+func TestCloseDrains(t *testing.T) {
+	came, answer := make(chan struct{}), make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		close(came)
+		<-answer
+		fmt.Fprint(w, "late")
+	})
+	s := serve(t, "", route("/", up, `, "limiter": {"rate": "1/s"}, "breaker": {}`))
+	answers := asked(t, s)
+	receive(t, came)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	done := closed(t, s, ctx)
+	require.Empty(t, done, "it closed while a request was running")
+	close(answer)
+	r := receive(t, answers)
+	require.Equal(t, http.StatusOK, r.status)
+	require.Equal(t, "late<nil>", r.body)
+	require.NoError(t, receive(t, done))
+	require.ErrorIs(t, <-s.Failed(), http.ErrServerClosed)
+}
+
+func TestCloseCutsOff(t *testing.T) {
+	came := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		close(came)
+		<-r.Context().Done() // when the gateway gives up
+	})
+	s := serve(t, "", route("/", up, ""))
+	answers := asked(t, s)
+	receive(t, came)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := closed(t, s, ctx)
+	cancel()
+	require.EqualError(t, receive(t, done), "proxy: 1 requests had not ended in time and were cut off")
+	require.Equal(t, http.StatusServiceUnavailable, receive(t, answers).status)
+	require.Zero(t, s.Status()[0].Failed)
+	<-s.Failed()
+}
+
+// A connection that has switched to another protocol may end by itself, and is cut off if it does not.
+func TestCloseDrainsUpgrades(t *testing.T) {
+	up := upstream(t, echoUpgrade)
+	for _, leaves := range []bool{true, false} {
+		s := serve(t, "", route("/", up, ""))
+		conn, lines := upgrade(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := closed(t, s, ctx)
+		require.Empty(t, done)
+		fmt.Fprintln(conn, "hello")
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "hello\n", line)
+		if leaves {
+			require.NoError(t, conn.Close())
+			require.NoError(t, receive(t, done))
+		} else {
+			cancel()
+			require.ErrorContains(t, receive(t, done), "1 requests")
+			_, err = lines.ReadString('\n')
+			require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err != nil)
+		}
+		cancel()
+		<-s.Failed()
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	cfg, err := config.Load(fmt.Appendf(nil, `{"listen": %q, "connection": {"rate": "1MB/s"},
+		"routes": [{"path": "/", "upstream": "http://x", "limiter": {"rate": "1/s"}, "breaker": {}}]}`, ln.Addr()))
+	require.NoError(t, err)
+	_, err = proxy.Start(cfg, io.Discard)
+	require.ErrorContains(t, err, "in use")
+}

@@ -1,0 +1,34 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// errUpload is why the context of a request ends whose body cannot be read.
+var errUpload = errors.New("proxy: the client did not send the request's body")
+
+// upload is the body of a client's request. When it cannot be read, be it cut off, malformed or too late, the request's context ends: then it
+// is the client who has failed. Without that the upstream would be blamed, and any client could open its breaker.
+type upload struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+// withUpload returns r with its body as an upload, and what to call when it has been answered.
+func withUpload(r *http.Request) (*http.Request, func()) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	r = r.WithContext(ctx)
+	r.Body = &upload{r.Body, cancel}
+	return r, func() { cancel(nil) }
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF as it is
+		u.cancel(errUpload)
+	}
+	return n, err
+}

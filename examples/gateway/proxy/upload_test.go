@@ -1,0 +1,105 @@
+package proxy_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+func TestUpload(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.ContentLength, n, err)
+	})
+	s := serve(t, "", route("/", up, `, "limiter": {"rate": "100/s"}, "breaker": {}, "retry": {}, "max_connections": 1`))
+	cl := client(t)
+	for _, body := range []io.Reader{strings.NewReader(strings.Repeat("x", 1<<20)), io.LimitReader(endless{}, 1<<20)} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), body)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(req.ContentLength+map[bool]int64{true: -1}[req.ContentLength == 0], 1<<20, nil), send(t, cl, req).body)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// A client that sends half a body, or garbage, is no failure of the upstream: else anybody could open its breaker.
+func TestUploadBroken(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1, "recovery": "1h"}`))
+	for _, body := range []string{
+		"Transfer-Encoding: chunked\r\n\r\nnot a number\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello!!",
+		"Content-Length: 100\r\n\r\nhalf",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+		answer, err := io.ReadAll(conn) // until the gateway is done with it
+		require.NoError(t, err)
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") { // which the upstream may have said before it was over
+			require.True(t, len(answer) == 0 || strings.HasPrefix(string(answer), "HTTP/1.1 400 "), "%s", answer)
+		}
+		require.NoError(t, conn.Close())
+		status := s.Status()[0]
+		require.Equal(t, breaker.Closed, status.Breaker)
+		require.Zero(t, status.Failed)
+	}
+	require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+}
+
+// An upstream that does not take the body is one that is silent.
+func TestUploadNotTaken(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // whose backlog takes the connection, and nobody reads from it
+	require.NoError(t, err)
+	defer ln.Close()
+	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": "http://%v", "timeout": "100ms", "breaker": {"failures": 1, "recovery": "1h"}}`, ln.Addr()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL(), io.LimitReader(endless{}, 1<<30))
+	require.NoError(t, err)
+	req.Header.Set("Expect", "100-continue") // else the client may lose the answer that comes while it sends
+	cl := client(t)
+	cl.Transport.(*http.Transport).ExpectContinueTimeout = patience
+	resp, err := cl.Do(req)
+	if err == nil { // or the connection has been closed in the midst of the body
+		require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
+		require.NoError(t, resp.Body.Close())
+	}
+	require.Equal(t, http.StatusServiceUnavailable, get(t, cl, s.URL()).status)
+}
+
+// A client that takes its time is not one whose upstream is silent.
+func TestUploadSlow(t *testing.T) {
+	first, second := make(chan struct{}), make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadFull(r.Body, make([]byte, 5))
+		require.NoError(t, err)
+		close(first)
+		rest, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		fmt.Fprintf(w, "%s", rest)
+	})
+	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": %q, "timeout": "50ms"}`, up.URL))
+	body, in := io.Pipe()
+	time.AfterFunc(200*time.Millisecond, func() { close(second) }) // four times as long as the upstream may be silent
+	go func() {                                                    // ends with the request
+		_, _ = io.WriteString(in, "hello")
+		<-first
+		<-second
+		_, _ = io.WriteString(in, " world")
+		_ = in.Close()
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), body)
+	require.NoError(t, err)
+	require.Equal(t, " world", send(t, client(t), req).body)
+}
