@@ -73,7 +73,11 @@ func breakerOf(r config.Route) string {
 	if b == nil {
 		return "off"
 	}
-	return fmt.Sprintf("%d failures, open %v, %d successes (%d at a time)", b.Failures, b.Recovery, b.Successes, b.Probes)
+	s := fmt.Sprintf("opens after %d, tries after %v, closes after %d", b.Failures, b.Recovery, b.Successes)
+	if b.Probes > 1 {
+		s += fmt.Sprintf(", %d probes at a time", b.Probes)
+	}
+	return s
 }
 
 func retryOf(r config.Route) string {

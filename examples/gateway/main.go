@@ -34,12 +34,10 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run does what args say until that is done or ctx ends, and returns the exit code.
+// run does what args say until that is done, ctx ends or a signal comes, and returns the exit code.
 func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -69,7 +67,9 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 			describe(stdout, cfg)
 			return good
 		}
-		err = serve(ctx, cfg, stderr)
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = serve(ctx, stop, cfg, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -102,8 +102,9 @@ func load(file string) (*config.Config, error) {
 	return nil, errors.Join(lines...)
 }
 
-// serve serves until ctx ends and then until the requests that are running have ended, or their time is up.
-func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+// serve serves until ctx ends, and then until the requests that are running have ended or their time is up. It calls stop in between, so
+// that a second signal ends the program at once.
+func serve(ctx context.Context, stop context.CancelFunc, cfg *config.Config, stderr io.Writer) error {
 	server, err := proxy.Start(cfg, stderr)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
@@ -111,6 +112,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "gateway: %d routes on %s\n", len(cfg.Routes), server.URL())
 	select {
 	case <-ctx.Done():
+		stop()
 		fmt.Fprintf(stderr, "gateway: stopping, within %v; again to stop now\n", cfg.Shutdown)
 	case err = <-server.Failed():
 	}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// asProgram in the environment makes the test binary the program.
+const asProgram = "GATEWAY_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// write makes a file that is gone after the test.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "gateway.json")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	return file
+}
+
+// called runs the program within the test and returns its exit code and what it printed.
+func called(t *testing.T, ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	out, err := os.CreateTemp(t.TempDir(), "stdout")
+	require.NoError(t, err)
+	defer out.Close()
+	var errs bytes.Buffer
+	code = run(ctx, args, out, &errs)
+	printed, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	return code, string(printed), errs.String()
+}
+
+func TestFlags(t *testing.T) {
+	for _, row := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-help"}, good, "-config file"},
+		{[]string{"-nonsense"}, misused, "-nonsense"},
+		{[]string{"gateway.json"}, misused, `gateway: what is "gateway.json"?`},
+		{[]string{"-check"}, misused, "gateway: -check needs -config"},
+		{[]string{"-schema", "-check"}, misused, "gateway: -schema stands alone"},
+		{[]string{"-config", "no such file"}, invalid, "gateway: open no such file"},
+	} {
+		code, stdout, stderr := called(t, t.Context(), row.args...)
+		require.Equal(t, row.code, code, row.args)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, row.want)
+	}
+}
+
+func TestCheckNamesMistakes(t *testing.T) {
+	file := write(t, "{\n  \"lissten\": \":80\",\n  \"routes\": [{\"path\": \"/\"}]\n}")
+	code, stdout, stderr := called(t, t.Context(), "-check", "-config", file)
+	require.Equal(t, invalid, code)
+	require.Empty(t, stdout)
+	require.Equal(t, file+`:2:3: lissten = ":80": unknown field; did you mean "listen"?`+"\n"+
+		file+`:3:14: routes[0].upstream: missing, such as "http://127.0.0.1:9000"`+"\n", stderr)
+}
+
+func TestCheckDescribes(t *testing.T) {
+	code, stdout, stderr := called(t, t.Context(), "-check", "-config", "gateway.json")
+	require.Equal(t, good, code, stderr)
+	require.Equal(t, strings.Join([]string{
+		"listen           :8080",
+		"trusted proxies  0",
+		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m",
+		"each connection  10MiB/s, burst 1MiB",
+		"access log       text",
+		"shutdown         within 10s",
+		"",
+		"ROUTE  HOST  PATH             UPSTREAM               TIMEOUT  LIMITER                                                        " +
+			"BREAKER                                        RETRY",
+		"api    any   /api (stripped)  http://127.0.0.1:9001  2s       100/m per header X-Api-Key, burst 20, waits 100ms, queue 1024  " +
+			"opens after 5, tries after 5s, closes after 1  3 attempts, 50ms to 1s apart",
+		"site   any   /                http://127.0.0.1:9000  30s      20/s per ip, burst 100                                         " +
+			"opens after 5, tries after 5s, closes after 1  off",
+		""}, "\n"), stdout)
+}
+
+func TestSchemaIsPrinted(t *testing.T) {
+	code, stdout, _ := called(t, t.Context(), "-schema")
+	require.Equal(t, good, code)
+	require.Equal(t, schema, stdout)
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, _, stderr := called(t, ctx, "-config", write(t, `{"listen": "127.0.0.1:0", "routes": [{"path": "/", "upstream": "http://x"}]}`))
+	require.Equal(t, good, code, stderr)
+	require.Contains(t, stderr, "gateway: 1 routes on http://127.0.0.1:")
+	require.Contains(t, stderr, "gateway: stopping, within 10s")
+}
+
+// program is the gateway in a process of its own, with a request that is running.
+type program struct {
+	*exec.Cmd
+	lines  *bufio.Scanner // of standard error
+	answer chan string    // the body of the answer to the request
+	finish chan struct{}  // when closed, the upstream answers it
+}
+
+func startProgram(t *testing.T) *program {
+	t.Helper()
+	came := make(chan struct{})
+	p := &program{answer: make(chan string, 1), finish: make(chan struct{})}
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(came)
+		select {
+		case <-p.finish:
+		case <-r.Context().Done():
+		}
+		fmt.Fprint(w, "late")
+	}))
+	t.Cleanup(up.Close)
+	file := write(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h", "routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
+	p.Cmd = exec.Command(os.Args[0], "-config", file)
+	p.Env = append(os.Environ(), asProgram+"=1")
+	stderr, err := p.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.Start())
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	p.lines = bufio.NewScanner(stderr)
+	url := p.line(t)
+	url = url[strings.Index(url, "http://"):]
+	go func() { // ends with the program
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Get(url)
+		if err != nil {
+			p.answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		p.answer <- string(body)
+	}()
+	select {
+	case <-came:
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "the request did not come")
+	}
+	return p
+}
+
+func (p *program) line(t *testing.T) string {
+	t.Helper()
+	require.True(t, p.lines.Scan(), "the program has ended")
+	return p.lines.Text()
+}
+
+func TestSignalDrains(t *testing.T) {
+	p := startProgram(t)
+	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "gateway: stopping, within 1h; again to stop now", p.line(t))
+	close(p.finish)
+	require.Equal(t, "late", <-p.answer)
+	require.Contains(t, p.line(t), "status=200")
+	require.NoError(t, p.Wait())
+}
+
+func TestSecondSignalEnds(t *testing.T) {
+	p := startProgram(t)
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	p.line(t)
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	require.Error(t, p.Wait())
+	require.Contains(t, <-p.answer, "EOF")
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+)
+
+// validator checks values against the part of JSON Schema, draft 2020-12, that schema.json uses.
+type validator struct{ root map[string]any }
+
+func newValidator(t *testing.T) validator {
+	t.Helper()
+	var v validator
+	require.NoError(t, json.Unmarshal([]byte(schema), &v.root))
+	return v
+}
+
+// check returns what is wrong with value at path, which must be as s says. It panics at a keyword that it does not know.
+func (v validator) check(s map[string]any, value any, path string) (wrong []string) {
+	bad := func(format string, args ...any) { wrong = append(wrong, path+": "+fmt.Sprintf(format, args...)) }
+	fields, _ := value.(map[string]any)
+	items, _ := value.([]any)
+	for keyword, want := range s {
+		switch keyword {
+		case "$schema", "$defs", "title", "description", "default": // say nothing of the value
+		case "$ref":
+			wrong = append(wrong, v.check(v.def(want.(string)), value, path)...)
+		case "type":
+			if got := typeOf(value); got != want && !(want == "integer" && isWhole(value)) {
+				bad("is %s, not %v", got, want)
+			}
+		case "enum":
+			if !slices.Contains(want.([]any), value) {
+				bad("is %v, not one of %v", value, want)
+			}
+		case "const":
+			if value != want {
+				bad("is %v, not %v", value, want)
+			}
+		case "oneOf":
+			fit := 0
+			for _, s := range want.([]any) {
+				if len(v.check(s.(map[string]any), value, path)) == 0 {
+					fit++
+				}
+			}
+			if fit != 1 {
+				bad("fits %d of oneOf", fit)
+			}
+		case "pattern":
+			if text, ok := value.(string); ok && !regexp.MustCompile(want.(string)).MatchString(text) {
+				bad("%q does not match %v", text, want)
+			}
+		case "minimum":
+			if n, ok := value.(float64); ok && n < want.(float64) {
+				bad("is below %v", want)
+			}
+		case "maximum":
+			if n, ok := value.(float64); ok && n > want.(float64) {
+				bad("is above %v", want)
+			}
+		case "minItems":
+			if typeOf(value) == "array" && float64(len(items)) < want.(float64) {
+				bad("has %d items", len(items))
+			}
+		case "items":
+			for i, item := range items {
+				wrong = append(wrong, v.check(want.(map[string]any), item, fmt.Sprintf("%s[%d]", path, i))...)
+			}
+		case "properties":
+			for name, s := range want.(map[string]any) {
+				if field, ok := fields[name]; ok {
+					wrong = append(wrong, v.check(s.(map[string]any), field, path+"."+name)...)
+				}
+			}
+		case "additionalProperties":
+			for name := range fields {
+				if _, known := s["properties"].(map[string]any)[name]; !known && want == false {
+					bad("has %s", name)
+				}
+			}
+		case "required":
+			for _, name := range want.([]any) {
+				if _, ok := fields[name.(string)]; fields != nil && !ok {
+					bad("has no %s", name)
+				}
+			}
+		case "dependentRequired":
+			for name, needs := range want.(map[string]any) {
+				for _, need := range needs.([]any) {
+					if _, ok := fields[name]; ok && fields[need.(string)] == nil {
+						bad("has no %s", need)
+					}
+				}
+			}
+		default:
+			panic("unknown keyword " + keyword)
+		}
+	}
+	return wrong
+}
+
+func (v validator) def(ref string) map[string]any {
+	name, ok := strings.CutPrefix(ref, "#/$defs/")
+	if !ok {
+		panic("unknown reference " + ref)
+	}
+	return v.root["$defs"].(map[string]any)[name].(map[string]any)
+}
+
+func typeOf(value any) string {
+	switch value.(type) {
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	case string:
+		return "string"
+	case float64:
+		return "number"
+	case bool:
+		return "boolean"
+	default:
+		return "null"
+	}
+}
+
+func isWhole(value any) bool {
+	n, ok := value.(float64)
+	return ok && n == math.Trunc(n)
+}
+
+// Every field of the types is in the schema and every one of the schema in the types, of the same kind.
+func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
+	v := newValidator(t)
+	v.compare(t, v.root, reflect.TypeFor[config.Config](), "")
+}
+
+func (v validator) compare(t *testing.T, s map[string]any, of reflect.Type, path string) {
+	t.Helper()
+	if ref, ok := s["$ref"].(string); ok {
+		s = v.def(ref)
+	}
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch {
+	case of == reflect.TypeFor[config.Key](): // reads more than one kind of value
+		require.Contains(t, s, "oneOf", path)
+		return
+	case reflect.PointerTo(of).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()), of.Kind() == reflect.String && s["enum"] == nil:
+		require.Equal(t, "string", s["type"], path)
+		return
+	case of.Kind() == reflect.Struct:
+		require.Equal(t, "object", s["type"], path)
+		require.Equal(t, false, s["additionalProperties"], path)
+		properties := s["properties"].(map[string]any)
+		var names []string
+		for field := range of.Fields() {
+			name := field.Tag.Get("json")
+			names = append(names, name)
+			require.Contains(t, properties, name, path)
+			v.compare(t, properties[name].(map[string]any), field.Type, path+"."+name)
+		}
+		require.ElementsMatch(t, names, slices.Collect(maps.Keys(properties)), path)
+	case of.Kind() == reflect.Slice:
+		require.Equal(t, "array", s["type"], path)
+		v.compare(t, s["items"].(map[string]any), of.Elem(), path+"[]")
+	case of.Kind() == reflect.Int:
+		require.Equal(t, "integer", s["type"], path)
+	case of.Kind() == reflect.Bool:
+		require.Equal(t, "boolean", s["type"], path)
+	default:
+		require.NotNil(t, s["enum"], path)
+	}
+}
+
+// Both say the same of these files.
+func TestSchemaAgreesWithLoad(t *testing.T) {
+	sample, err := os.ReadFile("gateway.json")
+	require.NoError(t, err)
+	route := func(more string) string { return `{"routes": [{"path": "/", "upstream": "http://x"` + more + `}]}` }
+	v := newValidator(t)
+	for _, row := range []struct {
+		file  string
+		valid bool
+	}{
+		{string(sample), true},
+		{route(``), true},
+		{route(`, "breaker": {}, "retry": {}, "key": "ip", "host": "a.b"`), true},
+		{route(`, "timeout": "1h2m3.5s", "limiter": {"rate": "20/250ms", "max_wait": "1ms", "max_queue": 3}`), true},
+		{route(`, "key": {"header": "X-API-Key"}, "max_connections": 2147483647`), true},
+		{`{"connection": {"rate": "1B/s"}, ` + route(``)[1:], true},
+		{`[]`, false},
+		{`{}`, false},
+		{`{"routes": []}`, false},
+		{`{"routes": [{}]}`, false},
+		{`{"log": "xml", ` + route(``)[1:], false},
+		{`{"trusted_proxies": 17, ` + route(``)[1:], false},
+		{`{"trusted_proxies": 1.5, ` + route(``)[1:], false},
+		{`{"listen": "localhost", ` + route(``)[1:], false},
+		{`{"shutdown": "1", ` + route(``)[1:], false},
+		{`{"shutdown": "-1s", ` + route(``)[1:], false},
+		{`{"shutdown": null, ` + route(``)[1:], false},
+		{`{"connection": {}, ` + route(``)[1:], false},
+		{`{"connection": {"rate": "1MiB"}, ` + route(``)[1:], false},
+		{`{"connection": {"rate": "1MiB/s", "burst": "1"}, ` + route(``)[1:], false},
+		{route(`, "unknown": 1`), false},
+		{route(`, "key": "cookie"`), false},
+		{route(`, "key": {}`), false},
+		{route(`, "key": {"header": "a b"}`), false},
+		{route(`, "limiter": {}`), false},
+		{route(`, "limiter": {"rate": "100"}`), false},
+		{route(`, "limiter": {"rate": "1/s", "max_queue": 3}`), false},
+		{route(`, "breaker": {"failures": 0}`), false},
+		{route(`, "retry": {"attempts": 2147483648}`), false},
+		{route(`, "strip_prefix": "yes"`), false},
+		{strings.Replace(route(``), `"/"`, `"x"`, 1), false},
+		{strings.Replace(route(``), `http:`, `ftp:`, 1), false},
+	} {
+		_, err := config.Load([]byte(row.file))
+		require.Equal(t, row.valid, err == nil, "Load of %s: %v", row.file, err)
+		var value any
+		require.NoError(t, json.Unmarshal([]byte(row.file), &value))
+		wrong := v.check(v.root, value, "")
+		require.Equal(t, row.valid, len(wrong) == 0, "the schema on %s: %v", row.file, wrong)
+	}
+}
+
+// A file that gives every default that the schema names means the same as one that gives none.
+func TestSchemaNamesTheDefaults(t *testing.T) {
+	v := newValidator(t)
+	none := map[string]any{"routes": []any{map[string]any{"path": "/", "upstream": "http://x", "name": "x",
+		"limiter": map[string]any{"rate": "1/s", "max_wait": "1s"}, "breaker": map[string]any{}, "retry": map[string]any{}}}}
+	plain, err := json.Marshal(none)
+	require.NoError(t, err)
+	n := v.give(v.root, none)
+	given, err := json.Marshal(none)
+	require.NoError(t, err)
+	require.Equal(t, 17, n, "defaults that the schema names")
+
+	want, err := config.Load(plain)
+	require.NoError(t, err)
+	got, err := config.Load(given)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// give adds to value every default that s names, and returns how many that are.
+func (v validator) give(s map[string]any, value any) (n int) {
+	if ref, ok := s["$ref"].(string); ok {
+		s = v.def(ref)
+	}
+	if items, ok := value.([]any); ok {
+		for _, item := range items {
+			n += v.give(s["items"].(map[string]any), item)
+		}
+	}
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return n
+	}
+	for name, property := range s["properties"].(map[string]any) {
+		p := property.(map[string]any)
+		if fields[name] == nil && name == "timeouts" {
+			fields[name] = map[string]any{}
+		}
+		if d, ok := p["default"]; ok {
+			fields[name] = d
+			n++
+		} else if fields[name] != nil {
+			n += v.give(p, fields[name])
+		}
+	}
+	return n
+}
