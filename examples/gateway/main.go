@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/demo"
 	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
@@ -41,7 +42,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "serve as this `file` says")
+	file := flags.String("config", "", "serve as this `file` says (default: a demonstration)")
 	check := flags.Bool("check", false, "do not serve: check the file of -config and print what it means")
 	print := flags.Bool("schema", false, "print the JSON Schema of the file")
 	switch err := flags.Parse(args); {
@@ -58,24 +59,31 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 	case *print:
 		_, _ = io.WriteString(stdout, schema)
 		return good
-	case *file == "":
-		return misuse(stderr, flags, "-config is missing")
 	}
-	cfg, err := load(*file)
-	if err == nil {
-		if *check {
-			describe(stdout, cfg)
-			return good
-		}
-		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		err = serve(ctx, stop, cfg, stderr)
-	}
-	if err != nil {
+	if err := act(ctx, *file, *check, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, err)
 		return invalid
 	}
 	return good
+}
+
+// act does what is left: the demonstration if there is no file, and else what the file says, or only a check of it.
+func act(ctx context.Context, file string, check bool, stdout *os.File, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if file == "" {
+		context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
+		return demo.Run(ctx, stdout, begin)
+	}
+	cfg, err := load(file)
+	switch {
+	case err != nil:
+		return err
+	case check:
+		describe(stdout, cfg)
+		return nil
+	}
+	return serve(ctx, stop, cfg, stderr)
 }
 
 func misuse(stderr io.Writer, flags *flag.FlagSet, reason string) int {

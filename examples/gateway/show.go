@@ -1,0 +1,33 @@
+package main
+
+import (
+	"io"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/demo"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+// begin starts the gateway of the demonstration, which is no other than that of a file.
+func begin(file []byte) (*demo.Gateway, error) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	server, err := proxy.Start(cfg, io.Discard) // the terminal is the demonstration's
+	if err != nil {
+		return nil, err
+	}
+	status := func() []demo.Route {
+		all := server.Status()
+		routes := make([]demo.Route, len(all))
+		for i, s := range all {
+			routes[i] = demo.Route{
+				Name: s.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor,
+				Requests: s.Requests, Limited: s.Limited, Unavailable: s.Unavailable, Failed: s.Failed,
+			}
+		}
+		return routes
+	}
+	return &demo.Gateway{URL: server.URL(), Status: status, Close: server.Close}, nil
+}
