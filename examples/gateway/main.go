@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "serve as this `file` says (default: a demonstration)")
 	check := flags.Bool("check", false, "do not serve: check the file of -config and print what it means")
-	print := flags.Bool("schema", false, "print the JSON Schema of the file")
+	wanted := flags.Bool("schema", false, "print the JSON Schema of the file")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return good
@@ -52,11 +52,11 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 		return misused
 	case flags.NArg() > 0:
 		return misuse(stderr, flags, fmt.Sprintf("what is %q?", flags.Arg(0)))
-	case *print && (*file != "" || *check):
+	case *wanted && (*file != "" || *check):
 		return misuse(stderr, flags, "-schema stands alone")
 	case *check && *file == "":
 		return misuse(stderr, flags, "-check needs -config")
-	case *print:
+	case *wanted:
 		_, _ = io.WriteString(stdout, schema)
 		return good
 	}

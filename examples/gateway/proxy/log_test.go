@@ -140,11 +140,11 @@ func TestLogOfManyKeepsLines(t *testing.T) {
 	n := 0
 	for d := json.NewDecoder(&out); ; n++ {
 		var m map[string]any
-		if err := d.Decode(&m); err == io.EOF {
+		err := d.Decode(&m)
+		if err == io.EOF {
 			break
-		} else {
-			require.NoError(t, err)
 		}
+		require.NoError(t, err)
 	}
 	require.Equal(t, 2000, n)
 }

@@ -37,7 +37,8 @@ func serveTo(t testing.TB, w io.Writer, settings string, routes ...string) *prox
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		select {
-		case <-s.Failed(): // a test has closed it
+		case err := <-s.Failed(): // a test has closed it
+			require.ErrorIs(t, err, http.ErrServerClosed)
 		default:
 			shut(t, s)
 		}

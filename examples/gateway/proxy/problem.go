@@ -54,7 +54,7 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	x.ending = failed
 	if rejection, ok := errors.AsType[*engine.Rejection](err); ok {
-		if err == error(rejection) { // and not together with how an attempt before it failed
+		if err == error(rejection) { //nolint:errorlint // as it is, and not together with how an attempt before it failed
 			x.ending = unavailable
 		}
 		if after := rejection.RetryAfter(); after > 0 || errors.Is(err, breaker.ErrOpen) {

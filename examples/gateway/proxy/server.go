@@ -133,40 +133,32 @@ const lastWord = time.Second
 // another protocol, such as WebSockets, too. What is running then is cut off. Nothing of the server is left when it returns. It may be
 // called once. The error says how many requests were cut off.
 func (s *Server) Close(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
+	_ = s.http.Shutdown(ctx) // an error is ctx's, which is asked below
+	var err error
 	s.mu.Lock()
 	s.draining = true
 	s.settle()
 	s.mu.Unlock()
 	select {
 	case <-s.idle:
-		err = nil
 	case <-ctx.Done():
 		s.mu.Lock()
 		cut := s.requests
 		s.mu.Unlock()
-		if err = nil; cut > 0 {
+		if cut > 0 {
 			err = fmt.Errorf("proxy: %d requests had not ended in time and were cut off", cut)
 		}
 	}
 	s.stop(errStopping)
-	s.await(lastWord)
-	err = errors.Join(err, s.http.Close())
-	s.await(lastWord)
-	// The engines have no work left, and their goroutines end at once.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
-	return errors.Join(err, s.release(closing))
-}
-
-// await waits until no request is running, or the time is up.
-func (s *Server) await(longest time.Duration) {
-	timer := time.NewTimer(longest)
-	defer timer.Stop()
+	_ = s.http.Shutdown(closing) // until answers have left, which is later than requests end
+	err = errors.Join(err, s.http.Close())
 	select {
 	case <-s.idle:
-	case <-timer.C:
+	case <-closing.Done():
 	}
+	return errors.Join(err, s.release(closing)) // the engines have no work left, and their goroutines end at once
 }
 
 // release ends what is there but the listener.

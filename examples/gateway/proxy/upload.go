@@ -27,7 +27,7 @@ func withUpload(r *http.Request) (*http.Request, func()) {
 
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF as it is
+	if err != nil && err != io.EOF {
 		u.cancel(errUpload)
 	}
 	return n, err
