@@ -137,7 +137,9 @@ func startProgram(t *testing.T) *program {
 	}))
 	t.Cleanup(up.Close)
 	file := write(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h", "routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
-	p.Cmd = exec.Command(os.Args[0], "-config", file)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	p.Cmd = exec.CommandContext(ctx, os.Args[0], "-config", file)
 	p.Env = append(os.Environ(), asProgram+"=1")
 	stderr, err := p.StderrPipe()
 	require.NoError(t, err)
@@ -186,6 +188,6 @@ func TestSecondSignalEnds(t *testing.T) {
 	require.NoError(t, p.Process.Signal(os.Interrupt))
 	p.line(t)
 	require.NoError(t, p.Process.Signal(os.Interrupt))
-	require.Error(t, p.Wait())
+	require.EqualError(t, p.Wait(), "signal: interrupt")
 	require.Contains(t, <-p.answer, "EOF")
 }

@@ -13,6 +13,8 @@ type exchange struct {
 	status int    // 0 until it is known. 499: the client has left before there was an answer
 	bytes  int64  // of the body; those of a connection that was switched to another protocol are not counted
 	ending ending
+	cut    bool // the answer broke off
+	gone   bool // the client did not take it
 }
 
 // ending is how an exchange ended, as far as it counts.
@@ -56,6 +58,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(p)
 	x.bytes += int64(n)
+	x.gone = x.gone || err != nil
 	return n, err
 }
 

@@ -38,7 +38,7 @@ type Status struct {
 	Requests    uint64        // all that have come, also those that are running
 	Limited     uint64        // refused with 429 by the limiter
 	Unavailable uint64        // refused with 503, the upstream not having been asked: breaker, queue, number of keys, shutdown
-	Failed      uint64        // the upstream was asked and did not answer, or with 5xx
+	Failed      uint64        // the upstream was asked and did not answer, or with 5xx, or broke off
 }
 
 // New makes a gateway of a configuration that config.Load has read. Each request is logged to log, unless that is nil.

@@ -83,6 +83,28 @@ func TestAccessLogOfOneWhoLeft(t *testing.T) {
 	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 }
 
+// An upstream that breaks off in the midst of its answer has failed, and the client can tell.
+func TestAnswerBreaksOff(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		require.NoError(t, err)
+		fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n%s", make([]byte, 50_000))
+		_ = rw.Flush()
+		_ = conn.Close()
+	})
+	var out bytes.Buffer
+	s := serveTo(t, &out, "", route("/", up, ""))
+	resp, err := client(t).Get(s.URL())
+	require.NoError(t, err)
+	_, err = io.ReadAll(resp.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, resp.Body.Close())
+	shut(t, s)
+	require.Contains(t, out.String(), "status=200 bytes=50000")
+	require.Contains(t, out.String(), "cut=true")
+	require.EqualValues(t, 1, s.Status()[0].Failed)
+}
+
 // stuck is a writer that takes its time for the first write.
 type stuck struct {
 	bytes.Buffer

@@ -25,14 +25,14 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK // what net/http makes of an answer without one
 	}
-	attrs := [...]slog.Attr{
+	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", name), slog.Int("status", status),
-		slog.Int64("bytes", x.bytes), slog.Duration("duration", took), slog.String("client", g.client(r)), slog.String("upstream", upstream),
-		slog.String("key", key),
+		slog.Int64("bytes", x.bytes), slog.Duration("duration", took), slog.String("client", g.client(r)), slog.String("upstream", upstream))
+	if key != "" {
+		attrs = append(attrs, slog.String("key", key))
 	}
-	n := len(attrs)
-	if key == "" {
-		n--
+	if x.cut {
+		attrs = append(attrs, slog.Bool("cut", true)) // the answer broke off
 	}
-	g.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs[:n]...)
+	g.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }

@@ -69,6 +69,7 @@ func (r *route) rewrite(trusted bool) func(*httputil.ProxyRequest) {
 			}
 			u.Path = u.Path[n:]
 		}
+		p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on what it says
 		p.SetURL(&r.config.Upstream.URL)
 		if trusted {
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
@@ -92,13 +93,15 @@ func (r *route) serve(x *exchange, req *http.Request) {
 	if r.limits != nil {
 		x.ending = refused
 	}
+	x.cut = true
 	if req.ContentLength == 0 {
 		r.handler.ServeHTTP(x, req)
-		return
+	} else {
+		with, done := withUpload(req)
+		defer done()
+		r.handler.ServeHTTP(x, with)
 	}
-	with, done := withUpload(req)
-	defer done()
-	r.handler.ServeHTTP(x, with)
+	x.cut = false
 }
 
 func (r *route) count(x *exchange, req *http.Request) {
@@ -108,7 +111,7 @@ func (r *route) count(x *exchange, req *http.Request) {
 	case x.ending == refused && req.Context().Err() != nil: // it left the queue
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
-	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError:
+	case x.ending == failed, x.ending == answered && (x.status >= http.StatusInternalServerError || x.cut && !x.gone):
 		r.failed.Add(1)
 	}
 }

@@ -34,10 +34,10 @@ type Server struct {
 	idle     chan struct{} // closed when draining and no request is running
 }
 
-// Start listens as cfg says and serves. The access log goes to logs.
+// Start listens as cfg says and serves. The access log goes to logs, and so does what net/http has to say, as of a panic.
 func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
 	s := &Server{failed: make(chan error, 1), idle: make(chan struct{})}
-	errorLog := log.New(nowhere{}, "", 0)
+	errorLog := log.New(logs, "gateway: ", log.LstdFlags)
 	var access *slog.Logger
 	if cfg.Log != "off" {
 		s.log = NewLog(logs, cfg.Log == "json")
