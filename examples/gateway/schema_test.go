@@ -80,6 +80,8 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{}`, false},
 		{`{"routes": []}`, false},
 		{`{"routes": [{}]}`, false},
+		{`{"routes": [{"path": "/"}]}`, false},
+		{`{"routes": [{"upstream": "http://x"}]}`, false},
 		{`{"log": "xml", ` + route(``)[1:], false},
 		{`{"trusted_proxies": 17, ` + route(``)[1:], false},
 		{`{"trusted_proxies": 1.5, ` + route(``)[1:], false},
