@@ -136,7 +136,8 @@ func startProgram(t *testing.T) *program {
 		fmt.Fprint(w, "late")
 	}))
 	t.Cleanup(up.Close)
-	file := write(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h", "routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
+	file := write(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h",
+		"routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	p.Cmd = exec.CommandContext(ctx, os.Args[0], "-config", file)

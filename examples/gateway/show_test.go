@@ -16,7 +16,8 @@ import (
 func TestBegin(t *testing.T) {
 	up := httptest.NewServer(http.NotFoundHandler())
 	defer up.Close()
-	gateway, err := begin([]byte(`{"listen": "127.0.0.1:0", "routes": [{"name": "x", "path": "/", "upstream": "` + up.URL + `", "limiter": {"rate": "1/h"}}]}`))
+	gateway, err := begin([]byte(`{"listen": "127.0.0.1:0",
+		"routes": [{"name": "x", "path": "/", "upstream": "` + up.URL + `", "limiter": {"rate": "1/h"}}]}`))
 	require.NoError(t, err)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, want := range []int{http.StatusNotFound, http.StatusTooManyRequests} {

@@ -49,8 +49,9 @@ type Connection struct {
 	Burst Size `json:"burst"`
 }
 
-// Load reads a configuration (RFC 8259, UTF-8) and fills in the defaults. The error is a [Mistakes] with everything that is wrong, in the order of
-// the file, but for text that is no JSON: then it is the first fault of that. Names are those of the json tags, exactly, none twice.
+// Load reads a configuration (RFC 8259, UTF-8) and fills in the defaults. The error is a [Mistakes] with everything that is wrong, in the
+// order of the file, but for text that is no JSON: then it is the first fault of that. Names are those of the json tags, exactly, none
+// twice.
 func Load(data []byte) (*Config, error) {
 	root, fault := parse(data)
 	if fault != nil {

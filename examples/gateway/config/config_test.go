@@ -34,7 +34,8 @@ func TestDefaultsOfStages(t *testing.T) {
 	r := load(t, withRoute(`"limiter": {"rate": "100/m"}, "breaker": {}, "retry": {}`)).Routes[0]
 	require.Equal(t, config.Limiter{Rate: config.Rate{Count: 100, Per: time.Minute}, Burst: 100, MaxQueue: 1024}, *r.Limiter)
 	require.Equal(t, config.Breaker{Failures: 5, Recovery: config.Duration(5 * time.Second), Probes: 1, Successes: 1}, *r.Breaker)
-	require.Equal(t, config.Retry{Attempts: 3, BaseDelay: config.Duration(100 * time.Millisecond), MaxDelay: config.Duration(5 * time.Second)}, *r.Retry)
+	require.Equal(t, config.Retry{
+		Attempts: 3, BaseDelay: config.Duration(100 * time.Millisecond), MaxDelay: config.Duration(5 * time.Second)}, *r.Retry)
 	require.Equal(t, engine.NoWait, r.Limiter.Engine().MaxWait, "a request waits that was not told to")
 
 	r = load(t, withRoute(`"retry": {"max_delay": "20ms"}`)).Routes[0]
@@ -62,10 +63,12 @@ func TestEverything(t *testing.T) {
 		Connection: &config.Connection{Rate: 500_000, Burst: 65_536},
 		Routes: []config.Route{{
 			Name: "api", Host: "api.example.com", Path: "/v1", Upstream: c.Routes[0].Upstream, StripPrefix: true,
-			Key:     config.Key{Header: "X-Api-Key"},
-			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5, MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
+			Key: config.Key{Header: "X-Api-Key"},
+			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5,
+				MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
 			Breaker: &config.Breaker{Failures: 1, Recovery: config.Duration(2 * time.Second), Probes: 3, Successes: 4},
-			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond), MaxDelay: config.Duration(20 * time.Millisecond),
+			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond),
+				MaxDelay:   config.Duration(20 * time.Millisecond),
 				MaxElapsed: config.Duration(time.Hour)},
 			Timeout: config.Duration(250 * time.Millisecond), MaxConnections: 99,
 		}},

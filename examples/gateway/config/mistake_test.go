@@ -27,7 +27,8 @@ func TestMistakes(t *testing.T) {
 		{"no routes", `{"routes": []}`, []string{`routes = [...]: missing: there must be at least one route`}},
 		{"an empty route", "{\"routes\": [\n {}]}", []string{
 			`routes[0].path: missing, such as "/"`, `routes[0].upstream: missing, such as "http://127.0.0.1:9000"`}},
-		{"wrong types", `{"listen": 1, "trusted_proxies": "2", "log": {}, "timeouts": [], "routes": [5, {"strip_prefix": "yes", "path": null}]}`, []string{
+		{"wrong types", `{"listen": 1, "trusted_proxies": "2", "log": {}, "timeouts": [],
+			"routes": [5, {"strip_prefix": "yes", "path": null}]}`, []string{
 			`listen = 1: must be a string, not a number`,
 			`trusted_proxies = "2": must be a number, not a string`,
 			`log = {...}: must be a string, not an object`,
@@ -98,7 +99,8 @@ func TestMistakes(t *testing.T) {
 			`routes[2].key.header = "a b": must be the name of a header field`,
 			`routes[3].key.Header = "host": unknown field; did you mean "header"?`,
 			`routes[4].key.header = "host": must not be Host, which tells routes apart and not clients`}},
-		{"twins", `{"routes": [{"path": "/a", "upstream": "http://x"}, {"path": "/a/", "upstream": "http://x"}, {"name": "/a", "path": "/b", "upstream": "http://x"}]}`, []string{
+		{"twins", `{"routes": [{"path": "/a", "upstream": "http://x"}, {"path": "/a/", "upstream": "http://x"},
+			{"name": "/a", "path": "/b", "upstream": "http://x"}]}`, []string{
 			`routes[1].path = "/a/": routes[0] has the same host and path`,
 			`routes[2].name = "/a": routes[0] has the same name`}},
 	} {

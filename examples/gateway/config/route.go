@@ -69,7 +69,8 @@ type Retry struct {
 	Attempts int `json:"attempts"`
 	// BaseDelay is the longest wait before the second attempt; it doubles for each one more. Default 100 ms.
 	BaseDelay Duration `json:"base_delay"`
-	// MaxDelay is the longest wait before any attempt, and the longest that a Retry-After is heeded. Default 5 s, or base_delay if that is larger.
+	// MaxDelay is the longest wait before any attempt, and the longest that a Retry-After is heeded. Default 5 s, or base_delay if that
+	// is larger.
 	MaxDelay Duration `json:"max_delay"`
 	// MaxElapsed is how long after a request has come another attempt may begin. Default: no bound.
 	MaxElapsed Duration `json:"max_elapsed"`

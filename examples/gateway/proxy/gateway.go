@@ -2,8 +2,8 @@
 //
 // A request passes, in this order: the route that fits it; the route's limiter, which knows its client (an enginehttp.Handler); an
 // httputil.ReverseProxy; the breaker and the retries around the route's upstream (an enginehttp.Transport); and an http.Transport with
-// connections that no other route uses. A stage that the configuration leaves out is not in the way. So what one upstream does, or fails to do, costs
-// the requests of other routes nothing but the processor's time.
+// connections that no other route uses. A stage that the configuration leaves out is not in the way. So what one upstream does, or
+// fails to do, costs the requests of other routes nothing but the processor's time.
 package proxy
 
 import (

@@ -105,7 +105,8 @@ func TestTrustedProxies(t *testing.T) {
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s|%s|%s", r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-Host"))
 	})
-	headers := []string{"X-Forwarded-For", "192.0.2.9, 192.0.2.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "shop.example", "Host", "inner"}
+	headers := []string{"X-Forwarded-For", "192.0.2.9, 192.0.2.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "shop.example",
+		"Host", "inner"}
 	s := serve(t, `"trusted_proxies": 1,`, route("/", up, `, "limiter": {"rate": "1/h"}`))
 	cl := client(t)
 	require.Equal(t, "192.0.2.9, 192.0.2.1, 127.0.0.1|https|shop.example", get(t, cl, s.URL(), headers...).body)

@@ -108,21 +108,21 @@ func TestAnswerBreaksOff(t *testing.T) {
 // stuck is a writer that takes its time for the first write.
 type stuck struct {
 	bytes.Buffer
-	begun, go_ chan struct{}
-	writes     int
+	begun, proceed chan struct{}
+	writes         int
 }
 
 func (s *stuck) Write(p []byte) (int, error) {
 	if s.writes++; s.writes == 1 {
 		close(s.begun)
-		<-s.go_
+		<-s.proceed
 	}
 	return s.Buffer.Write(p)
 }
 
 // Nobody waits for a log that cannot be written; what is lost is counted.
 func TestLogDoesNotWait(t *testing.T) {
-	w := &stuck{begun: make(chan struct{}), go_: make(chan struct{})}
+	w := &stuck{begun: make(chan struct{}), proceed: make(chan struct{})}
 	l := proxy.NewLog(w, true)
 	l.Info("first")
 	receive(t, w.begun)
@@ -130,7 +130,7 @@ func TestLogDoesNotWait(t *testing.T) {
 	for range 2000 {
 		l.Info(long)
 	}
-	close(w.go_)
+	close(w.proceed)
 	l.Close()
 	l.Info("after the end")
 

@@ -58,8 +58,8 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) 
 	return r, nil
 }
 
-// rewrite makes the request to the upstream: its address, the path without the route's if that is wanted, and whom it is for. What clients say of
-// that themselves is kept only if a proxy that is trusted has sent it.
+// rewrite makes the request to the upstream: its address, the path without the route's if that is wanted, and whom it is for. What clients
+// say of that themselves is kept only if a proxy that is trusted has sent it.
 func (r *route) rewrite(trusted bool) func(*httputil.ProxyRequest) {
 	return func(p *httputil.ProxyRequest) {
 		if u := p.Out.URL; r.config.StripPrefix {

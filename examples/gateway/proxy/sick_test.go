@@ -89,7 +89,12 @@ func TestSickUpstream(t *testing.T) {
 	for _, row := range []struct {
 		state  string
 		status int
-	}{{"hangs", http.StatusGatewayTimeout}, {"resets", http.StatusBadGateway}, {"answers 503", http.StatusServiceUnavailable}, {"is well", http.StatusOK}} {
+	}{
+		{"hangs", http.StatusGatewayTimeout},
+		{"resets", http.StatusBadGateway},
+		{"answers 503", http.StatusServiceUnavailable},
+		{"is well", http.StatusOK},
+	} {
 		turn(row.state)
 		begun := time.Now()
 		r := askUntilSeen(t, s, cl, sick)

@@ -77,7 +77,8 @@ func upgrade(t *testing.T, s *proxy.Server) (net.Conn, *bufio.Reader) {
 
 func TestUpgrade(t *testing.T) {
 	up := upstream(t, echoUpgrade)
-	s := serve(t, `"connection": {"rate": "1MiB/s"},`, route("/", up, `, "limiter": {"rate": "100/s"}, "breaker": {}, "retry": {}, "max_connections": 5`))
+	s := serve(t, `"connection": {"rate": "1MiB/s"},`,
+		route("/", up, `, "limiter": {"rate": "100/s"}, "breaker": {}, "retry": {}, "max_connections": 5`))
 	conn, lines := upgrade(t, s)
 	for range 3 {
 		fmt.Fprintln(conn, "hello")

@@ -64,7 +64,8 @@ func TestUploadNotTaken(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0") // whose backlog takes the connection, and nobody reads from it
 	require.NoError(t, err)
 	defer ln.Close()
-	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": "http://%v", "timeout": "100ms", "breaker": {"failures": 1, "recovery": "1h"}}`, ln.Addr()))
+	s := serve(t, "", fmt.Sprintf(
+		`{"path": "/", "upstream": "http://%v", "timeout": "100ms", "breaker": {"failures": 1, "recovery": "1h"}}`, ln.Addr()))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL(), io.LimitReader(endless{}, 1<<30))
 	require.NoError(t, err)
 	req.Header.Set("Expect", "100-continue") // else the client may lose the answer that comes while it sends
