@@ -44,7 +44,7 @@ func TestPlainPassesOn(t *testing.T) {
 	begin := func(role, upstream string) (string, <-chan error) {
 		out, in := io.Pipe()
 		ended := make(chan error, 1)
-		go func() { ended <- play(ctx, role, upstream, in) }()
+		go func() { ended <- play(ctx, options{role: role, upstream: upstream, answer: 1 << 10}, in) }()
 		line := make([]byte, 64)
 		n, err := out.Read(line)
 		require.NoError(t, err)
@@ -63,13 +63,13 @@ func TestPlainPassesOn(t *testing.T) {
 	stop()
 	require.NoError(t, <-first)
 	require.NoError(t, <-second)
-	require.ErrorContains(t, play(t.Context(), "other", "", io.Discard), `-role "other"`)
+	require.ErrorContains(t, play(t.Context(), options{role: "other"}, io.Discard), `-role "other"`)
 }
 
 func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	one, err := read(report)
 	require.NoError(t, err)
-	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, 700, "now", map[string][]sample{
+	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, 700, map[string][]sample{
 		"plain": {one}, "gateway": {one}, "refusing": {one},
 	}}
 	path := filepath.Join(t.TempDir(), "gateway.md")

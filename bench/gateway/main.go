@@ -1,7 +1,8 @@
 // Command gateway measures examples/gateway: how much it takes from a reverse proxy, and whether a sick upstream is felt on the route of
 // another.
 //
-//	go run ./bench/gateway              both: five rounds of three times 30 s under load, and five of 20 s with the sick upstream
+//	go run ./bench/gateway              both, in about twenty minutes: twice five rounds of three times 30 s under load, and five of 20 s
+//	                                    with the sick upstream
 //	go run ./bench/gateway -only sick   one of them
 //	go run ./bench/gateway -docs .      and write the tables into docs/gateway.md
 //
@@ -9,7 +10,7 @@
 // same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own. Requests beside the sick upstream are sent
 // by this process, each at its time.
 //
-// Three are compared under load. "plain" is httputil.ReverseProxy, with the connections and the buffers of the gateway and nothing else. "gateway" has a
+// Three are compared under load, with answers of two sizes. "plain" is httputil.ReverseProxy, with the connections and the buffers of the gateway and nothing else. "gateway" has a
 // route with limiter, breaker and retries, which admits all. "refusing" is the same with a limit so low that nine of ten requests are refused;
 // the limit is found by trying.
 package main
@@ -26,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,6 +44,7 @@ func main() {
 // options are the flags.
 type options struct {
 	role, upstream string // of a child
+	answer         int
 	rounds         int
 	connections    int
 	duration       time.Duration
@@ -57,6 +60,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	fs.DurationVar(&o.duration, "duration", 30*time.Second, "how long each is under load in a round, in whole seconds")
 	fs.StringVar(&o.only, "only", "", "run only this `study`: load or sick")
 	fs.StringVar(&o.docs, "docs", "", "write the tables into docs/gateway.md of the repository in this `folder`")
+	fs.IntVar(&o.answer, "answer", 1<<10, "for the role upstream: bytes of its answers")
 	fs.StringVar(&o.role, "role", "", "for processes that this one starts: upstream or plain")
 	fs.StringVar(&o.upstream, "upstream", "", "for the role plain: where to pass requests on to")
 	if err := fs.Parse(args); err != nil {
@@ -64,27 +68,17 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	}
 	switch {
 	case o.role != "":
-		return play(ctx, o.role, o.upstream, out)
+		return play(ctx, o, out)
 	case o.rounds < 1, o.connections < 2, o.duration < time.Second:
 		return fmt.Errorf("-rounds %d, -connections %d, -duration %v: at least 1, 2 and 1s", o.rounds, o.connections, o.duration)
 	}
 	if !slices.Contains([]string{"", "load", "sick"}, o.only) {
 		return fmt.Errorf("-only %q: must be load or sick", o.only)
 	}
-	dir, err := os.MkdirTemp("", "gateway")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	s, err := stage(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer s.clear()
 	for _, study := range []struct {
 		name string
 		run  func(context.Context, options, io.Writer) (string, error)
-	}{{"load", s.underLoad}, {"sick", s.besideTheSick}} {
+	}{{"load", underLoad}, {"sick", besideTheSick}} {
 		if o.only != "" && o.only != study.name {
 			continue
 		}
@@ -102,29 +96,49 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	return nil
 }
 
+// answers are how many bytes the upstream answers with.
+var answers = []int{1 << 10, 16 << 10}
+
 // underLoad compares the subjects under the load of wrk.
-func (s *scene) underLoad(ctx context.Context, o options, status io.Writer) (string, error) {
+func underLoad(ctx context.Context, o options, status io.Writer) (string, error) {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return "", fmt.Errorf("%w (on Debian: apt-get install wrk)", err)
 	}
-	if err := s.calibrate(ctx, o, status); err != nil {
-		return "", err
-	}
-	t, err := s.measure(ctx, o, status)
-	return t.markdown(), err
-}
-
-// besideTheSick watches a healthy route while the upstream of another is sick.
-func (s *scene) besideTheSick(ctx context.Context, o options, status io.Writer) (string, error) {
-	const each = 5 * time.Second
-	var rounds []sickness
-	for round := range o.rounds {
-		fmt.Fprintf(status, "round %d of %d with a sick upstream, about %v each\n", round+1, o.rounds, each*time.Duration(len(states)))
-		seen, err := sicken(ctx, s, each)
+	var text strings.Builder
+	for _, bytes := range answers {
+		fmt.Fprintf(status, "answers of %d KiB\n", bytes>>10)
+		err := staged(ctx, bytes, func(s *scene) error {
+			if err := s.calibrate(ctx, o, status); err != nil {
+				return err
+			}
+			t, err := s.measure(ctx, o, status)
+			fmt.Fprintf(&text, "Answers of %d KiB. %s\n", bytes>>10, t.markdown())
+			return err
+		})
 		if err != nil {
 			return "", err
 		}
-		rounds = append(rounds, seen)
+	}
+	return text.String() + circumstances(ctx) + ".\n", nil
+}
+
+// besideTheSick watches a healthy route while the upstream of another is sick.
+func besideTheSick(ctx context.Context, o options, status io.Writer) (string, error) {
+	const each = 5 * time.Second
+	var rounds []sickness
+	err := staged(ctx, answers[0], func(s *scene) error {
+		for round := range o.rounds {
+			fmt.Fprintf(status, "round %d of %d with a sick upstream, about %v each\n", round+1, o.rounds, each*time.Duration(len(states)))
+			seen, err := sicken(ctx, s, each)
+			if err != nil {
+				return err
+			}
+			rounds = append(rounds, seen)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	return sickTable(rounds, each, circumstances(ctx)), nil
 }
@@ -134,7 +148,7 @@ var subjects = []string{"plain", "gateway", "refusing"}
 
 // measure puts each subject under load once in a round, in an order drawn anew.
 func (s *scene) measure(ctx context.Context, o options, status io.Writer) (table, error) {
-	t := table{options: o, limit: s.limit, circumstances: circumstances(ctx), samples: map[string][]sample{}}
+	t := table{options: o, limit: s.limit, samples: map[string][]sample{}}
 	for round := range o.rounds {
 		for _, i := range rand.Perm(len(subjects)) {
 			name := subjects[i]

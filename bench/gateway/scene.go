@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -42,28 +43,33 @@ const route = `{
 // admitting is a limit in requests per second that nobody reaches.
 const admitting = 10_000_000
 
-// stage builds the gateway, and starts all but the refusing one.
-func stage(ctx context.Context, dir string) (*scene, error) {
+// staged calls f with the gateway built, and all but the refusing one started. The upstream answers with so many bytes.
+func staged(ctx context.Context, bytes int, f func(*scene) error) error {
+	dir, err := os.MkdirTemp("", "gateway")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), urls: map[string]string{}}
+	defer s.clear()
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.gateway, "github.com/limitpal/limitpal-go/examples/gateway")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if s.upstream, err = s.start(self, "-role", "upstream"); err == nil {
-		s.urls["plain"], err = s.start(self, "-role", "plain", "-upstream", s.upstream)
+	if s.upstream, err = s.start(self, "-role", "upstream", "-answer", strconv.Itoa(bytes)); err != nil {
+		return err
 	}
-	if err == nil {
-		s.urls["gateway"], err = s.serve(admitting)
+	if s.urls["plain"], err = s.start(self, "-role", "plain", "-upstream", s.upstream); err != nil {
+		return err
 	}
-	if err != nil {
-		s.clear()
-		return nil, err
+	if s.urls["gateway"], err = s.serve(admitting); err != nil {
+		return err
 	}
-	return s, nil
+	return f(s)
 }
 
 // serve starts a gateway with a limit.
@@ -150,21 +156,21 @@ func (s *scene) end(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// play is a child: an upstream that answers at once with a kilobyte, or a reverse proxy without an engine.
-func play(ctx context.Context, role, upstream string, out io.Writer) error {
+// play is a child: an upstream that answers at once, or a reverse proxy without an engine.
+func play(ctx context.Context, o options, out io.Writer) error {
 	var h http.Handler
-	switch role {
+	switch o.role {
 	case "upstream":
-		body := make([]byte, 1<<10)
+		body := make([]byte, o.answer)
 		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
 	case "plain":
-		to, err := url.Parse(upstream)
+		to, err := url.Parse(o.upstream)
 		if err != nil {
 			return err
 		}
 		h = plain(to)
 	default:
-		return fmt.Errorf("-role %q: must be upstream or plain", role)
+		return fmt.Errorf("-role %q: must be upstream or plain", o.role)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 
 // table is what came of it.
 type table struct {
-	options       options
-	limit         int
-	circumstances string
-	samples       map[string][]sample
+	options options
+	limit   int
+	samples map[string][]sample
 }
 
 // median is the median of what of gives of the samples of a subject.
@@ -27,6 +26,15 @@ func (t table) median(subject string, of func(sample) float64) float64 {
 	return middle(values)
 }
 
+// ofPlain is the median of the ratios to plain within a round.
+func (t table) ofPlain(subject string, of func(sample) float64) float64 {
+	var ratios []float64
+	for round, s := range t.samples[subject] {
+		ratios = append(ratios, of(s)/of(t.samples["plain"][round]))
+	}
+	return middle(ratios)
+}
+
 func perSecond(s sample) float64 { return s.perSecond }
 func p50(s sample) float64       { return s.p50.Seconds() * 1000 }
 func p99(s sample) float64       { return s.p99.Seconds() * 1000 }
@@ -35,14 +43,14 @@ func refused(s sample) float64   { return float64(s.refused) / float64(s.request
 // markdown is the medians, and every sample.
 func (t table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds of %v each, %d connections; `refusing` admits %d requests per second.\n\n",
+	fmt.Fprintf(&b, "Medians of %d rounds of %v each, ratios within a round; %d connections; `refusing` admits %d requests per second.\n\n",
 		t.options.rounds, t.options.duration, t.options.connections, t.limit)
 	fmt.Fprintln(&b, "| | requests/s | of plain | p50 | p99 | of plain | refused |")
 	fmt.Fprintln(&b, "|---|---:|---:|---:|---:|---:|---:|")
 	for _, name := range subjects {
 		fmt.Fprintf(&b, "| %s | %.0f | %.2f× | %.1f ms | %.1f ms | %.2f× | %.1f %% |\n", name,
-			t.median(name, perSecond), t.median(name, perSecond)/t.median("plain", perSecond),
-			t.median(name, p50), t.median(name, p99), t.median(name, p99)/t.median("plain", p99), 100*t.median(name, refused))
+			t.median(name, perSecond), t.ofPlain(name, perSecond),
+			t.median(name, p50), t.median(name, p99), t.ofPlain(name, p99), 100*t.median(name, refused))
 	}
 	fmt.Fprint(&b, "\nEvery run, in the order of the rounds: requests/s, p99, requests, refused, errors of sockets.\n\n")
 	fmt.Fprint(&b, "| round |")
@@ -58,7 +66,6 @@ func (t table) markdown() string {
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintf(&b, "\n%s.\n", t.circumstances)
 	return b.String()
 }
 
