@@ -76,8 +76,8 @@ func (e *Engine) pass(g *gate, n int64, mode limiter.Mode) (v verdict, generatio
 	}
 	for {
 		// The word again, so that little time passes before it is swapped; the reading is from before, which is only stricter. The
-		// generation after it: if the word is still there when it is swapped, the breaker has not moved on since. (Whatever begins a
-		// period and opens the gate has moved the word, see Receive; but for a breaker that was forgotten, a minute later at the least.)
+		// generation after it: if the word is still there when it is swapped, the breaker has not moved on since, for whatever begins a
+		// period and opens the gate moves the word; see docs/gates.md.
 		if word = g.word.Load(); word < 0 {
 			return undecided, 0, 0
 		}

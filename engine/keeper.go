@@ -117,11 +117,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 		return next
 	default: // reset
 		k.sketch.pardon(s.key) // in the turn: whatever was written before the key was born this time is past
-		before := s.words[0]
 		k.limits.Reset(s.words, now)
-		if s.words[0] == before {
-			s.words[0]-- // as full, and a caller who has seen the gate before does not take it for the one that opens now
-		}
 		s.circuit.Renew(k.rules)
 		next := k.next(now, g, s)
 		m.req.Answer(answer{})

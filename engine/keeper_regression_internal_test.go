@@ -99,26 +99,3 @@ func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
 	e.report(p, c, permit, Success)
 	require.Positive(t, e.Stats().Actors, "a message")
 }
-
-// TestAResetMovesTheWord: a caller who has read the word of an open gate takes its token if the word is still there. After a reset it must not
-// be, also if the bucket was full at that very instant: the token would be of the new bucket, and the permit of the breaker's old period.
-func TestAResetMovesTheWord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // time stands still in it
-		e, err := New(Config{
-			Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, Breaker: &breaker.Policy{},
-		})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, e.Close(context.Background())) }()
-		c, err := e.find(place{key: "a"})
-		require.NoError(t, err)
-		for range 3 {
-			before := c.Published.word.Load()
-			e.Reset("a")
-			require.NotEqual(t, before, c.Published.word.Load())
-		}
-		require.True(t, e.Allow("a"))
-		require.False(t, e.Allow("a"))
-		e.Reset("a")
-		require.True(t, e.Allow("a"))
-	})
-}

@@ -134,7 +134,7 @@ var fuzzed = regexp.MustCompile(`^fuzz: elapsed: .*, execs: (\d+) `)
 
 const (
 	heartbeat = 20 * time.Second
-	kept      = 40 // lines of output
+	kept      = 200 // lines of output
 )
 
 // read takes in events until r ends, and calls beat every now and then.

@@ -73,7 +73,7 @@ func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
 		s.born = true
 		ok = r.pass(&s, o)
 	case enter:
-		s.born = true
+		s.born = s.born || o.result != canceled // whose context has ended before it asks touches nothing
 		ok = r.enter(&s, o)
 	case leave:
 		ok = r.leave(&s, o)
