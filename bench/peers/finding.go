@@ -87,8 +87,10 @@ func excess(admitted int, bound float64) Finding {
 // precision is the number of decimals for three digits or so, and at least the first that differs from 1.
 func precision(factor float64) int {
 	switch {
-	case factor < 1.01:
+	case factor < 1.001:
 		return 6
+	case factor < 1.01:
+		return 3
 	case factor < 10:
 		return 2
 	case factor < 100:

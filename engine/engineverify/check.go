@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,10 +16,11 @@ import (
 
 // check is one row: a run of `go test`, and what its figures have to be.
 type check struct {
-	name string
-	dir  string   // of the module, from the root of the repository
-	args []string // of go test -json
-	want []bar
+	name  string
+	dir   string   // of the module, from the root of the repository
+	args  []string // of go test -json
+	want  []bar
+	brief bool // show only the figures of want: the others have a table of their own
 }
 
 // bar is what is asked of one figure.
@@ -86,12 +88,22 @@ func (c check) run(ctx context.Context, out io.Writer) result {
 		p.read(pipe, func() { fmt.Fprintf(out, "        %s%s\n", time.Since(begin).Round(time.Second), p.far()) })
 		err = cmd.Wait()
 	}
-	r := result{check: c.name, figures: p.figures, took: time.Since(begin), faults: p.faults}
+	r := result{check: c.name, figures: c.shown(p.figures), took: time.Since(begin), faults: p.faults}
 	if err != nil {
 		r.faults = append(r.faults, strings.TrimSpace(fmt.Sprintf("%v\n%s%s", err, p.tail(), stderr.String())))
 	}
 	r.faults = append(r.faults, c.judge(p.figures)...)
 	return r
+}
+
+// shown are the figures for the table.
+func (c check) shown(figures []figure) []figure {
+	if !c.brief {
+		return figures
+	}
+	return slices.DeleteFunc(slices.Clone(figures), func(f figure) bool {
+		return !slices.ContainsFunc(c.want, func(b bar) bool { return b.figure == f.name })
+	})
 }
 
 // judge says which bars the figures miss.
