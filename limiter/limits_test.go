@@ -82,6 +82,18 @@ func TestTheZeroLimitsAllowEverything(t *testing.T) {
 	})
 }
 
+func TestALimitTellsWhatItIs(t *testing.T) {
+	limits, err := limiter.Compile(limiter.All(
+		limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(3, time.Second)},
+		limiter.LeakyBucket{Capacity: 4, LeakRate: limiter.PerSecond(100)},
+	))
+	require.NoError(t, err)
+	require.Equal(t, 10, limits[0].Capacity())
+	require.Equal(t, 333_333_334*time.Nanosecond, limits[0].Interval(), "rounded up")
+	require.Equal(t, 4, limits[1].Capacity())
+	require.Equal(t, 10*time.Millisecond, limits[1].Interval())
+}
+
 func TestStatusOfATokenBucket(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Second)}, 0)
 	require.Equal(t, limiter.Status{Available: 10}, k.status(0, 0))
