@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -111,7 +112,11 @@ func fuzzing() (list []check) {
 		{"limiter", "FuzzBucket"}, {"limiter", "FuzzCompile"}, {"breaker", "FuzzCircuit"}, {"retry", "FuzzSchedule"}, {"engine", "FuzzConfig"}, {"engine", "FuzzMessages"},
 	} {
 		list = append(list, check{
-			name: "fuzz " + f.target, args: []string{"./" + f.pkg, "-run", "^$", "-fuzz", "^" + f.target + "$", "-fuzztime=1500000x", "-timeout=30m"},
+			name: "fuzz " + f.target,
+			args: []string{
+				"./" + f.pkg, "-run", "^$", "-fuzz", "^" + f.target + "$", "-fuzztime=1500000x", "-timeout=30m",
+				"-toolexec", guided(), fmt.Sprint("-parallel=", 2*runtime.GOMAXPROCS(0)), // a worker waits for its next inputs now and then
+			},
 			want: []bar{atLeast(1_500_000, "executions")},
 		})
 	}

@@ -26,6 +26,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == toolexec {
+		if err := runTool(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Fprintf(os.Stderr, "engineverify: %s: %v\n", os.Args[2], err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()

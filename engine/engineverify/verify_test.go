@@ -112,3 +112,18 @@ func TestEveryCheckNamesATestThatExists(t *testing.T) {
 		require.NotEmpty(t, c.want, c.name)
 	}
 }
+
+func TestOnlyOurPackagesAreCounted(t *testing.T) {
+	for pkg, counted := range map[string]bool{
+		"net/http": false, "github.com/stretchr/testify/assert": false, "github.com/limitpal/limitpal-go/limiter": true,
+		"github.com/limitpal/limitpal-go/limiter_test": true,
+	} {
+		args := []string{"-o", "x.a", "-p", pkg, "-std", "-d=libfuzzer", "-c=2", "x.go"}
+		if got := withoutCounters(args); counted {
+			require.Equal(t, args, got, pkg)
+		} else {
+			require.Equal(t, []string{"-o", "x.a", "-p", pkg, "-std", "-c=2", "x.go"}, got, pkg)
+		}
+	}
+	require.Equal(t, []string{"-V=full"}, withoutCounters([]string{"-V=full"}))
+}
