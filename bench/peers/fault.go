@@ -12,6 +12,7 @@ type Fault struct {
 	Title     string // what is done to the subject, for a table
 	Figure    string // what Finding.Figure counts, in lower-case words joined by "-"
 	Simulated bool   // the check sleeps, for up to an hour
+	Busy      bool   // the check is meant for a machine that has other work for each of its processors as well
 	// Check bounds what it does, but not how long the subject takes.
 	Check func(Subject) Finding
 }
@@ -19,22 +20,22 @@ type Fault struct {
 // Faults returns all of them. contention is for how long the one that needs real time loads a limiter.
 func Faults(contention time.Duration) []Fault {
 	return []Fault{
-		{"contention", "2,000 goroutines, one key of 100,000/s with a burst of 1,000", "over-admission-permille", false,
+		{"contention", "2,000 goroutines on a busy machine, one key of 100,000/s with a burst of 1,000", "over-admission-permille", false, true,
 			func(s Subject) Finding { return contended(s, contention) }},
-		{"stamps", "readings of the clock that come out of order", "out-of-order-permille", true, stamps},
-		{"boundary", "two bursts around the edge of a window", "boundary-permille", true, boundary},
-		{"deficit", "a queue, then 100 s idle, then a burst", "deficit-permille", true, deficit},
-		{"negative", "a request for −100 tokens", "minted-tokens", true, negative},
-		{"overflow", "a request for more than the bucket holds, up to the largest integer", "overflowing-quantities", true, overflow},
-		{"eviction", "a drained key among so many others that it is forgotten", "eviction-permille", true, eviction},
-		{"cancelled", "100 waiters that leave the queue", "lost-tokens", true, cancelled},
-		{"ended", "100 callers whose context has already ended", "burnt-tokens", true, ended},
-		{"hang", "a half-open probe that hangs", "hang-wedged-hours", true, probeHangs},
-		{"panic", "a half-open probe that panics", "panic-wedged-hours", true, probePanics},
-		{"goexit", "a half-open probe that calls runtime.Goexit", "goexit-wedged-hours", true, probeExits},
-		{"neutral", "a half-open probe that its caller cancels", "neutral-wedged-hours", true, probeLeaves},
-		{"stale", "results of calls from before it opened, while it is half-open", "stale-results", true, stale},
-		{"callback", "a callback that asks the breaker for its state", "deadlocks", false, callback},
+		{"stamps", "readings of the clock that come out of order", "out-of-order-permille", true, false, stamps},
+		{"boundary", "two bursts around the edge of a window", "boundary-permille", true, false, boundary},
+		{"deficit", "a queue, then 100 s idle, then a burst", "deficit-permille", true, false, deficit},
+		{"negative", "a request for −100 tokens", "minted-tokens", true, false, negative},
+		{"overflow", "a request for more than the bucket holds, up to the largest integer", "overflowing-quantities", true, false, overflow},
+		{"eviction", "a drained key among so many others that it is forgotten", "eviction-permille", true, false, eviction},
+		{"cancelled", "100 waiters that leave the queue", "lost-tokens", true, false, cancelled},
+		{"ended", "100 callers whose context has already ended", "burnt-tokens", true, false, ended},
+		{"hang", "a half-open probe that hangs", "hang-wedged-hours", true, false, probeHangs},
+		{"panic", "a half-open probe that panics", "panic-wedged-hours", true, false, probePanics},
+		{"goexit", "a half-open probe that calls runtime.Goexit", "goexit-wedged-hours", true, false, probeExits},
+		{"neutral", "a half-open probe that its caller cancels", "neutral-wedged-hours", true, false, probeLeaves},
+		{"stale", "results of calls from before it opened, while it is half-open", "stale-results", true, false, stale},
+		{"callback", "a callback that asks the breaker for its state", "deadlocks", false, false, callback},
 	}
 }
 

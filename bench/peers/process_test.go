@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,12 +30,18 @@ const (
 	subjectVariable = "PEERS_SUBJECT" // name of the subject
 	faultsVariable  = "PEERS_FAULTS"  // names of the faults, separated by commas
 	findingMark     = "finding: "     // before every finding that the process prints
+
+	neighbourVariable = "PEERS_NEIGHBOUR" // set in a process that is nothing but work for a processor
 )
 
 // patience is how long a process may take beyond the contention. None that comes to an end takes more than a second or two.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
+	if os.Getenv(neighbourVariable) != "" {
+		spin()
+		return
+	}
 	if s, child := subject(os.Getenv(subjectVariable)); child && s.Kind != contender.Ours {
 		os.Exit(m.Run()) // what a peer leaves running ends here
 	}
@@ -48,8 +57,44 @@ func subject(name string) (peers.Subject, bool) {
 	return peers.Subject{}, false
 }
 
+// spin keeps a processor busy until standard input ends, as it does when the process is gone that has begun this one.
+func spin() {
+	var over atomic.Bool
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		over.Store(true)
+	}()
+	for !over.Load() {
+	}
+}
+
+// neighbours starts a process that spins for each processor, and returns what ends them.
+func neighbours(t *testing.T) (end func()) {
+	t.Helper()
+	var ends []func()
+	for range runtime.GOMAXPROCS(0) {
+		cmd := exec.Command(os.Args[0]) //nolint:noctx // ended by end
+		cmd.Env = append(os.Environ(), neighbourVariable+"=1", "GOMAXPROCS=1")
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		ends = append(ends, func() {
+			_ = in.Close()
+			require.NoError(t, cmd.Wait())
+		})
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+}
+
 // check runs one check, in a bubble if it is to be simulated and the subject does not read the time past package time.
 func check(t *testing.T, f peers.Fault, s peers.Subject) (found peers.Finding) {
+	if f.Busy {
+		defer neighbours(t)()
+	}
 	if !f.Simulated || s.RealClock {
 		return f.Check(s)
 	}

@@ -80,6 +80,13 @@ var faults = []fault{
 		wants:    "\t\tfunc(f func()) { f() }(func() {\n\t\t\tif _,",
 		settings: "spill.*", sign: illegal, histories: 20_000,
 	},
+	{
+		name:     "a token of one period of the breaker with a permit of the one before",
+		file:     "engine/gate.go",
+		is:       "\t\tif word = g.word.Load(); word < 0 {\n\t\t\treturn undecided, 0, 0\n\t\t}\n\t\tgeneration = g.generation.Load()\n",
+		wants:    "\t\tgeneration = g.generation.Load()\n\t\tfor range 20 * spins {\n\t\t}\n\t\tif word = g.word.Load(); word < 0 {\n\t\t\treturn undecided, 0, 0\n\t\t}\n",
+		settings: "eviction-and-breaker/published", sign: illegal, histories: 60_000,
+	},
 }
 
 // TestPlantedFaultsAreFlagged builds the check with an engine that has one fault, for each in turn, and requires that it fails.
