@@ -22,7 +22,6 @@ type visit struct {
 // random, whenever the runtime might forget it without a spill, and is born again. Every answer of the two is the same, and so is
 // everything that Inspect shows.
 func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
-	t.Parallel()
 	forgotten, late := 0, 0
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
 		k := randomKeeper(t, r)
@@ -84,7 +83,6 @@ func same(a, b Snapshot) bool {
 // open breaker is open until the same instant, and a half-open one is half-open, or open as if its last success had opened it. What a
 // closed breaker had counted is lost; it comes back half-open if a trip from before is not forgotten yet.
 func TestNothingIsGainedByASpill(t *testing.T) {
-	t.Parallel()
 	var k *keeper
 	var sharing uint64 // few keys in a sketch, so that none finds the instants of another
 	spilled := map[breaker.State]int{}

@@ -12,7 +12,6 @@ import (
 // same cell. It is worked out from a list of all that was written, for hashes that collide all the time. So what is read is never before
 // what was written for the same hash, and never after what was written for all.
 func TestATableIsTheLeastOfTheLatest(t *testing.T) {
-	t.Parallel()
 	var tab table
 	collisions := 0
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
@@ -68,7 +67,6 @@ func TestATableIsTheLeastOfTheLatest(t *testing.T) {
 // that was written for it since its last pardon, or, while it has a memory of its own, what was written last; and a key that is as new
 // reads as one. Keys are many, so that memories of their own run out and are written back, and few of them are busy.
 func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
-	t.Parallel()
 	const together = 1000 // cases with one sketch, since it is large
 	m := sketchModel{held: map[string]memory{}}
 	next := uint64(0)

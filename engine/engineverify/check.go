@@ -16,11 +16,12 @@ import (
 
 // check is one row: a run of `go test`, and what its figures have to be.
 type check struct {
-	name  string
-	dir   string   // of the module, from the root of the repository
-	args  []string // of go test -json
-	want  []bar
-	brief bool // show only the figures of want: the others have a table of their own
+	name   string
+	dir    string   // of the module, from the root of the repository
+	args   []string // of go test -json
+	want   []bar
+	brief  bool // show only the figures of want: the others have a table of their own
+	single bool // one processor is all that it can use
 }
 
 // bar is what is asked of one figure.
@@ -72,8 +73,8 @@ func (r result) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// run makes one run of c and tells on out from time to time how far it is.
-func (c check) run(ctx context.Context, out io.Writer) result {
+// run makes one run of c and tells from time to time how far it is.
+func (c check) run(ctx context.Context, tell func(far string)) result {
 	begin := time.Now()
 	var p parser
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, c.args...)...)
@@ -85,7 +86,7 @@ func (c check) run(ctx context.Context, out io.Writer) result {
 		err = cmd.Start()
 	}
 	if err == nil {
-		p.read(pipe, func() { fmt.Fprintf(out, "        %s%s\n", time.Since(begin).Round(time.Second), p.far()) })
+		p.read(pipe, func() { tell(fmt.Sprintf("%s%s", time.Since(begin).Round(time.Second), p.far())) })
 		err = cmd.Wait()
 	}
 	r := result{check: c.name, figures: c.shown(p.figures), took: time.Since(begin), faults: p.faults}

@@ -101,7 +101,7 @@ func properties() (list []check) {
 		const each = 200_000
 		list = append(list, check{
 			name: "properties of " + p.pkg, args: test("./"+p.pkg, "("+strings.Join(p.tests, "|")+")", fmt.Sprintf("-%s.cases=%d", p.pkg, each)),
-			want: []bar{atLeast(float64(each*len(p.tests)), "cases")},
+			want: []bar{atLeast(float64(each*len(p.tests)), "cases")}, single: true,
 		})
 	}
 	return list

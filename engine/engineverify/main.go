@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -62,15 +63,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 
 	begin := time.Now()
-	var results []result
-	for i, c := range list {
-		fmt.Fprintf(out, "[%*d/%d] %s\n", len(fmt.Sprint(len(list))), i+1, len(list), c.name)
-		r := c.run(ctx, out)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		fmt.Fprintf(out, "        %s\n", r)
-		results = append(results, r)
+	results := runAll(ctx, list, out)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	t := table{results, circumstances(ctx), time.Since(begin)}
 	fmt.Fprintf(out, "\n%s", t.text())
@@ -91,6 +86,50 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// runAll runs the checks in their order, and those for a single processor side by side.
+func runAll(ctx context.Context, list []check, out io.Writer) []result {
+	results := make([]result, len(list))
+	out = &oneByOne{w: out}
+	processors := make(chan struct{}, runtime.GOMAXPROCS(0)) // those that are taken
+	var running sync.WaitGroup
+	for i, c := range list {
+		takes := cap(processors)
+		if c.single {
+			takes = 1
+		}
+		for range takes {
+			processors <- struct{}{}
+		}
+		running.Go(func() {
+			title := fmt.Sprintf("[%*d/%d] %s", len(fmt.Sprint(len(list))), i+1, len(list), c.name)
+			fmt.Fprintf(out, "%s\n", title)
+			if ctx.Err() == nil {
+				results[i] = c.run(ctx, func(far string) { fmt.Fprintf(out, "%s: %s\n", title, far) })
+			}
+			if ctx.Err() == nil {
+				fmt.Fprintf(out, "%s: %s\n", title, results[i])
+			}
+			for range takes {
+				<-processors
+			}
+		})
+	}
+	running.Wait()
+	return results
+}
+
+// oneByOne is a writer for several goroutines.
+type oneByOne struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneByOne) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
 }
 
 // named are the checks whose name contains text.

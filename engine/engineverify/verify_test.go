@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stream is what `go test -json` prints, shortened.
 const stream = `{"Action":"start","Package":"p"}
@@ -67,9 +70,22 @@ func TestABarIsMissedByTooLittleTooMuchAndNothing(t *testing.T) {
 
 // TestARunThatFailsIsAFault runs go test where there is nothing to run.
 func TestARunThatFailsIsAFault(t *testing.T) {
-	r := check{name: "none", dir: ".", args: []string{"./nowhere"}}.run(t.Context(), t.Output())
+	r := check{name: "none", dir: ".", args: []string{"./nowhere"}}.run(t.Context(), func(string) {})
 	require.Len(t, r.faults, 1)
 	require.Equal(t, []string{"none"}, table{results: []result{r, {check: "fine"}}}.failed())
+}
+
+// TestResultsAreInTheOrderOfTheChecks although some checks end before others.
+func TestResultsAreInTheOrderOfTheChecks(t *testing.T) {
+	list := []check{{name: "a", single: true}, {name: "b", single: true}, {name: "c"}, {name: "d", single: true}}
+	for i := range list {
+		list[i].dir, list[i].args = ".", []string{"./nowhere"}
+	}
+	var names []string
+	for _, r := range runAll(t.Context(), list, t.Output()) {
+		names = append(names, r.check)
+	}
+	require.Equal(t, []string{"a", "b", "c", "d"}, names)
 }
 
 func TestNumbersAreWrittenForPeople(t *testing.T) {
