@@ -3,6 +3,8 @@ package actors_test
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,5 +257,9 @@ func TestConfigIsValidated(t *testing.T) {
 	_, err := actors.New(&script{}, actors.Config{MaxKeys: -1, IdleAfter: -2, Mailbox: -3, RestartBudget: -4, RestartWindow: -5})
 	for i, name := range []string{"MaxKeys", "IdleAfter", "Mailbox", "RestartBudget", "RestartWindow"} {
 		require.ErrorContains(t, err, fmt.Sprintf("actors: Config.%s = -%d: must not be negative", name, i+1))
+	}
+	if strconv.IntSize == 64 {
+		_, err = actors.New(&script{}, actors.Config{MaxKeys: math.MaxInt})
+		require.ErrorContains(t, err, "actors: Config.MaxKeys = 9223372036854775807: must be at most 2147483647")
 	}
 }

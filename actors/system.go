@@ -75,7 +75,7 @@ type System[P, S, M any] struct {
 	hook func(point) // nil but in tests
 }
 
-// New starts a system whose actors behave like b.
+// New starts a system whose actors behave like b. The error joins one for each bad field of cfg.
 func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		behavior:  b,
 		clock:     c,
 		nanos:     clock.Nanos(c),
-		maxKeys:   min(orElse(cfg.MaxKeys, 1<<20), math.MaxInt32),
+		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
 		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
@@ -119,6 +119,9 @@ func (c Config) validate() error {
 		if f.value < 0 {
 			errs = append(errs, fmt.Errorf("actors: Config.%s = %d: must not be negative", f.name, f.value))
 		}
+	}
+	if int64(c.MaxKeys) > math.MaxInt32 {
+		errs = append(errs, fmt.Errorf("actors: Config.MaxKeys = %d: must be at most %d", c.MaxKeys, math.MaxInt32))
 	}
 	return errors.Join(errs...)
 }

@@ -50,8 +50,8 @@ func (e *ConfigError) Error() string {
 // maxDuration bounds every duration of a policy (73 years), so that sums of instants fit in an int64.
 const maxDuration = time.Duration(1 << 61)
 
-// Validate returns nil or every bad field joined into one error, a *ConfigError each. No field may be negative; 0 means
-// its default.
+// Validate returns nil or every bad field joined into one error, a *ConfigError each. No field may be negative, no
+// duration longer than 2^61 ns (73 years); 0 means the default.
 func (p Policy) Validate() error {
 	var errs []error
 	for _, f := range []struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // Allow reports whether the limiter lets one call of key through now, and takes a token if it does. It never waits for
-// one, and answers false while others wait. The breaker is not asked.
+// one, and answers false while others wait. The breaker is not asked. It is true without a limiter, and false after Close.
 func (e *Engine) Allow(key string) bool { return e.allow(place{key: key}, 1) }
 
 // AllowN is [Engine.Allow] for n tokens at once: all or none. It is false when n is below 1 or above the capacity.
@@ -202,7 +202,8 @@ type Ticket struct {
 }
 
 // Admit asks for leave to make one call, for work that does not fit in a function: breaker and limiter as in [Do], without
-// retries. It waits for the limiter as Do does. The caller makes the call and then reports its end with [Ticket.Done].
+// retries. It waits for the limiter as Do does. The caller makes the call and then reports its end with [Ticket.Done]. The error is a
+// *Rejection, or ctx's own, and the ticket is nil then.
 //
 // A ticket that is never returned harms nobody else: if it was a probe's, its place is taken back at the breaker's
 // ProbeTimeout.

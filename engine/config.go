@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Config is the pipeline. A nil stage is off; the zero value of any other field is its default. [New] takes a copy.
+// Config is the pipeline. A nil stage is off; the zero value of any other field is its default, and a negative one, but NoWait, an
+// error. [New] takes a copy.
 type Config struct {
 	// Limiter is how much may start: a limiter.TokenBucket, a limiter.LeakyBucket, or several through limiter.All.
 	Limiter limiter.Limiter
@@ -24,7 +26,7 @@ type Config struct {
 	Retry *retry.Policy
 
 	// MaxWait is the longest that a call may stay in the limiter's queue. 0 means as long as its context allows; NoWait
-	// means never to queue. A call whose wait would be longer is refused at once.
+	// means never to queue. A call whose wait would be longer is refused at once. More than 2^61 ns (73 years) is as much as that.
 	MaxWait time.Duration
 	// MaxQueue is how many callers may queue for one key. Default 1024.
 	MaxQueue int
@@ -147,8 +149,8 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 	} else if c.MaxQueue > 0 {
 		k.maxQueue = c.MaxQueue
 	}
-	if c.MaxKeys < 0 {
-		bad("MaxKeys", c.MaxKeys, "must not be negative (0 is the default)")
+	if c.MaxKeys < 0 || int64(c.MaxKeys) > math.MaxInt32 {
+		bad("MaxKeys", c.MaxKeys, "must be 0 (the default) to 2,147,483,647")
 	}
 	if c.IdleAfter < 0 {
 		bad("IdleAfter", c.IdleAfter, "must not be negative (0 is the default)")

@@ -30,7 +30,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte{1, 9, 0, 1, 8, 0, 0, 0})                                                                // one that is slower
 	f.Add([]byte{0, 0, 1, 12, 1, 1, 31, 1, 1, 0, 0, 0, 0, 0, 0})                                         // retries without a pause
 	f.Add([]byte{0, 1, 1, 1, 1, 1, 1, 1, 0, 2, 1, 1, 1, 1})                                              // the least of everything
-	f.Add([]byte{2, 1, 5, 1, 8, 8, 8, 8, 8, 8, 1, 8, 8, 8, 4, 0, 8, 0, 8, 8, 8, 8, 0})                   // the most of everything
+	f.Add([]byte{2, 1, 5, 1, 8, 8, 8, 8, 8, 8, 1, 8, 8, 8, 4, 0, 8, 0, 8, 8, 12, 8, 0})                  // the most of everything
 	f.Add([]byte{2, 255, 7, 6, 5, 4, 3, 2, 1, 255, 255, 1, 2, 3, 4, 5, 6, 7, 255, 0, 0, 0, 0, 0, 0, 63}) // any number
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := candidate{input: data[:min(len(data), 200)], fields: map[string]field{}}
@@ -87,7 +87,7 @@ func (c *candidate) build() {
 	c.IdleAfter, c.Dispatch = c.duration(), engine.Dispatch(c.input.byte()%4)
 	c.has("MaxWait", c.MaxWait, c.MaxWait < 0 && c.MaxWait != engine.NoWait)
 	c.has("MaxQueue", c.MaxQueue, c.MaxQueue < 0)
-	c.has("MaxKeys", c.MaxKeys, c.MaxKeys < 0)
+	c.has("MaxKeys", c.MaxKeys, c.MaxKeys < 0 || int64(c.MaxKeys) > math.MaxInt32)
 	c.has("IdleAfter", c.IdleAfter, c.IdleAfter < 0)
 	c.has("Dispatch", c.Dispatch, c.Dispatch > engine.Mailbox)
 }

@@ -43,7 +43,7 @@ type Result[T any] struct {
 }
 
 // Go is the asynchronous [Do]: it runs on a goroutine of its own, and exactly one Result comes on the channel, which need
-// not be received. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with
+// not be received and is never closed. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with
 // runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
 	results := make(chan Result[T], 1)

@@ -7,7 +7,7 @@ import (
 
 // Key is a handle for one key that skips the lookup, for a connection or whatever else calls often. It stays good for as
 // long as the engine does, also when the key is forgotten and comes back; it does not keep the key from being forgotten.
-// Copies are the same handle. Make one with [Engine.Key].
+// Copies are the same handle. Make one with [Engine.Key]; methods of the zero Key panic.
 type Key struct {
 	eng *Engine
 	place

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -222,6 +223,11 @@ func TestRowBadConfig(t *testing.T) {
 	_, err = engine.New(engine.Config{Limiter: limiter.TokenBucket{Capacity: 0, RefillRate: limiter.PerSecond(2e9)}})
 	require.ErrorContains(t, err, "engine: Limiter.Capacity = 0: must be at least 1")
 	require.ErrorContains(t, err, "engine: Limiter.RefillRate = 2e+09/s: must not be above 1e9 per second")
+	if strconv.IntSize == 64 {
+		most := math.MaxInt32
+		_, err = engine.New(engine.Config{MaxKeys: most + 1})
+		require.EqualError(t, err, "engine: MaxKeys = 2147483648: must be 0 (the default) to 2,147,483,647")
+	}
 }
 
 func TestRowUserCode(t *testing.T) {

@@ -15,7 +15,7 @@ func tower() Contender {
 	return Contender{
 		Name: "tower", Kind: Peer, Does: Pipeline | Waits | Panics, Algorithm: TokenBucket, Heavy: true,
 		Cannot: "keys are never evicted; a probe that hangs keeps the breaker shut; its limiter admits a multiple of its limit " +
-			"under contention",
+			"on a busy machine",
 		Limited: ErrLimited, Open: []error{gobreaker.ErrOpenState, gobreaker.ErrTooManyRequests},
 		New: func(s Settings) (Guard, error) { return &towerGuard{settings: s}, nil },
 	}

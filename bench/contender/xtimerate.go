@@ -11,7 +11,7 @@ func xTimeRate() Contender {
 	return Contender{
 		Name: "x-time-rate", Kind: Peer, Does: Limits | Refuses | Waits, Algorithm: TokenBucket,
 		Cannot: "no breaker, no retries; keys are never evicted; it reads the clock before its lock and lets time run back, " +
-			"so that it admits a multiple of its limit under contention",
+			"so that it admits a multiple of its limit on a busy machine",
 		Limited: ErrLimited,
 		New:     func(s Settings) (Guard, error) { return &xTimeRateGuard{settings: s}, nil },
 	}

@@ -145,7 +145,7 @@ func (v *view) onMessages() []headline {
 	return []headline{{fmt.Sprintf("A decision by message has its price: %s of the time of %s for an admitted pipeline call.", listed(words), mutex), loss}}
 }
 
-// beside compares ours with a rival in one unit of a study. It is a loss only if their quartiles do not overlap.
+// beside compares ours with a rival in one unit of a study, if their quartiles do not overlap.
 func (v *view) beside(row record.Row, u record.Unit, name, text string) []headline {
 	a, okA := v.median(row.Of(ours), u)
 	b, okB := v.median(row.Of(name), u)
@@ -155,11 +155,10 @@ func (v *view) beside(row record.Row, u record.Unit, name, text string) []headli
 	}
 	_, lost := v.duel(row.Of(ours), name, m, true)
 	_, won := v.duel(row.Of(ours), name, m, false)
-	note := times(a / b)
 	if !lost && !won {
-		note += ", but the quartiles overlap"
+		return nil
 	}
-	return []headline{{fmt.Sprintf("%s %s with %s and %s with %s (%s).", text, wrote(row.Study, u, a), ours, wrote(row.Study, u, b), name, note), lost}}
+	return []headline{{fmt.Sprintf("%s %s with %s and %s with %s (%s).", text, wrote(row.Study, u, a), ours, wrote(row.Study, u, b), name, times(a/b)), lost}}
 }
 
 func (v *view) onMemory() []headline {

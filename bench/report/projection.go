@@ -60,7 +60,7 @@ func (v *view) growthTables() []table {
 		title: fmt.Sprintf("Growth: admitted by the pipeline (%s, %s)", plural(v.cores, "core", "cores"),
 			plural(v.many, "goroutine per core", "goroutines per core")),
 		about: "Least squares. Left: cost of a call with one key, and what ten times as many keys add to it. Right: on one key, what ten times as many goroutines add, from one per core on.",
-		heads: []head{{"", []string{"ns at 1 key", "ns per 10× keys", "R²", "ns per 10× goroutines", "R²"}}},
+		heads: []head{{"", []string{"line at 1 key, ns", "ns per 10× keys", "R²", "ns per 10× goroutines", "R²"}}},
 	}
 	usl := table{
 		group: "Projection",

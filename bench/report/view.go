@@ -165,7 +165,7 @@ func keysLabel(keys string) string {
 		return "zipf " + count(n)
 	}
 	if keys == "own" {
-		return "one each"
+		return "their own"
 	}
 	return keys
 }

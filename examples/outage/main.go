@@ -115,7 +115,7 @@ func run(ctx context.Context, out io.Writer) error {
 		before := up.requests.Load()
 		time.Sleep(250 * time.Millisecond)
 		current := f.price.Load() > before
-		fmt.Fprintf(out, "upstream down: %-5v  breaker closed: %-5v  price is of this phase: %v\n",
+		fmt.Fprintf(out, "upstream down: %-5v  breaker closed: %-5v  price is current: %v\n",
 			down, f.breaker() == breaker.Closed, current)
 	}
 	stop()
