@@ -60,9 +60,9 @@ func TestSoak(t *testing.T) {
 	warm := samples[len(samples)/6:]
 	heap := slope(warm)
 	first, last := median(warm[:len(warm)/3]), median(warm[len(warm)-len(warm)/3:])
-	t.Attr("heap-permille-per-minute", strconv.FormatFloat(heap, 'f', 1, 64))
-	figure(t, "p99-first-us", first.Microseconds())
-	figure(t, "p99-last-us", last.Microseconds())
+	t.Attr("permille-of-heap-per-minute", strconv.FormatFloat(heap, 'f', 1, 64))
+	figure(t, "us-p99-at-first", first.Microseconds())
+	figure(t, "us-p99-at-last", last.Microseconds())
 	require.LessOrEqual(t, heap, 10.0, "the heap grows")
 	require.LessOrEqual(t, last, first*3/2, "calls become slower")
 }

@@ -127,7 +127,7 @@ func fuzzing() (list []check) {
 func soakFor(d time.Duration) check {
 	return check{
 		name: "soak", args: test("./engine", "TestSoak", "-v", "-engine.soak="+d.String()),
-		want: []bar{atLeast(d.Minutes(), "minutes"), atMost(10, "heap-permille-per-minute"), atMost(0, "goroutines-left")},
+		want: []bar{atLeast(d.Minutes(), "minutes"), atMost(10, "permille-of-heap-per-minute"), atMost(0, "goroutines-left")},
 	}
 }
 

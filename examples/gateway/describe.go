@@ -25,14 +25,18 @@ func describe(to io.Writer, c *config.Config) {
 	line("each connection", rate)
 	line("access log", c.Log)
 	line("shutdown", "within "+c.Shutdown.String())
-	_ = t.Flush() // to a terminal or a pipe; main has nowhere to say that it failed
-
-	fmt.Fprintln(to)
-	line("ROUTE", "HOST", "PATH", "UPSTREAM", "TIMEOUT", "LIMITER", "BREAKER", "RETRY")
 	for _, r := range c.Routes {
-		line(r.Name, cmp.Or(r.Host, "any"), pathOf(r), upstreamOf(r), r.Timeout.String(), limiterOf(r), breakerOf(r), retryOf(r))
+		line()
+		line("route", r.Name)
+		line("  host", cmp.Or(r.Host, "any"))
+		line("  path", pathOf(r))
+		line("  upstream", upstreamOf(r))
+		line("  timeout", r.Timeout.String())
+		line("  limiter", limiterOf(r))
+		line("  breaker", breakerOf(r))
+		line("  retry", retryOf(r))
 	}
-	_ = t.Flush()
+	_ = t.Flush() // to a terminal or a pipe; main has nowhere to say that it failed
 }
 
 func bound(d config.Duration) string {

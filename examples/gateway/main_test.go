@@ -91,12 +91,23 @@ func TestCheckDescribes(t *testing.T) {
 		"access log       text",
 		"shutdown         within 10s",
 		"",
-		"ROUTE  HOST  PATH             UPSTREAM               TIMEOUT  LIMITER                                                        " +
-			"BREAKER                                        RETRY",
-		"api    any   /api (stripped)  http://127.0.0.1:9001  2s       100/m per header X-Api-Key, burst 20, waits 100ms, queue 1024  " +
-			"opens after 5, tries after 5s, closes after 1  3 attempts, 50ms to 1s apart",
-		"site   any   /                http://127.0.0.1:9000  30s      20/s per ip, burst 100                                         " +
-			"opens after 5, tries after 5s, closes after 1  off",
+		"route       api",
+		"  host      any",
+		"  path      /api (stripped)",
+		"  upstream  http://127.0.0.1:9001",
+		"  timeout   2s",
+		"  limiter   100/m per header X-Api-Key, burst 20, waits 100ms, queue 1024",
+		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  retry     3 attempts, 50ms to 1s apart",
+		"",
+		"route       site",
+		"  host      any",
+		"  path      /",
+		"  upstream  http://127.0.0.1:9000",
+		"  timeout   30s",
+		"  limiter   20/s per ip, burst 100",
+		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  retry     off",
 		""}, "\n"), stdout)
 }
 

@@ -14,13 +14,13 @@ import (
 // introduction says what is going to happen.
 func introduction(plan schedule, length time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "LimitPal quickstart: %d tenants call one upstream through one engine, for %v (seed %d).\n",
+	fmt.Fprintf(&b, "LimitPal quickstart: %d tenants call one upstream through one engine,\nfor %v (seed %d). ",
 		len(tenants), length, plan.seed)
-	fmt.Fprintf(&b, "Each may send %d requests a second, and is served by a shard of the upstream of its own.\n\n", limit)
+	fmt.Fprintf(&b, "Each may send %d requests a second,\nand is served by a shard of the upstream of its own.\n\n", limit)
 	for _, t := range tenants {
 		fmt.Fprintf(&b, "  %-8s %3d calls/s   %s\n", t.name, t.rate, t.story(plan))
 	}
-	b.WriteString("\nBelow: each tenant's breaker (─ closed, █ open, ▒ half-open), and how many calls were answered.\n\n")
+	b.WriteString("\nBelow: each tenant's breaker (─ closed, █ open, ▒ half-open),\nand how many calls were answered.\n\n")
 	return b.String()
 }
 
@@ -66,7 +66,7 @@ func counts(tallies []tally) string {
 		})
 	}
 	text := table(rows) +
-		"\nlimited: over the tenant's limit.  refused: by its open breaker.  failed: tried, without success.\n" +
+		"\nlimited: over the tenant's limit.  refused: by its open breaker.\nfailed: tried, without success.\n" +
 		"p50, p99: of the calls that were ok, from start to end with waits and retries.\n"
 	if cut > 0 {
 		text += fmt.Sprintf("Not counted: %s still under way at the end.\n", plural(cut, "call"))

@@ -26,7 +26,7 @@ func timeline(plan schedule, changes []change, ended time.Duration) string {
 			row(" its shard", plan.lane(ended))
 		}
 	}
-	row("", "─ closed  █ open  ▒ half-open (a probe)  · well  x dead  5 answers 503")
+	row("", "─ closed  █ open  ▒ half-open  · well  x dead  5 gives 503")
 	return b.String()
 }
 

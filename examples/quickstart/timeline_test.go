@@ -64,5 +64,5 @@ func TestTimelineIsAligned(t *testing.T) {
 		" its shard  ·············xxxxxxxxxxxxxxxxxxxx5555555····················\n"+
 		"delta       ────────────────────────────────────────────────────────────\n"+
 		"echo        ────────────────────────────────────────────────────────────\n"+
-		"            ─ closed  █ open  ▒ half-open (a probe)  · well  x dead  5 answers 503\n", text)
+		"            ─ closed  █ open  ▒ half-open  · well  x dead  5 gives 503\n", text)
 }

@@ -16,8 +16,11 @@ import (
 
 // check fills in the defaults and notes what is wrong with values that are of the right type.
 func (d *decoder) check(c *Config) {
-	if !d.has("routes") || len(c.Routes) == 0 {
+	switch {
+	case !d.has("routes"):
 		d.bad("routes", "missing: there must be at least one route")
+	case len(c.Routes) == 0:
+		d.bad("routes", "must have at least one route")
 	}
 	for i := range c.Routes {
 		d.written(&c.Routes[i], fmt.Sprintf("routes[%d]", i))

@@ -24,7 +24,7 @@ func TestMistakes(t *testing.T) {
 		{"not UTF-8", "{\n\"log\": \"é\xff\"}", []string{"2:10: not UTF-8"}},
 		{"no object", `[]`, []string{`1:1: must be an object, not an array`}},
 		{"nothing in it", `{}`, []string{`routes: missing: there must be at least one route`}},
-		{"no routes", `{"routes": []}`, []string{`routes = [...]: missing: there must be at least one route`}},
+		{"no routes", `{"routes": []}`, []string{`routes = []: must have at least one route`}},
 		{"an empty route", "{\"routes\": [\n {}]}", []string{
 			`routes[0].path: missing, such as "/"`, `routes[0].upstream: missing, such as "http://127.0.0.1:9000"`}},
 		{"wrong types", `{"listen": 1, "trusted_proxies": "2", "log": {}, "timeouts": [],
@@ -32,7 +32,7 @@ func TestMistakes(t *testing.T) {
 			`listen = 1: must be a string, not a number`,
 			`trusted_proxies = "2": must be a number, not a string`,
 			`log = {...}: must be a string, not an object`,
-			`timeouts = [...]: must be an object, not an array`,
+			`timeouts = []: must be an object, not an array`,
 			`routes[0] = 5: must be an object, not a number`,
 			`routes[1].upstream: missing, such as "http://127.0.0.1:9000"`,
 			`routes[1].strip_prefix = "yes": must be true or false, not a string`,
@@ -138,6 +138,11 @@ func requirePlace(t *testing.T, file string, m config.Mistake) {
 		want = "{"
 	}
 	require.True(t, strings.HasPrefix(string(rest), want), "%v: there is %q", m, string(rest))
+}
+
+func TestAPasswordIsNotShown(t *testing.T) {
+	_, err := config.Load([]byte(`{"routes": [{"path": "/", "upstream": "http://me:secret@x"}]}`))
+	require.EqualError(t, err, `1:39: routes[0].upstream = "http://***@x": must not carry a user or a password`)
 }
 
 // What one field may not be; that it is the field's only mistake goes without saying.

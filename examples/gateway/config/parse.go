@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,7 +37,10 @@ const (
 	null   kind = "null"
 )
 
-// String is the value as JSON, shortened.
+// userinfo is what stands before the host of a URL.
+var userinfo = regexp.MustCompile(`://[^/?#"]*@`)
+
+// String is the value as JSON, shortened, and without the password of a URL.
 func (n *node) String() string {
 	const most = 60 // characters, which is a rate with a page of text behind it
 	s := n.text
@@ -44,9 +48,12 @@ func (n *node) String() string {
 	case object:
 		return "{...}"
 	case array:
+		if len(n.items) == 0 {
+			return "[]"
+		}
 		return "[...]"
 	case text:
-		s = strconv.Quote(s)
+		s = userinfo.ReplaceAllString(strconv.Quote(s), "://***@")
 	}
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "..."

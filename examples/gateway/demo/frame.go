@@ -32,8 +32,8 @@ func (s *story) frame(ink ink) string {
 			s.alarm(ink, yellow, 6, t.count[limited]), s.alarm(ink, red, 6, t.count[failed]), s.alarm(ink, red, 8, t.count[refused]),
 			short(percentile(t.took, 50)), short(percentile(t.took, 99)))
 	}
-	fmt.Fprintf(&b, "%-*s The last second, as the clients saw it. refused: 503 from an open\n", margin-1, "")
-	fmt.Fprintf(&b, "%-*s breaker, the upstream is not asked. p50, p99: without the 429s.\n\n", margin-1, "")
+	fmt.Fprintf(&b, "%-*s The last second: req/s as sent, the rest as answered. refused: 503,\n", margin-1, "")
+	fmt.Fprintf(&b, "%-*s the breaker is open. p50, p99: without the 429s.\n\n", margin-1, "")
 	b.WriteString(s.strips(ink))
 	return b.String()
 }

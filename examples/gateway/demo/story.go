@@ -97,7 +97,7 @@ const (
 	isProbing              // it was half-open
 )
 
-func (l look) glyph() rune { return [...]rune{' ', '─', '4', 'x', '█', '▒'}[l] }
+func (l look) glyph() rune { return [...]rune{'·', '─', '4', 'x', '█', '▒'}[l] }
 
 // cells is how many characters a strip of the whole run has.
 func (s *story) cells() int { return max(1, int(s.script.length/s.script.cell)) }
@@ -130,7 +130,7 @@ func (s *story) strip(route int) string {
 	for _, l := range looks {
 		b.WriteRune(l.glyph())
 	}
-	return strings.TrimRight(b.String(), " ")
+	return strings.TrimRight(b.String(), "·")
 }
 
 // moods draws what the sick upstream has done, from the start until now.

@@ -168,7 +168,7 @@ func TestSummaryDoesNotHideHarm(t *testing.T) {
 func TestStrip(t *testing.T) {
 	s := fixed(4 * time.Second)
 	require.Equal(t, "────4444────────", s.strip(0))
-	require.Equal(t, "──────── ████▒▒██", s.strip(2), "silence until the breaker opened")
+	require.Equal(t, "────────·████▒▒██", s.strip(2), "silence until the breaker opened")
 	require.Equal(t, "────────hhhhhhrrr", s.moods())
 	require.Len(t, []rune(fixed(10*time.Second).strip(2)), 40)
 	require.Equal(t, "0s      2s      4s      6s      8s      10s", s.axis())

@@ -28,7 +28,7 @@ func (s *story) strips(ink ink) string {
 		}
 		return strings.Join(glyphs, "  ")
 	}
-	row("", legend("─ answered", "4 some 429", "x some failed", "█ breaker open", "▒ half-open"))
+	row("", legend("─ answered", "4 some 429", "x some failed", "█ open", "▒ half-open", "· none"))
 	row("", "upstream: "+legend("─ well", "h hangs", "r resets connections", "5 answers 503"))
 	return b.String()
 }

@@ -32,8 +32,9 @@ func (s *story) table() string {
 	fmt.Fprintf(&b, "429: over the client's limit.  refused: 503, since the breaker is open.\n"+
 		"failed: any other answer, or none.  p50, p99: without the 429s.\n"+
 		"upstream: requests that reached it, retries and probes among them.\n"+
-		"The gateway counted %d requests: %d limited, %d unavailable, %d failed;\n"+
-		"those that were tried before the breaker opened have failed there.\n",
+		"The gateway itself counted %d requests: %d limited, %d unavailable, %d failed.\n"+
+		"It counts a request as failed that its upstream failed, even if it was the open\n"+
+		"breaker that ended the retries and the client got a 503: refused, up here.\n",
 		s.counted.Requests, s.counted.Limited, s.counted.Unavailable, s.counted.Failed)
 	if cut > 0 {
 		fmt.Fprintf(&b, "Not counted: %s under way at the end.\n", plural(cut, "request"))
@@ -143,7 +144,7 @@ func (s *story) sick() string {
 	ill := s.tally(func(a answer) bool {
 		return a.route == patient && a.ended >= from && a.ended < to && a.class == refused
 	})
-	text := fmt.Sprintf("%s: its breaker opened %s after the sickness began and refused %s",
+	text := fmt.Sprintf("%s: its breaker opened %s after the sickness began and refused %s until it ended",
 		name, short(s.changes[opened].at-from), plural(len(ill.took), "request"))
 	if len(ill.took) > 1 {
 		text += fmt.Sprintf(", half of them within %s", short(percentile(ill.took, 50)))
