@@ -34,7 +34,7 @@ func (t tenant) story(plan schedule) string {
 	case busy:
 		return "now and then its shard answers 429, come back in 1s"
 	case dying:
-		return fmt.Sprintf("its shard is dead from %s to %s, then answers 503 until %s",
+		return fmt.Sprintf("its shard is dead %s to %s, then gives 503 to %s",
 			seconds(plan.dead), seconds(plan.failing), seconds(plan.well))
 	}
 	if t.rate > limit {
@@ -111,7 +111,7 @@ func verdict(plan schedule, tallies []tally, changes []change) string {
 				func(c change) bool { return c.tenant != i })))
 		}
 		if n := c.ended[limited]; n > 0 {
-			lines = append(lines, fmt.Sprintf("%s sent more than it may: %d%% of its calls were turned away, "+
+			lines = append(lines, fmt.Sprintf("%s sent more than it may: %d%% of its calls were turned away,\n"+
 				"the others stood in its own queue.", t.name, 100*n/c.calls()))
 		}
 		if !moved && c.ended[limited] == 0 {
@@ -124,7 +124,7 @@ func verdict(plan schedule, tallies []tally, changes []change) string {
 	case len(lines) == 0:
 		lines = append(lines, "So far nobody was limited and no breaker has opened.")
 	case len(others) > 0:
-		lines = append(lines, fmt.Sprintf("%s noticed nothing of that: 0 calls limited, 0 refused, %d failed;\n"+
+		lines = append(lines, fmt.Sprintf("%s noticed nothing of that: 0 calls limited,\n0 refused, %d failed; "+
 			"%s made up for the bad answers of their own shards.", enumerate(others), failures, plural(retries, "retry")))
 	}
 	return strings.Join(lines, "\n") + "\n"
@@ -138,7 +138,7 @@ func illness(plan schedule, t tenant, refused int, changes []change) string {
 			probes++
 		}
 	}
-	text := fmt.Sprintf("%s's breaker opened at %s, kept %s off the sick shard and sent %s;\n",
+	text := fmt.Sprintf("%s's breaker opened at %s, kept %s off the sick shard\nand sent %s; ",
 		t.name, seconds(changes[0].at), plural(refused, "call"), plural(probes, "probe"))
 	last := changes[len(changes)-1]
 	late := last.at - plan.well

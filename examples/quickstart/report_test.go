@@ -54,11 +54,12 @@ func TestVerdict(t *testing.T) {
 
 	require.Equal(t, "So far nobody was limited and no breaker has opened.\n", verdictOf(nil, func([]tally) {}))
 	require.Equal(t, ""+
-		"charlie's breaker opened at 1.10s, kept 1 call off the sick shard and sent 2 probes;\n"+
-		"it closed 410ms after the shard was well.\n"+
-		"delta sent more than it may: 75% of its calls were turned away, the others stood in its own queue.\n"+
-		"alpha, bravo and echo noticed nothing of that: 0 calls limited, 0 refused, 0 failed;\n"+
-		"3 retries made up for the bad answers of their own shards.\n",
+		"charlie's breaker opened at 1.10s, kept 1 call off the sick shard\n"+
+		"and sent 2 probes; it closed 410ms after the shard was well.\n"+
+		"delta sent more than it may: 75% of its calls were turned away,\n"+
+		"the others stood in its own queue.\n"+
+		"alpha, bravo and echo noticed nothing of that: 0 calls limited,\n"+
+		"0 refused, 0 failed; 3 retries made up for the bad answers of their own shards.\n",
 		verdictOf(closed, func(all []tally) {
 			all[0].attempts += 3
 			all[2].ended[refused] = 1
