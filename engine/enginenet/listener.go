@@ -34,6 +34,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	named := false
+	defer func() {
+		if !named { // Key has panicked
+			_ = conn.Close()
+		}
+	}()
 	var limits []Limit
 	if l.PerConn != nil {
 		key := fmt.Sprintf("%v>%v#%d", conn.RemoteAddr(), conn.LocalAddr(), l.accepted.Add(1))
@@ -46,6 +52,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		limits = append(limits, Limit{Engine: l.PerKey, Key: name(conn.RemoteAddr()), Direction: l.Direction})
 	}
+	named = true
 	return Wrap(conn, limits...), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -238,6 +239,21 @@ type closedListener struct {
 }
 
 func (l closedListener) Accept() (net.Conn, error) { return nil, l.err }
+
+func TestAPanicOfKeyClosesTheConnection(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, inner.Close()) }()
+	l := &enginenet.Listener{Listener: inner, PerKey: start(t, 1<<20, 1<<20), Key: func(net.Addr) string { panic("no key") }}
+	conn, err := net.Dial("tcp", inner.Addr().String())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	require.PanicsWithValue(t, "no key", func() { _, _ = l.Accept() })
+	within(t, conn, 10*time.Second)
+	_, err = conn.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}
 
 func TestTheErrorOfAcceptIsPassedOn(t *testing.T) {
 	broken := errors.New("broken")

@@ -28,6 +28,11 @@ func (d *decoder) check(c *Config) {
 	if c.Connection != nil && !d.has("connection.rate") {
 		d.bad("connection.rate", `missing, such as "1MiB/s"`)
 	}
+	for path, value := range map[string]string{"listen": c.Listen, "log": c.Log} {
+		if n := d.nodes[path]; n != nil && n.kind == text && value == "" {
+			d.bad(path, "must not be empty; leave it out for its default")
+		}
+	}
 	c.fill()
 
 	if reason := badListen(c.Listen); reason != "" {
@@ -68,7 +73,7 @@ func (d *decoder) written(r *Route, at string) {
 	if r.Limiter != nil && !d.has(at+".limiter.rate") {
 		d.bad(at+".limiter.rate", `missing, such as "100/m"`)
 	}
-	if d.has(at+".limiter.max_queue") && !d.has(at+".limiter.max_wait") {
+	if d.has(at+".limiter.max_queue") && !d.has(at+".limiter.max_wait") && !d.meant[at+".limiter.max_wait"] {
 		d.bad(at+".limiter.max_queue", "is of use only with max_wait; without it no request waits")
 	}
 	counts := []string{"max_connections"}
@@ -184,7 +189,10 @@ func badHost(s string) string {
 	if s == "" {
 		return ""
 	}
-	if _, err := netip.ParseAddr(s); err == nil {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		if as := addr.WithZone("").String(); as != s {
+			return fmt.Sprintf("is an address, and must be written as %q", as)
+		}
 		return ""
 	}
 	for label := range strings.SplitSeq(s, ".") {

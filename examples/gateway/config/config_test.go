@@ -103,5 +103,6 @@ func TestConnectionCountsBlocks(t *testing.T) {
 	require.Equal(t, 128*time.Microsecond, eng.Limits()[0].Interval())
 
 	require.Equal(t, config.Size(1<<20), load(t, `{"connection": {"rate": "1GB/s"}, `+smallest[1:]).Connection.Burst)
+	require.Equal(t, config.ByteRate(3e9), load(t, `{"connection": {"rate": "3000000000B/s"}, `+smallest[1:]).Connection.Rate)
 	require.Equal(t, config.Size(4<<10), load(t, `{"connection": {"rate": "1B/s"}, `+smallest[1:]).Connection.Burst)
 }

@@ -22,6 +22,10 @@ func TestMistakes(t *testing.T) {
 		{"trailing data", smallest + "\n {}", []string{"2:2: not JSON: invalid character '{' after top-level value"}},
 		{"byte order mark", "\ufeff" + smallest, []string{"1:1: the file begins with a byte order mark; save it as UTF-8 without one"}},
 		{"not UTF-8", "{\n\"log\": \"é\xff\"}", []string{"2:10: not UTF-8"}},
+		{"empty", `{"listen": "", "log": "", "routes": [{"path": "/", "upstream": "http://x"}]}`, []string{
+			`listen = "": must not be empty; leave it out for its default`, `log = "": must not be empty; leave it out for its default`}},
+		{"misspelt", `{"routes": [{"path": "/", "upstream": "http://x", "limiter": {"rate": "1/m", "max_wat": "1s", "max_queue": 5}}]}`, []string{
+			`routes[0].limiter.max_wat = "1s": unknown field; did you mean "max_wait"?`}},
 		{"no object", `[]`, []string{`1:1: must be an object, not an array`}},
 		{"nothing in it", `{}`, []string{`routes: missing: there must be at least one route`}},
 		{"no routes", `{"routes": []}`, []string{`routes = []: must have at least one route`}},
@@ -83,6 +87,8 @@ func TestMistakes(t *testing.T) {
 		{"bytes", `{"connection": {"rate": "1Mbit/s", "burst": "0KiB"}, ` + smallest[1:], []string{
 			`connection.rate = "1Mbit/s": must be a whole number, above 0, with B/s, KB/s, MB/s, GB/s, KiB/s, MiB/s or GiB/s, such as "1MiB/s"`,
 			`connection.burst = "0KiB": must be a whole number, above 0, with B, KB, MB, GB, KiB, MiB or GiB, such as "64KiB"`}},
+		{"many bytes", `{"connection": {"rate": "99999999999999999999B/s", "burst": "2048GiB"}, ` + smallest[1:], []string{
+			`connection.rate = "99999999999999999999B/s": must be below 2048GiB`, `connection.burst = "2048GiB": must be below 2048GiB`}},
 		{"bytes out of bounds", `{"connection": {"rate": "65GB/s", "burst": "63B"}, ` + smallest[1:], []string{
 			`connection.rate = "65GB/s": must be at most 64GB/s`, `connection.burst = "63B": must be at least 64B`}},
 		{"a connection without a rate", `{"connection": {}, ` + smallest[1:], []string{`connection.rate: missing, such as "1MiB/s"`}},
@@ -166,6 +172,9 @@ func TestMistakenFields(t *testing.T) {
 		{"path", "/a%20b", "must be a path without %, ? and #"},
 		{"path", "/a\\nb", "must have no control characters"},
 		{"host", "Example.com", "must be in lower case"},
+		{"host", "2001:DB8::1", `is an address, and must be written as "2001:db8::1"`},
+		{"host", "0:0::1", `is an address, and must be written as "::1"`},
+		{"host", "fe80::1%eth0", `is an address, and must be written as "fe80::1"`},
 		{"host", "example.com:80", "must be without a scheme and a port"},
 		{"host", "example.com.", "with no dot at either end"},
 		{"host", "*.example.com", `'*' cannot be in it`},

@@ -109,6 +109,8 @@ var sizes = []struct {
 	bytes int64
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}}
 
+var errTooLarge = errors.New("must be below 2048GiB")
+
 // UnmarshalText reads a size, which is above 0 and below 2^31 KiB.
 func (s *Size) UnmarshalText(text []byte) error {
 	for _, u := range sizes {
@@ -116,12 +118,15 @@ func (s *Size) UnmarshalText(text []byte) error {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || n == 0 || n > math.MaxInt32*1024/uint64(u.bytes) {
-			break
+		n, err := strconv.ParseUint(digits, 10, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange), err == nil && n > math.MaxInt32*1024/uint64(u.bytes):
+			return errTooLarge
+		case err == nil && n > 0:
+			*s = Size(int64(n) * u.bytes)
+			return nil
 		}
-		*s = Size(int64(n) * u.bytes)
-		return nil
+		break
 	}
 	return errors.New(`must be a whole number, above 0, with B, KB, MB, GB, KiB, MiB or GiB, such as "64KiB"`)
 }
@@ -143,7 +148,11 @@ type ByteRate int64
 func (r *ByteRate) UnmarshalText(text []byte) error {
 	var s Size
 	size, ok := strings.CutSuffix(string(text), "/s")
-	if !ok || s.UnmarshalText([]byte(size)) != nil {
+	err := s.UnmarshalText([]byte(size))
+	if ok && errors.Is(err, errTooLarge) {
+		return err
+	}
+	if !ok || err != nil {
 		return errors.New(`must be a whole number, above 0, with B/s, KB/s, MB/s, GB/s, KiB/s, MiB/s or GiB/s, such as "1MiB/s"`)
 	}
 	*r = ByteRate(s)

@@ -15,7 +15,8 @@ import (
 type Route struct {
 	// Name is how the route is called in logs. Default: host and path.
 	Name string `json:"name"`
-	// Host is the host that the client asked for, without a port, in lower case. Default: any.
+	// Host is the host that the client asked for, without a port, in lower case; an IPv6 address in its canonical form (RFC 5952), without
+	// brackets. Default: any.
 	Host string `json:"host"`
 	// Path is where the route begins: "/api" is /api and all that is below /api/. It must be given. A "/" at its end means nothing.
 	Path string `json:"path"`
