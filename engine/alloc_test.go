@@ -33,6 +33,16 @@ func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
 				"Allow":               func() { eng.Allow("k") },
 				"Acquire":             func() { _ = eng.Acquire(ctx, "k") },
 				"by handle":           func() { _ = handle.Run(ctx, succeed) },
+				"Admit": func() {
+					if ticket, err := eng.Admit(ctx, "k"); err == nil {
+						ticket.Done(nil)
+					}
+				},
+				"Admit by handle": func() {
+					if ticket, err := handle.Admit(ctx); err == nil {
+						ticket.Done(nil)
+					}
+				},
 			} {
 				require.Zero(t, testing.AllocsPerRun(1000, call), name)
 			}
@@ -45,4 +55,14 @@ func TestARefusalByAnOpenBreakerAllocatesNothing(t *testing.T) {
 	eng := start(t, engine.Config{Breaker: opensAfter(1)})
 	failTimes(t, eng, "k", 1)
 	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), "k", succeed) }))
+}
+
+// TestALookAtACleanKeyAllocatesItsLimitsOnly, and a refusal by the limiter itself only.
+func TestALookAtACleanKeyAllocatesItsLimitsOnly(t *testing.T) {
+	eng := start(t, engine.Config{
+		Breaker: opensAfter(5), Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, MaxWait: engine.NoWait,
+	})
+	require.True(t, eng.Allow("k"))
+	require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() { eng.Inspect("k") }))
+	require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), "k", succeed) }))
 }

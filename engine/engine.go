@@ -159,7 +159,7 @@ func (e *Engine) reject(key string, err error, at int64) error {
 	}
 	r := &Rejection{Key: key, Err: err, at: at}
 	if at > 0 {
-		r.now = e.system.Now
+		r.now = e.keeper.now
 	}
 	return r
 }

@@ -25,7 +25,9 @@ func (k Key) Run(ctx context.Context, fn func(context.Context) error) error {
 }
 
 // Admit is [Engine.Admit] for this key.
-func (k Key) Admit(ctx context.Context) (*Ticket, error) { return k.eng.ticket(ctx, k.place) }
+func (k Key) Admit(ctx context.Context) (*Ticket, error) {
+	return k.eng.ticket(ctx, k.place, new(Ticket))
+}
 
 // Allow is [Engine.Allow] for this key.
 func (k Key) Allow() bool { return k.eng.allow(k.place, 1) }

@@ -24,11 +24,15 @@ type Snapshot struct {
 // does not count as use of one. Whatever was let through before Inspect was called is in the bucket that it shows; a call that is let
 // through meanwhile may not be, and may yet be reckoned from an instant just before the one that is shown.
 func (e *Engine) Inspect(key string) (Snapshot, bool) {
-	s := Snapshot{Key: key}
-	if c, ok := e.system.Find(key); ok && e.look(&c.Published, &s) {
-		return s, true
+	if c, ok := e.system.Find(key); ok {
+		s := Snapshot{Key: key}
+		if e.look(&c.Published, &s) {
+			return s, true
+		}
 	}
-	return s, e.toKnown(key, inspect, &s) == nil
+	s := Snapshot{Key: key} // another one, since what the actor fills in is on the heap
+	known := e.toKnown(key, inspect, &s) == nil
+	return s, known
 }
 
 // look fills in s from the gate, if that says it all: it is open, and the breaker is closed with no failure counted.
