@@ -84,6 +84,11 @@ type reading struct {
 	wait      time.Duration // until a request would be admitted
 }
 
+const (
+	mostFields = 3 // of a kind of Fields
+	fewLimits  = 4 // that need no allocation to be read
+)
+
 // largest is the largest Integer of RFC 9651.
 const largest = 999_999_999_999_999
 
@@ -111,23 +116,23 @@ func newGauge(eng *engine.Engine, fields Fields) gauge {
 }
 
 // admitted tells of an admitted request's key, unless h has such fields already.
-func (g *gauge) admitted(h http.Header, key string) {
+func (g *gauge) admitted(h http.Header, key string, room []string) {
 	if len(g.policies) == 0 || g.told(h) {
 		return
 	}
-	var space [4]reading // for as many limits without an allocation
-	g.tell(h, g.read(space[:0], key))
+	var readings [fewLimits]reading
+	g.tell(h, g.read(readings[:0], key), room)
 }
 
-// refused reads what is to be told of a refused request's key. after is when it may come again, if it was the limiter that refused.
-func (g *gauge) refused(key string, limited bool, after int64) []reading {
+// refused appends what is to be told of a refused request's key. after is when it may come again, if it was the limiter that refused.
+func (g *gauge) refused(to []reading, key string, limited bool, after int64) []reading {
 	switch {
 	case len(g.policies) == 0:
-		return nil
+		return to
 	case limited && len(g.policies) == 1: // the refusal says it all
-		return []reading{{reset: after, wait: time.Duration(after) * time.Second}}
+		return append(to, reading{reset: after, wait: time.Duration(after) * time.Second})
 	default:
-		return g.read(nil, key)
+		return g.read(to, key)
 	}
 }
 
@@ -162,33 +167,38 @@ func (g *gauge) told(h http.Header) bool {
 	return h[t.policy] != nil || h[t.limit] != nil
 }
 
-// tell puts the fields into h.
-func (g *gauge) tell(h http.Header, readings []reading) {
-	switch {
-	case len(g.policies) == 0:
-	case g.fields == XRateLimit:
-		g.tellTightest(h, readings)
-	default:
-		t := &terminology[g.fields]
-		values := [...]string{g.policy, ""}
-		h[t.policy] = values[0:1:1]
-		if len(readings) == 0 {
-			return
-		}
-		var space [96]byte
-		value := space[:0]
-		for i, r := range readings {
-			value = appendItem(value, g.policies[i].name, t.remaining, r.remaining, t.reset, r.reset)
-		}
-		values[1] = string(value)
-		h[t.limit] = values[1:2:2]
-	}
+// put sets a field of h, and keeps its value in the first place of room. It returns the rest of room.
+func put(h http.Header, name, value string, room []string) []string {
+	room[0] = value
+	h[name] = room[:1:1]
+	return room[1:]
 }
 
-// tellTightest puts the fields of XRateLimit into h.
-func (g *gauge) tellTightest(h http.Header, readings []reading) {
+// tell puts the fields into h, and their values into room, of which it returns the rest.
+func (g *gauge) tell(h http.Header, readings []reading, room []string) []string {
+	switch {
+	case len(g.policies) == 0:
+		return room
+	case g.fields == XRateLimit:
+		return g.tellTightest(h, readings, room)
+	}
+	t := &terminology[g.fields]
+	room = put(h, t.policy, g.policy, room)
 	if len(readings) == 0 {
-		return
+		return room
+	}
+	var space [96]byte
+	value := space[:0]
+	for i, r := range readings {
+		value = appendItem(value, g.policies[i].name, t.remaining, r.remaining, t.reset, r.reset)
+	}
+	return put(h, t.limit, string(value), room)
+}
+
+// tellTightest is tell for XRateLimit.
+func (g *gauge) tellTightest(h http.Header, readings []reading, room []string) []string {
+	if len(readings) == 0 {
+		return room
 	}
 	tightest := 0
 	for i, r := range readings {
@@ -196,12 +206,9 @@ func (g *gauge) tellTightest(h http.Header, readings []reading) {
 			tightest = i
 		}
 	}
-	values := [...]string{
-		strconv.FormatInt(g.policies[tightest].capacity, 10),
-		strconv.FormatInt(readings[tightest].remaining, 10),
-		strconv.FormatInt(readings[tightest].reset, 10),
-	}
-	h[xLimit], h[xRemaining], h[xReset] = values[0:1:1], values[1:2:2], values[2:3:3]
+	room = put(h, xLimit, strconv.FormatInt(g.policies[tightest].capacity, 10), room)
+	room = put(h, xRemaining, strconv.FormatInt(readings[tightest].remaining, 10), room)
+	return put(h, xReset, strconv.FormatInt(readings[tightest].reset, 10), room)
 }
 
 // violated are the names of the limits that held a request up.

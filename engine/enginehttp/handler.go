@@ -109,7 +109,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 	if !ok {
 		// The request's context. Its client has gone and will not see the answer, unless the context ended for another reason; a log
 		// around this handler will.
-		unavailable.serve(w, r)
+		unavailable.serve(w, r, make([]string, problemFields))
 		return
 	}
 	limited := rejection.Limited()
@@ -118,25 +118,27 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 		after = max(1, after) // the instant is known, and may have come meanwhile
 	}
 	header := w.Header()
-	readings := h.gauge.refused(key, limited, after)
-	h.gauge.tell(header, readings)
+	room := make([]string, mostFields+1+problemFields) // for the values of all fields, in one allocation
+	var few [fewLimits]reading
+	readings := h.gauge.refused(few[:0], key, limited, after)
+	room = h.gauge.tell(header, readings, room)
 	if after > 0 {
 		for _, reading := range readings {
 			if reading.remaining == 0 { // a retry before that would be refused again, by the limiter
 				after = max(after, reading.reset)
 			}
 		}
-		header.Set("Retry-After", strconv.FormatInt(after, 10))
+		room = put(header, "Retry-After", strconv.FormatInt(after, 10), room)
 	}
 	switch {
 	case h.Refuse != nil:
 		h.Refuse(w, r, rejection)
 	case !limited:
-		unavailable.serve(w, r)
+		unavailable.serve(w, r, room)
 	case h.Fields == Draft10 && len(h.gauge.policies) > 1:
 		p := quotaExceeded(h.gauge.violated(readings))
-		p.serve(w, r)
+		p.serve(w, r, room)
 	default:
-		h.limited.serve(w, r)
+		h.limited.serve(w, r, room)
 	}
 }

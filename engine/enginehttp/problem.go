@@ -1,17 +1,20 @@
 package enginehttp
 
 import (
-	"io"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
 // problem is an answer whose body is application/problem+json (RFC 9457), ready to be sent.
 type problem struct {
 	status int
-	body   string
+	body   []byte // not a string, which many an http.ResponseWriter would have to copy
 	length string // of body, in decimal
 }
+
+// problemFields is how many header fields it has.
+const problemFields = 3
 
 // The types and their titles are those that draft-ietf-httpapi-ratelimit-headers-10, section 5, registers.
 const (
@@ -41,18 +44,18 @@ func quotaExceeded(violated []string) problem {
 }
 
 func newProblem(status int, body string) problem {
-	return problem{status: status, body: body, length: strconv.Itoa(len(body))}
+	return problem{status: status, body: slices.Clip([]byte(body)), length: strconv.Itoa(len(body))}
 }
 
-// serve sends p. A cache must not store a 429 (RFC 6585), whatever a handler around this one says of answers in general.
-func (p *problem) serve(w http.ResponseWriter, r *http.Request) {
+// serve sends p, the values of whose fields go into room. A cache must not store a 429 (RFC 6585), whatever a handler around this one says
+// of answers in general.
+func (p *problem) serve(w http.ResponseWriter, r *http.Request, room []string) {
 	header := w.Header()
-	values := [...]string{"application/problem+json", p.length, "no-store"}
-	header["Content-Type"] = values[0:1:1]
-	header["Content-Length"] = values[1:2:2]
-	header["Cache-Control"] = values[2:3:3]
+	room = put(header, "Content-Type", "application/problem+json", room)
+	room = put(header, "Content-Length", p.length, room)
+	put(header, "Cache-Control", "no-store", room)
 	w.WriteHeader(p.status)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, p.body) // the client may be gone
+		_, _ = w.Write(p.body) // the client may be gone
 	}
 }

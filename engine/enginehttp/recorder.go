@@ -16,7 +16,8 @@ type recorder struct {
 	http.ResponseWriter
 	gauge  *gauge
 	key    string
-	status int // 0 until it is known. Only final ones count; 101 is one
+	status int                // 0 until it is known. Only final ones count; 101 is one
+	values [mostFields]string // room for those of the fields
 }
 
 // begin notes the status, the first time, and adds the fields. The header is sent after it.
@@ -25,7 +26,7 @@ func (w *recorder) begin(status int) {
 		return
 	}
 	w.status = status
-	w.gauge.admitted(w.Header(), w.key)
+	w.gauge.admitted(w.Header(), w.key, w.values[:])
 }
 
 func (w *recorder) WriteHeader(status int) {

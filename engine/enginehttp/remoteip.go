@@ -31,7 +31,7 @@ func RemoteIP(trustedProxies int) func(*http.Request) string {
 		if !addr.IsValid() {
 			return r.RemoteAddr
 		}
-		return networkOf(addr)
+		return networkOf(addr, r.RemoteAddr)
 	}
 }
 
@@ -88,11 +88,15 @@ func isPort(s string) bool {
 	return strings.Trim(digits, "0123456789") == ""
 }
 
-// networkOf is the key of an address.
-func networkOf(addr netip.Addr) string {
+// networkOf is the key of an address. If remote begins with it, as net/http writes the address of an IPv4 connection, it is that part of remote.
+func networkOf(addr netip.Addr, remote string) string {
 	var buf [64]byte
 	if addr.Is4() {
-		return string(addr.AppendTo(buf[:0]))
+		text := addr.AppendTo(buf[:0])
+		if strings.HasPrefix(remote, string(text)) {
+			return remote[:len(text)]
+		}
+		return string(text)
 	}
 	prefix, _ := addr.Prefix(64) // without the zone; an error is for more bits than there are
 	return string(prefix.AppendTo(buf[:0]))
