@@ -10,9 +10,9 @@
 // same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own. Requests beside the sick upstream are sent
 // by this process, each at its time.
 //
-// Three are compared under load, with answers of two sizes. "plain" is httputil.ReverseProxy, with the connections and the buffers of the gateway and nothing else. "gateway" has a
-// route with limiter, breaker and retries, which admits all. "refusing" is the same with a limit so low that nine of ten requests are refused;
-// the limit is found by trying.
+// Three are compared under load, with answers of two sizes. "plain" is httputil.ReverseProxy, with the connections, the buffers and the
+// timeouts of the server that the gateway has, and nothing else. "gateway" has a route with limiter, breaker and retries, which admits all.
+// "refusing" is the same with a limit so low that nine of ten requests are refused; the limit is found by trying.
 package main
 
 import (

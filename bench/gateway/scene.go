@@ -177,7 +177,7 @@ func play(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "http://%v\n", listener.Addr())
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // the defaults of the gateway
 	ctx, stop := signalled(ctx)
 	defer stop()
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
@@ -187,7 +187,7 @@ func play(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// plain is the reverse proxy of the gateway without an engine: the same connections and the same buffers.
+// plain is the reverse proxy of the gateway without an engine: the same connections, buffers and, in play, timeouts of the server.
 func plain(to *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
