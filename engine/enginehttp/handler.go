@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
 
@@ -114,7 +115,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 	}
 	limited := rejection.Limited()
 	after := seconds(rejection.RetryAfter())
-	if limited {
+	if limited || errors.Is(rejection, breaker.ErrOpen) {
 		after = max(1, after) // the instant is known, and may have come meanwhile
 	}
 	header := w.Header()

@@ -260,3 +260,34 @@ func TestHandlerRefuse(t *testing.T) {
 	leave()
 	require.Equal(t, http.StatusServiceUnavailable, askWith(ctx, h).status, "that is no refusal")
 }
+
+// ticking is a clock that goes on by a millisecond whenever it is read.
+type ticking struct {
+	clock.Clock
+	readings atomic.Int64
+	begun    time.Time
+}
+
+func (c *ticking) Now() time.Time { return c.begun.Add(time.Duration(c.readings.Add(1)) * time.Millisecond) }
+
+// The instant at which a breaker lets a call through may come between the refusal and the answer. It is known all the same.
+func TestAnOpenBreakerAlwaysSaysWhen(t *testing.T) {
+	for recovery := 20 * time.Millisecond; recovery < 30*time.Millisecond; recovery += time.Millisecond {
+		h := &enginehttp.Handler{
+			Engine: guarding(t, engine.Config{
+				Clock: &ticking{Clock: clock.System(), begun: time.Now()}, Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: recovery},
+			}),
+			Next: status(http.StatusInternalServerError),
+		}
+		refused := 0
+		for range 100 {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			if w.Code == http.StatusServiceUnavailable {
+				refused++
+				require.Equal(t, "1", w.Header().Get("Retry-After"))
+			}
+		}
+		require.Positive(t, refused)
+	}
+}

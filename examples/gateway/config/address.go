@@ -65,7 +65,7 @@ func (k *Key) decode(d *decoder, n *node, path string) {
 		switch {
 		case !d.has(header):
 			d.bad(header, `missing, such as "X-API-Key"`)
-		case !isToken(of.Header):
+		case !IsToken(of.Header):
 			d.bad(header, "must be the name of a header field")
 		case http.CanonicalHeaderKey(of.Header) == "Host":
 			d.bad(header, "must not be Host, which tells routes apart and not clients")
@@ -76,8 +76,8 @@ func (k *Key) decode(d *decoder, n *node, path string) {
 	}
 }
 
-// isToken reports whether s may be the name of a field (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
+// IsToken reports whether s may be the name of a field (RFC 9110, section 5.6.2).
+func IsToken(s string) bool {
 	for _, c := range []byte(s) {
 		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !alphanumeric && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {

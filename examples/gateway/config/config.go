@@ -32,7 +32,8 @@ type Config struct {
 type Timeouts struct {
 	// ReadHeader is how long the header of a request may take. Default 10 s.
 	ReadHeader Duration `json:"read_header"`
-	// Read is how long a request may take to arrive, body and all. Default: no bound, for uploads of any length.
+	// Read is how long a request may take to arrive, body and all. Default: no bound, for uploads of any length. But one that takes more than
+	// 30 s does harm if it is the request with which a breaker tries its upstream: the others are refused meanwhile, and it counts as failed.
 	Read Duration `json:"read"`
 	// Write is how long an answer may take to leave, from the end of the request's header. Default: no bound, for streams.
 	Write Duration `json:"write"`

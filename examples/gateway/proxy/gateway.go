@@ -12,6 +12,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -62,15 +63,14 @@ func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 	return g, nil
 }
 
-// ServeHTTP answers a request: 404 if no route fits, and 400 if its path has a segment that is "." or "..", which an upstream might take for
-// the path of another route.
+// ServeHTTP answers a request: 404 if no route fits, and 400 if it may not be passed on.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w}
 	if g.log != nil {
 		begun := time.Now()
 		defer func() { g.note(x, r, time.Since(begun)) }() // also of a request that ends with a panic, which goes on
 	}
-	if hasDots(r.URL.Path) {
+	if malformed(r) {
 		answer(x, r, http.StatusBadRequest)
 		return
 	}
@@ -81,8 +81,22 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.route.serve(x, r)
 }
 
-// find is the route that fits r, or nil.
+// malformed reports whether r may not be passed on: its path has a segment that is "." or "..", which an upstream might take for the path of
+// another route; or it has what net/http takes from a client but sends to nobody, for which the upstream would be blamed.
+func malformed(r *http.Request) bool {
+	for name := range r.Trailer {
+		if !config.IsToken(name) {
+			return true
+		}
+	}
+	return hasDots(r.URL.Path) || strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
+}
+
+// find is the route that fits r, or nil. A tunnel, which has no path, fits none.
 func (g *Gateway) find(r *http.Request) *route {
+	if r.Method == http.MethodConnect {
+		return nil
+	}
 	host := hostOf(r.Host)
 	for _, route := range g.search {
 		if (route.config.Host == "" || route.config.Host == host) && below(r.URL.Path, route.config.Path) >= 0 {
@@ -110,10 +124,13 @@ func (g *Gateway) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// hostOf is a Host field without its port and in lower case.
+// hostOf is a Host field without its port, and in the form in which a configuration has it.
 func hostOf(s string) string {
 	if end := strings.IndexByte(s, ']'); strings.HasPrefix(s, "[") && end > 0 {
-		return strings.ToLower(s[1:end])
+		if addr, err := netip.ParseAddr(s[1:end]); err == nil {
+			return addr.WithZone("").String()
+		}
+		return s[1:end]
 	}
 	if colon := strings.IndexByte(s, ':'); colon >= 0 {
 		s = s[:colon]

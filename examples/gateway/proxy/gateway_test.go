@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -143,6 +144,36 @@ func TestBreakerAndRetry(t *testing.T) {
 	require.Positive(t, status.OpenFor)
 	status.OpenFor = 0
 	require.Equal(t, proxy.Status{Name: "/", Breaker: breaker.Open, Requests: 4, Unavailable: 1, Failed: 2}, status)
+}
+
+// The longest Retry-After that is heeded is max_delay, whatever that is.
+func TestRetryAfterIsHeededUpToMaxDelay(t *testing.T) {
+	var asked atomic.Int64
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", r.Header.Get("X-After"))
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	s := serve(t, "", route("/", up, `, "retry": {"max_delay": "5m"}`))
+	cl := client(t)
+	cl.Timeout = 200 * time.Millisecond
+	for after, heeded := range map[string]bool{"1": true, "300": true, "301": false} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL(), nil)
+		require.NoError(t, err)
+		req.Header.Set("X-After", after)
+		resp, err := cl.Do(req)
+		if !heeded {
+			require.NoError(t, err, after)
+			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+			require.NoError(t, resp.Body.Close())
+			continue
+		}
+		if err == nil {
+			require.NoError(t, resp.Body.Close())
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded, after)
+	}
+	require.EqualValues(t, 3, asked.Load())
 }
 
 func TestUpstreamFailures(t *testing.T) {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -74,11 +75,17 @@ func (l *Log) write(w io.Writer) {
 	}
 }
 
-// Close writes what is left and ends the log. It may be called once.
-func (l *Log) Close() {
+// Close writes what is left and ends the log. It may be called once. The error says that not all was written when ctx ended, as when nobody
+// reads the other end of a pipe; then the goroutine stays until somebody does.
+func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
 	close(l.wake)
 	l.mu.Unlock()
-	<-l.ended
+	select {
+	case <-l.ended:
+		return nil
+	case <-ctx.Done():
+		return errors.New("proxy: the end of the log could not be written in time")
+	}
 }

@@ -131,7 +131,7 @@ func TestLogDoesNotWait(t *testing.T) {
 		l.Info(long)
 	}
 	close(w.proceed)
-	l.Close()
+	require.NoError(t, l.Close(t.Context()))
 	l.Info("after the end")
 
 	lines := strings.Split(strings.TrimSpace(w.String()), "\n")
@@ -141,6 +141,42 @@ func TestLogDoesNotWait(t *testing.T) {
 	require.EqualValues(t, 2000, len(lines)-2+int(last["lines"].(float64)))
 	require.LessOrEqual(t, w.Len(), 1<<20+1<<10)
 	require.LessOrEqual(t, w.writes, 3)
+}
+
+// Nor does the end of the gateway wait for ever.
+func TestCloseDoesNotWaitForTheLog(t *testing.T) {
+	up := upstream(t, name("up"))
+	w := &stuck{begun: make(chan struct{}), proceed: make(chan struct{})}
+	s := serveTo(t, w, "", route("/", up, ""))
+	get(t, client(t), s.URL())
+	receive(t, w.begun)
+	require.ErrorContains(t, s.Close(t.Context()), "log could not be written in time")
+	close(w.proceed)
+}
+
+// A client that leaves a stream is no failure of the upstream.
+func TestStatusOfOneWhoLeftAStream(t *testing.T) {
+	ended := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: 1\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(ended)
+	})
+	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1}`))
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+	require.NoError(t, err)
+	resp, err := client(t).Do(req)
+	require.NoError(t, err)
+	_, err = io.ReadFull(resp.Body, make([]byte, 8))
+	require.NoError(t, err)
+	leave()
+	_ = resp.Body.Close()
+	receive(t, ended)
+	shut(t, s)
+	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 }
 
 func TestLogOfManyKeepsLines(t *testing.T) {
@@ -158,7 +194,7 @@ func TestLogOfManyKeepsLines(t *testing.T) {
 	for range 4 {
 		receive(t, done)
 	}
-	l.Close()
+	require.NoError(t, l.Close(t.Context()))
 	n := 0
 	for d := json.NewDecoder(&out); ; n++ {
 		var m map[string]any

@@ -3,10 +3,11 @@ package proxy
 import "strings"
 
 // below returns where in path the part begins that is below prefix: after it, and either at a slash or at the end. It is -1 if path does not
-// lie there. Slashes that follow one another count as one in path, as many servers take them.
+// lie there. Slashes that follow one another count as one in path, as many servers take them. No path at all is that of "http://host", and as
+// good as "/" (RFC 9110, section 4.2.3).
 func below(path, prefix string) int {
 	if prefix == "/" {
-		if strings.HasPrefix(path, "/") {
+		if path == "" || strings.HasPrefix(path, "/") {
 			return 0
 		}
 		return -1

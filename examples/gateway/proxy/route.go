@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,11 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) 
 		if r.calls, err = engine.New(guards); err != nil {
 			return nil, err
 		}
-		transport = &enginehttp.Transport{Engine: r.calls, Base: transport, Key: func(*http.Request) string { return r.host }}
+		guard := &enginehttp.Transport{Engine: r.calls, Base: transport, Key: func(*http.Request) string { return r.host }}
+		if cfg.Retry != nil {
+			guard.MaxRetryAfter = time.Duration(cfg.Retry.MaxDelay)
+		}
+		transport = guard
 	}
 	r.handler = &httputil.ReverseProxy{
 		Rewrite:      r.rewrite(proxies > 0),
@@ -71,6 +76,12 @@ func (r *route) rewrite(trusted bool) func(*httputil.ProxyRequest) {
 		}
 		p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on what it says
 		p.SetURL(&r.config.Upstream.URL)
+		p.Out.Trailer = p.In.Trailer // not a copy: the values come with the end of the body
+		if up := p.Out.Header.Get("Upgrade"); up != "" && r.config.Upstream.Scheme == "https" && !strings.EqualFold(up, "websocket") {
+			// HTTP/2 may have been agreed on, which has no other. An Upgrade may be ignored (RFC 9110, section 7.8).
+			p.Out.Header.Del("Connection")
+			p.Out.Header.Del("Upgrade")
+		}
 		if trusted {
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 		}
@@ -97,7 +108,7 @@ func (r *route) serve(x *exchange, req *http.Request) {
 	if req.ContentLength == 0 {
 		r.handler.ServeHTTP(x, req)
 	} else {
-		with, done := withUpload(req)
+		with, done := withUpload(x, req)
 		defer done()
 		r.handler.ServeHTTP(x, with)
 	}
@@ -111,7 +122,9 @@ func (r *route) count(x *exchange, req *http.Request) {
 	case x.ending == refused && req.Context().Err() != nil: // it left the queue
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
-	case x.ending == failed, x.ending == answered && (x.status >= http.StatusInternalServerError || x.cut && !x.gone):
+	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError:
+		r.failed.Add(1)
+	case x.ending == answered && x.cut && !x.gone && req.Context().Err() == nil: // it broke off, and not because the client had left
 		r.failed.Add(1)
 	}
 }

@@ -146,7 +146,7 @@ func (s *Server) Close(ctx context.Context) error {
 		cut := s.requests
 		s.mu.Unlock()
 		if cut > 0 {
-			err = fmt.Errorf("proxy: %d requests had not ended in time and were cut off", cut)
+			err = fmt.Errorf("proxy: requests that had not ended in time and were cut off: %d", cut)
 		}
 	}
 	s.stop(errStopping)
@@ -171,7 +171,9 @@ func (s *Server) release(ctx context.Context) error {
 		errs = append(errs, s.pace.Close(ctx))
 	}
 	if s.log != nil {
-		s.log.Close()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		defer cancel()
+		errs = append(errs, s.log.Close(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -83,7 +83,7 @@ func TestCloseCutsOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := closed(t, ctx, s)
 	cancel()
-	require.EqualError(t, receive(t, done), "proxy: 1 requests had not ended in time and were cut off")
+	require.EqualError(t, receive(t, done), "proxy: requests that had not ended in time and were cut off: 1")
 	require.Equal(t, http.StatusServiceUnavailable, receive(t, answers).status)
 	require.Zero(t, s.Status()[0].Failed)
 	require.ErrorIs(t, <-s.Failed(), http.ErrServerClosed)
@@ -107,7 +107,7 @@ func TestCloseDrainsUpgrades(t *testing.T) {
 			require.NoError(t, receive(t, done))
 		} else {
 			cancel()
-			require.ErrorContains(t, receive(t, done), "1 requests")
+			require.ErrorContains(t, receive(t, done), "cut off: 1")
 			_, err = lines.ReadString('\n')
 			require.Error(t, err)
 			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)

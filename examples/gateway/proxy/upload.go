@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
 
 // errUpload is why the context of a request ends whose body cannot be read.
@@ -17,12 +18,17 @@ type upload struct {
 	cancel context.CancelCauseFunc
 }
 
-// withUpload returns r with its body as an upload, and what to call when it has been answered.
-func withUpload(r *http.Request) (*http.Request, func()) {
+// withUpload returns r with its body as an upload, and what to call when it has been answered, to w.
+func withUpload(w http.ResponseWriter, r *http.Request) (*http.Request, func()) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	r = r.WithContext(ctx)
 	r.Body = &upload{r.Body, cancel}
-	return r, func() { cancel(nil) }
+	// An http.Transport does not return while it reads the body, be the context over or not.
+	answered := context.AfterFunc(ctx, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) })
+	return r, func() {
+		answered()
+		cancel(nil)
+	}
 }
 
 func (u *upload) Read(p []byte) (int, error) {

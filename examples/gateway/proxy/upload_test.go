@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -57,6 +58,40 @@ func TestUploadBroken(t *testing.T) {
 		require.Zero(t, status.Failed)
 	}
 	require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+}
+
+// What comes behind the body of a request comes to the upstream, too.
+func TestUploadWithTrailers(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %v %v", body, err, r.Trailer)
+	})
+	s := serve(t, "", route("/", up, ""))
+	r := raw(t, s, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n")
+	require.Equal(t, "abc <nil> map[X-Sum:[42]]", r.body)
+}
+
+// A client that is sending when the gateway stops hears of it.
+func TestUploadCutOff(t *testing.T) {
+	came := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadFull(r.Body, make([]byte, 4))
+		close(came)
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
+	s := serve(t, "", route("/", up, ""))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	receive(t, came)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.EqualError(t, s.Close(ctx), "proxy: requests that had not ended in time and were cut off: 1")
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 503 "), "%q", answer)
 }
 
 // An upstream that does not take the body is one that is silent.

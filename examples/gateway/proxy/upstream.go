@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +52,7 @@ func (silent) Temporary() bool { return true }
 func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := req.Body != nil && req.Body != http.NoBody
 	if !body && !p.always {
-		return p.base.RoundTrip(req)
+		return heard(req, p.base)
 	}
 	ctx, cancel := context.WithCancelCause(req.Context()) // ends with the request: until then the answer's body is read under it
 	watch := &watch{timeout: p.timeout, cancel: cancel}
@@ -59,7 +61,7 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	if body {
 		req.Body = &watchedBody{req.Body, watch}
 	}
-	resp, err := p.base.RoundTrip(req)
+	resp, err := heard(req, p.base)
 	if watch.end() {
 		if err == nil {
 			_ = resp.Body.Close()
@@ -70,6 +72,20 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 	}
 	return resp, err
+}
+
+// heard is what base answers. To a header that is larger than an HTTP/2 server has said that it takes, and that is therefore not sent, the answer
+// is what an HTTP/1 server would have said itself; as an error it would count against the upstream.
+func heard(req *http.Request, base http.RoundTripper) (*http.Response, error) {
+	resp, err := base.RoundTrip(req)
+	if err == nil || !strings.Contains(err.Error(), "request header list larger than peer's advertised limit") {
+		return resp, err
+	}
+	const status = http.StatusRequestHeaderFieldsTooLarge
+	return &http.Response{
+		Status: fmt.Sprint(status, " ", http.StatusText(status)), StatusCode: status, Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header: http.Header{}, Body: http.NoBody, Request: req,
+	}, nil
 }
 
 // CloseIdleConnections is for enginehttp.Transport.
