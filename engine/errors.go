@@ -36,13 +36,13 @@ type Rejection struct {
 }
 
 // RetryAfter is how long it is, from now, until this call would be admitted if nothing else came: when the next token is
-// there for it behind all that waited when it was refused, or when the breaker lets a probe through. It is never negative,
-// and 0 when waiting would not help or nothing is known, as for ErrExceedsCapacity and ErrClosed.
+// there for it behind all that waited when it was refused, or when the breaker lets a probe through. It is 0 when waiting would not help
+// or nothing is known, as for ErrExceedsCapacity and ErrClosed, and else at least 1 ns, also when that instant has come meanwhile.
 func (r *Rejection) RetryAfter() time.Duration {
 	if r.now == nil {
 		return 0
 	}
-	return time.Duration(max(0, r.at-r.now()))
+	return time.Duration(max(1, r.at-r.now()))
 }
 
 // Limited reports whether it was the limiter that refused, so that the caller asks for more than its share. After any other reason

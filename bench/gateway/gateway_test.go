@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,11 +68,25 @@ func TestPlainPassesOn(t *testing.T) {
 	require.ErrorContains(t, play(t.Context(), options{role: "other"}, io.Discard), `-role "other"`)
 }
 
+// TestTheCeilingRefusesNineOfTen, and passes the tenth on.
+func TestTheCeilingRefusesNineOfTen(t *testing.T) {
+	h, answers := oneOfTen(http.NotFoundHandler()), map[int]int{}
+	for range 100 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		answers[w.Code]++
+		if w.Code == http.StatusTooManyRequests {
+			require.Equal(t, w.Header().Get("Content-Length"), strconv.Itoa(w.Body.Len()))
+		}
+	}
+	require.Equal(t, map[int]int{http.StatusTooManyRequests: 90, http.StatusNotFound: 10}, answers)
+}
+
 func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	one, err := read(report)
 	require.NoError(t, err)
 	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, 700, map[string][]sample{
-		"plain": {one}, "gateway": {one}, "refusing": {one},
+		"plain": {one}, "gateway": {one}, "refusing": {one}, "ceiling": {one},
 	}}
 	path := filepath.Join(t.TempDir(), "gateway.md")
 	require.ErrorIs(t, write(path, "load", table.markdown()), os.ErrNotExist)

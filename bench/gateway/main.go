@@ -1,8 +1,8 @@
 // Command gateway measures examples/gateway: how much it takes from a reverse proxy, and whether a sick upstream is felt on the route of
 // another.
 //
-//	go run ./bench/gateway              both, in about twenty minutes: twice five rounds of three times 30 s under load, and five of 20 s
-//	                                    with the sick upstream
+//	go run ./bench/gateway              both, in about 25 minutes: twice five rounds of four times 30 s under load, and five of 20 s with
+//	                                    the sick upstream
 //	go run ./bench/gateway -only sick   one of them
 //	go run ./bench/gateway -docs .      and write the tables into docs/gateway.md
 //
@@ -10,9 +10,10 @@
 // same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own. Requests beside the sick upstream are sent
 // by this process, each at its time.
 //
-// Three are compared under load, with answers of two sizes. "plain" is httputil.ReverseProxy, with the connections, the buffers and the
+// Four are compared under load, with answers of two sizes. "plain" is httputil.ReverseProxy, with the connections, the buffers and the
 // timeouts of the server that the gateway has, and nothing else. "gateway" has a route with limiter, breaker and retries, which admits all.
-// "refusing" is the same with a limit so low that nine of ten requests are refused; the limit is found by trying.
+// "refusing" is the same with a limit so low that nine of ten requests are refused; the limit is found by trying. "ceiling" is plain behind a few
+// lines that refuse nine of ten requests without looking at them: what net/http leaves to be reached.
 package main
 
 import (
@@ -61,8 +62,8 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	fs.StringVar(&o.only, "only", "", "run only this `study`: load or sick")
 	fs.StringVar(&o.docs, "docs", "", "write the tables into docs/gateway.md of the repository in this `folder`")
 	fs.IntVar(&o.answer, "answer", 1<<10, "for the role upstream: bytes of its answers")
-	fs.StringVar(&o.role, "role", "", "for processes that this one starts: upstream or plain")
-	fs.StringVar(&o.upstream, "upstream", "", "for the role plain: where to pass requests on to")
+	fs.StringVar(&o.role, "role", "", "for processes that this one starts: upstream, plain or ceiling")
+	fs.StringVar(&o.upstream, "upstream", "", "for the roles plain and ceiling: where to pass requests on to")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func besideTheSick(ctx context.Context, o options, status io.Writer) (string, er
 }
 
 // subjects are what is compared.
-var subjects = []string{"plain", "gateway", "refusing"}
+var subjects = []string{"plain", "gateway", "refusing", "ceiling"}
 
 // measure puts each subject under load once in a round, in an order drawn anew.
 func (s *scene) measure(ctx context.Context, o options, status io.Writer) (table, error) {

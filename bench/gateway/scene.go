@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -66,6 +68,9 @@ func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 	if s.urls["plain"], err = s.start(self, "-role", "plain", "-upstream", s.upstream); err != nil {
 		return err
 	}
+	if s.urls["ceiling"], err = s.start(self, "-role", "ceiling", "-upstream", s.upstream); err != nil {
+		return err
+	}
 	if s.urls["gateway"], err = s.serve(admitting); err != nil {
 		return err
 	}
@@ -88,7 +93,7 @@ func (s *scene) configured(name string, config []byte) (string, error) {
 
 // calibrate starts the refusing gateway with the limit of which nine of ten requests are refused, as far as can be told.
 func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) error {
-	const tries, long = 3, 3 * time.Second
+	const tries, long = 4, 4 * time.Second
 	s.limit = 1000
 	for try := range tries {
 		at, err := s.serve(s.limit)
@@ -162,15 +167,20 @@ func play(ctx context.Context, o options, out io.Writer) error {
 	switch o.role {
 	case "upstream":
 		body := make([]byte, o.answer)
-		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
-	case "plain":
+		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			_, _ = w.Write(body)
+		})
+	case "plain", "ceiling":
 		to, err := url.Parse(o.upstream)
 		if err != nil {
 			return err
 		}
-		h = plain(to)
+		if h = plain(to); o.role == "ceiling" {
+			h = oneOfTen(h)
+		}
 	default:
-		return fmt.Errorf("-role %q: must be upstream or plain", o.role)
+		return fmt.Errorf("-role %q: must be upstream, plain or ceiling", o.role)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -197,12 +207,34 @@ func plain(to *url.URL) http.Handler {
 		Transport: &http.Transport{
 			ResponseHeaderTimeout: 30 * time.Second,
 			MaxIdleConnsPerHost:   1024,
+			ReadBufferSize:        32 << 10,
 			IdleConnTimeout:       90 * time.Second,
 			DisableCompression:    true,
 			ForceAttemptHTTP2:     true,
 		},
 		BufferPool: new(buffers),
 	}
+}
+
+// oneOfTen passes one of ten requests on and refuses the others as cheaply as net/http can, with an answer of the fields and the size that the
+// gateway's has: what a limiter that costs nothing would come to.
+func oneOfTen(next http.Handler) http.Handler {
+	var came atomic.Uint64
+	body := []byte(`{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded",` +
+		`"title":"Request cannot be satisfied as assigned quota has been exceeded","status":429,"violated-policies":["default"]}` + "\n")
+	fields := http.Header{
+		"Content-Type": {"application/problem+json"}, "Content-Length": {strconv.Itoa(len(body))}, "Cache-Control": {"no-store"},
+		"Retry-After": {"1"}, "Ratelimit-Policy": {`"default";q=4000;w=1`}, "Ratelimit": {`"default";r=0;t=1`},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if came.Add(1)%10 == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		maps.Copy(w.Header(), fields)
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = w.Write(body)
+	})
 }
 
 // buffers is a httputil.BufferPool.

@@ -57,7 +57,7 @@ func (t table) markdown() string {
 	for _, name := range subjects {
 		fmt.Fprintf(&b, " %s |", name)
 	}
-	fmt.Fprint(&b, "\n|---:|---|---|---|\n")
+	fmt.Fprint(&b, "\n|---:|---|---|---|---|\n")
 	for round := range t.options.rounds {
 		fmt.Fprintf(&b, "| %d |", round+1)
 		for _, name := range subjects {

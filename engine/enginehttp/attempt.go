@@ -118,8 +118,11 @@ func (a *attempts) result(err error) (*http.Response, error) {
 		a.closeRequest()
 		return nil, err
 	}
-	ended := a.req.Context().Err()
-	if a.resp != nil && (err == nil || ended == nil || !errors.Is(err, ended)) {
+	var ended error
+	if err != nil {
+		ended = a.req.Context().Err()
+	}
+	if a.resp != nil && (ended == nil || !errors.Is(err, ended)) {
 		if a.ctx != nil {
 			a.ctx.resume()
 		}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
 
@@ -114,10 +113,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 		return
 	}
 	limited := rejection.Limited()
-	after := seconds(rejection.RetryAfter())
-	if limited || errors.Is(rejection, breaker.ErrOpen) {
-		after = max(1, after) // the instant is known, and may have come meanwhile
-	}
+	after := seconds(rejection.RetryAfter()) // 0 if nothing is known
 	header := w.Header()
 	room := make([]string, mostFields+1+problemFields) // for the values of all fields, in one allocation
 	var few [fewLimits]reading

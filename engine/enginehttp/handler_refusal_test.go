@@ -268,7 +268,9 @@ type ticking struct {
 	begun    time.Time
 }
 
-func (c *ticking) Now() time.Time { return c.begun.Add(time.Duration(c.readings.Add(1)) * time.Millisecond) }
+func (c *ticking) Now() time.Time {
+	return c.begun.Add(time.Duration(c.readings.Add(1)) * time.Millisecond)
+}
 
 // The instant at which a breaker lets a call through may come between the refusal and the answer. It is known all the same.
 func TestAnOpenBreakerAlwaysSaysWhen(t *testing.T) {

@@ -85,7 +85,12 @@ func isPort(s string) bool {
 	if !ok || digits == "" || len(digits) > 5 {
 		return false
 	}
-	return strings.Trim(digits, "0123456789") == ""
+	for _, c := range []byte(digits) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // networkOf is the key of an address. If remote begins with it, as net/http writes the address of an IPv4 connection, it is that part of remote.

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
 
@@ -57,8 +56,8 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 		if err == error(rejection) { //nolint:errorlint // as it is, and not together with how an attempt before it failed
 			x.ending = unavailable
 		}
-		if after := rejection.RetryAfter(); after > 0 || errors.Is(err, breaker.ErrOpen) {
-			seconds := max(1, (after+time.Second-1)/time.Second) // the instant may have come meanwhile
+		if after := rejection.RetryAfter(); after > 0 {
+			seconds := (after + time.Second - 1) / time.Second
 			w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 		}
 		answer(w, r, http.StatusServiceUnavailable)

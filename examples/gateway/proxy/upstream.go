@@ -23,7 +23,8 @@ func newTransport(cfg *config.Route) *http.Transport {
 		ResponseHeaderTimeout: timeout, // from the end of the request
 		ExpectContinueTimeout: min(timeout, time.Second),
 		MaxConnsPerHost:       cfg.MaxConnections,
-		MaxIdleConnsPerHost:   1024, // the default of 2 would dial anew for most requests under load
+		MaxIdleConnsPerHost:   1024,       // the default of 2 would dial anew for most requests under load
+		ReadBufferSize:        bufferSize, // most answers come with one read, and leave with two writes however long the header is
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
