@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
@@ -26,7 +24,9 @@ func FuzzCircuit(f *testing.F) {
 			ForgetAfter:       1 + time.Duration(forget),
 		})
 		for _, op := range ops[:min(len(ops), 50)] { // so that there are many schedules in a second
-			require.NoError(t, d.step(op))
+			if err := d.step(op); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

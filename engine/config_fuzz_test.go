@@ -187,15 +187,18 @@ func (c *candidate) duration() time.Duration { return time.Duration(c.input.numb
 func (c *candidate) requireFields(t *testing.T, err error) {
 	named := map[string]bool{}
 	joined, ok := err.(interface{ Unwrap() []error })
-	require.True(t, ok, "%+v: %v", c.Config, err)
+	if !ok {
+		t.Fatalf("%+v: %v", c.Config, err)
+	}
 	for _, err := range joined.Unwrap() {
 		e, ok := err.(*engine.ConfigError)
-		require.True(t, ok, "%T: %v", err, err)
-		f, known := c.fields[e.Field]
-		require.True(t, known && f.bad, "%+v: there is nothing wrong with it: %v", c.Config, e)
-		require.Equal(t, fmt.Sprint(f.value), fmt.Sprint(e.Value), "%v", e)
-		require.False(t, named[e.Field], "twice: %v", e)
-		require.NotEmpty(t, e.Reason)
+		if !ok {
+			t.Fatalf("%T: %v", err, err)
+		}
+		f := c.fields[e.Field]
+		if !f.bad || named[e.Field] || e.Reason == "" || fmt.Sprint(f.value) != fmt.Sprint(e.Value) {
+			t.Fatalf("%+v: nothing is wrong with it, or it is said twice, or without a reason or the value %v: %v", c.Config, f.value, e)
+		}
 		named[e.Field] = true
 	}
 	for path, f := range c.fields {

@@ -2,12 +2,11 @@ package engine_test
 
 import (
 	"context"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
@@ -92,7 +91,9 @@ func newPair(t *testing.T, in *input) *pair {
 	for i := range p.engines {
 		cfg.Dispatch = engine.Dispatch(i)
 		eng, err := engine.New(cfg)
-		require.NoError(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
 		p.engines[i] = eng
 	}
 	return p
@@ -103,7 +104,9 @@ func (p *pair) step(op, arg byte) {
 	n := 1 + int(arg%2)
 	switch op % 12 {
 	case 0:
-		require.Equal(p.t, p.engines[1].AllowN("k", n), p.engines[0].AllowN("k", n))
+		if mailbox, published := p.engines[1].AllowN("k", n), p.engines[0].AllowN("k", n); published != mailbox {
+			p.t.Fatalf("AllowN: published %t, mailbox %t", published, mailbox)
+		}
 	case 1, 2:
 		p.call(func(ctx context.Context, i int, _ *twin) error { return p.engines[i].AcquireN(ctx, "k", n) }, arg/2)
 	case 3:
@@ -182,7 +185,9 @@ func (p *pair) compareAnswers() {
 func (p *pair) compareStates() {
 	published, _ := p.engines[0].Inspect("k")
 	mailbox, _ := p.engines[1].Inspect("k")
-	require.Equal(p.t, mailbox, published)
+	if !reflect.DeepEqual(published, mailbox) {
+		p.t.Fatalf("published %+v, mailbox %+v", published, mailbox)
+	}
 }
 
 // end lets time pass until all that wait have been served, and closes the engines.
@@ -192,11 +197,15 @@ func (p *pair) end() {
 	synctest.Wait()
 	p.compareAnswers()
 	p.compareStates()
-	require.Len(p.t, p.calls, p.settled, "a call has no answer")
+	if p.settled != len(p.calls) {
+		p.t.Fatalf("%d of %d calls have an answer", p.settled, len(p.calls))
+	}
 	for _, cancel := range p.cancels {
 		cancel()
 	}
 	for _, eng := range p.engines {
-		require.NoError(p.t, eng.Close(context.Background()))
+		if err := eng.Close(context.Background()); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 }

@@ -2,8 +2,10 @@ package limiter_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +41,9 @@ func FuzzBucket(f *testing.F) {
 			if count == 0 {
 				continue
 			}
-			require.NoError(t, tr.call(count, limiter.Mode(ops[2]%2 == 1)))
+			if err := tr.call(count, limiter.Mode(ops[2]%2 == 1)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		require.NoError(t, tr.judge())
 	})
@@ -78,7 +82,9 @@ func FuzzCompile(f *testing.F) {
 		capacity = int64(size)
 		exact := limiter.TokenBucket{Capacity: size, RefillRate: limiter.Per(n, time.Duration(d))}
 		float := limiter.LeakyBucket{Capacity: size, LeakRate: limiter.PerSecond(hertz)}
-		require.Equal(t, validPer(capacity, n, d), exact.Validate() == nil, "%+v: %v", exact, exact.Validate())
+		if fault := exact.Validate(); validPer(capacity, n, d) != (fault == nil) {
+			t.Fatalf("%+v: %v", exact, fault)
+		}
 
 		members := []limiter.Limiter{exact, float, limiter.All(exact, float), limiter.All(float), nil, limiter.All()}
 		var chosen []limiter.Limiter
@@ -92,16 +98,22 @@ func FuzzCompile(f *testing.F) {
 		all := limiter.All(chosen...)
 		limits, err := limiter.Compile(all)
 		if err != nil {
-			require.Nil(t, limits)
-			requireFields(t, err)
-			require.EqualError(t, all.Validate(), err.Error())
+			if fault := unnamed(t, err); fault != nil || limits != nil || all.Validate().Error() != err.Error() {
+				t.Fatalf("%+v: %v, %v, Validate says %v; %v", all, limits, err, all.Validate(), fault)
+			}
 		}
-		require.Equal(t, valid && len(chosen) > 0, err == nil)
+		if valid = valid && len(chosen) > 0; valid != (err == nil) {
+			t.Fatalf("%+v: %v", all, err)
+		}
+		var broken, brokenToo error
 		if exact.Validate() == nil {
-			requirePromises(t, exact, capacity, new(big.Rat).SetFrac64(d, n))
+			broken = promises(t, exact, capacity, new(big.Rat).SetFrac64(d, n))
 		}
 		if float.Validate() == nil {
-			requirePromises(t, float, capacity, nil)
+			brokenToo = promises(t, float, capacity, nil)
+		}
+		if err := errors.Join(broken, brokenToo); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
@@ -116,35 +128,44 @@ func validPer(capacity, n, d int64) bool {
 	return interval.Mul(interval, big.NewInt(capacity)).Cmp(new(big.Int).Lsh(big.NewInt(1), 61)) <= 0
 }
 
-func requireFields(t *testing.T, err error) {
-	t.Helper()
+// unnamed says what a refusal does not: each of its parts has to name a field and a reason.
+func unnamed(t *testing.T, err error) error {
 	for _, fault := range faults(t, err) {
-		require.NotEmpty(t, fault.Field)
-		require.NotEmpty(t, fault.Reason)
-		require.Contains(t, fault.Error(), fault.Field)
+		if fault.Field == "" || fault.Reason == "" || !strings.Contains(fault.Error(), fault.Field) {
+			return fmt.Errorf("%+v: no field, or no reason: %w", fault, err)
+		}
 	}
-	_, ok := errors.AsType[*limiter.ConfigError](err)
-	require.True(t, ok)
+	if _, ok := errors.AsType[*limiter.ConfigError](err); !ok {
+		return fmt.Errorf("not found by errors.As: %w", err)
+	}
+	return nil
 }
 
-// requirePromises checks what is promised of any valid bucket; ideal is the exact time between two tokens if it is known.
-func requirePromises(t *testing.T, l limiter.Limiter, capacity int64, ideal *big.Rat) {
-	t.Helper()
+// promises says which of the promises made of any valid bucket is broken; ideal is the exact time between two tokens if it is known. It
+// asserts nothing by itself: an assertion takes longer than all that is asked here.
+func promises(t *testing.T, l limiter.Limiter, capacity int64, ideal *big.Rat) error {
 	k := newKey(t, l, 0)
-	require.True(t, k.limits.Holds(capacity))
-	require.False(t, k.limits.Holds(capacity+1))
-	require.True(t, k.allow(0, 1))
+	if !k.limits.Holds(capacity) || k.limits.Holds(capacity+1) {
+		return fmt.Errorf("%+v does not hold just its capacity", l)
+	}
+	if !k.allow(0, 1) {
+		return fmt.Errorf("%+v is not full when it is new", l)
+	}
 	interval := k.words[0]
-	require.Positive(t, interval)
-	if ideal != nil {
-		require.Equal(t, ceil(ideal), interval)
+	if interval <= 0 || ideal != nil && interval != ceil(ideal) {
+		return fmt.Errorf("%+v: %d ns for a token, ideally %v", l, interval, ideal)
 	}
-	if capacity > 1 {
-		require.True(t, k.allow(0, capacity-1))
+	if capacity > 1 && !k.allow(0, capacity-1) {
+		return fmt.Errorf("%+v does not give all that it holds", l)
 	}
-	require.LessOrEqual(t, k.words[0], int64(1)<<61)
-	require.Equal(t, interval, k.ready(0, 1, limiter.Place))
-	require.False(t, k.allow(interval-1, 1))
-	require.True(t, k.allow(interval, 1))
-	require.Equal(t, 0.0, k.status(0, interval).Available)
+	if k.words[0] > 1<<61 {
+		return fmt.Errorf("%+v: word %d is out of range", l, k.words[0])
+	}
+	if at := k.ready(0, 1, limiter.Place); at != interval || k.allow(interval-1, 1) || !k.allow(interval, 1) {
+		return fmt.Errorf("%+v: empty, it should have a token after %d ns, at %d", l, interval, at)
+	}
+	if left := k.status(0, interval).Available; left != 0 {
+		return fmt.Errorf("%+v: %v available after the last was taken", l, left)
+	}
+	return nil
 }

@@ -13,14 +13,15 @@ import (
 
 // faults are the errors that are joined in err, each a *ConfigError.
 func faults(t testing.TB, err error) (list []*limiter.ConfigError) {
-	t.Helper()
 	parts := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		parts = joined.Unwrap()
 	}
 	for _, part := range parts {
 		fault, ok := part.(*limiter.ConfigError)
-		require.True(t, ok, "%T: %v", part, part)
+		if !ok {
+			t.Fatalf("%T: %v", part, part)
+		}
 		list = append(list, fault)
 	}
 	return list

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -21,9 +19,10 @@ type key struct {
 }
 
 func newKey(t testing.TB, l limiter.Limiter, now int64) *key {
-	t.Helper()
 	limits, err := limiter.Compile(l)
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	k := &key{limits: limits, words: make([]int64, len(limits))}
 	limits.Reset(k.words, now)
 	return k

@@ -69,7 +69,7 @@ func TestNoRoute(t *testing.T) {
 	require.JSONEq(t, `{"type": "about:blank", "title": "Not Found", "status": 404}`, r.body)
 
 	// What an upstream might take for another path.
-	for _, path := range []string{"/a/../b", "/a/%2e%2E/b", "/a/.", "/a/..%2fb"} {
+	for _, path := range []string{"/a/../b", "/a/%2e%2E/b", "/a/.", "/a/..%2fb", "/a/..;/b", "/a/.;x=1"} {
 		require.Equal(t, http.StatusBadRequest, get(t, cl, s.URL()+path).status, path)
 	}
 	require.Zero(t, s.Status()[0].Requests)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,6 +82,29 @@ func TestAccessLogOfOneWhoLeft(t *testing.T) {
 	shut(t, s)
 	require.Contains(t, out.String(), "status=499")
 	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
+}
+
+// Nor is one who has left the queue of the limiter.
+func TestAccessLogOfOneWhoLeftTheQueue(t *testing.T) {
+	up := upstream(t, name("up"))
+	var out bytes.Buffer
+	s := serveTo(t, &out, "", route("/", up, `, "limiter": {"rate": "1/h", "max_wait": "2h"}`))
+	cl := client(t)
+	get(t, cl, s.URL())
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+	require.NoError(t, err)
+	left := make(chan error, 1)
+	go func() {
+		_, err := cl.Do(req)
+		left <- err
+	}()
+	require.Eventually(t, func() bool { return s.Status()[0].Requests == 2 }, patience, time.Millisecond)
+	leave()
+	require.ErrorIs(t, receive(t, left), context.Canceled)
+	shut(t, s)
+	require.Contains(t, out.String(), "status=499")
+	require.Equal(t, proxy.Status{Name: "/", Requests: 2}, s.Status()[0])
 }
 
 // An upstream that breaks off in the midst of its answer has failed, and the client can tell.

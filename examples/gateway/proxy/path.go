@@ -40,13 +40,13 @@ func escaped(path string, n int) int {
 	return min(at, len(path))
 }
 
-// hasDots reports whether a segment of path is "." or "..".
+// hasDots reports whether a segment of path is "." or "..", or is to those who take what comes behind a semicolon for parameters.
 func hasDots(path string) bool {
 	if !strings.Contains(path, "/.") {
 		return false
 	}
 	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "." || segment == ".." {
+		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
 			return true
 		}
 	}

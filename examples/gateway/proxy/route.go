@@ -119,7 +119,10 @@ func (r *route) count(x *exchange, req *http.Request) {
 	switch {
 	case x.ending == refused && x.status == http.StatusTooManyRequests:
 		r.limited.Add(1)
-	case x.ending == refused && req.Context().Err() != nil: // it left the queue
+	case x.ending == refused && req.Context().Err() != nil:
+		if !errors.Is(context.Cause(req.Context()), errStopping) {
+			x.status = statusLeft // the queue; for the log
+		}
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
 	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError:
