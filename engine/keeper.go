@@ -95,7 +95,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 		return next
 	case cancel:
 		if m.req.queued { // else the message found it left
-			s.line.remove(m.req)
+			s.line.leave(m.req, now)
 		}
 		next := k.next(now, g, s)
 		k.requests.Put(m.req)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,5 +86,28 @@ func TestNotAllThatWaitGoAtOnceAfterAPause(t *testing.T) {
 			most = max(most, n)
 		}
 		require.Equal(t, int(10*time.Millisecond/interval)+1, most)
+	})
+}
+
+// What a caller gets because the one before it has left is reckoned from then, although its own tokens have been there all the time. (They used
+// to be reckoned from up to 10 ms before, as if a timer had been late, and a bucket that was full by then gained as much.)
+func TestWhatIsGotBehindOneThatLeftIsReckonedFromThen(t *testing.T) {
+	both := limiter.All(
+		limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Second)}, limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, 10*time.Second)})
+	eachDispatch(t, engine.Config{Limiter: both}, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		ctx, leave := context.WithCancel(t.Context())
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- eng.AcquireN(ctx, "k", 2) }() // for 10 s
+		synctest.Wait()
+		go func() { second <- eng.Acquire(t.Context(), "k") }()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		leave()
+		require.ErrorIs(t, <-first, context.Canceled)
+		require.NoError(t, <-second)
+		s := inspect(t, eng, "k")
+		require.Equal(t, 1.0, s.Limits[0].Available)
+		require.Equal(t, 0.5, s.Limits[1].Available)
 	})
 }

@@ -16,12 +16,14 @@ type line struct {
 	first   int        // nobody waits in slots before this one
 	waiting int        // callers
 	tokens  int64      // that they ask for together
+	moved   int64      // when one who was the first last left without what it waited for
 	scratch []int64    // for tail
 }
 
 // newLine returns an empty line.
 func (k *keeper) newLine() *line {
 	if l, ok := k.lines.Get().(*line); ok {
+		l.moved = 0
 		return l
 	}
 	return &line{scratch: make([]int64, len(k.limits))}
@@ -35,6 +37,14 @@ func (l *line) push(m *message, now int64) {
 	l.slots = append(l.slots, r)
 	l.waiting++
 	l.tokens += r.n
+}
+
+// leave takes out r, which goes at now without what it waited for.
+func (l *line) leave(r *request, now int64) {
+	if r == l.head() {
+		l.moved = now
+	}
+	l.remove(r)
 }
 
 // remove takes r out, wherever it stands.
@@ -96,8 +106,8 @@ func (l *line) tail(limits limiter.Limits, words []int64, now int64) []int64 {
 
 // lateness is how late a timer may be without loss. A caller that waits is granted when the actor wakes, a moment after its tokens were
 // there; they are reckoned from when they were there, so that the bucket gains in that moment, too, and a queue gets the whole rate of
-// its limit. The caller waited then, so that the grant is within its call, and no window of calls holds more than capacity + rate ×
-// time. After a pause of the process that is longer than this, the rest of it is lost, so that not all that wait go at once.
+// its limit. The caller waited then, and was the first, so that the grant is within its call, and no window of calls holds more than
+// capacity + rate × time. After a pause of the process that is longer than this, the rest of it is lost, so that not all that wait go at once.
 const lateness = int64(10 * time.Millisecond)
 
 // serve grants the head of the line what it waits for, and so on as long as it is there, and returns the instant at which
@@ -108,7 +118,7 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open {
 		for _, r := range l.all() {
 			if r.breaker {
-				l.remove(r)
+				l.leave(r, now)
 				k.turnAway(r, answer{err: breaker.ErrOpen, at: now + openFor})
 			}
 		}
@@ -120,16 +130,16 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 		}
 		if r.breaker {
 			if at := s.circuit.Ready(k.rules, now); at > now {
-				l.remove(r)
+				l.leave(r, now)
 				k.turnAway(r, answer{err: breaker.ErrOpen, at: at})
 				continue
 			}
 		}
 		if !r.claim() {
-			l.remove(r)
+			l.leave(r, now)
 			continue
 		}
-		a := k.grant(now, max(due, now-lateness), s, r.n, r.breaker)
+		a := k.grant(now, max(due, l.moved, now-lateness), s, r.n, r.breaker)
 		l.remove(r)
 		r.Answer(a)
 	}

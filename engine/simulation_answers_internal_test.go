@@ -83,7 +83,7 @@ func (w *world) collectGranted(s *site) {
 		case a.err == nil && (passedOver || q.breaker):
 			w.fail("caller %d was granted its turn out of order by a turn that panicked", q.who)
 		case a.err == nil:
-			w.take(s.account, w.reckoned(s.account, &q), q.n, true)
+			w.take(s.account, w.reckoned(p, s.account, &q), q.n, true)
 		case a.err == errFuse || a.err == breaker.ErrOpen && q.breaker:
 			passedOver = true
 		default:

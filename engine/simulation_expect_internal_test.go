@@ -125,9 +125,9 @@ func (w *world) expectGrant(a *account, who int, due, n int64, asked, turn bool)
 }
 
 // reckoned is the instant from which the tokens of q, who is served now, are reckoned: when they were there and q waited, but at most ten
-// milliseconds ago, and not before the last that were taken, or a reset.
-func (w *world) reckoned(a *account, q *waiter) int64 {
-	at := max(q.since, w.turning.now-int64(10*time.Millisecond))
+// milliseconds ago, and not before the last that were taken, or a reset, or while another was before q in p's queue that has left since.
+func (w *world) reckoned(p *player, a *account, q *waiter) int64 {
+	at := max(q.since, p.moved, w.turning.now-int64(10*time.Millisecond))
 	for i := range w.limits {
 		at = max(at, a.buckets[i].at)
 	}
@@ -141,6 +141,9 @@ func (w *world) expectServed(p *player, a *account) {
 		return
 	}
 	if at := w.probeReady(&a.circuit, now); at > now && a.circuit.state == breaker.Open {
+		if p.queue[0].breaker {
+			p.moved = now
+		}
 		queue := p.queue[:0]
 		for _, q := range p.queue {
 			if !q.breaker {
@@ -162,12 +165,15 @@ func (w *world) expectServed(p *player, a *account) {
 				if !q.left {
 					w.expect(q.who, expectation{err: breaker.ErrOpen, at: at})
 				}
+				p.moved = now
 				continue
 			}
 		}
-		if !q.left {
-			w.expectGrant(a, q.who, w.reckoned(a, q), q.n, q.breaker, true)
+		if q.left {
+			p.moved = now
+			continue
 		}
+		w.expectGrant(a, q.who, w.reckoned(p, a, q), q.n, q.breaker, true)
 	}
 	p.queue = append(p.queue[:0], p.queue[served:]...)
 }
@@ -177,6 +183,9 @@ func (w *world) forget(s *site, r *request) {
 	p := s.player
 	for i := range p.queue {
 		if p.queue[i].req == r {
+			if i == 0 {
+				p.moved = w.turning.now
+			}
 			p.queue = append(p.queue[:i], p.queue[i+1:]...)
 			return
 		}

@@ -38,6 +38,7 @@ type player struct {
 	current      envelope
 	awaiting     uint64   // the callers whose message has been put and who wait for the answer
 	queue        []waiter // the callers that wait for the limiter, as the naive model has them
+	moved        int64    // when one that was the first of them last left without tokens
 }
 
 // waiter is a caller in the queue.
@@ -163,7 +164,7 @@ func (w *world) start(s *site) {
 	p.forget = p.next.Forget
 	p.used = w.reading() - w.idle
 	p.failed, p.restarts = 0, p.restarts[:0]
-	p.armedFor, p.queue = actors.Never, p.queue[:0]
+	p.armedFor, p.queue, p.moved = actors.Never, p.queue[:0], 0
 	p.box.head, p.box.n, p.awaiting = 0, 0, 0
 	s.player = p
 }

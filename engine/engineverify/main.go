@@ -3,7 +3,7 @@
 // the volumes that docs/reliability.md reports, one after another, compares what they report with what is asked of them, and prints one
 // table.
 //
-//	go run ./engine/engineverify             all but the soak, in about eighteen minutes on two cores
+//	go run ./engine/engineverify             all but the soak, in about twelve minutes on two cores
 //	go run ./engine/engineverify -soak 10m   the soak alone
 //	go run ./engine/engineverify -only fuzz  the checks with "fuzz" in their name
 //	go run ./engine/engineverify -docs .     and write the table into docs/reliability.md

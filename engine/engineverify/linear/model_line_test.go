@@ -12,7 +12,7 @@ type waiter struct {
 }
 
 // grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker. Waited says that its turn came before
-// now, and when it did it waited already.
+// now, and when it did it waited already, and was the first.
 func (r *rules) grant(s *state, o *operation, waited bool) bool {
 	if waited {
 		r.debit(&s.levels, int(o.tokens))
@@ -93,10 +93,11 @@ func (r *rules) leave(s *state, o *operation) bool {
 	case open: // it opened while the caller waited, or had no place for another probe when the turn came
 		ok = barred && (head || s.circuit.state == breaker.Open)
 	}
-	waited := int(s.line[at].since) < s.now && r.has(s.levels, int(o.tokens), true, 1)
+	waited := int(s.line[at].since) < s.now && !s.moved && r.has(s.levels, int(o.tokens), true, 1)
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
+	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted)
 	return ok && (o.result != granted || r.grant(s, o, waited))
 }
 

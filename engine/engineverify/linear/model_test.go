@@ -31,6 +31,7 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
+	moved     bool   // the first of them has left at this time without tokens
 	must      second // what comes next
 	memory    memory
 }
@@ -133,7 +134,7 @@ func (r *rules) step(s *state, d int) {
 		return
 	}
 	r.flow(s, s.wall-s.now)
-	s.now = s.wall
+	s.now, s.moved = s.wall, false
 }
 
 // reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
@@ -215,6 +216,9 @@ func hash(of any) uint64 {
 	}
 	for _, w := range s.line[:s.waiting] {
 		add(int(w.client) + 1)
+	}
+	if s.moved {
+		add(1 << 16)
 	}
 	add(int(s.must.kind)<<8 ^ int(s.must.of))
 	add(s.memory.probeAt)
