@@ -96,7 +96,8 @@ func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
 }
 
 // caughtUp reports whether what was sent one way by calls that had returned before o began has taken effect. What is itself sent one
-// way takes its turn behind them; and what is read off an open gate does not depend on outcomes that are on their way.
+// way takes its turn behind them; what is read off an open gate does not depend on outcomes that are on their way, and the refusal of an open
+// breaker, which is read there too, does not even depend on who stands in the queue.
 func (r *rules) caughtUp(s *state, o *operation) bool {
 	switch o.kind {
 	case step, leave: // a call that has entered was caught up
@@ -105,6 +106,9 @@ func (r *rules) caughtUp(s *state, o *operation) bool {
 		if t := s.tickets.of(o.serial); t == nil || !r.awaited(o, t) {
 			return true
 		}
+	}
+	if r.published && o.result == open && s.circuit.state == breaker.Open {
+		return true
 	}
 	for _, w := range s.line[:s.waiting] {
 		if w.gone != 0 && w.gone < o.call {
