@@ -24,14 +24,20 @@ func RemoteIP(trustedProxies int) func(*http.Request) string {
 		panic("enginehttp: RemoteIP: trustedProxies is negative")
 	}
 	return func(r *http.Request) string {
-		addr := forwardedFor(r.Header["X-Forwarded-For"], trustedProxies)
+		var addr netip.Addr
+		if trustedProxies > 0 {
+			addr = forwardedFor(r.Header["X-Forwarded-For"], trustedProxies)
+		}
 		if !addr.IsValid() {
+			if ip := dotted(r.RemoteAddr); ip != "" {
+				return ip
+			}
 			addr = parseIP(r.RemoteAddr)
 		}
 		if !addr.IsValid() {
 			return r.RemoteAddr
 		}
-		return networkOf(addr, r.RemoteAddr)
+		return networkOf(addr)
 	}
 }
 
@@ -93,16 +99,33 @@ func isPort(s string) bool {
 	return true
 }
 
-// networkOf is the key of an address. If remote begins with it, as net/http writes the address of an IPv4 connection, it is that part of remote.
-func networkOf(addr netip.Addr, remote string) string {
-	var buf [64]byte
-	if addr.Is4() {
-		text := addr.AppendTo(buf[:0])
-		if strings.HasPrefix(remote, string(text)) {
-			return remote[:len(text)]
+// dotted is the IPv4 address in s if s is that and a port, as net/http writes it, and else "". It is what parseIP finds, for less.
+func dotted(s string) string {
+	octet, digits, dots := 0, 0, 0
+	for i, c := range []byte(s) {
+		switch {
+		case '0' <= c && c <= '9' && (digits == 0 || octet > 0): // no zeros in front
+			octet, digits = 10*octet+int(c-'0'), digits+1
+			if octet > 255 {
+				return ""
+			}
+		case c == '.' && digits > 0 && dots < 3:
+			octet, digits, dots = 0, 0, dots+1
+		case c == ':' && digits > 0 && dots == 3 && isPort(s[i:]):
+			return s[:i]
+		default:
+			return ""
 		}
-		return string(text)
 	}
+	return ""
+}
+
+// networkOf is the key of an address.
+func networkOf(addr netip.Addr) string {
+	if addr.Is4() {
+		return addr.String()
+	}
+	var buf [64]byte
 	prefix, _ := addr.Prefix(64) // without the zone; an error is for more bits than there are
 	return string(prefix.AppendTo(buf[:0]))
 }

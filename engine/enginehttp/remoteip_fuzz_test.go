@@ -41,9 +41,13 @@ func FuzzXForwardedFor(f *testing.F) {
 		trusted := entries[max(0, len(entries)-int(n)):]
 		want := "10.0.0.1"
 		for i := len(trusted) - 1; i >= 0; i-- {
-			if alone := keyOf(1, "@", trusted[i]); alone != "@" {
-				want = alone
+			alone, peer := keyOf(1, "@", trusted[i]), keyOf(0, trusted[i])
+			if alone == "@" {
+				require.Equal(t, trusted[i], peer, "no address")
+				continue
 			}
+			require.Equal(t, alone, peer, "an address is the same as that of a connection")
+			want = alone
 		}
 		require.Equal(t, want, key, "%q", trusted)
 
