@@ -4,14 +4,16 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"time"
 )
 
 // exchange is one request and its answer: an http.ResponseWriter that remembers how it was answered.
 type exchange struct {
 	http.ResponseWriter
-	route  *route // nil if none fits
-	status int    // 0 until it is known. 499: the client has left before there was an answer
-	bytes  int64  // of the body; those of a connection that was switched to another protocol are not counted
+	route  *route    // nil if none fits
+	begun  time.Time // for the log
+	status int       // 0 until it is known. 499: the client has left before there was an answer
+	bytes  int64     // of the body; those of a connection that was switched to another protocol are not counted
 	ending ending
 	cut    bool // the answer broke off
 	gone   bool // the client did not take it

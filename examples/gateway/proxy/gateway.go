@@ -26,6 +26,7 @@ import (
 type Gateway struct {
 	routes []*route // in the order of the configuration
 	search []*route // in the order in which they are tried
+	now    *inFlight
 	log    *slog.Logger
 	client func(*http.Request) string // the address of a client, for the log
 	seed   maphash.Seed               // of the hashes there
@@ -44,7 +45,7 @@ type Status struct {
 
 // New makes a gateway of a configuration that config.Load has read. Each request is logged to log, unless that is nil.
 func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{log: log, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
+	g := &Gateway{now: newInFlight(), log: log, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
 	buffers := new(buffers)
 	for i := range cfg.Routes {
 		r, err := newRoute(&cfg.Routes[i], cfg.TrustedProxies, buffers)
@@ -66,19 +67,43 @@ func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 // ServeHTTP answers a request: 404 if no route fits, and 400 if it may not be passed on.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w}
-	if g.log != nil {
-		begun := time.Now()
-		defer func() { g.note(x, r, time.Since(begun)) }() // also of a request that ends with a panic, which goes on
-	}
-	if malformed(r) {
+	g.begin(x)
+	defer g.end(x, r) // also if the answer breaks off, with a panic, which goes on
+	switch {
+	case malformed(r):
 		answer(x, r, http.StatusBadRequest)
 		return
-	}
-	if x.route = g.find(r); x.route == nil {
+	case !g.find(x, r):
 		answer(x, r, http.StatusNotFound)
 		return
 	}
-	x.route.serve(x, r)
+	x.cut = true
+	if r.ContentLength == 0 {
+		x.route.handler.ServeHTTP(x, r)
+	} else {
+		with, done := withUpload(x, r)
+		defer done()
+		x.route.handler.ServeHTTP(x, with)
+	}
+	x.cut = false
+}
+
+func (g *Gateway) begin(x *exchange) {
+	g.now.begin()
+	if g.log != nil {
+		x.begun = time.Now()
+	}
+}
+
+// end counts and logs a request that has ended.
+func (g *Gateway) end(x *exchange, r *http.Request) {
+	defer g.now.end()
+	if x.route != nil {
+		x.route.count(x, r)
+	}
+	if g.log != nil {
+		g.note(x, r, time.Since(x.begun))
+	}
 }
 
 // malformed reports whether r may not be passed on: its path has a segment that is "." or "..", which an upstream might take for the path of
@@ -92,18 +117,23 @@ func malformed(r *http.Request) bool {
 	return hasDots(r.URL.Path) || strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// find is the route that fits r, or nil. A tunnel, which has no path, fits none.
-func (g *Gateway) find(r *http.Request) *route {
+// find looks for the route that fits r, and has it count r. A tunnel, which has no path, fits none.
+func (g *Gateway) find(x *exchange, r *http.Request) bool {
 	if r.Method == http.MethodConnect {
-		return nil
+		return false
 	}
 	host := hostOf(r.Host)
 	for _, route := range g.search {
 		if (route.config.Host == "" || route.config.Host == host) && below(r.URL.Path, route.config.Path) >= 0 {
-			return route
+			x.route = route
+			route.requests.Add(1)
+			if route.limits != nil {
+				x.ending = refused // until it is admitted
+			}
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // Status tells of the routes, in the order of the configuration.

@@ -59,7 +59,7 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) 
 	if cfg.Key.Header != "" {
 		key = enginehttp.Header(cfg.Key.Header)
 	}
-	r.handler = &enginehttp.Handler{Engine: r.limits, Key: key, Next: admitted{r.handler}}
+	r.handler = &enginehttp.Handler{Engine: r.limits, Key: key, Next: &admitted{r.handler}}
 	return r, nil
 }
 
@@ -97,24 +97,7 @@ func (r *route) rewrite(trusted bool) func(*httputil.ProxyRequest) {
 	}
 }
 
-// serve answers a request and counts it.
-func (r *route) serve(x *exchange, req *http.Request) {
-	r.requests.Add(1)
-	defer func() { r.count(x, req) }() // also if the answer breaks off, with a panic
-	if r.limits != nil {
-		x.ending = refused
-	}
-	x.cut = true
-	if req.ContentLength == 0 {
-		r.handler.ServeHTTP(x, req)
-	} else {
-		with, done := withUpload(x, req)
-		defer done()
-		r.handler.ServeHTTP(x, with)
-	}
-	x.cut = false
-}
-
+// count counts how a request has ended.
 func (r *route) count(x *exchange, req *http.Request) {
 	switch {
 	case x.ending == refused && x.status == http.StatusTooManyRequests:
@@ -157,11 +140,11 @@ func (r *route) close(ctx context.Context) error {
 }
 
 // admitted is what comes behind the limiter.
-type admitted struct{ http.Handler }
+type admitted struct{ next http.Handler }
 
-func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	exchangeOf(w).ending = answered
-	a.Handler.ServeHTTP(w, r)
+	a.next.ServeHTTP(w, r)
 }
 
 // nowhere is where messages go that nobody needs.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -27,16 +26,11 @@ type Server struct {
 	url     string
 	stop    context.CancelCauseFunc // ends the contexts of all requests
 	failed  chan error              // capacity 1
-
-	mu       sync.Mutex
-	requests int           // running, those included whose connection was switched to another protocol
-	draining bool          // no request will come that is not cut off at once
-	idle     chan struct{} // closed when draining and no request is running
 }
 
 // Start listens as cfg says and serves. The access log goes to logs, and so does what net/http has to say, as of a panic.
 func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
-	s := &Server{failed: make(chan error, 1), idle: make(chan struct{})}
+	s := &Server{failed: make(chan error, 1)}
 	errorLog := log.New(logs, "gateway: ", log.LstdFlags)
 	var access *slog.Logger
 	if cfg.Log != "off" {
@@ -71,7 +65,7 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	s.http = &http.Server{
-		Handler:           s,
+		Handler:           s.gateway,
 		ReadHeaderTimeout: time.Duration(cfg.Timeouts.ReadHeader),
 		ReadTimeout:       time.Duration(cfg.Timeouts.Read),
 		WriteTimeout:      time.Duration(cfg.Timeouts.Write),
@@ -101,31 +95,6 @@ func (s *Server) Status() []Status { return s.gateway.Status() }
 // Failed gives the error with which the server ended by itself. It is http.ErrServerClosed after Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// ServeHTTP passes a request on, and knows of it until it has ended.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.requests++
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.requests--
-		s.settle()
-	}()
-	s.gateway.ServeHTTP(w, r)
-}
-
-// settle closes idle if that is due.
-func (s *Server) settle() {
-	if s.draining && s.requests == 0 {
-		select {
-		case <-s.idle:
-		default:
-			close(s.idle)
-		}
-	}
-}
-
 // lastWord is how long requests that are cut off have to say so to their clients.
 const lastWord = time.Second
 
@@ -135,17 +104,11 @@ const lastWord = time.Second
 func (s *Server) Close(ctx context.Context) error {
 	_ = s.http.Shutdown(ctx) // an error is ctx's, which is asked below
 	var err error
-	s.mu.Lock()
-	s.draining = true
-	s.settle()
-	s.mu.Unlock()
+	idle := s.gateway.now.drain()
 	select {
-	case <-s.idle:
+	case <-idle:
 	case <-ctx.Done():
-		s.mu.Lock()
-		cut := s.requests
-		s.mu.Unlock()
-		if cut > 0 {
+		if cut := s.gateway.now.requests.Load(); cut > 0 {
 			err = fmt.Errorf("proxy: requests that had not ended in time and were cut off: %d", cut)
 		}
 	}
@@ -155,7 +118,7 @@ func (s *Server) Close(ctx context.Context) error {
 	_ = s.http.Shutdown(closing) // until answers have left, which is later than requests end
 	err = errors.Join(err, s.http.Close())
 	select {
-	case <-s.idle:
+	case <-idle:
 	case <-closing.Done():
 	}
 	return errors.Join(err, s.release(closing)) // the engines have no work left, and their goroutines end at once

@@ -79,14 +79,19 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 // is what an HTTP/1 server would have said itself; as an error it would count against the upstream.
 func heard(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	resp, err := base.RoundTrip(req)
-	if err == nil || !strings.Contains(err.Error(), "request header list larger than peer's advertised limit") {
-		return resp, err
+	if err != nil && strings.Contains(err.Error(), "request header list larger than peer's advertised limit") {
+		return tooLarge(req), nil
 	}
+	return resp, err
+}
+
+// tooLarge is the answer to a request whose header is too large.
+func tooLarge(req *http.Request) *http.Response {
 	const status = http.StatusRequestHeaderFieldsTooLarge
 	return &http.Response{
 		Status: fmt.Sprint(status, " ", http.StatusText(status)), StatusCode: status, Proto: "HTTP/2.0", ProtoMajor: 2,
 		Header: http.Header{}, Body: http.NoBody, Request: req,
-	}, nil
+	}
 }
 
 // CloseIdleConnections is for enginehttp.Transport.
