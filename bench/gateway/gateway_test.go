@@ -15,29 +15,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const report = `Running 30s test @ http://127.0.0.1:8080/
+// report is what wrk prints of a run, and the script at its end.
+const report = `Running 2s test @ http://127.0.0.1:8080/
   2 threads and 256 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev
     Latency    12.25ms    6.11ms  99.81ms   79.36%
     Req/Sec    10.54k     1.01k   13.29k    69.33%
-  Latency Distribution
-     50%   11.34ms
-     75%   14.90ms
-     90%   19.52ms
-     99%    1.03s
-  629482 requests in 30.03s, 755.79MB read
+  1000 requests in 2.00s, 755.79MB read
   Socket errors: connect 0, read 1, write 2, timeout 3
-  Non-2xx or 3xx responses: 62948
-Requests/sec:  20961.54
+  Non-2xx or 3xx responses: 100
+Requests/sec:    500.00
 Transfer/sec:     25.17MB
+took 2000000
+requests 1000
+refused 100
+errors 6
+latency 9000 700
+latency 11000 285
+latency 1030000 15
 `
 
 func TestReportOfWrkIsRead(t *testing.T) {
 	s, err := read(report)
 	require.NoError(t, err)
-	require.Equal(t, sample{20961.54, 11340 * time.Microsecond, 1030 * time.Millisecond, 629482, 62948, 6}, s)
-	_, err = read("Requests/sec: 1")
-	require.ErrorContains(t, err, "has no")
+	require.Equal(t, []any{2 * time.Second, 1000, 100, 6}, []any{s.took, s.requests, s.refused, s.errors})
+	require.InDelta(t, 500, perSecond(s), 1e-9)
+	require.InEpsilon(t, 9, p50(s), 1e-3)
+	require.InEpsilon(t, 1030, p99(s), 1e-3)
+	for _, wrong := range []string{"", "took 5", "took 1\nrequests 1\nlatency 1000000000000 1", "took 99999999999999999999"} {
+		_, err = read(wrong)
+		require.ErrorContains(t, err, "wrk", wrong)
+	}
+}
+
+// TestTurnsAddUp has 15 of 1,000 requests slow, and then 15 of 10,000: no longer one of a hundred.
+func TestTurnsAddUp(t *testing.T) {
+	sum, err := read(report)
+	require.NoError(t, err)
+	more, err := read("took 2000000\nrequests 9000\nrefused 8100\nerrors 1\nlatency 11000 9000\n")
+	require.NoError(t, err)
+	sum.add(more)
+	require.Equal(t, []any{4 * time.Second, 10000, 8200, 7}, []any{sum.took, sum.requests, sum.refused, sum.errors})
+	require.InEpsilon(t, 11, p50(sum), 1e-3)
+	require.InEpsilon(t, 11, p99(sum), 1e-3)
 }
 
 // TestPlainPassesOn has the two children serve, and end when they are told to.
@@ -85,8 +105,8 @@ func TestTheCeilingRefusesNineOfTen(t *testing.T) {
 func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	one, err := read(report)
 	require.NoError(t, err)
-	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, 700, map[string][]sample{
-		"plain": {one}, "gateway": {one}, "refusing": {one}, "ceiling": {one},
+	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, map[string][]sample{
+		"plain": {one}, "unguarded": {one}, "gateway": {one}, "refusing": {one}, "ceiling": {one},
 	}}
 	path := filepath.Join(t.TempDir(), "gateway.md")
 	require.ErrorIs(t, write(path, "load", table.markdown()), os.ErrNotExist)
@@ -95,7 +115,7 @@ func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "before\n<!-- load: begin -->\nMedians of 1 rounds")
-	require.Contains(t, string(text), "| gateway | 20962 | 1.00× | 11.3 ms | 1030.0 ms | 1.00× | 10.0 % |")
+	require.Contains(t, string(text), "| gateway | 500 | 1.00× | 9.0 ms | 1030.1 ms | 1.00× | 10.0 % |")
 	require.Contains(t, string(text), "<!-- load: end -->\nafter\n")
 	require.NotContains(t, string(text), "old")
 	require.NoError(t, os.WriteFile(path, []byte("no marks"), 0o600))

@@ -27,12 +27,16 @@ type scene struct {
 	gateway  string // the command
 	upstream string // its URL
 	urls     map[string]string
-	limit    int // requests per second of the refusing gateway
+	script   string // for wrk
+	limit    int    // requests per second of the refusing gateway
 	running  []*exec.Cmd
 }
 
-// route is what both gateways are configured with, but for the address of the upstream and the limit.
-const route = `{
+// unguarded is what a gateway is configured with that only passes on, to the address of the upstream.
+const unguarded = `{"listen": "127.0.0.1:0", "log": "off", "routes": [{"path": "/", "upstream": %q}]}`
+
+// guarded is what the others are configured with, but for the address and the limit.
+const guarded = `{
   "listen": "127.0.0.1:0", "log": "off",
   "routes": [{
     "path": "/", "upstream": %q,
@@ -52,8 +56,11 @@ func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), urls: map[string]string{}}
+	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), script: filepath.Join(dir, "done.lua"), urls: map[string]string{}}
 	defer s.clear()
+	if err := os.WriteFile(s.script, []byte(done), 0o600); err != nil {
+		return err
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.gateway, "github.com/limitpal/limitpal-go/examples/gateway")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
@@ -71,15 +78,18 @@ func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 	if s.urls["ceiling"], err = s.start(self, "-role", "ceiling", "-upstream", s.upstream); err != nil {
 		return err
 	}
+	if s.urls["unguarded"], err = s.configured("unguarded.json", fmt.Appendf(nil, unguarded, s.upstream)); err != nil {
+		return err
+	}
 	if s.urls["gateway"], err = s.serve(admitting); err != nil {
 		return err
 	}
 	return f(s)
 }
 
-// serve starts a gateway with a limit.
+// serve starts a gateway with a limit. Its burst is small, for each turn finds the bucket full.
 func (s *scene) serve(limit int) (string, error) {
-	return s.configured(fmt.Sprintf("%d.json", limit), fmt.Appendf(nil, route, s.upstream, limit, limit))
+	return s.configured(fmt.Sprintf("%d.json", limit), fmt.Appendf(nil, guarded, s.upstream, limit, max(1, limit/10)))
 }
 
 // configured starts a gateway with a configuration, whose file is called name.
@@ -91,30 +101,41 @@ func (s *scene) configured(name string, config []byte) (string, error) {
 	return s.start(s.gateway, "-config", path)
 }
 
+// load puts load on a subject.
+func (s *scene) load(ctx context.Context, subject string, connections int, d time.Duration) (sample, error) {
+	got, err := load(ctx, s.script, s.urls[subject], connections, d)
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", subject, err)
+	}
+	return got, nil
+}
+
 // calibrate starts the refusing gateway with the limit of which nine of ten requests are refused, as far as can be told.
-func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) error {
-	const tries, long = 4, 4 * time.Second
+func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) (err error) {
+	const tries = 5
 	s.limit = 1000
+	if s.urls["refusing"], err = s.serve(s.limit); err != nil {
+		return err
+	}
 	for try := range tries {
-		at, err := s.serve(s.limit)
-		if err != nil {
-			return err
-		}
-		s.urls["refusing"] = at
 		fmt.Fprintf(status, "looking for the limit that refuses nine of ten, try %d of %d: %d per second\n", try+1, tries, s.limit)
-		if _, err = load(ctx, at, o.connections, time.Second); err != nil { // uses the burst up
-			return err
-		}
-		got, err := load(ctx, at, o.connections, long)
+		got, err := s.load(ctx, "refusing", o.connections, turn)
 		if err != nil {
 			return err
 		}
-		if try+1 < tries {
-			s.endLast()
-			s.limit = max(1, int(got.perSecond/10))
+		if err := s.aim(got); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// aim starts the refusing gateway anew, with a limit of which as many requests are admitted as a tenth of those that came.
+func (s *scene) aim(seen sample) (err error) {
+	s.limit = max(1, s.limit*seen.requests/10/max(1, seen.requests-seen.refused))
+	s.endLast()
+	s.urls["refusing"], err = s.serve(s.limit)
+	return err
 }
 
 // where is how a process says where it serves.

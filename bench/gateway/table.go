@@ -13,7 +13,6 @@ import (
 // table is what came of it.
 type table struct {
 	options options
-	limit   int
 	samples map[string][]sample
 }
 
@@ -35,16 +34,16 @@ func (t table) ofPlain(subject string, of func(sample) float64) float64 {
 	return middle(ratios)
 }
 
-func perSecond(s sample) float64 { return s.perSecond }
-func p50(s sample) float64       { return s.p50.Seconds() * 1000 }
-func p99(s sample) float64       { return s.p99.Seconds() * 1000 }
+func perSecond(s sample) float64 { return float64(s.requests) / s.took.Seconds() }
+func p50(s sample) float64       { return float64(s.latency.ValueAtQuantile(50)) / 1000 } // milliseconds
+func p99(s sample) float64       { return float64(s.latency.ValueAtQuantile(99)) / 1000 }
 func refused(s sample) float64   { return float64(s.refused) / float64(s.requests) }
 
 // markdown is the medians, and every sample.
 func (t table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds of %v each, ratios within a round; %d connections; `refusing` admits %d requests per second.\n\n",
-		t.options.rounds, t.options.duration, t.options.connections, t.limit)
+	fmt.Fprintf(&b, "Medians of %d rounds of %v each, in turns of %v; ratios within a round; %d connections.\n\n",
+		t.options.rounds, t.options.duration, turn, t.options.connections)
 	fmt.Fprintln(&b, "| | requests/s | of plain | p50 | p99 | of plain | refused |")
 	fmt.Fprintln(&b, "|---|---:|---:|---:|---:|---:|---:|")
 	for _, name := range subjects {
@@ -52,17 +51,17 @@ func (t table) markdown() string {
 			t.median(name, perSecond), t.ofPlain(name, perSecond),
 			t.median(name, p50), t.median(name, p99), t.ofPlain(name, p99), 100*t.median(name, refused))
 	}
-	fmt.Fprint(&b, "\nEvery run, in the order of the rounds: requests/s, p99, requests, refused, errors of sockets.\n\n")
+	fmt.Fprint(&b, "\nEvery round: requests/s, p99, requests, refused, errors of sockets.\n\n")
 	fmt.Fprint(&b, "| round |")
 	for _, name := range subjects {
 		fmt.Fprintf(&b, " %s |", name)
 	}
-	fmt.Fprint(&b, "\n|---:|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n|---:|"+strings.Repeat("---|", len(subjects))+"\n")
 	for round := range t.options.rounds {
 		fmt.Fprintf(&b, "| %d |", round+1)
 		for _, name := range subjects {
 			s := t.samples[name][round]
-			fmt.Fprintf(&b, " %.0f/s, %v, %d, %d, %d |", s.perSecond, s.p99.Round(10*time.Microsecond), s.requests, s.refused, s.errors)
+			fmt.Fprintf(&b, " %.0f/s, %.2f ms, %d, %d, %d |", perSecond(s), p99(s), s.requests, s.refused, s.errors)
 		}
 		fmt.Fprintln(&b)
 	}

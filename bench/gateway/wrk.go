@@ -9,59 +9,90 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// sample is what wrk says of one run.
+// sample is what wrk says of one run, or of several.
 type sample struct {
-	perSecond float64
-	p50, p99  time.Duration
-	requests  int
-	refused   int // answered with neither 2xx nor 3xx
-	errors    int // of sockets, and timeouts
+	took     time.Duration
+	latency  *hdrhistogram.Histogram // in microseconds, as wrk has it
+	requests int
+	refused  int // answered with neither 2xx nor 3xx
+	errors   int // of sockets, and timeouts
 }
 
-// load has wrk put load on url.
-func load(ctx context.Context, url string, connections int, d time.Duration) (sample, error) {
-	out, err := exec.CommandContext(ctx, "wrk", "--latency", "-t2", fmt.Sprintf("-c%d", connections),
-		fmt.Sprintf("-d%ds", int(d.Seconds())), url+"/").CombinedOutput()
+func newSample() sample {
+	return sample{latency: hdrhistogram.New(1, time.Minute.Microseconds(), 3)}
+}
+
+// add adds another run.
+func (s *sample) add(more sample) {
+	s.took += more.took
+	s.latency.Merge(more.latency)
+	s.requests += more.requests
+	s.refused += more.refused
+	s.errors += more.errors
+}
+
+// done is the end of a run in Lua, as wrk calls it: it says what there is to say, a field in a line, and how many requests took how long.
+const done = `function done(summary, latency, requests)
+  local e = summary.errors
+  print("took " .. summary.duration)
+  print("requests " .. summary.requests)
+  print("refused " .. e.status)
+  print("errors " .. e.connect + e.read + e.write + e.timeout)
+  for i = 1, #latency do
+    local microseconds, count = latency(i)
+    print("latency " .. microseconds .. " " .. count)
+  end
+end
+`
+
+// load has wrk, with the script done, put load on url.
+func load(ctx context.Context, script, url string, connections int, d time.Duration) (sample, error) {
+	out, err := exec.CommandContext(ctx, "wrk", "-t2", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", int(d.Seconds())),
+		"-s", script, url+"/").CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)
 	}
 	return read(string(out))
 }
 
-var (
-	rateLine    = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
-	p50Line     = regexp.MustCompile(`\s50%\s+([0-9.]+[a-z]+)`)
-	p99Line     = regexp.MustCompile(`\s99%\s+([0-9.]+[a-z]+)`)
-	countLine   = regexp.MustCompile(`\s([0-9]+) requests in `)
-	refusedLine = regexp.MustCompile(`Non-2xx or 3xx responses: ([0-9]+)`)
-	errorLine   = regexp.MustCompile(`Socket errors: connect ([0-9]+), read ([0-9]+), write ([0-9]+), timeout ([0-9]+)`)
-)
+// line is one that the script prints.
+var line = regexp.MustCompile(`(?m)^(took|requests|refused|errors|latency) ([0-9]+)(?: ([0-9]+))?$`)
 
-// read reads the report of wrk.
-func read(report string) (s sample, err error) {
-	find := func(line *regexp.Regexp) string {
-		if m := line.FindStringSubmatch(report); m != nil {
-			return m[1]
+// read reads what wrk and the script print.
+func read(report string) (sample, error) {
+	s := newSample()
+	for _, m := range line.FindAllStringSubmatch(report, -1) {
+		value, err := strconv.ParseInt(m[2], 10, 64)
+		if err != nil {
+			return sample{}, fmt.Errorf("wrk: %w", err)
 		}
-		err = fmt.Errorf("wrk's report has no %v:\n%s", line, report)
-		return "0"
-	}
-	s.perSecond, _ = strconv.ParseFloat(find(rateLine), 64)
-	s.p50, _ = time.ParseDuration(find(p50Line))
-	s.p99, _ = time.ParseDuration(find(p99Line))
-	s.requests, _ = strconv.Atoi(find(countLine))
-	if m := refusedLine.FindStringSubmatch(report); m != nil {
-		s.refused, _ = strconv.Atoi(m[1])
-	}
-	if m := errorLine.FindStringSubmatch(report); m != nil {
-		for _, text := range m[1:] {
-			n, _ := strconv.Atoi(text)
-			s.errors += n
+		switch m[1] {
+		case "took":
+			s.took = time.Duration(value) * time.Microsecond
+		case "requests":
+			s.requests = int(value)
+		case "refused":
+			s.refused = int(value)
+		case "errors":
+			s.errors = int(value)
+		case "latency":
+			count, err := strconv.ParseInt(m[3], 10, 64)
+			if err == nil {
+				err = s.latency.RecordValues(value, count)
+			}
+			if err != nil {
+				return sample{}, fmt.Errorf("wrk: %s: %w", m[0], err)
+			}
 		}
 	}
-	return s, err
+	if s.took <= 0 || s.requests == 0 || s.latency.TotalCount() == 0 {
+		return sample{}, fmt.Errorf("wrk has counted nothing:\n%s", report)
+	}
+	return s, nil
 }
 
 // signalled is ctx until the process is told to end.
