@@ -24,9 +24,9 @@ import (
 // scene is the processes that take part.
 type scene struct {
 	dir      string
+	self     string // this command
 	gateway  string // the command
 	upstream string // its URL
-	urls     map[string]string
 	script   string // for wrk
 	limit    int    // requests per second of the refusing gateway
 	running  []*exec.Cmd
@@ -49,14 +49,14 @@ const guarded = `{
 // admitting is a limit in requests per second that nobody reaches.
 const admitting = 10_000_000
 
-// staged calls f with the gateway built, and all but the refusing one started. The upstream answers with so many bytes.
+// staged calls f with the gateway built and the upstream started, which answers with so many bytes.
 func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 	dir, err := os.MkdirTemp("", "gateway")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), script: filepath.Join(dir, "done.lua"), urls: map[string]string{}}
+	s := &scene{dir: dir, gateway: filepath.Join(dir, "gateway"), script: filepath.Join(dir, "done.lua"), limit: 1000}
 	defer s.clear()
 	if err := os.WriteFile(s.script, []byte(done), 0o600); err != nil {
 		return err
@@ -65,31 +65,30 @@ func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
-	self, err := os.Executable()
-	if err != nil {
+	if s.self, err = os.Executable(); err != nil {
 		return err
 	}
-	if s.upstream, err = s.start(self, "-role", "upstream", "-answer", strconv.Itoa(bytes)); err != nil {
-		return err
-	}
-	if s.urls["plain"], err = s.start(self, "-role", "plain", "-upstream", s.upstream); err != nil {
-		return err
-	}
-	if s.urls["ceiling"], err = s.start(self, "-role", "ceiling", "-upstream", s.upstream); err != nil {
-		return err
-	}
-	if s.urls["unguarded"], err = s.configured("unguarded.json", fmt.Appendf(nil, unguarded, s.upstream)); err != nil {
-		return err
-	}
-	if s.urls["gateway"], err = s.serve(admitting); err != nil {
+	if s.upstream, err = s.start(s.self, "-role", "upstream", "-answer", strconv.Itoa(bytes)); err != nil {
 		return err
 	}
 	return f(s)
 }
 
-// serve starts a gateway with a limit. Its burst is small, for each turn finds the bucket full.
-func (s *scene) serve(limit int) (string, error) {
-	return s.configured(fmt.Sprintf("%d.json", limit), fmt.Appendf(nil, guarded, s.upstream, limit, max(1, limit/10)))
+// begin starts a subject.
+func (s *scene) begin(subject string) (string, error) {
+	limited := func(limit int) (string, error) {
+		return s.configured("guarded.json", fmt.Appendf(nil, guarded, s.upstream, limit, max(1, limit/10)))
+	}
+	switch subject {
+	case "unguarded":
+		return s.configured("unguarded.json", fmt.Appendf(nil, unguarded, s.upstream))
+	case "gateway":
+		return limited(admitting)
+	case "refusing":
+		return limited(s.limit)
+	default:
+		return s.start(s.self, "-role", subject, "-upstream", s.upstream)
+	}
 }
 
 // configured starts a gateway with a configuration, whose file is called name.
@@ -101,41 +100,36 @@ func (s *scene) configured(name string, config []byte) (string, error) {
 	return s.start(s.gateway, "-config", path)
 }
 
-// load puts load on a subject.
+// load starts a subject, puts load on it, and ends it.
 func (s *scene) load(ctx context.Context, subject string, connections int, d time.Duration) (sample, error) {
-	got, err := load(ctx, s.script, s.urls[subject], connections, d)
+	at, err := s.begin(subject)
+	if err != nil {
+		return sample{}, err
+	}
+	defer s.endLast()
+	if _, err = load(ctx, s.script, at, connections, time.Second); err != nil { // warms up: it dials the upstream
+		return sample{}, fmt.Errorf("%s: %w", subject, err)
+	}
+	got, err := load(ctx, s.script, at, connections, d)
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", subject, err)
+	}
+	if subject == "refusing" { // next time admit as many as a tenth of those that came
+		s.limit = max(1, s.limit*got.requests/10/max(1, got.requests-got.refused))
 	}
 	return got, nil
 }
 
-// calibrate starts the refusing gateway with the limit of which nine of ten requests are refused, as far as can be told.
-func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) (err error) {
+// calibrate looks for the limit of which nine of ten requests are refused, as far as can be told.
+func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) error {
 	const tries = 5
-	s.limit = 1000
-	if s.urls["refusing"], err = s.serve(s.limit); err != nil {
-		return err
-	}
 	for try := range tries {
 		fmt.Fprintf(status, "looking for the limit that refuses nine of ten, try %d of %d: %d per second\n", try+1, tries, s.limit)
-		got, err := s.load(ctx, "refusing", o.connections, turn)
-		if err != nil {
-			return err
-		}
-		if err := s.aim(got); err != nil {
+		if _, err := s.load(ctx, "refusing", o.connections, turn); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// aim starts the refusing gateway anew, with a limit of which as many requests are admitted as a tenth of those that came.
-func (s *scene) aim(seen sample) (err error) {
-	s.limit = max(1, s.limit*seen.requests/10/max(1, seen.requests-seen.refused))
-	s.endLast()
-	s.urls["refusing"], err = s.serve(s.limit)
-	return err
 }
 
 // where is how a process says where it serves.
