@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -26,6 +27,7 @@ type Server struct {
 	url     string
 	stop    context.CancelCauseFunc // ends the contexts of all requests
 	failed  chan error              // capacity 1
+	serving sync.WaitGroup          // of the goroutine that puts something there
 }
 
 // Start listens as cfg says and serves. The access log goes to logs, and so does what net/http has to say, as of a panic.
@@ -73,7 +75,7 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          errorLog,
 	}
-	go func() { s.failed <- s.http.Serve(listener) }() // ends with Close
+	s.serving.Go(func() { s.failed <- s.http.Serve(listener) }) // ends with Close, which waits for it
 	return nil
 }
 
@@ -117,6 +119,7 @@ func (s *Server) Close(ctx context.Context) error {
 	defer cancel()
 	_ = s.http.Shutdown(closing) // until answers have left, which is later than requests end
 	err = errors.Join(err, s.http.Close())
+	s.serving.Wait()
 	select {
 	case <-idle:
 	case <-closing.Done():
