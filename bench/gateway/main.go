@@ -151,8 +151,8 @@ func besideTheSick(ctx context.Context, o options, status io.Writer) (string, er
 var subjects = []string{"plain", "unguarded", "gateway", "refusing", "ceiling"}
 
 // turn is how long a subject is under load before it is the next one's turn. The speed of a machine that is shared with others drifts by tens of
-// per cent within minutes, and a process is up to five per cent faster or slower for as long as it lives by where its memory happens to lie: both are
-// more than what is compared here differs by. So turns are short, and each has a process of its own.
+// per cent within minutes, and a process is up to five per cent faster or slower for as long as it lives, presumably by where its memory
+// lies: both are as much as what is compared here differs by. So turns are short, and each has a process of its own.
 const turn = 5 * time.Second
 
 // measure puts each subject under load for as long in each round, in many turns, whose order is drawn anew each time.
