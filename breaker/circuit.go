@@ -232,6 +232,12 @@ func (c *Circuit) open(r *Rules, at int64) {
 	*c = Circuit{generation: r.generation(), state: Open, openUntil: at + r.recovery, last: at}
 }
 
+// Leased reports whether p is the permit of a probe whose lease is out at now.
+func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
+	c.Advance(r, now)
+	return c.state == HalfOpen && p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
+}
+
 // Look is what the circuit is at now: its state, the failures counted in a row while closed, and the time in nanoseconds
 // until a call is let through (0 if one is now). An open circuit whose recovery has come is half-open.
 func (c *Circuit) Look(r *Rules, now int64) (s State, failures int, openFor int64) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 // Allow reports whether the limiter lets one call of key through now, and takes a token if it does. It never waits for
 // one, and answers false while others wait. The breaker is not asked. It is true without a limiter, and false after Close.
-func (e *Engine) Allow(key string) bool { return e.allow(place{key: key}, 1) }
+func (e *Engine) Allow(key string) bool { return e.AllowN(key, 1) }
 
 // AllowN is [Engine.Allow] for n tokens at once: all or none. It is false when n is below 1 or above the capacity.
 func (e *Engine) AllowN(key string, n int) bool { return e.allow(place{key: key}, n) }
@@ -23,25 +22,28 @@ func (e *Engine) AllowN(key string, n int) bool { return e.allow(place{key: key}
 // Config.MaxWait allow. The breaker is not asked. The error is a *Rejection, at once if the wait would be too long, or
 // ctx's own.
 func (e *Engine) Acquire(ctx context.Context, key string) error {
-	return e.acquire(ctx, place{key: key}, 1)
+	return e.acquire(ctx, place{key: key}, 1, asLong)
 }
 
 // AcquireN is [Engine.Acquire] for n tokens at once. An n below 1 is a *ConfigError; one above the capacity is a
 // *Rejection with limiter.ErrExceedsCapacity, at once.
 func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
-	return e.acquire(ctx, place{key: key}, n)
+	return e.acquire(ctx, place{key: key}, n, asLong)
 }
 
 func (e *Engine) allow(p place, n int) bool {
 	if n < 1 || !e.keeper.limits.Holds(int64(n)) {
 		return false
 	}
-	_, _, err := e.decide(context.Background(), p, int64(n), allowing)
+	_, err := e.decide(context.Background(), p, demand{n: int64(n), way: allowing})
 	return err == nil
 }
 
-func (e *Engine) acquire(ctx context.Context, p place, n int) error {
-	if err := ctx.Err(); err != nil {
+func (e *Engine) acquire(ctx context.Context, p place, n int, stay int64) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	if err := checkStay(stay); err != nil {
 		return err
 	}
 	if n < 1 {
@@ -50,7 +52,7 @@ func (e *Engine) acquire(ctx context.Context, p place, n int) error {
 	if !e.keeper.limits.Holds(int64(n)) && !e.ended.Load() {
 		return e.reject(p.key, limiter.ErrExceedsCapacity, 0)
 	}
-	_, _, err := e.decide(ctx, p, int64(n), acquiring)
+	_, err := e.decide(ctx, p, demand{n: int64(n), way: acquiring, stay: stay})
 	return err
 }
 
@@ -64,15 +66,15 @@ func (e *Engine) newRequest() *request {
 	return r
 }
 
-// decide reads off the gate of p's key whether n tokens are to be had, and for a call whether the breaker is closed, in one step. It
-// asks the key's actor if the gate does not say. The cell is nil when there is nothing to ask. The error is a *Rejection, but to
-// those who come by Allow, or ctx's.
-func (e *Engine) decide(ctx context.Context, p place, n int64, w way) (*cell, breaker.Permit, error) {
+// decide reads off the gate of p's key whether the tokens of d are there and, for a call, whether the
+// breaker is closed, in one step. If the gate does not say, decide asks the key's actor. The error is a
+// *Rejection, except for Allow, or that of ctx.
+func (e *Engine) decide(ctx context.Context, p place, d demand) (admission, error) {
 	if e.ended.Load() {
-		return nil, breaker.Permit{}, e.reject(p.key, ErrClosed, 0)
+		return admission{}, e.reject(p.key, ErrClosed, 0)
 	}
-	if !e.consults[w] {
-		return nil, breaker.Permit{}, nil
+	if !e.consults[d.way] {
+		return admission{}, nil
 	}
 	for again := e.dispatch == Published; ; again = false {
 		// The cell before the clock is read: a reading holds for the cell that was found before it.
@@ -85,46 +87,64 @@ func (e *Engine) decide(ctx context.Context, p place, n int64, w way) (*cell, br
 		if c == nil {
 			var err error
 			if c, err = e.find(p); err != nil {
-				return nil, breaker.Permit{}, e.reject(p.key, err, 0)
+				return admission{}, e.reject(p.key, err, 0)
 			}
 		}
 		g := &c.Published
-		if r := g.standing.Load(); r != nil && w == calling && r != unsettled && e.dispatch == Published && e.system.Now() < r.at {
-			return c, breaker.Permit{}, r // the reading comes after what it is compared with
+		if r := g.standing.Load(); r != nil && d.way == calling && r != unsettled && e.dispatch == Published && e.system.Now() < r.until {
+			return admission{cell: c}, r // the reading comes after the instant that it is compared with was loaded
 		}
-		v, generation, at := e.pass(g, n, w != allowing)
+		v, generation, at := e.pass(g, d.n, d.way != allowing)
 		switch {
 		case v == admitted:
-			return c, breaker.Permit{Generation: generation}, nil
-		case v == limited && w == allowing:
-			return c, breaker.Permit{}, limiter.ErrLimited
-		case v == limited && (e.keeper.noWait || at-e.system.Now() > e.keeper.maxWait):
-			return c, breaker.Permit{}, e.reject(p.key, limiter.ErrLimited, at) // nobody waits, or the gate would be shut
+			return admission{cell: c, permit: breaker.Permit{Generation: generation}}, nil
+		case v == limited && d.way == allowing:
+			return admission{cell: c}, limiter.ErrLimited
+		case v == limited && (e.keeper.noWait || d.stay < 0 || at-e.system.Now() > d.longest(e.keeper.maxWait)):
+			return admission{cell: c}, e.reject(p.key, limiter.ErrLimited, at) // nobody waits, or the gate would be shut
 		case again && g.word.Load() == gone:
 			p.lost(c) // look once more; after that ask, which waits until the retired cell is out of the map
 			continue
 		}
-		c, a, err := e.ask(ctx, p, n, w)
-		if err == nil && a.err != nil {
-			err = e.reject(p.key, a.err, a.at)
-		}
-		return c, a.permit, err
+		return e.consult(ctx, p, c, d)
 	}
+}
+
+// consult has the decision made by the key's actor; c is the cell that was found last.
+func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admission, error) {
+	var under *probe
+	if d.way == calling && c.Published.standing.Load() == unsettled {
+		under = probeFor(ctx, e, p.key)
+	}
+	c, answer, err := e.ask(ctx, p, d, under)
+	if err == nil && answer.err != nil {
+		err = e.reject(p.key, answer.err, answer.at)
+	}
+	if under != nil && !answer.under {
+		under.busy.Store(false)
+		under = nil
+	}
+	return admission{cell: c, permit: answer.permit, under: under}, err
 }
 
 // ask has the decision made by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a
 // *Rejection if no actor could be asked.
-func (e *Engine) ask(ctx context.Context, p place, n int64, w way) (*cell, answer, error) {
+func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cell, answer, error) {
 	done := ctx.Done()
 	r := e.newRequest()
 	m := message{
-		kind: ask, n: n, mode: w != allowing, wait: w != allowing, breaker: w == calling && e.keeper.hasBreaker,
+		kind: ask, n: d.n, mode: d.way != allowing, wait: d.waits(), breaker: d.way == calling && e.keeper.hasBreaker,
 		req: r, answers: r.Answers(), stays: done == nil, until: actors.Never,
+	}
+	if under != nil {
+		m.permit = under.permit
 	}
 	if deadline, ok := ctx.Deadline(); ok && m.wait {
 		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
-		now := e.system.Now()
-		m.until = now + min(max(0, int64(time.Until(deadline))), actors.Never-now)
+		m.until = later(e.system.Now(), int64(time.Until(deadline)))
+	}
+	if m.wait && d.stay > 0 { // a grant at the very end of the stay is in time
+		m.until = min(m.until, later(later(e.system.Now(), d.stay), 1))
 	}
 	for {
 		c, err := e.find(p)
@@ -143,10 +163,13 @@ func (e *Engine) ask(ctx context.Context, p place, n int64, w way) (*cell, answe
 			if errors.Is(err, actors.ErrClosed) {
 				return nil, answer{}, e.reject(p.key, err, 0)
 			}
-			return nil, answer{}, ctx.Err() // no room in the mailbox while it lasted
+			return nil, answer{}, endOf(ctx) // no room in the mailbox while it lasted
 		}
 	}
 }
+
+// later is the instant d after now, at most actors.Never; a negative d counts as 0.
+func later(now, d int64) int64 { return now + min(max(0, d), actors.Never-now) }
 
 // await receives the answer, or leaves when ctx ends. If the two race, the answer wins.
 func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *request) (answer, error) {
@@ -159,7 +182,7 @@ func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *re
 		case <-done:
 			if r.Leave() {
 				e.forsake(c, r)
-				return answer{}, ctx.Err()
+				return answer{}, endOf(ctx)
 			}
 			a = <-r.Answered()
 		}
@@ -191,50 +214,54 @@ func (e *Engine) command(c *cell, m message, s *Snapshot) error {
 	return a.err
 }
 
-// Ticket is the leave to make one call that [Engine.Admit] gave. It goes back with Done.
+// Ticket is the leave to make one call, given by [Engine.Admit] and given back with [Ticket.Done].
 type Ticket struct {
-	eng    *Engine
-	ctx    context.Context
-	place  place
-	cell   *cell
-	permit breaker.Permit
-	done   atomic.Bool
+	eng       *Engine
+	ctx       context.Context
+	place     place
+	admission admission
+	done      atomic.Bool
 }
 
-// Admit asks for leave to make one call, for work that does not fit in a function: breaker and limiter as in [Do], without
-// retries. It waits for the limiter as Do does. The caller makes the call and then reports its end with [Ticket.Done]. The error is a
-// *Rejection, or ctx's own, and the ticket is nil then.
+// Admit asks for leave to make one call, for work that does not fit in a function. The breaker and the
+// limiter decide as for [Do], without retries, and Admit waits for the limiter as Do does. The caller
+// makes the call and then reports its end with [Ticket.Done]. The error is a *Rejection, or that of ctx
+// if ctx has ended; the ticket is nil then.
 //
-// A ticket that is never returned harms nobody else: if it was a probe's, its place is taken back at the breaker's
-// ProbeTimeout.
+// A ticket that is never given back harms nobody else: if it is a probe's, the breaker takes the
+// probe's place back at ProbeTimeout.
 func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
-	return e.ticket(ctx, place{key: key}, new(Ticket))
+	return e.ticket(ctx, place{key: key}, asLong, new(Ticket))
 }
 
-// ticket fills in t. It is its caller who makes t, so that Admit, which is inlined, costs no allocation where the ticket stays in the function
-// that has called it.
-func (e *Engine) ticket(ctx context.Context, p place, t *Ticket) (*Ticket, error) {
-	if err := ctx.Err(); err != nil {
+// ticket fills in t. The caller makes t, so that Admit, which is inlined, costs no allocation if the
+// ticket stays in the function that called Admit.
+func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*Ticket, error) {
+	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	c, permit, err := e.decide(ctx, p, 1, calling)
+	if err := checkStay(stay); err != nil {
+		return nil, err
+	}
+	a, err := e.begin(ctx, p, &demand{n: 1, way: calling, stay: stay}, actors.Never)
 	if err != nil {
 		return nil, err
 	}
-	t.eng, t.ctx, t.place, t.cell, t.permit = e, ctx, p, c, permit
+	t.eng, t.ctx, t.place, t.admission = e, ctx, p, a
 	return t, nil
 }
 
-// Done records how the call ended, before it returns: nil is a success, and an error is judged together with the context
-// that Admit was given, as Do judges it. The first call counts, later ones do nothing.
+// Done records how the call ended, before it returns. A nil err is a success; another err is judged
+// together with the context that Admit was given, as Do judges an error of its function. The first call
+// of Done counts, later ones do nothing. Any goroutine may call Done.
 func (t *Ticket) Done(err error) {
 	if t.done.Swap(true) {
 		return
 	}
-	outcome := Failure // should Classify panic
-	defer func() { t.eng.report(t.place, t.cell, t.permit, outcome) }()
+	outcome := Failure // in case Classify panics
+	defer func() { t.eng.report(t.place, t.admission, outcome) }()
 	outcome = t.eng.judge(t.ctx, err)
 }
 
-// String names the key, for logs.
-func (t *Ticket) String() string { return fmt.Sprintf("ticket for %q", t.place.key) }
+// String names the key for logs, and shows at most 64 bytes of it.
+func (t *Ticket) String() string { return "ticket for " + shown(t.place.key) }

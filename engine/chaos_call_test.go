@@ -192,10 +192,10 @@ func (c *chaosCall) run(ctx context.Context) (int64, error) {
 	c.ran++
 	c.got(1)
 	defer func() { c.since = time.Since(c.epoch) }()
-	if c.key.underWay.Add(1) > 1 && c.single {
+	if c.key.underWay[c.depth].Add(1) > 1 && c.single { // in a probe's function its key lets one call pass at a time
 		c.second.Add(1)
 	}
-	defer c.key.underWay.Add(-1)
+	defer c.key.underWay[c.depth].Add(-1)
 	switch c.fate {
 	case panics:
 		panic(c)

@@ -131,8 +131,8 @@ type chaos struct {
 type chaosKey struct {
 	name     string
 	handle   engine.Key
-	granted  atomic.Int64 // tokens
-	underWay atomic.Int64 // calls whose function runs
+	granted  atomic.Int64    // tokens
+	underWay [3]atomic.Int64 // calls whose function runs, by how many functions of the same key they were made in
 
 	mu  sync.Mutex
 	all []admission // in quick weather
@@ -243,6 +243,7 @@ func (c *chaos) checkTokens() {
 		}
 		c.leaked.Add(max(0, c.bucket.capacity-k.granted.Load()))
 	}
+	c.leaked.Add(-int64(c.eng.Stats().KeptSpent)) //nolint:gosec // few: of calls whose context ended before their function began
 }
 
 // checkProbes makes one more call of every key that is half-open for ever. No probe is out any more, so that it must get through.

@@ -105,6 +105,19 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("engine: %s = %v: %s", e.Field, e.Value, e.Reason)
 }
 
+// clone returns a copy that shares no policy with c.
+func (c Config) clone() Config {
+	if c.Breaker != nil {
+		policy := *c.Breaker
+		c.Breaker = &policy
+	}
+	if c.Retry != nil {
+		policy := *c.Retry
+		c.Retry = &policy
+	}
+	return c
+}
+
 // compile checks the configuration and returns what the actors' turns and the system of actors need of it.
 func (c Config) compile() (*keeper, actors.Config, error) {
 	var errs []error
@@ -138,7 +151,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 
 	switch {
 	case c.MaxWait == NoWait:
-		k.noWait = true
+		k.noWait, k.maxWait = true, 0
 	case c.MaxWait < 0:
 		bad("MaxWait", c.MaxWait, "must not be negative, other than NoWait")
 	case c.MaxWait > 0:

@@ -10,151 +10,179 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Do calls fn under the guard of e for key, and returns what fn returned. fn runs on the caller's goroutine, once for each
-// attempt.
+// Do calls fn for key under the guard of e and returns the results of fn. Each attempt passes the
+// breaker and the limiter of key first, and then runs fn on the caller's goroutine. Any goroutine may
+// call Do.
 //
-// A ctx that has already ended returns its error and touches nothing. A refusal by the engine is a *Rejection. An error of
-// fn comes back as it is; when the retries are used up, in a *retry.ExhaustedError; when the breaker or the limiter refuses
-// a further attempt, or ctx or the engine ends before it, joined with that reason, so that errors.Is finds both.
+// If ctx has ended already, Do returns the error of ctx and touches nothing. If ctx ends after the
+// tokens were taken and before fn begins, fn is not called: Do returns the error of ctx, the tokens
+// stay spent, and the breaker counts nothing. An error of a context holds the context's Err and its
+// cause (context.Cause), so that errors.Is finds both.
+//
+// If the engine refuses the first attempt, the error is a *Rejection. An error of fn comes back as it
+// is. If the retries are used up, the error is a *retry.ExhaustedError. If a further attempt is
+// refused, or if ctx or the engine ends before a further attempt, the error is a *StoppedError, which
+// holds the reason and the last error of fn.
 //
 // A panic of fn, and runtime.Goexit, count as a failure and go on untouched.
 func Do[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, e, place{key: key}, fn)
+	return do(ctx, e, place{key: key}, asLong, fn)
 }
 
 // DoKey is [Do] for the key of a handle.
 func DoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, k.eng, k.place, fn)
+	return do(ctx, k.eng, k.place, k.stay, fn)
 }
 
-func do[T any](ctx context.Context, e *Engine, p place, fn func(context.Context) (T, error)) (T, error) {
+func do[T any](ctx context.Context, e *Engine, p place, stay int64, fn func(context.Context) (T, error)) (T, error) {
 	var v T
-	err := e.run(ctx, p, func(ctx context.Context) (err error) {
+	err := e.run(ctx, p, stay, func(ctx context.Context) (err error) {
 		v, err = fn(ctx)
 		return err
 	})
 	return v, err
 }
 
-// Result is what a call of [Go] came to.
-type Result[T any] struct {
-	Value T
-	Err   error
-}
-
-// Go is the asynchronous [Do]: it runs on a goroutine of its own, and exactly one Result comes on the channel, which need
-// not be received and is never closed. Calls of Go that follow one another may reach the limiter in any order. Should fn end its goroutine with
-// runtime.Goexit, the result is ErrGoexit. A panic of fn is not recovered. [Engine.Close] waits for these goroutines.
-func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
-	results := make(chan Result[T], 1)
-	e.background.Lock()
-	defer e.background.Unlock()
-	if e.ended.Load() {
-		results <- Result[T]{Err: e.reject(key, ErrClosed, 0)}
-		return results
-	}
-	e.calls.Go(func() error { // ends with fn; joined by Close
-		r := Result[T]{Err: ErrGoexit}
-		defer func() { results <- r }()
-		r.Value, r.Err = Do(ctx, e, key, fn)
-		return nil
-	})
-	return results
-}
-
 // Run is [Do] for a function without a result.
 func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) error) error {
-	return e.run(ctx, place{key: key}, fn)
+	return e.run(ctx, place{key: key}, asLong, fn)
 }
 
 // run makes attempts until one succeeds or none is to follow.
-func (e *Engine) run(ctx context.Context, p place, fn func(context.Context) error) error {
-	if err := ctx.Err(); err != nil {
+func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.Context) error) error {
+	if err := ended(ctx); err != nil {
 		return err
 	}
-	var begun int64
-	if e.retry != nil && e.retry.MaxElapsed > 0 {
-		begun = e.system.Now()
+	if err := checkStay(stay); err != nil {
+		return err
 	}
-	c, permit, err := e.decide(ctx, p, 1, calling)
+	d := demand{n: 1, way: calling, stay: stay}
+	a, err := e.begin(ctx, p, &d, actors.Never)
 	if err != nil {
 		return err
 	}
-	if err = e.attempt(ctx, p, c, permit, fn); err == nil {
+	var began int64
+	if e.retry != nil && e.retry.MaxElapsed > 0 {
+		began = e.system.Now()
+	}
+	if err = e.attempt(ctx, p, a, fn); err == nil {
 		return nil
 	}
-	return e.rerun(ctx, p, fn, c, err, begun)
+	return e.rerun(ctx, p, d, fn, a, err, began)
 }
 
-// rerun makes the attempts after the first, which ended with err.
-func (e *Engine) rerun(ctx context.Context, p place, fn func(context.Context) error, c *cell, err error, begun int64) error {
+// rerun makes the attempts after the first, which was admitted as a, began at the instant began, and
+// ended with err.
+func (e *Engine) rerun(
+	ctx context.Context, p place, d demand, fn func(context.Context) error, a admission, err error, began int64,
+) error {
 	var schedule retry.Schedule
-	for first := true; ; first = false {
-		if e.retry == nil || isRejection(err) || errors.Is(ctx.Err(), context.Canceled) {
+	for attempts := 1; ; attempts++ {
+		left, gone := remaining(ctx)
+		if e.retry == nil || gone || isRejection(err) {
 			return retry.Strip(err)
 		}
-		if first {
+		if attempts == 1 {
 			schedule = e.retry.Schedule(e.retried.Add(1))
 		}
-		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-begun), remaining(ctx))
+		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-began), left)
 		if !again {
 			return final
 		}
 		last := retry.Strip(err)
-		if err := e.foresee(p, c, delay); err != nil {
-			return afterFailure(err, last)
+		if err := e.foresee(p, a, delay); err != nil {
+			return &StoppedError{Reason: err, Last: last}
 		}
 		if err := e.sleep(ctx, p, delay); err != nil {
-			return afterFailure(err, last)
+			return &StoppedError{Reason: err, Last: last}
 		}
-		var permit breaker.Permit
-		if c, permit, err = e.decide(ctx, p, 1, calling); err != nil {
-			return afterFailure(err, last)
+		var end int64 = actors.Never // the last instant at which the attempt may begin
+		if e.retry.MaxElapsed > 0 {
+			end = later(began, int64(e.retry.MaxElapsed))
 		}
-		if err = e.attempt(ctx, p, c, permit, fn); err == nil {
+		if a, err = e.begin(ctx, p, &d, end); err != nil {
+			if isLate(err, end) {
+				return &retry.ExhaustedError{Attempts: attempts, Err: last}
+			}
+			return &StoppedError{Reason: err, Last: last}
+		}
+		if err = e.attempt(ctx, p, a, fn); err == nil {
 			return nil
 		}
 	}
 }
 
-// attempt calls fn and records the outcome, also when fn panics or ends its goroutine.
-func (e *Engine) attempt(ctx context.Context, p place, c *cell, permit breaker.Permit, fn func(context.Context) error) error {
+// begin decides about one attempt. If the error is nil, the attempt is admitted and ctx has not ended.
+// An attempt that could not begin by the instant end is refused at once. The time that the attempt
+// waited is taken off d.stay if that is a bound.
+func (e *Engine) begin(ctx context.Context, p place, d *demand, end int64) (admission, error) {
+	asked, since := *d, int64(0)
+	bounded := d.stay > 0 || end != actors.Never
+	if bounded {
+		since = e.system.Now()
+		asked.stay = tighter(d.stay, end-since)
+	}
+	a, err := e.decide(ctx, p, asked)
+	if d.stay > 0 {
+		d.stay = tighter(d.stay, d.stay-(e.system.Now()-since))
+	}
+	if err == nil {
+		if err = ended(ctx); err != nil {
+			if len(e.keeper.limits) > 0 {
+				e.keptSpent.Add(uint64(d.n)) //nolint:gosec // at least 1
+			}
+			e.report(p, a, Ignore)
+		}
+	}
+	return a, err
+}
+
+// attempt calls fn and records the outcome, also if fn panics or ends its goroutine.
+func (e *Engine) attempt(ctx context.Context, p place, a admission, fn func(context.Context) error) error {
 	if !e.keeper.hasBreaker {
 		return advised(fn(ctx))
 	}
-	returned := false // no recover: the panic goes on, and Goexit would not be seen by it
+	inner := ctx
+	switch {
+	case a.permit.Lease != 0:
+		inner = withProbe(ctx, e, p.key, a.permit)
+	case a.under != nil:
+		inner = withProbe(ctx, e, p.key, a.under.permit)
+	}
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
-			e.report(p, c, permit, Failure)
+			e.report(p, a, Failure)
 		}
 	}()
-	err := fn(ctx)
+	err := fn(inner)
 	outcome := Success
 	if err != nil {
 		outcome = e.judge(ctx, err)
 	}
 	returned = true
-	if outcome != Success || permit.Lease != 0 || e.dispatch == Mailbox || !c.Published.content() {
-		e.report(p, c, permit, outcome)
+	if outcome != Success || a.permit.Lease != 0 || e.dispatch == Mailbox || !a.cell.Published.content() {
+		e.report(p, a, outcome)
 	}
 	return advised(err)
 }
 
-// judge says what the end of a call means for the breaker. It is the state of the caller's context that counts, not what
-// the error looks like.
+// judge returns the meaning of a call's end for the breaker. The state of the caller's context counts,
+// whatever the error looks like.
 func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	if err == nil {
 		return Success
 	}
-	if ended := ctx.Err(); ended != nil {
-		if errors.Is(ended, context.DeadlineExceeded) {
-			return Failure // whatever was called did not answer in time
+	if ended(ctx) != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return Failure // fn did not answer in time
 		}
 		return Ignore
 	}
-	v, self := err.(*Verdict) //nolint:errorlint // only what fn itself returned is a verdict
+	err, refused := failureIn(err)
+	v, self := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
 	switch {
-	case isRejection(err):
+	case refused:
 		return Ignore
 	case self:
 		return v.Outcome
@@ -165,22 +193,28 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	}
 }
 
-// report records an outcome with the actor of the cell that let the call through, or of its successor.
-func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome) {
+// report records an outcome with the actor of the cell that let the call through, or of the cell's
+// successor.
+func (e *Engine) report(p place, a admission, outcome Outcome) {
 	if !e.keeper.hasBreaker {
 		return
 	}
-	probe := permit.Lease != 0
+	if a.under != nil {
+		a.under.busy.Store(false) // the probe reports for both
+		return
+	}
+	c, probe := a.cell, a.permit.Lease != 0
 	if outcome == Ignore && !probe {
 		return // it would change nothing
 	}
 	if e.dispatch == Published && outcome == Success && !probe && c.Published.content() {
 		return // likewise
 	}
-	// The next call of this caller finds the outcome recorded. If it asks the actor it comes behind this message; but what it
-	// reads of what has been published does not, so that a failure, which may change that, is waited for.
+	// The next call of this caller finds the outcome recorded. If that call asks the actor, its message
+	// comes behind this one. The published part may be read without a message, so a failure, which may
+	// change the published part, is waited for.
 	awaited := e.dispatch == Published && outcome != Success && !probe
-	m := message{kind: report, permit: permit, outcome: outcome}
+	m := message{kind: report, permit: a.permit, outcome: outcome}
 	for {
 		var err error
 		if awaited {
@@ -189,12 +223,12 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 			err = e.system.Send(context.Background(), c, m)
 		}
 		if !errors.Is(err, actors.ErrRetired) {
-			return // recorded; or the engine is closed and there is nothing left to record it in
+			return // recorded; or the engine is closed, and nothing is left to record the outcome in
 		}
-		// The cell was as new when it retired. If it still was in the generation of this call, then the call counts as one
-		// that its successor let through when it was born; else it is a late result.
+		// The cell was as new when it retired. If the cell still was in the generation of this call, the
+		// call counts as one that the successor let through when it was born; else the result is late.
 		p.lost(c)
-		if permit.Generation != c.Published.generation.Load() && !m.reborn {
+		if a.permit.Generation != c.Published.generation.Load() && !m.reborn {
 			return
 		}
 		m.reborn = true
@@ -204,43 +238,39 @@ func (e *Engine) report(p place, c *cell, permit breaker.Permit, outcome Outcome
 			}
 		}
 		if c, err = e.find(p); err != nil {
-			return // closed, or no room for a key: then there is no breaker to count for
+			return // closed, or no room for the key: then there is no breaker to count for
 		}
 	}
 }
 
-// foresee refuses now an attempt after delay that the breaker is sure to refuse then: no backoff is slept for nothing. A
-// breaker that has a probe out is not sure of anything.
-func (e *Engine) foresee(p place, c *cell, delay time.Duration) error {
-	if !e.keeper.hasBreaker || c.Published.word.Load() >= 0 { // an open gate means a closed breaker
+// foresee refuses an attempt after delay if the breaker is sure to refuse that attempt, so that no
+// backoff is slept in vain. A breaker that has a probe out is not sure of anything.
+func (e *Engine) foresee(p place, a admission, delay time.Duration) error {
+	if !e.keeper.hasBreaker || a.cell.Published.word.Load() >= 0 { // an open gate means a closed breaker
 		return nil
 	}
 	s, known := e.Inspect(p.key)
 	if !known || s.Breaker != breaker.Open || s.OpenFor <= delay {
 		return nil
 	}
-	return e.reject(p.key, breaker.ErrOpen, e.system.Now()+int64(s.OpenFor))
+	after := s.OpenFor
+	for _, l := range s.Limits {
+		after = max(after, l.Wait)
+	}
+	return e.reject(p.key, breaker.ErrOpen, later(e.system.Now(), int64(after)))
 }
 
-// sleep waits between two attempts. The error is ctx's, or a *Rejection with ErrClosed.
+// sleep waits between two attempts. The error is that of ctx if ctx has ended by then, or a *Rejection
+// with ErrClosed.
 func (e *Engine) sleep(ctx context.Context, p place, d time.Duration) error {
 	t := e.clock.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C():
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return endOf(ctx)
 	case <-e.closing:
 		return e.reject(p.key, ErrClosed, 0)
 	}
-}
-
-// remaining is the time left until ctx's deadline.
-func remaining(ctx context.Context) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return actors.Never
-	}
-	return time.Until(deadline)
+	return ended(ctx) // the timer and ctx may have ended together
 }

@@ -19,6 +19,7 @@ import (
 // Engine guards calls. Make one with [New], end it with [Engine.Close]. Its methods may be called by any goroutine.
 type Engine struct {
 	// Set in New, never changed.
+	config   Config
 	keeper   *keeper
 	system   *actors.System[gate, state, message]
 	consults [3]bool       // by way: whether there is anything to ask
@@ -27,12 +28,14 @@ type Engine struct {
 	clock    clock.Clock
 	dispatch Dispatch
 
-	retried atomic.Uint64 // calls that were tried again, so that each has jitter of its own
-	ended   atomic.Bool
-	closing chan struct{} // closed when Close is first called
+	keptSpent atomic.Uint64 // Stats.KeptSpent
+	retried   atomic.Uint64 // calls that were tried again, so that each has jitter of its own
+	ended     atomic.Bool
+	closing   chan struct{} // closed when Close is first called
 
 	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
 	calls      errgroup.Group // the goroutines of Go
+	inside     sync.Map       // the numbers of those goroutines, so that Close knows when it runs on one
 	joined     chan struct{}  // closed when the last of them has ended
 }
 
@@ -43,6 +46,7 @@ type Stats struct {
 	Evicted    uint64 // keys forgotten, their state having been that of a new key
 	Spilled    uint64 // keys forgotten at MaxKeys before that, into the sketch
 	SketchHits uint64 // keys that came with less than a new key has because of the sketch: those spilled, and few that were not
+	KeptSpent  uint64 // tokens of calls that were admitted and not made, since their context had ended by then
 	Restarts   uint64 // actors restarted after a panic in one of their turns; a fault of this library
 }
 
@@ -52,9 +56,12 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg = cfg.clone()
 	e := &Engine{
+		config:   cfg,
 		keeper:   k,
 		consults: [...]bool{allowing: cfg.Limiter != nil, acquiring: cfg.Limiter != nil, calling: cfg.Limiter != nil || cfg.Breaker != nil},
+		retry:    cfg.Retry,
 		classify: cfg.Classify,
 		clock:    cfg.Clock,
 		dispatch: cfg.Dispatch,
@@ -64,10 +71,6 @@ func New(cfg Config) (*Engine, error) {
 	if e.clock == nil {
 		e.clock = clock.System()
 	}
-	if cfg.Retry != nil {
-		policy := *cfg.Retry
-		e.retry = &policy
-	}
 	ac.Clock = e.clock
 	if e.system, err = actors.New(k, ac); err != nil {
 		return nil, err
@@ -76,12 +79,17 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Close refuses new work, fails the callers that wait for the limiter or sleep between two attempts with ErrClosed, and
-// waits until every goroutine of the engine and of [Go] has ended, or ctx ends; then it returns ctx's error. It does not
-// wait for functions on their callers' goroutines: they run to their end, and their outcomes are dropped. It may be called
-// again, also at the same time.
+// Close ends the engine. It refuses new work, fails the callers that wait for the limiter or sleep
+// between two attempts with ErrClosed, and waits until every goroutine of the engine and of [Go] has
+// ended. If ctx ends first, Close returns the error of ctx, and the engine goes on closing. Close does
+// not wait for functions on their callers' goroutines: these run to their end, and their outcomes are
+// dropped. Any goroutine may call Close, also again and at the same time.
 //
-// Give it a context of its own, with a timeout: one that a signal has just cancelled makes Close return at once.
+// Inside a function that Go started, Close cannot wait for that function. It then waits for the
+// engine's own goroutines alone and returns ErrCloseInGo.
+//
+// Give Close a context of its own, with a timeout: with a context that a signal has just cancelled,
+// Close returns at once.
 func (e *Engine) Close(ctx context.Context) error {
 	e.background.Lock()
 	first := !e.ended.Swap(true)
@@ -93,19 +101,27 @@ func (e *Engine) Close(ctx context.Context) error {
 			close(e.joined)
 		}()
 	}
-	err := e.system.Close(ctx)
+	if err := e.system.Close(ctx); err != nil {
+		return endOf(ctx)
+	}
+	if _, inside := e.inside.Load(goroutine()); inside {
+		return ErrCloseInGo
+	}
 	select {
 	case <-e.joined:
-		return err
+		return nil
 	default:
 	}
 	select {
 	case <-e.joined:
-		return err
+		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return endOf(ctx)
 	}
 }
+
+// Config returns the configuration in force: the one that New was given. The policies are copies.
+func (e *Engine) Config() Config { return e.config.clone() }
 
 // Limits are the limits of every key, in the order of limiter.All; none without a limiter.
 func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.keeper.limits) }
@@ -114,7 +130,8 @@ func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.keeper.limits) 
 func (e *Engine) Stats() Stats {
 	s := e.system.Stats()
 	return Stats{
-		Keys: s.Keys, Actors: s.Actors, Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: e.keeper.sketch.counted(), Restarts: s.Restarts,
+		Keys: s.Keys, Actors: s.Actors, Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: e.keeper.sketch.counted(),
+		KeptSpent: e.keptSpent.Load(), Restarts: s.Restarts,
 	}
 }
 

@@ -3,7 +3,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -16,6 +19,9 @@ var (
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that those looked at have callers in the queue or
 	// probes out, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
+	// ErrCloseInGo says that Close was called by a function that Go started: the engine is closed, and
+	// Close did not wait for the functions of Go, of which its caller is one.
+	ErrCloseInGo = errors.New("engine: Close does not wait for the functions of Go inside one of them")
 	// ErrGoexit is the error of a call started by Go whose function ended its goroutine with runtime.Goexit.
 	ErrGoexit = errors.New("engine: the function called runtime.Goexit")
 )
@@ -31,8 +37,9 @@ type Rejection struct {
 	// ErrQueueFull, ErrKeyLimit, ErrClosed, or what ails the key's actor.
 	Err error
 
-	at  int64        // the instant from which a retry would be admitted
-	now func() int64 // nil when there is no such instant
+	at    int64        // the instant from which a retry would be admitted
+	until int64        // of an open breaker's refusal that callers share: the instant from which the breaker is asked again
+	now   func() int64 // nil when there is no such instant
 }
 
 // RetryAfter is how long it is, from now, until this call would be admitted if nothing else came: when the next token is
@@ -51,24 +58,89 @@ func (r *Rejection) Limited() bool {
 	return errors.Is(r.Err, limiter.ErrLimited) || errors.Is(r.Err, limiter.ErrExceedsCapacity)
 }
 
+// Error names the key, of which it shows at most 64 bytes, the reason, and RetryAfter if that is at
+// least 1 ms.
 func (r *Rejection) Error() string {
 	if after := r.RetryAfter(); after >= time.Millisecond {
-		return fmt.Sprintf("engine: key %q: %v (retry after %v)", r.Key, r.Err, after.Round(time.Millisecond))
+		return fmt.Sprintf("engine: key %s: %v (retry after %v)", shown(r.Key), r.Err, after.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("engine: key %q: %v", r.Key, r.Err)
+	return fmt.Sprintf("engine: key %s: %v", shown(r.Key), r.Err)
 }
 
 // Unwrap gives the reason.
 func (r *Rejection) Unwrap() error { return r.Err }
 
-// isRejection reports whether err is or contains a refusal of this or another engine.
+// StoppedError reports that a failed call was to be tried again, and that no further attempt began.
+// errors.Is finds Reason and Last. An engine around this one judges a StoppedError by Last, and does
+// not retry it if Reason is a *Rejection.
+type StoppedError struct {
+	// Reason is why no further attempt began: a *Rejection, or the error of the call's context.
+	Reason error
+	// Last is the error of the last attempt.
+	Last error
+}
+
+// Error gives the reason and the last error.
+func (e *StoppedError) Error() string {
+	return fmt.Sprintf("%v; the last attempt failed: %v", e.Reason, e.Last)
+}
+
+// Unwrap gives Reason and Last.
+func (e *StoppedError) Unwrap() []error { return []error{e.Reason, e.Last} }
+
+// isRejection reports whether err is or holds a refusal of this or another engine.
 func isRejection(err error) bool {
 	_, ok := errors.AsType[*Rejection](err)
 	return ok
 }
 
-// afterFailure is the error of a call that was to be tried again, its last attempt having failed with last, when err came
-// in between.
-func afterFailure(err, last error) error {
-	return fmt.Errorf("%w; the last attempt failed: %w", err, last)
+// isLate reports whether err is the limiter's refusal of an attempt that would have begun after end.
+func isLate(err error, end int64) bool {
+	r, ok := errors.AsType[*Rejection](err)
+	return ok && r.Limited() && r.at > end
+}
+
+// failureIn returns the part of err that a breaker is to judge: the last error of a *StoppedError, and
+// else err. refused reports whether err holds refusals of engines and nothing else.
+func failureIn(err error) (failure error, refused bool) {
+	for {
+		s, ok := err.(*StoppedError) //nolint:errorlint // a wrapper around one is for Classify to see
+		if !ok {
+			return err, onlyRefusals(err)
+		}
+		err = s.Last
+	}
+}
+
+// onlyRefusals reports whether every branch of err ends in a *Rejection.
+func onlyRefusals(err error) bool {
+	switch err := err.(type) { //nolint:errorlint // the branches are followed one by one
+	case *Rejection:
+		return true
+	case interface{ Unwrap() error }:
+		if inner := err.Unwrap(); inner != nil {
+			return onlyRefusals(inner)
+		}
+		return false
+	case interface{ Unwrap() []error }:
+		branches := err.Unwrap()
+		return len(branches) > 0 && !slices.ContainsFunc(branches, func(err error) bool { return !onlyRefusals(err) })
+	default:
+		return err != nil && isRejection(err) // a list may show its members to errors.As alone
+	}
+}
+
+// longestShown is how many bytes of a key an error text shows.
+const longestShown = 64
+
+// shown is key in quotes for an error text: all of it, or its beginning and its length in bytes.
+func shown(key string) string {
+	if len(key) <= longestShown {
+		return strconv.Quote(key)
+	}
+	end := longestShown
+	for end > longestShown-utf8.UTFMax && !utf8.RuneStart(key[end]) {
+		end--
+	}
+	return fmt.Sprintf("%q... (%d bytes)", key[:end], len(key))
 }

@@ -105,7 +105,7 @@ func (g *gate) seize(s *state) {
 // publish ends a turn: it shows callers what may be shown, and opens the gate when there is nothing to decide but tokens.
 // Shutting comes first and opening last, so that a caller never takes a token under a generation that admits none. It reports
 // whether what is shown says it all.
-func (k *keeper) publish(g *gate, s *state) (clean bool) {
+func (k *keeper) publish(now int64, g *gate, s *state) (clean bool) {
 	open := k.gated && s.line == nil && s.circuit.Admits()
 	if k.gated && !open {
 		g.seize(s)
@@ -114,7 +114,7 @@ func (k *keeper) publish(g *gate, s *state) (clean bool) {
 		g.generation.Store(generation)
 	}
 	was := g.standing.Load()
-	if is := k.standing(was, s); is != was {
+	if is := k.standing(now, was, s); is != was {
 		g.standing.Store(is)
 	}
 	if !open {
@@ -129,16 +129,18 @@ func (k *keeper) publish(g *gate, s *state) (clean bool) {
 }
 
 // standing is what to publish of the breaker, when it was was before.
-func (k *keeper) standing(was *Rejection, s *state) *Rejection {
+func (k *keeper) standing(now int64, was *Rejection, s *state) *Rejection {
 	switch until := s.circuit.OpenUntil(); {
 	case s.circuit.Clean():
 		return nil
 	case until == 0:
 		return unsettled
-	case was != nil && was.at == until:
-		return was
 	default:
-		return &Rejection{Key: s.key, Err: breaker.ErrOpen, at: until, now: k.now}
+		at := max(until, k.readyBehind(now, s, 1, limiter.Turn)) // the first instant at which breaker and limiter pass a call
+		if was != nil && was.until == until && was.at == at {
+			return was
+		}
+		return &Rejection{Key: s.key, Err: breaker.ErrOpen, at: at, until: until, now: k.now}
 	}
 }
 

@@ -136,9 +136,10 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 	if !m.stays && m.req.Left() {
 		return answer{}, false // dropped unprocessed; the caller's cancel is behind it
 	}
-	if m.breaker {
+	under := k.isUnder(now, s, m.permit)
+	if m.breaker && !under {
 		if at := s.circuit.Ready(k.rules, now); at > now {
-			return answer{err: breaker.ErrOpen, at: at}, m.claim()
+			return answer{err: breaker.ErrOpen, at: max(at, k.readyBehind(now, s, m.n, m.mode))}, m.claim()
 		}
 	}
 	var at int64
@@ -147,10 +148,10 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 			if !m.claim() {
 				return answer{}, false // the caller has left: nothing is taken
 			}
-			return k.grant(now, now, s, m.n, m.breaker), true
+			return k.grant(now, now, s, m.n, m.breaker, under), true
 		}
 	} else {
-		at = k.limits.Ready(s.line.tail(k.limits, s.words, now), now, m.n, limiter.Turn)
+		at = k.readyBehind(now, s, m.n, m.mode)
 	}
 	if err := k.mayQueue(now, at, s, m); err != nil {
 		return answer{err: err, at: at}, m.claim()
@@ -161,6 +162,20 @@ func (k *keeper) decide(now int64, s *state, m *message) (a answer, answered boo
 	s.line.push(m, now)
 	m.line = s.line
 	return answer{}, false
+}
+
+// readyBehind is the instant from which n tokens may be taken behind all that wait now.
+func (k *keeper) readyBehind(now int64, s *state, n int64, mode limiter.Mode) int64 {
+	if s.line == nil {
+		return k.limits.Ready(s.words, now, n, mode)
+	}
+	return k.limits.Ready(s.line.tail(k.limits, s.words, now), now, n, limiter.Turn)
+}
+
+// isUnder reports whether a call made under the probe of permit passes the breaker, because the lease
+// of that probe is out. The zero Permit is no probe's.
+func (k *keeper) isUnder(now int64, s *state, permit breaker.Permit) bool {
+	return permit.Lease != 0 && s.circuit.Leased(k.rules, now, permit)
 }
 
 // mayQueue says why m may not wait until at.
@@ -183,9 +198,9 @@ func (k *keeper) mayQueue(now, at int64, s *state, m *message) error {
 }
 
 // grant takes n tokens, as of the instant due, and a permit of the breaker if it was asked. Both are ready, and the caller is claimed.
-func (k *keeper) grant(now, due int64, s *state, n int64, asked bool) answer {
-	var a answer
-	if asked {
+func (k *keeper) grant(now, due int64, s *state, n int64, asked, under bool) answer {
+	a := answer{under: under}
+	if asked && !under {
 		a.permit = s.circuit.Admit(k.rules, now)
 	}
 	k.limits.Debit(s.words, due, n)
@@ -207,7 +222,7 @@ func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 		next.Wake = k.serve(now, s)
 	}
 	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: who was let through may be a probe
-	next.Clean = k.publish(g, s)
+	next.Clean = k.publish(now, g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))
 	}

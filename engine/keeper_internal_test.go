@@ -112,7 +112,7 @@ func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
 		k.limits.Reset(s.words, 1)
 		s.circuit.Resume(permit.Generation)
 		s.circuit.Report(k.rules, 1, permit, breaker.Failure) // so that a success is something to report
-		k.publish(&g, &s)
+		k.publish(1, &g, &s)
 		require.GreaterOrEqual(t, g.word.Load(), int64(0), "%s finds the gate open", name)
 		m.req = &request{Call: actors.NewCall[answer](), snapshot: new(Snapshot)}
 		m.answers = m.req.Answers()

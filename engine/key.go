@@ -2,44 +2,86 @@ package engine
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
+	"time"
 )
 
-// Key is a handle for one key that skips the lookup, for a connection or whatever else calls often. It stays good for as
-// long as the engine does, also when the key is forgotten and comes back; it does not keep the key from being forgotten.
-// Copies are the same handle. Make one with [Engine.Key]; methods of the zero Key panic.
+// Key is a handle for one key of an engine. A Key skips the lookup of the key's name, for a
+// connection or another caller that calls often.
+//
+// A Key stays good for as long as its engine, also if the key is forgotten and comes back; a Key does
+// not keep the key from being forgotten. Copies are the same handle. [Engine.Key] makes a Key; methods
+// of the zero Key panic. Any goroutine may call the methods.
+//
+// [Key.NoWait] and [Key.Within] return a changed copy: the copy is the same handle, and the changes
+// hold for the calls that are made through the copy.
 type Key struct {
 	eng *Engine
 	place
+	stay int64 // demand.stay of the calls made through the handle
 }
 
-// Key returns a handle for key. It does not make the key known.
-func (e *Engine) Key(key string) Key { return Key{e, place{key: key, cell: new(atomic.Pointer[cell])}} }
+// Key returns a handle for key. Key does not make the key known.
+func (e *Engine) Key(key string) Key {
+	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[cell])}}
+}
 
-// String is the key.
+// NoWait returns a Key whose calls never wait in the limiter's queue. A call that would have to wait
+// is refused at once with a *Rejection that holds limiter.ErrLimited. NoWait undoes [Key.Within].
+func (k Key) NoWait() Key {
+	k.stay = noStay
+	return k
+}
+
+// Within returns a Key whose calls spend at most d in the limiter's queue, all attempts of a call
+// together. If the wait would be longer, the call is refused at once with a *Rejection that holds
+// limiter.ErrLimited. Config.MaxWait and the call's context hold as well. Within undoes [Key.NoWait].
+//
+// d must be above 0; otherwise every call through the Key returns a *ConfigError, and Allow is false.
+// Allow never waits, with or without Within.
+func (k Key) Within(d time.Duration) Key {
+	k.stay = int64(d)
+	if d <= 0 {
+		k.stay = max(int64(d), math.MinInt64-badStay) + badStay
+	}
+	return k
+}
+
+// checkStay returns the error of a stay that Within was given by mistake, or nil.
+func checkStay(stay int64) error {
+	if stay >= noStay {
+		return nil
+	}
+	return &ConfigError{Field: "Within", Value: time.Duration(stay - badStay), Reason: "must be above 0 (NoWait never queues)"}
+}
+
+// String returns the key.
 func (k Key) String() string { return k.key }
 
 // Run is [Engine.Run] for this key. For a function with a result see [DoKey].
 func (k Key) Run(ctx context.Context, fn func(context.Context) error) error {
-	return k.eng.run(ctx, k.place, fn)
+	return k.eng.run(ctx, k.place, k.stay, fn)
 }
 
 // Admit is [Engine.Admit] for this key.
 func (k Key) Admit(ctx context.Context) (*Ticket, error) {
-	return k.eng.ticket(ctx, k.place, new(Ticket))
+	return k.eng.ticket(ctx, k.place, k.stay, new(Ticket))
 }
 
 // Allow is [Engine.Allow] for this key.
-func (k Key) Allow() bool { return k.eng.allow(k.place, 1) }
+func (k Key) Allow() bool { return k.AllowN(1) }
 
 // AllowN is [Engine.AllowN] for this key.
-func (k Key) AllowN(n int) bool { return k.eng.allow(k.place, n) }
+func (k Key) AllowN(n int) bool { return checkStay(k.stay) == nil && k.eng.allow(k.place, n) }
 
 // Acquire is [Engine.Acquire] for this key.
-func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, k.place, 1) }
+func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, k.place, 1, k.stay) }
 
 // AcquireN is [Engine.AcquireN] for this key.
-func (k Key) AcquireN(ctx context.Context, n int) error { return k.eng.acquire(ctx, k.place, n) }
+func (k Key) AcquireN(ctx context.Context, n int) error {
+	return k.eng.acquire(ctx, k.place, n, k.stay)
+}
 
 // Inspect is [Engine.Inspect] for this key.
 func (k Key) Inspect() (Snapshot, bool) { return k.eng.Inspect(k.key) }

@@ -32,7 +32,7 @@ func (k *keeper) newLine() *line {
 // push puts m's request at the end, at now.
 func (l *line) push(m *message, now int64) {
 	r := m.req
-	r.n, r.breaker, r.stays, r.since = m.n, m.breaker, m.stays, now
+	r.n, r.breaker, r.under, r.stays, r.since = m.n, m.breaker, m.permit, m.stays, now
 	r.position, r.queued = len(l.slots), true
 	l.slots = append(l.slots, r)
 	l.waiting++
@@ -116,11 +116,15 @@ const lateness = int64(10 * time.Millisecond)
 func (k *keeper) serve(now int64, s *state) (wake int64) {
 	l := s.line
 	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open {
+		var refused []*request
 		for _, r := range l.all() {
 			if r.breaker {
 				l.leave(r, now)
-				k.turnAway(r, answer{err: breaker.ErrOpen, at: now + openFor})
+				refused = append(refused, r)
 			}
+		}
+		for _, r := range refused {
+			k.turnAway(r, answer{err: breaker.ErrOpen, at: max(now+openFor, k.readyBehind(now, s, r.n, limiter.Turn))})
 		}
 	}
 	for r := l.head(); r != nil; r = l.head() {
@@ -128,10 +132,11 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 		if due > now {
 			return due
 		}
-		if r.breaker {
+		under := k.isUnder(now, s, r.under)
+		if r.breaker && !under {
 			if at := s.circuit.Ready(k.rules, now); at > now {
 				l.leave(r, now)
-				k.turnAway(r, answer{err: breaker.ErrOpen, at: at})
+				k.turnAway(r, answer{err: breaker.ErrOpen, at: max(at, k.readyBehind(now, s, r.n, limiter.Turn))})
 				continue
 			}
 		}
@@ -139,7 +144,7 @@ func (k *keeper) serve(now int64, s *state) (wake int64) {
 			l.leave(r, now)
 			continue
 		}
-		a := k.grant(now, max(due, l.moved, now-lateness), s, r.n, r.breaker)
+		a := k.grant(now, max(due, l.moved, now-lateness), s, r.n, r.breaker, under)
 		l.remove(r)
 		r.Answer(a)
 	}

@@ -26,6 +26,55 @@ const (
 	calling              // likewise, and asks the breaker too
 )
 
+// demand is one request's wishes.
+type demand struct {
+	n    int64 // tokens
+	way  way
+	stay int64 // ns; the longest stay in the queue: asLong, or noStay, or above 0
+}
+
+// The stays that are no bound in nanoseconds.
+const (
+	asLong = 0  // as long as Config.MaxWait and the context allow
+	noStay = -1 // the request never queues
+
+	badStay = noStay - 1 // plus the value, 0 or below, that Key.Within was given; see checkStay
+)
+
+// waits reports whether the request may queue.
+func (d demand) waits() bool { return d.way != allowing && d.stay >= 0 }
+
+// longest is the longest stay in the queue that d allows, at most most.
+func (d demand) longest(most int64) int64 {
+	switch {
+	case !d.waits():
+		return 0
+	case d.stay > 0:
+		return min(d.stay, most)
+	default:
+		return most
+	}
+}
+
+// tighter is stay, which left bounds too.
+func tighter(stay, left int64) int64 {
+	switch {
+	case stay == noStay || left <= 0:
+		return noStay
+	case stay == asLong:
+		return left
+	default:
+		return min(stay, left)
+	}
+}
+
+// admission is the leave to make one call, from the decision to the report.
+type admission struct {
+	cell   *cell          // whose gate or actor decided; nil if there was nothing to ask
+	permit breaker.Permit // of the breaker
+	under  *probe         // the probe under which the call passed the breaker; nil otherwise
+}
+
 // message is what is sent to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
 // into the request unless its caller may leave or has to queue.
 type message struct {
@@ -36,7 +85,7 @@ type message struct {
 	wait    bool            // ask: whether to queue
 	stays   bool            // ask: whether the caller waits for the answer come what may, and need not be claimed
 	mode    limiter.Mode    // ask: how to pass a leaky bucket
-	permit  breaker.Permit  // report
+	permit  breaker.Permit  // report; ask: of the probe under which the call is made
 	n       int64           // ask: tokens
 	until   int64           // ask: the instant at which a grant is of no use any more
 	answers chan<- answer   // ask, report: req.Answers()
@@ -55,6 +104,7 @@ type request struct {
 	breaker  bool
 	stays    bool
 	queued   bool
+	under    breaker.Permit // of the probe under which the call is made
 	position int
 }
 
@@ -67,6 +117,7 @@ func (r *request) claim() bool { return r.stays || r.Claim() }
 // answer is a grant, or the reason why not and the instant from which a retry would be admitted.
 type answer struct {
 	permit breaker.Permit
+	under  bool // let through under the probe of message.permit
 	err    error
 	at     int64
 }

@@ -82,7 +82,7 @@ func TestRowBreakerChangesWhileACallQueues(t *testing.T) {
 		start := time.Now()
 		ticket.Done(errDown) // the breaker opens
 		for _, waiter := range []<-chan error{first, second} {
-			require.Equal(t, 5*time.Second, rejected(t, <-waiter, breaker.ErrOpen).RetryAfter())
+			require.Equal(t, 2*time.Minute, rejected(t, <-waiter, breaker.ErrOpen).RetryAfter(), "the breaker lets it pass after 5 s, the limiter later")
 		}
 		require.Zero(t, time.Since(start), "those that wait for the breaker too are failed at once")
 

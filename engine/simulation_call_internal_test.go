@@ -12,6 +12,9 @@ import (
 // decide begins Engine.decide.
 func (w *world) decide(c *caller) {
 	c.permit, c.period = breaker.Permit{}, 0
+	if c.stay = asLong; c.way == calling && c.attempts > 0 && w.eng.retry.MaxElapsed > 0 {
+		c.stay = tighter(asLong, later(c.begun, int64(w.eng.retry.MaxElapsed))-w.reading())
+	}
 	switch {
 	case w.closed:
 		w.refused(c, ErrClosed, 0)
@@ -88,9 +91,12 @@ func (w *world) findGate(c *caller) {
 func (w *world) readGate(c *caller) {
 	s, g, e := c.site, &c.site.gate, w.eng
 	a := s.account
-	if r := g.standing.Load(); r != nil && c.way == calling && r != unsettled && e.dispatch == Published && e.system.Now() < r.at {
-		if a.circuit.state != breaker.Open || a.circuit.until != r.at || s.retired {
-			w.fail("the gate refuses until %d, and the breaker is %v until %d", r.at, a.circuit.state, a.circuit.until)
+	if r := g.standing.Load(); r != nil && c.way == calling && r != unsettled && e.dispatch == Published && e.system.Now() < r.until {
+		if a.circuit.state != breaker.Open || a.circuit.until != r.until || s.retired {
+			w.fail("the gate refuses until %d, and the breaker is %v until %d", r.until, a.circuit.state, a.circuit.until)
+		}
+		if at := w.passesBehind(a, nil, r.until, 1, true); len(a.waiting()) == 0 && r.at != at {
+			w.fail("the gate says to come back at %d, and breaker and limiter let a call pass at %d", r.at, at)
 		}
 		c.seen, c.decided = a.version, w.given
 		w.refused(c, r.Err, r.at)
@@ -128,7 +134,7 @@ func (w *world) readGate(c *caller) {
 		w.fail("caller %d was told %d, and the tokens are there at %d", c.id, at, w.bucketReady(a, w.given, c.n, bool(mode)))
 	}
 	switch {
-	case v == limited && (c.way == allowing || w.maxWait < 0 || at-w.reading() > w.maxWait):
+	case v == limited && (c.way == allowing || w.maxWait < 0 || c.demand().stay < 0 || at-w.reading() > c.demand().longest(w.maxWait)):
 		w.refused(c, limiter.ErrLimited, at)
 	case c.again && g.word.Load() == gone:
 		c.lost(s)
@@ -143,11 +149,14 @@ func (w *world) readGate(c *caller) {
 func (w *world) ask(c *caller) {
 	r := w.request(c)
 	c.m = message{
-		kind: ask, n: c.n, mode: c.way != allowing, wait: c.way != allowing, breaker: c.way == calling && w.k.hasBreaker,
+		kind: ask, n: c.n, mode: c.way != allowing, wait: c.demand().waits(), breaker: c.way == calling && w.k.hasBreaker,
 		req: r, answers: r.Answers(), stays: c.stays(), until: actors.Never,
 	}
 	if c.deadline != actors.Never && c.m.wait {
 		c.m.until = w.reading() + max(0, c.deadline-w.now)
+	}
+	if c.m.wait && c.stay > 0 {
+		c.m.until = min(c.m.until, later(later(w.reading(), c.stay), 1))
 	}
 	w.send(c, asking)
 }
@@ -159,7 +168,18 @@ func (w *world) granted(c *caller) {
 		w.finish(c)
 		return
 	}
-	c.attempts++
+	if w.context(c) != alive { // its function does not begin
+		c.err, c.paniced, c.outcome = nil, false, Ignore
+		if w.k.hasBreaker {
+			w.goOn(c, reporting)
+		} else {
+			w.finish(c)
+		}
+		return
+	}
+	if c.attempts++; c.attempts == 1 {
+		c.begun = w.reading()
+	}
 	c.phase = running
 	d := int64(0)
 	switch w.below(32) {

@@ -67,6 +67,7 @@ type caller struct {
 	attempts int
 	begun    int64
 	delay    int64
+	stay     int64 // demand.stay of the attempt
 
 	hope        error // what it was refused for; it comes back at the instant that it was told
 	hopeAt      int64
@@ -75,6 +76,9 @@ type caller struct {
 	decided     int64  // the instant of that
 	pending     uint64 // names that are still to be reset
 }
+
+// demand is what the caller asks for.
+func (c *caller) demand() demand { return demand{n: c.n, way: c.way, stay: c.stay} }
 
 // over is when its context ends.
 func (c *caller) over() int64 { return min(c.deadline, c.cancel) }
@@ -160,6 +164,7 @@ func (w *world) choose(c *caller) {
 		return
 	}
 	if c.hope != nil {
+		c.attempts = 0
 		w.decide(c)
 		return
 	}
@@ -186,7 +191,7 @@ func (w *world) choose(c *caller) {
 		if c.way != calling {
 			c.n = w.tokens()
 		}
-		c.attempts, c.begun = 0, w.reading()
+		c.attempts, c.begun = 0, 0
 		w.decide(c)
 	}
 }

@@ -74,7 +74,11 @@ func (w *world) expectAsk(s *site, e *envelope) {
 	}
 	if m.breaker {
 		if at := w.probeReady(&a.circuit, now); at > now {
-			w.expect(e.from, expectation{err: breaker.ErrOpen, at: at, version: a.version})
+			version := a.version
+			if len(p.queue) > 0 {
+				version = 0 // what it is told holds if those before it are served in time
+			}
+			w.expect(e.from, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue, now, m.n, m.mode == limiter.Turn)), version: version})
 			return
 		}
 	}
@@ -96,6 +100,14 @@ func (w *world) expectAsk(s *site, e *envelope) {
 		a.version++
 		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, since: w.turning.now, breaker: m.breaker})
 	}
+}
+
+// passesBehind is the instant from which the limits let n tokens pass, behind all that wait.
+func (w *world) passesBehind(a *account, queue []waiter, now, n int64, turn bool) int64 {
+	if len(queue) == 0 {
+		return w.bucketReady(a, now, n, turn)
+	}
+	return w.behind(a, queue, now, n)
 }
 
 // hasPlaces reports whether every leaky bucket has places for n more.
@@ -144,15 +156,18 @@ func (w *world) expectServed(p *player, a *account) {
 		if p.queue[0].breaker {
 			p.moved = now
 		}
-		queue := p.queue[:0]
+		var queue, refused []waiter
 		for _, q := range p.queue {
 			if !q.breaker {
 				queue = append(queue, q)
 			} else if !q.left {
-				w.expect(q.who, expectation{err: breaker.ErrOpen, at: at})
+				refused = append(refused, q)
 			}
 		}
-		p.queue = queue
+		p.queue = append(p.queue[:0], queue...)
+		for _, q := range refused {
+			w.expect(q.who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue, now, q.n, true))})
+		}
 	}
 	served := 0
 	for ; served < len(p.queue); served++ {
@@ -163,7 +178,7 @@ func (w *world) expectServed(p *player, a *account) {
 		if at := now; q.breaker {
 			if at = w.probeReady(&a.circuit, now); at > now {
 				if !q.left {
-					w.expect(q.who, expectation{err: breaker.ErrOpen, at: at})
+					w.expect(q.who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue[served+1:], now, q.n, true))})
 				}
 				p.moved = now
 				continue

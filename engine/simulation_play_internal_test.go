@@ -55,8 +55,9 @@ func (w *world) tryAll() {
 	w.now += length
 	w.recovered, w.failing = true, 0
 	c := &w.people[0]
-	c.hope, c.attempts = nil, 0
+	c.hope = nil
 	for c.key = range w.names {
+		c.attempts = 0
 		c.way, c.n, c.deadline, c.cancel = calling, 1, math.MaxInt64, w.now+1
 		for w.decide(c); c.phase != parked; {
 			if !w.step() {
