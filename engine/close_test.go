@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,4 +127,37 @@ func TestCloseInMidFlight(t *testing.T) {
 		require.Equal(t, begun.Load(), ended.Load())
 		require.Zero(t, eng.Stats().Actors)
 	}
+}
+
+// Close inside a function that Go started would wait for itself: it says so, and the engine closes.
+func TestCloseInsideGo(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Hour)}, func(t *testing.T, eng *engine.Engine) {
+		other := start(t, engine.Config{})
+		closeIt := func(context.Context) (int, error) { return 0, eng.Close(context.Background()) }
+		first := engine.Go(t.Context(), eng, "a", closeIt)
+		second := engine.Go(t.Context(), eng, "b", func(ctx context.Context) (int, error) {
+			return engine.Do(ctx, other, "b", closeIt) // however deep
+		})
+		foreign := engine.Go(t.Context(), other, "c", closeIt) // it is none of eng's
+		for _, results := range []<-chan engine.Result[int]{first, second} {
+			if err := (<-results).Err; !errors.Is(err, engine.ErrClosed) { // it may come too late to begin
+				require.ErrorIs(t, err, engine.ErrCloseInGo)
+			}
+		}
+		require.NoError(t, (<-foreign).Err)
+		rejected(t, eng.Run(t.Context(), "a", succeed), engine.ErrClosed)
+		require.NoError(t, eng.Close(t.Context()), "from outside it waits as ever")
+	})
+}
+
+// Close in a function of Go ends the waits of others before it returns.
+func TestCloseInsideGoEndsWaits(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Hour)}, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		waiting := inBackground(func() error { return eng.Acquire(t.Context(), "k") })
+		synctest.Wait()
+		closing := engine.Go(t.Context(), eng, "a", func(context.Context) (int, error) { return 0, eng.Close(context.Background()) })
+		require.ErrorIs(t, (<-closing).Err, engine.ErrCloseInGo)
+		require.ErrorIs(t, <-waiting, engine.ErrClosed)
+	})
 }

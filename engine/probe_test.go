@@ -1,0 +1,135 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// nested calls the key of the call that it is in, as a function does that reads through a cache of its own.
+func nested(eng *engine.Engine, key string, depth int, fn func(context.Context) error) func(context.Context) error {
+	if depth == 0 {
+		return fn
+	}
+	return func(ctx context.Context) error { return eng.Run(ctx, key, nested(eng, key, depth-1, fn)) }
+}
+
+// A probe whose function calls its own key closes the breaker when the recovery time has passed, however deep it goes.
+func TestACallForItsOwnKeyPassesInsideAProbe(t *testing.T) {
+	for _, depth := range []int{1, 2, 5} {
+		eachDispatch(t, engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}}, func(t *testing.T, eng *engine.Engine) {
+			failTimes(t, eng, "redis", 1)
+			time.Sleep(time.Minute)
+			require.NoError(t, eng.Run(t.Context(), "redis", nested(eng, "redis", depth, succeed)))
+			require.Equal(t, breaker.Closed, inspect(t, eng, "redis").Breaker)
+
+			failTimes(t, eng, "redis", 1)
+			time.Sleep(time.Minute)
+			require.ErrorIs(t, eng.Run(t.Context(), "redis", nested(eng, "redis", depth, fail)), errDown)
+			require.Equal(t, breaker.Open, inspect(t, eng, "redis").Breaker, "the probe has failed, by the call in it")
+		})
+	}
+}
+
+// The same by handles, by tickets, and with other keys and engines between.
+func TestACallForItsOwnKeyPassesInsideAProbeByAnyWay(t *testing.T) {
+	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
+		outer := start(t, engine.Config{Breaker: opensAfter(1)})
+		for name, call := range map[string]func(ctx context.Context) error{
+			"handle": func(ctx context.Context) error { return eng.Key("k").Run(ctx, succeed) },
+			"ticket": func(ctx context.Context) error {
+				ticket, err := eng.Admit(ctx, "k")
+				if err == nil {
+					ticket.Done(nil)
+				}
+				return err
+			},
+			"Go": func(ctx context.Context) error {
+				return (<-engine.Go(ctx, eng, "k", func(context.Context) (int, error) { return 0, nil })).Err
+			},
+			"another key between": func(ctx context.Context) error {
+				return eng.Run(ctx, "other", nested(eng, "k", 1, succeed))
+			},
+			"another engine between": func(ctx context.Context) error {
+				return outer.Run(ctx, "k", nested(eng, "k", 1, succeed))
+			},
+		} {
+			failTimes(t, eng, "k", 1)
+			failTimes(t, eng, "other", 1)
+			failTimes(t, outer, "k", 1)
+			time.Sleep(5 * time.Second)
+			require.NoError(t, eng.Run(t.Context(), "k", call), name)
+			require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker, name)
+			eng.ResetAll()
+			outer.ResetAll()
+		}
+	})
+}
+
+// Inside a probe one call passes at a time, it takes a token and reports nothing; a call of somebody else is refused.
+func TestInsideAProbeOneCallPassesAtATime(t *testing.T) {
+	cfg := engine.Config{
+		Breaker: &breaker.Policy{FailureThreshold: 1, ProbeTimeout: time.Minute},
+		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)},
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1) // nine tokens are left
+		time.Sleep(5 * time.Second)
+		require.NoError(t, eng.Run(t.Context(), "k", func(ctx context.Context) error {
+			rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
+			require.NoError(t, eng.Run(ctx, "k", func(context.Context) error {
+				rejected(t, eng.Run(ctx, "k", succeed), breaker.ErrOpen) // beside the one that has passed
+				return nil
+			}))
+			require.ErrorIs(t, eng.Run(ctx, "k", fail), errDown, "the next one passes, and its failure is not counted")
+			rejected(t, eng.Run(context.WithoutCancel(t.Context()), "k", succeed), breaker.ErrOpen)
+			require.NoError(t, eng.Run(context.WithoutCancel(ctx), "k", succeed), "the context is a descendant")
+			return nil
+		}))
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+		require.InDelta(t, 5, inspect(t, eng, "k").Limits[0].Available, 0.1, "each call that passed has taken one")
+	})
+}
+
+// When the lease has ended, so has the leave: of one that comes, of one that waits for a token, and after a Reset.
+func TestTheLeaveEndsWithTheLease(t *testing.T) {
+	cfg := engine.Config{
+		Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour, ProbeTimeout: time.Second},
+		Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Minute)},
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		time.Sleep(time.Hour)
+		require.True(t, eng.AllowN("k", 1))
+		require.NoError(t, eng.Run(t.Context(), "k", func(ctx context.Context) error {
+			waiting := inBackground(func() error { return eng.Run(ctx, "k", succeed) }) // no token is left for it
+			synctest.Wait()
+			require.Equal(t, 1, inspect(t, eng, "k").Waiting)
+			time.Sleep(time.Second)
+			rejected(t, <-waiting, breaker.ErrOpen)
+			rejected(t, eng.Run(ctx, "k", succeed), breaker.ErrOpen)
+			return nil
+		}))
+		require.Equal(t, breaker.Open, inspect(t, eng, "k").Breaker)
+	})
+}
+
+// A call that waits inside a probe for a token of its own key gets it.
+func TestACallInsideAProbeMayWaitForAToken(t *testing.T) {
+	cfg := engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(4 * time.Second)}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		time.Sleep(5 * time.Second)
+		begin := time.Now()
+		require.NoError(t, eng.Run(t.Context(), "k", nested(eng, "k", 2, succeed)))
+		require.Equal(t, 8*time.Second, time.Since(begin))
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+	})
+}
