@@ -43,8 +43,8 @@ func (e *Engine) acquire(ctx context.Context, p place, n int, stay int64) error 
 	if err := ended(ctx); err != nil {
 		return err
 	}
-	if err := checkStay(stay); err != nil {
-		return err
+	if stay < noStay {
+		return errStay(stay)
 	}
 	if n < 1 {
 		return &ConfigError{Field: "n", Value: n, Reason: "must be at least 1"}
@@ -120,11 +120,18 @@ func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admis
 	if err == nil && answer.err != nil {
 		err = e.reject(p.key, answer.err, answer.at)
 	}
-	if under != nil && !answer.under {
+	a := admission{cell: c, permit: answer.permit}
+	switch {
+	case under == nil:
+	case answer.under:
+		a.permit, a.under = under.permit, under
+	default:
 		under.busy.Store(false)
-		under = nil
 	}
-	return admission{cell: c, permit: answer.permit, under: under}, err
+	if err == nil && d.way == calling && closed(ctx.Done()) {
+		err = e.tooLate(ctx, p, a) // the answer came at the same time
+	}
+	return a, err
 }
 
 // ask has the decision made by the actor of p's key and returns the cell whose actor that was. The error is ctx's, or a
@@ -240,10 +247,10 @@ func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*T
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	if err := checkStay(stay); err != nil {
-		return nil, err
+	if stay < noStay {
+		return nil, errStay(stay)
 	}
-	a, err := e.begin(ctx, p, &demand{n: 1, way: calling, stay: stay}, actors.Never)
+	a, _, err := e.within(ctx, p, stay, actors.Never)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +266,7 @@ func (t *Ticket) Done(err error) {
 		return
 	}
 	outcome := Failure // in case Classify panics
-	defer func() { t.eng.report(t.place, t.admission, outcome) }()
+	defer func() { t.eng.report(t.place, &t.admission, outcome) }()
 	outcome = t.eng.judge(t.ctx, err)
 }
 

@@ -50,14 +50,19 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 
 // run makes attempts until one succeeds or none is to follow.
 func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.Context) error) error {
-	if err := ended(ctx); err != nil {
-		return err
+	if ctx.Err() != nil || closed(ctx.Done()) {
+		return endOf(ctx)
 	}
-	if err := checkStay(stay); err != nil {
-		return err
+	if stay < noStay {
+		return errStay(stay)
 	}
-	d := demand{n: 1, way: calling, stay: stay}
-	a, err := e.begin(ctx, p, &d, actors.Never)
+	var a admission
+	var err error
+	if stay > 0 {
+		a, stay, err = e.within(ctx, p, stay, actors.Never)
+	} else {
+		a, err = e.begin(ctx, p, stay)
+	}
 	if err != nil {
 		return err
 	}
@@ -65,16 +70,16 @@ func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.C
 	if e.retry != nil && e.retry.MaxElapsed > 0 {
 		began = e.system.Now()
 	}
-	if err = e.attempt(ctx, p, a, fn); err == nil {
+	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
-	return e.rerun(ctx, p, d, fn, a, err, began)
+	return e.rerun(ctx, p, stay, fn, a, err, began)
 }
 
 // rerun makes the attempts after the first, which was admitted as a, began at the instant began, and
 // ended with err.
 func (e *Engine) rerun(
-	ctx context.Context, p place, d demand, fn func(context.Context) error, a admission, err error, began int64,
+	ctx context.Context, p place, stay int64, fn func(context.Context) error, a admission, err error, began int64,
 ) error {
 	var schedule retry.Schedule
 	for attempts := 1; ; attempts++ {
@@ -100,54 +105,61 @@ func (e *Engine) rerun(
 		if e.retry.MaxElapsed > 0 {
 			end = later(began, int64(e.retry.MaxElapsed))
 		}
-		if a, err = e.begin(ctx, p, &d, end); err != nil {
+		if a, stay, err = e.within(ctx, p, stay, end); err != nil {
 			if isLate(err, end) {
 				return &retry.ExhaustedError{Attempts: attempts, Err: last}
 			}
 			return &StoppedError{Reason: err, Last: last}
 		}
-		if err = e.attempt(ctx, p, a, fn); err == nil {
+		if err = e.attempt(ctx, p, &a, fn); err == nil {
 			return nil
 		}
 	}
 }
 
-// begin decides about one attempt. If the error is nil, the attempt is admitted and ctx has not ended.
-// An attempt that could not begin by the instant end is refused at once. The time that the attempt
-// waited is taken off d.stay if that is a bound.
-func (e *Engine) begin(ctx context.Context, p place, d *demand, end int64) (admission, error) {
-	asked, since := *d, int64(0)
-	bounded := d.stay > 0 || end != actors.Never
-	if bounded {
-		since = e.system.Now()
-		asked.stay = tighter(d.stay, end-since)
-	}
-	a, err := e.decide(ctx, p, asked)
-	if d.stay > 0 {
-		d.stay = tighter(d.stay, d.stay-(e.system.Now()-since))
-	}
-	if err == nil {
-		if err = ended(ctx); err != nil {
-			if len(e.keeper.limits) > 0 {
-				e.keptSpent.Add(uint64(d.n)) //nolint:gosec // at least 1
-			}
-			e.report(p, a, Ignore)
-		}
+// begin decides about one attempt, which may stay in the queue for stay. If the error is nil, the
+// attempt is admitted and ctx has not ended.
+func (e *Engine) begin(ctx context.Context, p place, stay int64) (admission, error) {
+	a, err := e.decide(ctx, p, demand{n: 1, way: calling, stay: stay})
+	if err == nil && ctx.Err() != nil {
+		err = e.tooLate(ctx, p, a)
 	}
 	return a, err
 }
 
+// within is begin for an attempt that is of no use if it cannot begin by the instant end. within
+// returns the rest of stay for further attempts of the call.
+func (e *Engine) within(ctx context.Context, p place, stay, end int64) (a admission, rest int64, err error) {
+	if stay <= 0 && end == actors.Never {
+		a, err = e.begin(ctx, p, stay)
+		return a, stay, err
+	}
+	since := e.system.Now()
+	a, err = e.begin(ctx, p, tighter(stay, end-since))
+	if stay > 0 {
+		stay = tighter(stay, stay-(e.system.Now()-since))
+	}
+	return a, stay, err
+}
+
+// tooLate returns the error of ctx, which has ended after a call was admitted as a, and gives a
+// probe's place back. The token stays spent.
+func (e *Engine) tooLate(ctx context.Context, p place, a admission) error {
+	if len(e.keeper.limits) > 0 {
+		e.keptSpent.Add(1)
+	}
+	e.report(p, &a, Ignore)
+	return endOf(ctx)
+}
+
 // attempt calls fn and records the outcome, also if fn panics or ends its goroutine.
-func (e *Engine) attempt(ctx context.Context, p place, a admission, fn func(context.Context) error) error {
+func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(context.Context) error) error {
 	if !e.keeper.hasBreaker {
 		return advised(fn(ctx))
 	}
 	inner := ctx
-	switch {
-	case a.permit.Lease != 0:
+	if a.permit.Lease != 0 {
 		inner = withProbe(ctx, e, p.key, a.permit)
-	case a.under != nil:
-		inner = withProbe(ctx, e, p.key, a.under.permit)
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
@@ -195,7 +207,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor.
-func (e *Engine) report(p place, a admission, outcome Outcome) {
+func (e *Engine) report(p place, a *admission, outcome Outcome) {
 	if !e.keeper.hasBreaker {
 		return
 	}

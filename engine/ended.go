@@ -12,14 +12,21 @@ import (
 // ended returns nil while ctx lives, and else the error of ctx. A ctx has ended if its Err is not nil
 // or its Done is closed: a context that package context did not make may show one without the other.
 func ended(ctx context.Context) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || closed(ctx.Done()) {
 		return endOf(ctx)
 	}
+	return nil
+}
+
+// closed reports whether done is closed.
+func closed(done <-chan struct{}) bool { return done != nil && received(done) }
+
+func received(done <-chan struct{}) bool {
 	select {
-	case <-ctx.Done():
-		return endOf(ctx)
+	case <-done:
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 

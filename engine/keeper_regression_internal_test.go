@@ -91,12 +91,12 @@ func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
 	p := place{key: "a"}
 	a, err := e.decide(context.Background(), p, demand{n: 1, way: calling})
 	require.NoError(t, err)
-	e.report(p, a, Success)
+	e.report(p, &a, Success)
 	require.Zero(t, e.Stats().Actors, "nothing changes by it")
 	c := a.cell
 	c.Published.word.Store(shut) // as a turn does
 	defer c.Published.word.Store(1)
 	require.False(t, c.Published.content())
-	e.report(p, a, Success)
+	e.report(p, &a, Success)
 	require.Positive(t, e.Stats().Actors, "a message")
 }

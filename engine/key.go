@@ -48,11 +48,8 @@ func (k Key) Within(d time.Duration) Key {
 	return k
 }
 
-// checkStay returns the error of a stay that Within was given by mistake, or nil.
-func checkStay(stay int64) error {
-	if stay >= noStay {
-		return nil
-	}
+// errStay returns the error of stay, below noStay, which Within was given by mistake.
+func errStay(stay int64) error {
 	return &ConfigError{Field: "Within", Value: time.Duration(stay - badStay), Reason: "must be above 0 (NoWait never queues)"}
 }
 
@@ -73,7 +70,7 @@ func (k Key) Admit(ctx context.Context) (*Ticket, error) {
 func (k Key) Allow() bool { return k.AllowN(1) }
 
 // AllowN is [Engine.AllowN] for this key.
-func (k Key) AllowN(n int) bool { return checkStay(k.stay) == nil && k.eng.allow(k.place, n) }
+func (k Key) AllowN(n int) bool { return k.stay >= noStay && k.eng.allow(k.place, n) }
 
 // Acquire is [Engine.Acquire] for this key.
 func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, k.place, 1, k.stay) }

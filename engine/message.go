@@ -38,7 +38,7 @@ const (
 	asLong = 0  // as long as Config.MaxWait and the context allow
 	noStay = -1 // the request never queues
 
-	badStay = noStay - 1 // plus the value, 0 or below, that Key.Within was given; see checkStay
+	badStay = noStay - 1 // plus the value, 0 or below, that Key.Within was given; see errStay
 )
 
 // waits reports whether the request may queue.
@@ -71,8 +71,8 @@ func tighter(stay, left int64) int64 {
 // admission is the leave to make one call, from the decision to the report.
 type admission struct {
 	cell   *cell          // whose gate or actor decided; nil if there was nothing to ask
-	permit breaker.Permit // of the breaker
-	under  *probe         // the probe under which the call passed the breaker; nil otherwise
+	permit breaker.Permit // of the breaker, or that of under
+	under  *probe         // the probe in whose function the call passed the breaker; nil otherwise
 }
 
 // message is what is sent to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
