@@ -40,8 +40,8 @@ func (e *Engine) allow(p place, n int) bool {
 }
 
 func (e *Engine) acquire(ctx context.Context, p place, n int, stay int64) error {
-	if err := ended(ctx); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return endOf(ctx)
 	}
 	if stay < noStay {
 		return errStay(stay)
@@ -138,6 +138,9 @@ func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admis
 // *Rejection if no actor could be asked.
 func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cell, answer, error) {
 	done := ctx.Done()
+	if closed(done) {
+		return nil, answer{}, endOf(ctx)
+	}
 	r := e.newRequest()
 	m := message{
 		kind: ask, n: d.n, mode: d.way != allowing, wait: d.waits(), breaker: d.way == calling && e.keeper.hasBreaker,
@@ -244,8 +247,8 @@ func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
 // ticket fills in t. The caller makes t, so that Admit, which is inlined, costs no allocation if the
 // ticket stays in the function that called Admit.
 func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*Ticket, error) {
-	if err := ended(ctx); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, endOf(ctx)
 	}
 	if stay < noStay {
 		return nil, errStay(stay)

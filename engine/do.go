@@ -50,7 +50,7 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 
 // run makes attempts until one succeeds or none is to follow.
 func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.Context) error) error {
-	if ctx.Err() != nil || closed(ctx.Done()) {
+	if ctx.Err() != nil { // not Done, which would cost most contexts an allocation
 		return endOf(ctx)
 	}
 	if stay < noStay {
@@ -83,8 +83,11 @@ func (e *Engine) rerun(
 ) error {
 	var schedule retry.Schedule
 	for attempts := 1; ; attempts++ {
+		if e.retry == nil || isRejection(err) {
+			return retry.Strip(err)
+		}
 		left, gone := remaining(ctx)
-		if e.retry == nil || gone || isRejection(err) {
+		if gone {
 			return retry.Strip(err)
 		}
 		if attempts == 1 {
