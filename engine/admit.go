@@ -253,7 +253,7 @@ func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*T
 	if stay < noStay {
 		return nil, errStay(stay)
 	}
-	a, _, err := e.within(ctx, p, stay, actors.Never)
+	a, _, err := e.begin(ctx, p, stay, actors.Never)
 	if err != nil {
 		return nil, err
 	}

@@ -59,9 +59,12 @@ func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.C
 	var a admission
 	var err error
 	if stay > 0 {
-		a, stay, err = e.within(ctx, p, stay, actors.Never)
-	} else {
-		a, err = e.begin(ctx, p, stay)
+		a, stay, err = e.begin(ctx, p, stay, actors.Never)
+	} else { // begin, without the clock
+		a, err = e.decide(ctx, p, demand{n: 1, way: calling, stay: stay})
+		if err == nil && ctx.Err() != nil {
+			err = e.tooLate(ctx, p, a)
+		}
 	}
 	if err != nil {
 		return err
@@ -108,7 +111,7 @@ func (e *Engine) rerun(
 		if e.retry.MaxElapsed > 0 {
 			end = later(began, int64(e.retry.MaxElapsed))
 		}
-		if a, stay, err = e.within(ctx, p, stay, end); err != nil {
+		if a, stay, err = e.begin(ctx, p, stay, end); err != nil {
 			if isLate(err, end) {
 				return &retry.ExhaustedError{Attempts: attempts, Err: last}
 			}
@@ -120,25 +123,20 @@ func (e *Engine) rerun(
 	}
 }
 
-// begin decides about one attempt, which may stay in the queue for stay. If the error is nil, the
-// attempt is admitted and ctx has not ended.
-func (e *Engine) begin(ctx context.Context, p place, stay int64) (admission, error) {
-	a, err := e.decide(ctx, p, demand{n: 1, way: calling, stay: stay})
+// begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
+// the attempt is admitted and ctx has not ended. An attempt that could not begin by the instant end is
+// refused at once. begin returns what is left of stay for further attempts.
+func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admission, rest int64, err error) {
+	d := demand{n: 1, way: calling, stay: stay}
+	var since int64
+	if stay > 0 || end != actors.Never {
+		since = e.system.Now()
+		d.stay = tighter(stay, end-since)
+	}
+	a, err = e.decide(ctx, p, d)
 	if err == nil && ctx.Err() != nil {
 		err = e.tooLate(ctx, p, a)
 	}
-	return a, err
-}
-
-// within is begin for an attempt that is of no use if it cannot begin by the instant end. within
-// returns the rest of stay for further attempts of the call.
-func (e *Engine) within(ctx context.Context, p place, stay, end int64) (a admission, rest int64, err error) {
-	if stay <= 0 && end == actors.Never {
-		a, err = e.begin(ctx, p, stay)
-		return a, stay, err
-	}
-	since := e.system.Now()
-	a, err = e.begin(ctx, p, tighter(stay, end-since))
 	if stay > 0 {
 		stay = tighter(stay, stay-(e.system.Now()-since))
 	}
