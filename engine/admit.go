@@ -11,22 +11,25 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// Allow reports whether the limiter lets one call of key through now, and takes a token if it does. It never waits for
-// one, and answers false while others wait. The breaker is not asked. It is true without a limiter, and false after Close.
+// Allow reports whether the limiter lets one call of key through now, and takes a token if so. Allow
+// skips the breaker, and never waits: it returns false while others wait. Without a limiter Allow
+// returns true, and after Close false. A leaky bucket lets a call through as long as it has a free
+// place.
 func (e *Engine) Allow(key string) bool { return e.AllowN(key, 1) }
 
-// AllowN is [Engine.Allow] for n tokens at once: all or none. It is false when n is below 1 or above the capacity.
+// AllowN is [Engine.Allow] for n tokens at once, all or none. AllowN returns false if n is below 1 or
+// above the capacity.
 func (e *Engine) AllowN(key string, n int) bool { return e.allow(place{key: key}, n) }
 
-// Acquire takes a token of key from the limiter, and waits for it in the order of arrival for as long as ctx and
-// Config.MaxWait allow. The breaker is not asked. The error is a *Rejection, at once if the wait would be too long, or
-// ctx's own.
+// Acquire takes a token of key from the limiter. Acquire skips the breaker. If no token is there,
+// Acquire waits, first come, first served, for as long as ctx and Config.MaxWait allow; if the wait
+// would be longer, it returns a *Rejection at once. If ctx ends, the error is that of ctx.
 func (e *Engine) Acquire(ctx context.Context, key string) error {
 	return e.acquire(ctx, place{key: key}, 1, asLong)
 }
 
-// AcquireN is [Engine.Acquire] for n tokens at once. An n below 1 is a *ConfigError; one above the capacity is a
-// *Rejection with limiter.ErrExceedsCapacity, at once.
+// AcquireN is [Engine.Acquire] for n tokens at once. If n is below 1, the error is a *ConfigError. If n
+// is above the capacity, the error is a *Rejection with limiter.ErrExceedsCapacity, at once.
 func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
 	return e.acquire(ctx, place{key: key}, n, asLong)
 }

@@ -15,40 +15,44 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Config is the pipeline. A nil stage is off; the zero value of any other field is its default, and a negative one, but NoWait, an
-// error. [New] takes a copy.
+// Config is the pipeline of an engine. A nil stage is off. The zero value of any other field is the
+// field's default, and a negative value is an error, except NoWait. [New] takes a copy.
 type Config struct {
-	// Limiter is how much may start: a limiter.TokenBucket, a limiter.LeakyBucket, or several through limiter.All.
+	// Limiter bounds how many calls of a key may start: a limiter.TokenBucket, a limiter.LeakyBucket,
+	// or several limits through limiter.All.
 	Limiter limiter.Limiter
-	// Breaker is when to stop calling.
+	// Breaker says when the engine stops calling for a key.
 	Breaker *breaker.Policy
-	// Retry is when to try again. It holds for Do, Run and Go.
+	// Retry says when a failed call is tried again. Retry holds for Do, DoKey, Run and Go.
 	Retry *retry.Policy
 
-	// MaxWait is the longest that a call may stay in the limiter's queue. 0 means as long as its context allows; NoWait
-	// means never to queue. A call whose wait would be longer is refused at once. More than 2^61 ns (73 years) is as much as that.
+	// MaxWait is the longest stay of a call in the limiter's queue. A call that would have to wait
+	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that
+	// no call ever queues. A MaxWait above 2^61 ns (73 years) counts as 2^61 ns.
 	MaxWait time.Duration
-	// MaxQueue is how many callers may queue for one key. Default 1024.
+	// MaxQueue is how many callers may queue for one key. Default 1024. For no queue at all set
+	// MaxWait to NoWait.
 	MaxQueue int
-	// Classify says what an error means for the breaker. It is asked about errors of fn while the caller's context lives,
-	// except a *Rejection, which is Ignore. Default: every error is a Failure, also one that is not worth a retry: return
-	// Ignore for an answer that is the caller's own fault, as a 404 or a 429, so that it does not open the breaker.
+	// Classify says what an error of fn means for the breaker. Default: every error is a Failure.
+	// Return Ignore for an answer that is the caller's own fault, such as a 404 or a 429.
+	//
+	// Classify is asked about errors of fn while the caller's context lives. A *Rejection, however
+	// wrapped, is Ignore without Classify. For a *StoppedError, Classify is asked about Last.
 	Classify func(error) Outcome
 
-	// MaxKeys is how many keys are known at a time. When there are as many, one that equals a new key is forgotten to make
-	// room. If none is found, one is spilled: what it may not gain by being forgotten goes into a sketch of fixed size (2 MB for
-	// each limit, 2 MB for the breakers), and the key begins with it should it come back. It never has more tokens than if it
-	// had stayed, and its breaker, if it was open, is open until the same instant; failures counted by a closed breaker are lost.
-	// Keys that collide in the sketch may have less than is theirs for a while, see docs/gates.md.
-	// Keys with callers in the queue or probes out are never spilled; if only such are found, the call is refused with
-	// ErrKeyLimit. Default 1,048,576, at most 2,147,483,647.
+	// MaxKeys is how many keys the engine knows at a time. Default 1,048,576, at most 2,147,483,647.
+	// At MaxKeys a new key takes the place of a key that equals a new one. If the engine finds no such
+	// key, it spills one: the engine writes the key's debt of tokens into a sketch of fixed size, 2 MB
+	// for each limit, and the key starts with that debt if it comes back. docs/gates.md says what the
+	// sketch keeps and what collisions cost. Keys with callers in the queue or probes out are never
+	// spilled. If every key is such a key, the call is refused with ErrKeyLimit.
 	MaxKeys int
-	// IdleAfter is how long a key goes unused before it is forgotten, if its state equals that of a new key (bucket full, breaker
-	// closed and clean). With Mailbox, and with several limits, it is also how long its goroutine stays; the goroutine of any other
-	// key, if it has one, ends when the key is clean again, or unused for a quarter of this at most. Default 5 min.
+	// IdleAfter is how long a key goes unused before the engine forgets it, provided that the key's
+	// state equals that of a new key: bucket full, breaker closed and clean. Default 5 min.
 	IdleAfter time.Duration
 
-	// Clock is where time comes from. Default clock.System(), which also works inside a testing/synctest bubble.
+	// Clock is the source of time. The default, clock.System(), also works inside a testing/synctest
+	// bubble.
 	Clock clock.Clock
 	// Dispatch is how decisions reach callers. Default Published.
 	Dispatch Dispatch
@@ -57,21 +61,22 @@ type Config struct {
 // NoWait as Config.MaxWait means that no call ever queues.
 const NoWait time.Duration = -1
 
-// Dispatch is how decisions of an actor reach the callers. Both give the same answers.
+// Dispatch is how the decisions of a key's actor reach callers. Both values give the same answers.
 type Dispatch uint8
 
 const (
-	// Published has callers read what the actor has already published, and asks it only when there is something to
-	// decide: while the breaker is closed and nobody waits, a token is taken with one compare-and-swap, and a success with no
-	// failure counted sends no message; while it is open, a call is refused without one. With several limits (limiter.All)
-	// only that last is so, and tokens are always asked for.
+	// Published has callers read the actor's published decision, and asks the actor only if there is
+	// something to decide. While the breaker is closed and nobody waits, a token is taken with one
+	// compare-and-swap, and a success with no failure counted sends no message. While the breaker is
+	// open, a call is refused without a message. With several limits (limiter.All), only the refusals
+	// of an open breaker need no message.
 	Published Dispatch = iota
-	// Mailbox makes every decision and every outcome a message to the key's actor: the plain design, against which the
-	// other is tested and measured.
+	// Mailbox makes every decision and every outcome a message to the key's actor: the plain design,
+	// against which Published is tested and measured.
 	Mailbox
 )
 
-// String is "published" or "mailbox".
+// String returns "published" or "mailbox".
 func (d Dispatch) String() string {
 	switch d {
 	case Published:
@@ -83,24 +88,25 @@ func (d Dispatch) String() string {
 	}
 }
 
-// Outcome is what an error means for the breaker.
+// Outcome is the meaning of a call's end for the breaker.
 type Outcome = breaker.Outcome
 
-// The outcomes. Ignore counts neither way.
+// The outcomes. Ignore is neither a success nor a failure.
 const (
 	Success = breaker.Success
 	Failure = breaker.Failure
 	Ignore  = breaker.Ignore
 )
 
-// ConfigError names a field that cannot be used, its value and why. Field is the path from Config, such as
-// "Limiter.Capacity" or "Limiter[1].RefillRate"; an argument of a method goes by its name.
+// ConfigError names a field that cannot be used, the field's value and the reason. Field is the path
+// from Config, such as "Limiter.Capacity" or "Limiter[1].RefillRate", or the name of a method's argument.
 type ConfigError struct {
 	Field  string
 	Value  any
 	Reason string
 }
 
+// Error names the field, the value and the reason.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("engine: %s = %v: %s", e.Field, e.Value, e.Reason)
 }
@@ -118,7 +124,8 @@ func (c Config) clone() Config {
 	return c
 }
 
-// compile checks the configuration and returns what the actors' turns and the system of actors need of it.
+// compile checks the configuration and returns the behavior of the keys' actors and the configuration
+// of their system.
 func (c Config) compile() (*keeper, actors.Config, error) {
 	var errs []error
 	bad := func(field string, value any, reason string) {

@@ -16,7 +16,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Engine guards calls. Make one with [New], end it with [Engine.Close]. Its methods may be called by any goroutine.
+// Engine guards calls. [New] makes an Engine, and [Engine.Close] ends it. Any goroutine may call the
+// methods.
 type Engine struct {
 	// Set in New, never changed.
 	config   Config
@@ -39,18 +40,19 @@ type Engine struct {
 	joined     chan struct{}  // closed when the last of them has ended
 }
 
-// Stats are counters of an engine; see [Engine.Stats].
+// Stats are figures of an engine, all since New but for Keys and Actors; see [Engine.Stats].
 type Stats struct {
-	Keys       int    // keys known
-	Actors     int    // goroutines running for them
-	Evicted    uint64 // keys forgotten, their state having been that of a new key
-	Spilled    uint64 // keys forgotten at MaxKeys before that, into the sketch
-	SketchHits uint64 // keys that came with less than a new key has because of the sketch: those spilled, and few that were not
-	KeptSpent  uint64 // tokens of calls that were admitted and not made, since their context had ended by then
-	Restarts   uint64 // actors restarted after a panic in one of their turns; a fault of this library
+	Keys       int    // keys known now
+	Actors     int    // goroutines that run for keys now
+	Evicted    uint64 // keys forgotten whose state equalled that of a new key
+	Spilled    uint64 // other keys forgotten, at MaxKeys; the sketch keeps their debts
+	SketchHits uint64 // keys that began with less than a new key has, because of the sketch
+	KeptSpent  uint64 // tokens of calls whose context ended after the grant and before the function began
+	Restarts   uint64 // actors restarted after a panic in one of their turns: a fault of this library
 }
 
-// New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be used.
+// New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be
+// used.
 func New(cfg Config) (*Engine, error) {
 	k, ac, err := cfg.compile()
 	if err != nil {
@@ -123,10 +125,10 @@ func (e *Engine) Close(ctx context.Context) error {
 // Config returns the configuration in force: the one that New was given. The policies are copies.
 func (e *Engine) Config() Config { return e.config.clone() }
 
-// Limits are the limits of every key, in the order of limiter.All; none without a limiter.
+// Limits returns the limits of every key, in the order of limiter.All. Without a limiter it is empty.
 func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.keeper.limits) }
 
-// Stats returns the engine's counters.
+// Stats returns the engine's figures.
 func (e *Engine) Stats() Stats {
 	s := e.system.Stats()
 	return Stats{
@@ -135,7 +137,7 @@ func (e *Engine) Stats() Stats {
 	}
 }
 
-// Keys are the keys known. Keys that come or go during the iteration may or may not be among them.
+// Keys iterates over the keys known. Keys that come or go during the iteration may be missing.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }
 
 // place is where a key's cell is found: under its name or, for a handle, where it was found last.

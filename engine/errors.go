@@ -16,25 +16,25 @@ var (
 	ErrClosed = errors.New("engine: closed")
 	// ErrQueueFull says that as many callers wait for the key as Config.MaxQueue allows.
 	ErrQueueFull = errors.New("engine: queue full")
-	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that those looked at have callers in the queue or
-	// probes out, so that none could be forgotten.
+	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
+	// has callers in the queue or probes out, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
-	// ErrCloseInGo says that Close was called by a function that Go started: the engine is closed, and
-	// Close did not wait for the functions of Go, of which its caller is one.
+	// ErrCloseInGo says that Close was called inside a function that Go started. The engine is closed;
+	// Close did not wait for the functions of Go, of which Close's caller is one.
 	ErrCloseInGo = errors.New("engine: Close does not wait for the functions of Go inside one of them")
-	// ErrGoexit is the error of a call started by Go whose function ended its goroutine with runtime.Goexit.
+	// ErrGoexit is the error of a call started by Go whose function called runtime.Goexit.
 	ErrGoexit = errors.New("engine: the function called runtime.Goexit")
 )
 
-// Rejection is the engine's own refusal: fn was not called. It is no failure of what fn calls, so that breakers ignore it
-// and it is not retried, here or in an engine around this one.
+// Rejection is the engine's own refusal: fn was not called. A Rejection is no failure of the upstream:
+// breakers ignore it, and neither this engine nor an engine around this one tries the call again.
 //
-// A Rejection may be shared between callers: do not change it.
+// Callers may share a Rejection: do not change it.
 type Rejection struct {
 	// Key is the key that was refused.
 	Key string
-	// Err is the reason, and what Unwrap gives: breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity,
-	// ErrQueueFull, ErrKeyLimit, ErrClosed, or what ails the key's actor.
+	// Err is the reason: breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity, ErrQueueFull,
+	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
 	at    int64        // the instant from which a retry would be admitted
@@ -42,9 +42,10 @@ type Rejection struct {
 	now   func() int64 // nil when there is no such instant
 }
 
-// RetryAfter is how long it is, from now, until this call would be admitted if nothing else came: when the next token is
-// there for it behind all that waited when it was refused, or when the breaker lets a probe through. It is 0 when waiting would not help
-// or nothing is known, as for ErrExceedsCapacity and ErrClosed, and else at least 1 ns, also when that instant has come meanwhile.
+// RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
+// else came: behind all callers that waited when the call was refused, and not before the breaker lets
+// a probe through. RetryAfter is 0 if waiting would not help or nothing is known, as for
+// ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
 	if r.now == nil {
 		return 0
@@ -52,8 +53,9 @@ func (r *Rejection) RetryAfter() time.Duration {
 	return time.Duration(max(1, r.at-r.now()))
 }
 
-// Limited reports whether it was the limiter that refused, so that the caller asks for more than its share. After any other reason
-// (breaker, queue, number of keys, shutdown) the fault is not the caller's. HTTP answers 429 to the one and 503 to the other.
+// Limited reports whether the limiter refused: the caller asks for more than its share. After any
+// other reason (breaker, queue, number of keys, shutdown) the fault is not the caller's. HTTP answers
+// 429 if Limited, and else 503.
 func (r *Rejection) Limited() bool {
 	return errors.Is(r.Err, limiter.ErrLimited) || errors.Is(r.Err, limiter.ErrExceedsCapacity)
 }
@@ -67,12 +69,12 @@ func (r *Rejection) Error() string {
 	return fmt.Sprintf("engine: key %s: %v", shown(r.Key), r.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (r *Rejection) Unwrap() error { return r.Err }
 
-// StoppedError reports that a failed call was to be tried again, and that no further attempt began.
+// StoppedError reports that a failed call was to be tried again and that no further attempt began.
 // errors.Is finds Reason and Last. An engine around this one judges a StoppedError by Last, and does
-// not retry it if Reason is a *Rejection.
+// not try the call again if Reason is a *Rejection.
 type StoppedError struct {
 	// Reason is why no further attempt began: a *Rejection, or the error of the call's context.
 	Reason error
@@ -85,7 +87,7 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("%v; the last attempt failed: %v", e.Reason, e.Last)
 }
 
-// Unwrap gives Reason and Last.
+// Unwrap returns Reason and Last.
 func (e *StoppedError) Unwrap() []error { return []error{e.Reason, e.Last} }
 
 // isRejection reports whether err is or holds a refusal of this or another engine.

@@ -6,23 +6,28 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Verdict is an error that says itself what it means for the breaker and for retries. It is for functions that know more of how a
-// call ended than Config.Classify can tell from an error, as adapters do: a 429 is no failure of the server, and is worth another attempt at
-// the time that it names. It counts only if it is what fn returned, or what [Ticket.Done] was given, and not if it is wrapped;
-// callers of the engine get Err. As ever, a call whose context was cancelled counts for nothing, and one whose deadline has passed is a failure.
+// Verdict is an error that says itself what it means for the breaker and for retries. A Verdict is for
+// functions that know more about the end of a call than Config.Classify can tell from an error, as
+// adapters do: a 429 is no failure of the server, and is worth another attempt at the time that the
+// answer names.
+//
+// A Verdict counts only if it is the very error that fn returned or that [Ticket.Done] was given, and
+// not if it is wrapped. Callers of the engine get Err. The caller's context comes first: if the context
+// was cancelled, the call counts for nothing, and if the deadline has passed, as a failure.
 type Verdict struct {
 	Err     error         // how the call ended; not nil
-	Outcome Outcome       // for the breaker. The zero Outcome is Success
+	Outcome Outcome       // for the breaker; the zero Outcome is Success
 	Final   bool          // not worth another attempt, as with retry.Permanent
-	After   time.Duration // no attempt before that, as with retry.After; not negative
+	After   time.Duration // no attempt before that, as with retry.After; 0: no advice; not negative
 }
 
+// Error returns the text of Err.
 func (v *Verdict) Error() string { return v.Err.Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (v *Verdict) Unwrap() error { return v.Err }
 
-// advised is err, a *Verdict among them, as the retry schedule wants it.
+// advised returns err, or the error of a *Verdict, marked for the retry schedule.
 func advised(err error) error {
 	v, ok := err.(*Verdict) //nolint:errorlint // only what fn itself returned is a verdict
 	if !ok {
