@@ -146,6 +146,11 @@ func (c *client) asked(key int, o *operation) {
 			left.until = forever
 		}
 		c.seen[key] = append(c.seen[key], &left)
+		if o.result == canceled && o.asks { // it may have been a probe's for a moment
+			counted := left
+			counted.kind = count
+			c.seen[key] = append(c.seen[key], &counted)
+		}
 	}
 }
 

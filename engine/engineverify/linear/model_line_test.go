@@ -1,6 +1,9 @@
 package linear_test
 
-import "github.com/limitpal/limitpal-go/breaker"
+import (
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+)
 
 // waiter is a caller in the queue.
 type waiter struct {
@@ -42,8 +45,24 @@ func (r *rules) pass(s *state, o *operation) bool {
 	}
 }
 
+// tooLate is the grant of a call whose context had ended when it came: its function is not called. What was taken stays so, but for
+// the place of a probe, which comes back as the outcome of any call does.
+func (r *rules) tooLate(s *state, o *operation, waited bool, d doubt) bool {
+	if !o.asks || !r.grant(s, o, waited) {
+		return false // Acquire keeps what it has got
+	}
+	return r.breaker == nil || r.report(s, &operation{kind: report, serial: o.serial, outcome: engine.Ignore, ret: o.ret}, d.stray)
+}
+
+// gone is the end of a call whose caller has left, when nothing is to be counted for it.
+func (r *rules) gone(s *state, o *operation) {
+	if o.result == canceled && o.asks && s.tickets.of(o.serial) == nil {
+		s.must = second{count, o.serial}
+	}
+}
+
 // enter is the beginning of a call that may wait. If it could be decided at once it is, and a caller who leaves has left before.
-func (r *rules) enter(s *state, o *operation) bool {
+func (r *rules) enter(s *state, o *operation, d doubt) bool {
 	left := o.result == canceled
 	switch {
 	case o.asks && r.breaker != nil && !r.lets(s):
@@ -51,10 +70,15 @@ func (r *rules) enter(s *state, o *operation) bool {
 			return false
 		}
 	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0):
-		if !left && (o.result != granted || !r.grant(s, o, false)) {
+		if !left && (o.result != granted || !r.grant(s, o, false)) || d.late && !r.tooLate(s, o, false, d) {
 			return false
 		}
+		s.must = o.second()
+		return true
 	case r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
+		if d.late {
+			return false // it is when it leaves that it may be too late
+		}
 		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks, since: int16(s.now)}
 		if left {
 			w.gone = o.ret
@@ -68,11 +92,11 @@ func (r *rules) enter(s *state, o *operation) bool {
 		}
 	}
 	s.must = o.second()
-	return true
+	return !d.late
 }
 
 // leave is the end of a call that waits.
-func (r *rules) leave(s *state, o *operation) bool {
+func (r *rules) leave(s *state, o *operation, d doubt) bool {
 	at := -1
 	for i, w := range s.line[:s.waiting] {
 		if w.client == o.client {
@@ -87,7 +111,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 	ok := false
 	switch o.result {
 	case canceled:
-		ok = true
+		ok = !d.late || head && !barred
 	case granted:
 		ok = head && !barred
 	case open: // it opened while the caller waited, or had no place for another probe when the turn came
@@ -97,7 +121,11 @@ func (r *rules) leave(s *state, o *operation) bool {
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
-	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted)
+	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted && !d.late)
+	if d.late {
+		ok = ok && r.tooLate(s, o, waited, d)
+	}
+	r.gone(s, o)
 	return ok && (o.result != granted || r.grant(s, o, waited))
 }
 

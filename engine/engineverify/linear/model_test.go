@@ -53,18 +53,42 @@ func (o *operation) second() second {
 	}
 }
 
-// next answers whether o could have been seen in s, and what comes after it. stray says that an outcome of an earlier period counts.
-func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
+// doubt is what the specification leaves open.
+type doubt struct {
+	stray bool // an outcome of an earlier period counts
+	late  bool // a call whose context ended was let through before that, and its function was not called
+}
+
+// doubts are those that o may be seen with.
+func (r *rules) doubts(o *operation) []doubt {
+	switch late := o.result == canceled && (o.kind == enter || o.kind == leave); {
+	case (r.evicts || r.spills) && late:
+		return []doubt{{}, {late: true}, {stray: true}, {true, true}}
+	case r.evicts || r.spills:
+		return []doubt{{}, {stray: true}}
+	case late:
+		return []doubt{{}, {late: true}}
+	default:
+		return []doubt{{}}
+	}
+}
+
+// next answers whether o could have been seen in s, and what comes after it.
+func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
+	stray := d.stray
 	if s.must != (second{}) {
 		ok := (o.kind == leave || o.kind == count) && o.second() == s.must
 		s.must = second{}
-		return s, ok
+		if o.kind == leave {
+			r.gone(&s, o)
+		}
+		return s, ok && !d.late
 	}
 	ok := false
 	if !r.caughtUp(&s, o) {
 		// A caller who leaves may do so before the actor has come to its message.
 		s.must = o.second()
-		return s, o.kind == enter && o.result == canceled
+		return s, o.kind == enter && o.result == canceled && !d.late
 	}
 	switch o.kind {
 	case allow:
@@ -74,10 +98,10 @@ func (r *rules) next(s state, o *operation, stray bool) (state, bool) {
 		s.born = true
 		ok = r.pass(&s, o)
 	case enter:
-		s.born = s.born || o.result != canceled // whose context has ended before it asks touches nothing
-		ok = r.enter(&s, o)
+		s.born = s.born || o.result != canceled || d.late // whose context has ended before it asks touches nothing
+		ok = r.enter(&s, o, d)
 	case leave:
-		ok = r.leave(&s, o)
+		ok = r.leave(&s, o, d)
 	case report:
 		ok = r.report(&s, o, stray)
 	case count:
@@ -168,12 +192,12 @@ func (r *rules) asNew(s *state) bool {
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
 	begin := state{levels: r.fresh()}
-	if !r.evicts && !r.spills {
+	if !r.evicts && !r.spills && !r.waits {
 		return porcupine.Model{
 			Init: func() any { return begin },
 			Hash: hash,
 			Step: func(s, in, _ any) (bool, any) {
-				after, ok := r.next(s.(state), in.(*operation), false)
+				after, ok := r.next(s.(state), in.(*operation), doubt{})
 				return ok, after
 			},
 		}
@@ -183,8 +207,8 @@ func (r *rules) model() porcupine.Model {
 		Hash: hash,
 		Step: func(s, in, _ any) (after []any) {
 			for _, before := range r.forgettings(s.(state)) {
-				for _, stray := range []bool{false, true} {
-					if next, ok := r.next(before, in.(*operation), stray); ok {
+				for _, d := range r.doubts(in.(*operation)) {
+					if next, ok := r.next(before, in.(*operation), d); ok {
 						after = append(after, next)
 					}
 				}
