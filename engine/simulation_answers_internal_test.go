@@ -27,7 +27,7 @@ func (w *world) collect(s *site) {
 		}
 		a := <-c.req.Answered()
 		w.note(10, id, a.at^int64(a.permit.Generation))
-		if a.err != e.err || a.at != e.at || a.permit.Lease != e.lease {
+		if a.err != e.err || a.at != e.at || a.permit.Lease != e.lease || a.under != e.under {
 			w.fail("caller %d was answered %v, at %d, lease %d, and should have been: %v, at %d, lease %d; the turn is at %d",
 				id, a.err, a.at, a.permit.Lease, e.err, e.at, e.lease, t.now)
 		}

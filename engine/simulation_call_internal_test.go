@@ -155,6 +155,9 @@ func (w *world) ask(c *caller) {
 	if c.deadline != actors.Never && c.m.wait {
 		c.m.until = w.reading() + max(0, c.deadline-w.now)
 	}
+	if c.under.lease != 0 && c.way == calling && c.site.gate.standing.Load() == unsettled {
+		c.m.permit = c.probe
+	}
 	if c.m.wait && c.stay > 0 {
 		c.m.until = min(c.m.until, later(later(w.reading(), c.stay), 1))
 	}
@@ -168,9 +171,10 @@ func (w *world) granted(c *caller) {
 		w.finish(c)
 		return
 	}
+	c.nested = c.phase == awaiting && c.answer.under
 	if w.context(c) != alive { // its function does not begin
 		c.err, c.paniced, c.outcome = nil, false, Ignore
-		if w.k.hasBreaker {
+		if w.k.hasBreaker && !c.nested {
 			w.goOn(c, reporting)
 		} else {
 			w.finish(c)
@@ -210,7 +214,7 @@ func (w *world) fnReturns(c *caller) {
 		}
 	}
 	switch {
-	case !w.k.hasBreaker:
+	case !w.k.hasBreaker, c.nested:
 		w.reported(c)
 		return
 	case c.paniced:

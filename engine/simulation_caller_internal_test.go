@@ -57,6 +57,10 @@ type caller struct {
 	snapshot Snapshot
 	expected Snapshot
 
+	under  naiveProbe     // in whose function the call is made
+	probe  breaker.Permit // of that probe
+	nested bool           // the attempt was let through for that
+
 	permit  breaker.Permit
 	period  uint64 // of the naive circuit, when it let the call through
 	err     error  // of fn
@@ -190,9 +194,20 @@ func (w *world) choose(c *caller) {
 		c.way = []way{allowing, acquiring, calling, calling}[what%4]
 		if c.way != calling {
 			c.n = w.tokens()
+		} else {
+			w.enclose(c)
 		}
 		c.attempts, c.begun = 0, 0
 		w.decide(c)
+	}
+}
+
+// enclose has c's call made in the function of a probe, now and then.
+func (w *world) enclose(c *caller) {
+	c.under, c.probe = naiveProbe{}, breaker.Permit{}
+	p := &w.people[w.below(w.callers)]
+	if p != c && p.phase == running && p.permit.Lease != 0 {
+		c.key, c.under, c.probe = p.key, naiveProbe{p.period, p.permit.Lease}, p.permit
 	}
 }
 

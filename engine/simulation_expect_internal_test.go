@@ -12,6 +12,7 @@ type expectation struct {
 	err     error
 	at      int64
 	lease   int64
+	under   bool
 	period  uint64
 	version uint64 // of the account when it was decided
 }
@@ -72,7 +73,8 @@ func (w *world) expectAsk(s *site, e *envelope) {
 	if !m.stays && m.req.Left() {
 		return
 	}
-	if m.breaker {
+	under := m.breaker && m.permit.Lease != 0 && w.holds(&a.circuit, now, e.under)
+	if m.breaker && !under {
 		if at := w.probeReady(&a.circuit, now); at > now {
 			version := a.version
 			if len(p.queue) > 0 {
@@ -88,7 +90,7 @@ func (w *world) expectAsk(s *site, e *envelope) {
 		alone = 0 // what it is told holds if those before it are served in time
 		at = w.behind(a, p.queue, now, m.n)
 	} else if at <= now {
-		w.expectGrant(a, e.from, w.turning.now, m.n, m.breaker, turn)
+		w.expectGrant(a, e.from, w.turning.now, m.n, m.breaker, under, turn)
 		return
 	}
 	switch {
@@ -98,7 +100,7 @@ func (w *world) expectAsk(s *site, e *envelope) {
 		w.expect(e.from, expectation{err: ErrQueueFull, at: at})
 	default:
 		a.version++
-		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, since: w.turning.now, breaker: m.breaker})
+		p.queue = append(p.queue, waiter{req: m.req, who: e.from, n: m.n, since: w.turning.now, breaker: m.breaker, under: w.asUnder(m, e)})
 	}
 }
 
@@ -126,14 +128,22 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 }
 
 // expectGrant takes the tokens, as of the instant due, and the place of a probe.
-func (w *world) expectGrant(a *account, who int, due, n int64, asked, turn bool) {
-	e := expectation{}
+func (w *world) expectGrant(a *account, who int, due, n int64, asked, under, turn bool) {
+	e := expectation{under: under}
 	w.take(a, due, n, turn)
-	if asked {
+	if asked && !under {
 		e.lease = w.admit(&a.circuit, w.turning.now)
 		e.period = a.circuit.period
 	}
 	w.expect(who, e)
+}
+
+// asUnder is the probe that e says it is made in, if its message says so too.
+func (w *world) asUnder(m *message, e *envelope) naiveProbe {
+	if m.permit.Lease == 0 {
+		return naiveProbe{}
+	}
+	return e.under
 }
 
 // reckoned is the instant from which the tokens of q, who is served now, are reckoned: when they were there and q waited, but at most ten
@@ -175,7 +185,8 @@ func (w *world) expectServed(p *player, a *account) {
 		if w.bucketReady(a, now, q.n, true) > now {
 			break
 		}
-		if at := now; q.breaker {
+		under := q.breaker && w.holds(&a.circuit, now, q.under)
+		if at := now; q.breaker && !under {
 			if at = w.probeReady(&a.circuit, now); at > now {
 				if !q.left {
 					w.expect(q.who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue[served+1:], now, q.n, true))})
@@ -188,7 +199,7 @@ func (w *world) expectServed(p *player, a *account) {
 			p.moved = now
 			continue
 		}
-		w.expectGrant(a, q.who, w.reckoned(p, a, q), q.n, q.breaker, true)
+		w.expectGrant(a, q.who, w.reckoned(p, a, q), q.n, q.breaker, under, true)
 	}
 	p.queue = append(p.queue[:0], p.queue[served:]...)
 }

@@ -96,6 +96,25 @@ type naiveCircuit struct {
 	out    int               // how many
 }
 
+// naiveProbe names a probe that is out, as the naive circuit knows it.
+type naiveProbe struct {
+	period uint64
+	lease  int64 // 0: none
+}
+
+// holds reports whether p is out at now, so that a call in its function passes.
+func (w *world) holds(b *naiveCircuit, now int64, p naiveProbe) bool {
+	if p.lease == 0 || w.is(b, now) != breaker.HalfOpen || b.period != p.period {
+		return false
+	}
+	for _, begun := range b.begun[:b.out] {
+		if begun+w.circuit.lease == p.lease {
+			return true
+		}
+	}
+	return false
+}
+
 // is brings the circuit to now and returns its state.
 func (w *world) is(b *naiveCircuit, now int64) breaker.State {
 	r := &w.circuit

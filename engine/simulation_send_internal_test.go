@@ -60,7 +60,7 @@ func (w *world) post(c *caller) {
 		w.start(s)
 	}
 	p := s.player
-	p.box.push(&envelope{m: c.m, from: c.id, period: c.period})
+	p.box.push(&envelope{m: c.m, from: c.id, period: c.period, under: c.under})
 	if c.m.kind != cancel && c.m.req != nil {
 		p.awaiting |= 1 << c.id
 	}

@@ -49,13 +49,15 @@ type waiter struct {
 	since   int64
 	breaker bool
 	left    bool
+	under   naiveProbe
 }
 
 // envelope is what travels in a mailbox: a message of a caller, or an order to leave.
 type envelope struct {
 	m      message
 	from   int
-	period uint64 // report: of the naive circuit, when it let the call through
+	period uint64     // report: of the naive circuit, when it let the call through
+	under  naiveProbe // ask: in whose function the call is made
 	order  orderKind
 	since  int64
 	unused int64
