@@ -158,7 +158,7 @@ var scheduleKeys = [...]string{"a", "b"}
 func (s *schedule) step(ctx context.Context) {
 	at := s.rng.IntN(len(scheduleKeys))
 	key := scheduleKeys[at]
-	switch s.rng.IntN(12) {
+	switch s.rng.IntN(16) {
 	case 0, 1:
 		n := 1 + s.rng.IntN(3)
 		s.note("allow %d of %d: %v", n, at, s.eng.AllowN(key, n))
@@ -197,6 +197,16 @@ func (s *schedule) step(ctx context.Context) {
 		if len(s.cancels) > 0 {
 			s.cancels[s.rng.IntN(len(s.cancels))]()
 		}
+	case 11, 12:
+		if err, depth := []error{nil, errDown}[s.rng.IntN(2)], 1+s.rng.IntN(2); s.idle(key) {
+			fn := nested(s.eng, key, depth, func(context.Context) error { return err })
+			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, fn)))
+		}
+	case 13:
+		within := time.Duration(1+s.rng.IntN(300)) * time.Millisecond
+		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.Key(key).Within(within).Run(ctx, succeed) }))
+	case 14:
+		s.note("%d without waiting: %v", at, seen(s.eng.Key(key).NoWait().Acquire(ctx)))
 	default:
 		if s.rng.IntN(6) == 0 {
 			s.eng.Reset(key)
