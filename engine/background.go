@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"context"
+	"reflect"
 	"runtime"
 )
 
@@ -24,22 +24,39 @@ func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Conte
 		results <- Result[T]{Err: e.reject(key, ErrClosed, 0)}
 		return results
 	}
+	e.begun.Add(1)
 	e.calls.Go(func() error { // ends with fn; joined by Close
-		self := goroutine()
-		e.inside.Store(self, true)
-		defer e.inside.Delete(self)
+		defer e.begun.Add(-1)
 		r := Result[T]{Err: ErrGoexit}
 		defer func() { results <- r }()
-		r.Value, r.Err = Do(ctx, e, key, fn)
+		inBackground(func() { r.Value, r.Err = Do(ctx, e, key, fn) })
 		return nil
 	})
 	return results
 }
 
-// goroutine returns the number of the calling goroutine, as stack traces show it.
-func goroutine() string {
-	var text [64]byte
-	_, rest, _ := bytes.Cut(text[:runtime.Stack(text[:], false)], []byte(" ")) // "goroutine 7 [running]:"
-	number, _, _ := bytes.Cut(rest, []byte(" "))
-	return string(number)
+// inBackground runs the call of a goroutine that Go started. Its frame on the stack is the mark of such
+// a goroutine.
+//
+//go:noinline
+func inBackground(call func()) { call() }
+
+var markOfGo = runtime.FuncForPC(reflect.ValueOf(inBackground).Pointer()).Entry()
+
+// insideGo reports whether the calling goroutine runs a function of Go, of any engine.
+func insideGo() bool {
+	var pcs [64]uintptr
+	for skip := 0; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		frames := runtime.CallersFrames(pcs[:n])
+		for more := n > 0; more; {
+			var frame runtime.Frame
+			if frame, more = frames.Next(); frame.Entry == markOfGo {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
 }

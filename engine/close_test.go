@@ -138,15 +138,45 @@ func TestCloseInsideGo(t *testing.T) {
 		second := engine.Go(t.Context(), eng, "b", func(ctx context.Context) (int, error) {
 			return engine.Do(ctx, other, "b", closeIt) // however deep
 		})
-		foreign := engine.Go(t.Context(), other, "c", closeIt) // it is none of eng's
-		for _, results := range []<-chan engine.Result[int]{first, second} {
+		deep := engine.Go(t.Context(), eng, "c", func(context.Context) (int, error) {
+			return 0, recursively(200, func() error { return eng.Close(context.Background()) })
+		})
+		for _, results := range []<-chan engine.Result[int]{first, second, deep} {
 			if err := (<-results).Err; !errors.Is(err, engine.ErrClosed) { // it may come too late to begin
 				require.ErrorIs(t, err, engine.ErrCloseInGo)
 			}
 		}
-		require.NoError(t, (<-foreign).Err)
 		rejected(t, eng.Run(t.Context(), "a", succeed), engine.ErrClosed)
 		require.NoError(t, eng.Close(t.Context()), "from outside it waits as ever")
+	})
+}
+
+func recursively(depth int, f func() error) error {
+	if depth == 0 {
+		return f()
+	}
+	return recursively(depth-1, f)
+}
+
+// Two engines whose functions close each other do not wait for each other for ever, and with nothing to wait for there is no error.
+func TestCloseInsideGoOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := start(t, engine.Config{}), start(t, engine.Config{})
+		crossed := func(other *engine.Engine) func(context.Context) (int, error) {
+			return func(context.Context) (int, error) {
+				time.Sleep(time.Second) // until both run
+				return 0, other.Close(context.Background())
+			}
+		}
+		first, second := engine.Go(t.Context(), a, "k", crossed(b)), engine.Go(t.Context(), b, "k", crossed(a))
+		for _, results := range []<-chan engine.Result[int]{first, second} {
+			if err := (<-results).Err; err != nil { // the other may have ended before
+				require.ErrorIs(t, err, engine.ErrCloseInGo)
+			}
+		}
+		c := start(t, engine.Config{})
+		idle := start(t, engine.Config{})
+		require.NoError(t, (<-engine.Go(t.Context(), c, "k", func(context.Context) (int, error) { return 0, idle.Close(context.Background()) })).Err)
 	})
 }
 

@@ -36,7 +36,7 @@ type Engine struct {
 
 	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
 	calls      errgroup.Group // the goroutines of Go
-	inside     sync.Map       // the numbers of those goroutines, so that Close knows when it runs on one
+	begun      atomic.Int64   // how many of those have not ended
 	joined     chan struct{}  // closed when the last of them has ended
 }
 
@@ -87,8 +87,9 @@ func New(cfg Config) (*Engine, error) {
 // not wait for functions on their callers' goroutines: these run to their end, and their outcomes are
 // dropped. Any goroutine may call Close, also again and at the same time.
 //
-// Inside a function that Go started, Close cannot wait for that function. It then waits for the
-// engine's own goroutines alone and returns ErrCloseInGo.
+// Inside a function that Go started, of this engine or another, Close waits for the engine's own
+// goroutines alone, because the function could be one of those to wait for. If functions of Go are
+// still running then, Close returns ErrCloseInGo.
 //
 // Give Close a context of its own, with a timeout: with a context that a signal has just cancelled,
 // Close returns at once.
@@ -106,13 +107,13 @@ func (e *Engine) Close(ctx context.Context) error {
 	if err := e.system.Close(ctx); err != nil {
 		return endOf(ctx)
 	}
-	if _, inside := e.inside.Load(goroutine()); inside {
-		return ErrCloseInGo
-	}
 	select {
 	case <-e.joined:
 		return nil
 	default:
+	}
+	if e.begun.Load() > 0 && insideGo() {
+		return ErrCloseInGo
 	}
 	select {
 	case <-e.joined:

@@ -19,9 +19,9 @@ var (
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
 	// has callers in the queue or probes out, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
-	// ErrCloseInGo says that Close was called inside a function that Go started. The engine is closed;
-	// Close did not wait for the functions of Go, of which Close's caller is one.
-	ErrCloseInGo = errors.New("engine: Close does not wait for the functions of Go inside one of them")
+	// ErrCloseInGo says that Close was called inside a function that Go started, and did not wait for the
+	// functions of Go that still ran. The engine is closed all the same.
+	ErrCloseInGo = errors.New("engine: closed, but Close inside a function of Go does not wait for functions of Go")
 	// ErrGoexit is the error of a call started by Go whose function called runtime.Goexit.
 	ErrGoexit = errors.New("engine: the function called runtime.Goexit")
 )
