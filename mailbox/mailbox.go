@@ -1,10 +1,11 @@
 // Package mailbox is the bounded, typed queue before an actor.
 //
-// Any number of goroutines put; one goroutine, the owner, takes. What sets it apart from a bare channel is its end: a
-// mailbox can be closed while others are putting, and every message is then either handed to the owner or refused to
-// its sender. None is lost in between, and nothing ever panics on a closed channel.
+// Any number of goroutines put messages; a single goroutine, the owner, takes messages. The end sets
+// a mailbox apart from a bare channel: a mailbox can be closed while goroutines are putting, and
+// every message is then either handed to the owner or refused to its sender. No message is lost in
+// between, and no put panics on a closed channel.
 //
-// The three ways in which a put can fail are distinct answers: [ErrFull], [ErrClosed] and [ErrExpired].
+// A put fails in three distinct ways: [ErrFull], [ErrClosed] and [ErrExpired].
 package mailbox
 
 import (
@@ -16,31 +17,36 @@ import (
 )
 
 var (
-	// ErrFull is the answer of TryPut when the mailbox holds as many messages as its capacity.
+	// ErrFull is the answer of TryPut when the mailbox holds as many messages as its capacity. The
+	// message was not delivered.
 	ErrFull = errors.New("mailbox: full")
-	// ErrClosed is the answer to every put once the mailbox is closed. The message was not and will not be delivered.
+	// ErrClosed is the answer to every put once the mailbox is closed. The message was not and will
+	// not be delivered.
 	ErrClosed = errors.New("mailbox: closed")
-	// ErrExpired is the answer of Put when its context ended before there was room. The context's error is in the chain
-	// too, and the message was not delivered.
+	// ErrExpired is the answer of Put when the context ended before there was room. errors.Is also
+	// finds the context's error and its cause. The message was not delivered.
 	ErrExpired = errors.New("mailbox: expired while waiting for room")
 )
 
 // closed is the bit of Mailbox.puts that refuses further puts.
 const closed = 1 << 62
 
-// Mailbox is a first-in first-out queue of at most the number of messages given to [New], which makes it.
+// Mailbox is a first-in first-out queue of at most the number of messages given to [New]. Make a
+// Mailbox with New; the zero Mailbox is not ready for use.
 //
-// Put and TryPut may be called by any goroutine. Take, C, Took, Empty, CloseIfEmpty and CloseAndDrain belong to the owner.
+// Any goroutine may call Put and TryPut. Only the owner may call Take, C, Took, Empty, CloseIfEmpty
+// and CloseAndDrain.
 type Mailbox[M any] struct {
 	ch chan M
-	// puts counts the puts that were delivered or are under way; the closed bit is set at the end. A put counts itself
-	// before it touches the channel, so puts == taken means that nothing is in the channel or on its way there.
+	// puts counts the puts that were delivered or are under way; the closed bit is set at the end. A
+	// put adds 1 before the send on the channel, so that puts == taken means that no message is in
+	// the channel or on the way there.
 	puts atomic.Int64
-	// taken counts the messages received. Owned by the owner.
+	// taken counts the messages received. Only the owner touches taken.
 	taken int64
 }
 
-// New returns an empty mailbox for at most capacity messages. It panics when capacity is below 1.
+// New returns an empty mailbox for at most capacity messages. New panics if capacity is below 1.
 func New[M any](capacity int) *Mailbox[M] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("mailbox: capacity = %d: must be at least 1", capacity))
@@ -48,7 +54,8 @@ func New[M any](capacity int) *Mailbox[M] {
 	return &Mailbox[M]{ch: make(chan M, capacity)}
 }
 
-// TryPut delivers m without waiting. It returns nil, ErrFull or ErrClosed.
+// TryPut delivers m without waiting. The result is nil, ErrFull or ErrClosed. Any goroutine may call
+// TryPut.
 func (b *Mailbox[M]) TryPut(m M) error {
 	if b.puts.Add(1) >= closed {
 		b.puts.Add(-1)
@@ -63,8 +70,11 @@ func (b *Mailbox[M]) TryPut(m M) error {
 	}
 }
 
-// Put delivers m, waiting for room until ctx ends. It returns nil, ErrClosed or an error that is both ErrExpired and the
-// context's own error. A context that has already ended does not stop a put for which there is room.
+// Put delivers m, and waits for room until ctx ends. The result is nil, ErrClosed, or an error for
+// which errors.Is finds ErrExpired, ctx.Err() and context.Cause(ctx). If ctx.Done is closed while
+// ctx.Err is nil, as a context that package context has not made may be, the error has
+// context.Canceled in place of the latter two. A ctx that has already ended does not stop a put for
+// which there is room. Any goroutine may call Put.
 func (b *Mailbox[M]) Put(ctx context.Context, m M) error {
 	if b.puts.Add(1) >= closed {
 		b.puts.Add(-1)
@@ -72,7 +82,7 @@ func (b *Mailbox[M]) Put(ctx context.Context, m M) error {
 	}
 	done := ctx.Done()
 	if done == nil {
-		b.ch <- m // a plain send costs less than a select, above all when it has to wait
+		b.ch <- m // a plain send costs less than a select, above all when the send has to wait
 		return nil
 	}
 	select {
@@ -85,35 +95,51 @@ func (b *Mailbox[M]) Put(ctx context.Context, m M) error {
 		return nil
 	case <-done:
 		b.puts.Add(-1)
-		return fmt.Errorf("%w: %w", ErrExpired, ctx.Err())
+		return expired(ctx)
 	}
 }
 
-// C is the channel to take from in a select; each message received from it must be followed by one call of Took. It is
-// never closed.
+// expired returns the error of a put whose ctx has ended.
+func expired(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		err = context.Canceled
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w: %w", ErrExpired, err, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrExpired, err)
+}
+
+// C returns the channel to take from in a select. After each message received from C the owner must
+// call Took once. The channel is never closed.
 func (b *Mailbox[M]) C() <-chan M { return b.ch }
 
-// Took tells the mailbox that its owner received a message from C.
+// Took tells the mailbox that the owner has received a message from C.
 func (b *Mailbox[M]) Took() { b.taken++ }
 
-// Take waits for the next message and returns it.
+// Take waits for the next message and returns that message. Take does not return while the mailbox
+// stays empty, also if the mailbox is closed.
 func (b *Mailbox[M]) Take() M {
 	m := <-b.ch
 	b.taken++
 	return m
 }
 
-// Empty reports whether no message is in the mailbox or being put at this moment.
+// Empty reports whether no message is in the mailbox or being put at this moment. Empty is for an
+// open mailbox: after a close, Empty is false.
 func (b *Mailbox[M]) Empty() bool { return b.puts.Load() == b.taken }
 
-// CloseIfEmpty closes the mailbox if no message is in it or being put, and reports whether it did. After true every put
-// returns ErrClosed and the owner has nothing left to take.
+// CloseIfEmpty closes the mailbox if no message is in the mailbox or being put, and reports whether
+// the mailbox is now closed. After true, every put returns ErrClosed and the owner has nothing left
+// to take.
 func (b *Mailbox[M]) CloseIfEmpty() bool {
 	return b.puts.CompareAndSwap(b.taken, b.taken|closed)
 }
 
-// CloseAndDrain closes the mailbox and hands every message that was delivered, or was being put at that moment, to f.
-// When it returns every put returns ErrClosed and the mailbox is empty.
+// CloseAndDrain closes the mailbox and hands every message that was delivered, or was being put at
+// that moment, to f, in order and on the owner's goroutine. When CloseAndDrain returns, every put
+// returns ErrClosed and the mailbox is empty.
 func (b *Mailbox[M]) CloseAndDrain(f func(M)) {
 	b.puts.Or(closed)
 	for b.puts.Load()&^closed != b.taken {
@@ -122,7 +148,7 @@ func (b *Mailbox[M]) CloseAndDrain(f func(M)) {
 			b.taken++
 			f(m)
 		default:
-			// A put has counted itself and is about to reach the channel or to give up: a few instructions away.
+			// A put has added 1 and is a few instructions away from the channel or from giving up.
 			runtime.Gosched()
 		}
 	}
