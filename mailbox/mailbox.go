@@ -1,9 +1,9 @@
 // Package mailbox is the bounded, typed queue before an actor.
 //
-// Any number of goroutines put messages; a single goroutine, the owner, takes messages. The end sets
-// a mailbox apart from a bare channel: a mailbox can be closed while goroutines are putting, and
-// every message is then either handed to the owner or refused to its sender. No message is lost in
-// between, and no put panics on a closed channel.
+// Any number of goroutines put messages; a single goroutine, the owner, takes messages. The end
+// sets a mailbox apart from a bare channel: a mailbox can be closed while goroutines are putting,
+// and every message is then either handed to the owner or refused to its sender. No message is lost
+// in between, and no put panics on a closed channel.
 //
 // A put fails in three distinct ways: [ErrFull], [ErrClosed] and [ErrExpired].
 package mailbox
@@ -38,9 +38,9 @@ const closed = 1 << 62
 // and CloseAndDrain.
 type Mailbox[M any] struct {
 	ch chan M
-	// puts counts the puts that were delivered or are under way; the closed bit is set at the end. A
-	// put adds 1 before the send on the channel, so that puts == taken means that no message is in
-	// the channel or on the way there.
+	// puts counts the puts that were delivered or are under way; the closed bit is set at the end.
+	// A put adds 1 before the send on the channel, so that puts == taken means that no message is
+	// in the channel or on the way there.
 	puts atomic.Int64
 	// taken counts the messages received. Only the owner touches taken.
 	taken int64
@@ -54,8 +54,8 @@ func New[M any](capacity int) *Mailbox[M] {
 	return &Mailbox[M]{ch: make(chan M, capacity)}
 }
 
-// TryPut delivers m without waiting. The result is nil, ErrFull or ErrClosed. Any goroutine may call
-// TryPut.
+// TryPut delivers m without waiting. The result is nil, ErrFull or ErrClosed. Any goroutine may
+// call TryPut.
 func (b *Mailbox[M]) TryPut(m M) error {
 	if b.puts.Add(1) >= closed {
 		b.puts.Add(-1)

@@ -7,39 +7,45 @@ import (
 	"time"
 )
 
-// Do calls fn until it succeeds or p says that another attempt is not worth it.
-// It runs fn on the caller's goroutine, one attempt at a time, and starts no
-// goroutine of its own. Between attempts it sleeps on the system clock, which
-// inside a testing/synctest bubble is the bubble's. Any goroutine may call it.
+// Do calls fn until fn succeeds or p ends the retries. Do runs fn on the caller's goroutine, one
+// attempt at a time, and starts no goroutine. Between attempts Do sleeps on the system clock, or on
+// the clock of a testing/synctest bubble inside a bubble. Any goroutine may call Do.
 //
-// The function gets ctx itself and must honour it: Do cannot interrupt an
-// attempt that is running. A panic of fn passes through untouched.
+// fn receives ctx itself and must honour ctx: Do cannot interrupt a running attempt. A panic of fn
+// passes through untouched.
 //
-// Do returns the value of the last attempt, also beside an error, and the zero
-// value if fn was never called. Values of earlier attempts are dropped: an fn
-// that returns a resource beside an error must release it. The error is
+// No attempt begins after ctx has ended. ctx has ended if ctx.Err is not nil or ctx.Done is closed;
+// a context that package context has not made may show only one of the two, and may have an Err
+// that is neither [context.Canceled] nor [context.DeadlineExceeded].
 //
-//   - nil if an attempt succeeded;
-//   - what [Policy.Validate] says of p, or else ctx.Err() if ctx has already
-//     ended; then fn is not called;
-//   - the error of fn itself, without the wrappers of [Permanent] and [After], if
-//     it is permanent, if [Policy.RetryIf] declines it, or if ctx was cancelled
-//     while fn ran;
-//   - an [*ExhaustedError] around the last error if the attempts, MaxElapsed or
-//     the deadline of ctx are used up; it never sleeps first;
-//   - if ctx ends while Do waits, an error for which errors.Is finds both
-//     ctx.Err() and the last error of fn.
+// Do returns the value of the last attempt, also beside an error, and the zero value if fn was
+// never called. Do drops the values of earlier attempts: if fn returns a resource beside an error,
+// fn must release the resource. The error is
 //
-// An error such as [context.DeadlineExceeded] from fn is an ordinary failure as
-// long as ctx itself lives. With a [Policy.Seed] every Do waits alike, since Do
-// has no count of calls: each uses the schedule of call 0.
+//   - nil if an attempt succeeded, also if ctx ended during that attempt;
+//   - the error of [Policy.Validate] if p is invalid, or else the reason of ctx if ctx ended before
+//     the first attempt; fn is not called then;
+//   - the error of fn itself, without the outermost wrappers of [Permanent] and [After], if that
+//     error is permanent, if [Policy.RetryIf] declines that error, or if ctx ended during the
+//     attempt for any reason but a deadline;
+//   - an [*ExhaustedError] around the last error if the attempts, MaxElapsed or the deadline of ctx
+//     are used up; Do never sleeps first. If the deadline has passed, errors.Is also finds the
+//     reason of ctx;
+//   - an error that joins the reason of ctx and the last error of fn if ctx ends while Do sleeps.
+//
+// The reason of ctx is an error for which errors.Is finds ctx.Err() and context.Cause(ctx). The
+// reason is ctx.Err() itself if ctx has no other cause, and context.Canceled if ctx.Done is closed
+// while ctx.Err is nil.
+//
+// While ctx lives, an error of fn such as [context.DeadlineExceeded] is an ordinary failure. With a
+// [Policy.Seed] all calls of Do wait alike, because each uses the schedule of call 0.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error)) (T, error) {
 	var value T
 	err := p.Validate()
 	if err != nil {
 		return value, err
 	}
-	if err = ctx.Err(); err != nil {
+	if err = ended(ctx); err != nil {
 		return value, err
 	}
 	s := p.Schedule(0)
@@ -49,26 +55,52 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 		if err == nil {
 			return value, nil
 		}
-		left, cancelled := remaining(ctx)
-		if cancelled {
-			return value, Strip(err)
-		}
-		delay, final, ok := s.Next(err, time.Since(began), left)
-		if !ok {
+		if final := s.pause(ctx, began, err); final != nil {
 			return value, final
-		}
-		if ended := sleep(ctx, delay); ended != nil {
-			return value, fmt.Errorf("retry: %w while waiting after attempt %d: %w", ended, s.attempts, Strip(err))
 		}
 	}
 }
 
-// remaining is the time left until the deadline of ctx: 0 once it has passed,
-// unlimited if there is none. A caller who has left by cancelling has no time
-// that could be measured, which is why that is told apart.
-func remaining(ctx context.Context) (left time.Duration, cancelled bool) {
-	if err := ctx.Err(); err != nil {
-		return 0, errors.Is(err, context.Canceled)
+// pause waits until another attempt may begin after one failed with err. An error ends the retries:
+// pause returns the error of the call. The first attempt began at began.
+func (s *Schedule) pause(ctx context.Context, began time.Time, err error) error {
+	if _, left := remaining(ctx); left {
+		return Strip(err)
+	}
+	advised, worth, plain := s.judge(err)
+	if !worth {
+		return plain
+	}
+	// The user's RetryIf may have taken a while: the time is measured here, not before.
+	rest, left := remaining(ctx)
+	if left {
+		return plain
+	}
+	delay, ok := s.plan(advised, time.Since(began), rest)
+	if !ok {
+		return s.exhausted(ctx, plain)
+	}
+	if reason := sleep(ctx, delay); reason != nil {
+		return fmt.Errorf("retry: %w while waiting after attempt %d: %w", reason, s.attempts, plain)
+	}
+	// A timer may fire late, as after a pause of the process.
+	if rest, _ = remaining(ctx); !s.affords(0, time.Since(began), rest) {
+		return s.exhausted(ctx, plain)
+	}
+	return nil
+}
+
+// exhausted returns the error of a call that has no attempt or no time left.
+func (s *Schedule) exhausted(ctx context.Context, last error) error {
+	return &ExhaustedError{Attempts: s.attempts, Err: last, reason: ended(ctx)}
+}
+
+// remaining returns the time until the deadline of ctx: 0 from the deadline on, unlimited if ctx
+// has no deadline. left reports whether ctx has ended for another reason than a deadline, in which
+// case the time says nothing.
+func remaining(ctx context.Context) (d time.Duration, left bool) {
+	if ended(ctx) != nil {
+		return 0, !errors.Is(ctx.Err(), context.DeadlineExceeded)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		return max(time.Until(deadline), 0), false
@@ -76,14 +108,37 @@ func remaining(ctx context.Context) (left time.Duration, cancelled bool) {
 	return unlimited, false
 }
 
-// sleep waits for d. It returns the error of ctx if that has ended by then, even
-// if both happen at once: there is no attempt for a caller who has left.
+// sleep waits for d and returns the reason of ctx if ctx has ended by then, even if both happen at
+// once: no attempt begins for a caller that has left.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		if reason := ended(ctx); reason != nil {
+			return reason
+		}
+		return context.Canceled
 	case <-timer.C:
+		return ended(ctx)
 	}
-	return ctx.Err()
+}
+
+// ended returns the reason for which ctx has ended, as documented at [Do], or nil while ctx lives.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		default:
+			return nil
+		}
+		if err = ctx.Err(); err == nil { // or ctx ended between the two looks
+			return context.Canceled
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }

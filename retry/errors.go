@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// ExhaustedError reports that a call kept failing until the policy ended it:
-// the attempts were used up, or there was no time left for the next one. It is
-// always a pointer; find it with errors.AsType[*ExhaustedError](err).
+// ExhaustedError reports that a call kept failing until the attempts were used up or no time was
+// left for another attempt. [Do] and [Schedule.Next] return a pointer; find the pointer with
+// errors.AsType[*ExhaustedError](err).
 type ExhaustedError struct {
-	Attempts int   // how often the call was tried, the first time included
-	Err      error // what the last attempt returned, without its wrappers
+	Attempts int   // attempts made, at least 1; the first counts too
+	Err      error // error of the last attempt, without its outermost wrappers; not nil
+
+	reason error // why the context had ended; nil if the context was alive
 }
 
-// Error gives the number of attempts and the last error.
+// Error returns a text with the number of attempts and the last error.
 func (e *ExhaustedError) Error() string {
 	if e.Attempts == 1 {
 		return fmt.Sprintf("retry: gave up after 1 attempt: %v", e.Err)
@@ -22,14 +24,19 @@ func (e *ExhaustedError) Error() string {
 	return fmt.Sprintf("retry: gave up after %d attempts: %v", e.Attempts, e.Err)
 }
 
-// Unwrap gives the last error, so that errors.Is and errors.AsType find it.
+// Unwrap returns the last error.
 func (e *ExhaustedError) Unwrap() error { return e.Err }
 
-// Permanent marks err as one that no further attempt can cure. The retries end
-// and the caller gets err itself, the very same value. If the mark is wrapped in
-// turn, by fmt.Errorf with %w or errors.Join, it still ends the retries and the
-// caller gets the outer error as it is. It beats any advice in the same error.
-// Permanent(nil) is nil. Any goroutine may call it.
+// Is reports whether target is the reason for which the call's context had ended when the call gave
+// up: errors.Is finds ctx.Err() and context.Cause(ctx), as after a deadline that passed during the
+// last attempt. Is returns false if the context was alive then, and for every error of
+// [Schedule.Next], which knows no context.
+func (e *ExhaustedError) Is(target error) bool { return e.reason != nil && errors.Is(e.reason, target) }
+
+// Permanent marks err as hopeless: no further attempt can cure err. The retries end and the caller
+// gets err itself, the very same value. If the mark is wrapped in turn, by fmt.Errorf with %w or by
+// errors.Join, the retries end as well and the caller gets the outer error unchanged. Permanent
+// beats any advice in the same error. Permanent(nil) is nil. Any goroutine may call Permanent.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -37,13 +44,12 @@ func Permanent(err error) error {
 	return &hint{err: err, advice: advice{permanent: true}}
 }
 
-// After adds the failing side's advice to err: do not come back before d has
-// passed, as in an HTTP Retry-After. It is a floor under the next wait: the
-// jittered backoff counts if it is longer, and the advice is never shortened.
-// If it exceeds [Policy.MaxDelay], or leads past [Policy.MaxElapsed] or to the
-// caller's deadline, the retries end at once. A negative d counts as 0, and the
-// longest advice in an error counts. After(nil, d) is nil. Any goroutine may
-// call it.
+// After adds advice to err: the next attempt must not begin before d, in nanoseconds, has passed,
+// as with an HTTP Retry-After. Advice is a floor under the next wait: a longer jittered backoff
+// counts, and advice is never shortened. If the advice exceeds [Policy.MaxDelay], leads past
+// [Policy.MaxElapsed] or reaches the caller's deadline, the retries end at once. A negative d
+// counts as 0. Of several pieces of advice in an error, the longest counts. After(nil, d) is nil.
+// Any goroutine may call After.
 func After(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -51,10 +57,10 @@ func After(err error, d time.Duration) error {
 	return &hint{err: err, advice: advice{after: max(d, 0)}}
 }
 
-// Strip removes the outermost wrappers of [Permanent] and [After] from err. It
-// is for callers who run a [Schedule] themselves: everything that Next returns
-// is stripped already, but the last error of a call that ends for another
-// reason is not. Wrappers further inside stay. Any goroutine may call it.
+// Strip removes the outermost wrappers of [Permanent] and [After] from err; wrappers further inside
+// stay. Strip is for callers that run a [Schedule] themselves: every error that Next returns is
+// stripped already, but the last error of a call that ends for another reason is not. Strip(nil) is
+// nil. Any goroutine may call Strip.
 func Strip(err error) error {
 	for {
 		h, ok := err.(*hint) //nolint:errorlint // only the outermost wrappers are ours to remove
@@ -65,8 +71,8 @@ func Strip(err error) error {
 	}
 }
 
-// hint is an error that carries advice to the retry loop, and nothing else: it
-// reads like the error within.
+// hint is an error that carries advice to the retry loop. The text of a hint is the text of the
+// error within.
 type hint struct {
 	err    error
 	advice advice
@@ -75,8 +81,8 @@ type hint struct {
 func (h *hint) Error() string { return h.err.Error() }
 func (h *hint) Unwrap() error { return h.err }
 
-// As hands the advice over when adviceOf passes by. It never claims a match, so
-// errors.As goes on and visits every branch.
+// As hands the advice to adviceOf. As never claims a match, so that errors.As goes on and visits
+// every branch.
 func (h *hint) As(target any) bool {
 	if all, ok := target.(*advice); ok {
 		all.permanent = all.permanent || h.advice.permanent
@@ -85,18 +91,17 @@ func (h *hint) As(target any) bool {
 	return false
 }
 
-// advice is what all the hints in an error say together.
+// advice is the sum of all hints in an error.
 type advice struct {
 	permanent bool
 	after     time.Duration
 }
 
-// Error makes advice a legal target of errors.As; nobody sees the text.
+// Error makes advice a legal target of errors.As. No user sees the text.
 func (advice) Error() string { return "retry: advice" }
 
-// adviceOf collects the advice in err. It goes through errors.As, and not
-// through Unwrap by hand, because error lists in the wild (go-multierror among
-// them) show their members only to errors.As.
+// adviceOf collects the advice in err. adviceOf uses errors.As and not Unwrap, because some error
+// lists, such as go-multierror, show their members only to errors.As.
 func adviceOf(err error) advice {
 	var all advice
 	errors.As(err, &all)

@@ -1,15 +1,14 @@
-// Package retry answers one question: is another attempt worth it, and when.
+// Package retry decides whether another attempt is worth the while, and when.
 //
-// A [Policy] is plain configuration; its zero value is ready: three attempts,
-// 100 ms doubling up to 5 s, full jitter. [Do] runs a function under a policy
-// and needs nothing else. The engine of this module uses a policy through its
-// [Schedule], which is pure: no lock, no goroutine, no clock. Time is an
-// argument and a seed makes the randomness repeat.
+// A [Policy] is plain configuration. The zero Policy is ready: three attempts, a backoff of 100 ms
+// that doubles up to 5 s, full jitter. [Do] runs a function under a Policy and needs nothing else.
+// The engine of this module uses a Policy through its [Schedule], which is pure: no lock, no
+// goroutine, no clock. Time is an argument, and a seed makes the randomness repeat.
 //
-// The failing call has the last word. It marks an error as hopeless with
-// [Permanent], or says when to come back with [After]; that advice is a floor,
-// which is never shortened. When waiting would outlive the caller's deadline,
-// the policy gives up at once instead of sleeping first and failing then.
+// The failing call has the last word. [Permanent] marks an error as hopeless, and [After] adds
+// advice when to come back; advice is a floor under the wait and is never shortened. When a wait
+// would outlive the caller's deadline, the policy gives up at once, instead of sleeping first and
+// failing then.
 package retry
 
 import (
@@ -19,7 +18,7 @@ import (
 	"time"
 )
 
-// What the zero fields of a Policy mean.
+// The defaults of a Policy's zero fields.
 const (
 	defaultMaxAttempts = 3
 	defaultBaseDelay   = 100 * time.Millisecond
@@ -27,68 +26,69 @@ const (
 	defaultBackoff     = 2
 )
 
-// Policy says how often a failing call is tried and how long to wait between
-// attempts. It is a value: copy it freely, share it between goroutines, and do
-// not change it while others read it. The zero Policy is valid.
+// Policy says how often a failing call is tried and how long to wait between attempts. A zero field
+// has the default that its comment names, and never means the number 0. The zero Policy is valid.
+//
+// A Policy is a value: copy a Policy freely, share a Policy between goroutines, and change no field
+// while another goroutine reads the Policy. Every duration is in nanoseconds, at most math.MaxInt64
+// (292 years).
 type Policy struct {
-	// MaxAttempts is how often the call is tried, the first time included: 1
-	// never retries. 0 means 3. Negative is invalid.
+	// MaxAttempts is the most attempts of a call, the first included: 1 never retries. Default 3.
+	// Negative is invalid.
 	MaxAttempts int
 
-	// BaseDelay is the backoff before the first retry, before jitter. 0 means
-	// 100 ms, or MaxDelay where that is set and smaller. Negative is invalid.
+	// BaseDelay is the backoff before the first retry, before jitter. Default 100 ms, or MaxDelay
+	// if MaxDelay is set and smaller. Negative is invalid; the shortest backoff is 1 ns.
 	BaseDelay time.Duration
 
-	// MaxDelay is the longest wait between two attempts: backoff and jitter
-	// stay at or below it, and advice (see [After]) above it ends the retries.
-	// 0 means the larger of 5 s and BaseDelay. Negative, or smaller than a
-	// BaseDelay that is set, is invalid.
+	// MaxDelay is the longest wait between two attempts. Backoff and jitter stay at or below
+	// MaxDelay, and advice above MaxDelay (see [After]) ends the retries. Default 5 s, or BaseDelay
+	// if BaseDelay is larger. Negative is invalid, and so is a MaxDelay below a BaseDelay that is
+	// set.
 	MaxDelay time.Duration
 
-	// Backoff is the factor from one backoff to the next: the backoff before
-	// retry k is min(BaseDelay × Backoff^(k-1), MaxDelay). 1 keeps it constant,
-	// 0 means 2. Other values below 1, NaN and infinities are invalid.
-	// [DecorrelatedJitter] grows by its own rule and does not use it.
+	// Backoff is the factor from each backoff to the next: the backoff before retry k is
+	// min(BaseDelay × Backoff^(k-1), MaxDelay). 1 keeps the backoff constant. Default 2. Other
+	// values below 1, NaN and infinities are invalid. [DecorrelatedJitter] grows by its own rule
+	// and does not use Backoff.
 	Backoff float64
 
-	// Jitter spreads the backoff so that callers who failed together do not
-	// come back together. The zero value is [FullJitter].
+	// Jitter spreads the backoff, so that callers that failed together do not come back together.
+	// Default [FullJitter]; [NoJitter] switches jitter off.
 	Jitter Jitter
 
-	// MaxElapsed bounds the time from the start of the first attempt to the
-	// start of the last: a retry that would begin later is not made. It does
-	// not interrupt an attempt that is running. 0 means no bound. Negative is
+	// MaxElapsed bounds the time from the beginning of the first attempt to the beginning of the
+	// last. A retry that could not begin within MaxElapsed is not waited for: the retries end at
+	// once. MaxElapsed does not interrupt a running attempt. Default: no bound. Negative is
 	// invalid.
 	MaxElapsed time.Duration
 
-	// RetryIf reports whether the error is worth another attempt; nil means
-	// that every error is. It sees the error without the outermost wrappers of
-	// [Permanent] and [After], is not asked about a permanent error, and runs
-	// on the goroutine that asked for the next attempt. It is called from many
-	// goroutines at once if the policy is shared.
+	// RetryIf reports whether an error is worth another attempt. Default: every error is. RetryIf
+	// sees the error without the outermost wrappers of [Permanent] and [After], and never sees a
+	// permanent error. RetryIf runs on the goroutine that wants the next attempt: many goroutines
+	// call the RetryIf of a shared policy at once.
 	RetryIf func(error) bool
 
-	// Seed makes the jitter repeatable: with a Seed, call n of the policy (see
-	// [Policy.Schedule]) always draws the same numbers. It is for tests and
-	// replays; in a fleet one seed for all would synchronise the retries that
-	// jitter is there to spread. 0 means random.
+	// Seed makes the jitter repeatable: with a Seed, call n of the policy (see [Policy.Schedule])
+	// always draws the same numbers. Seed is for tests and replays. In a fleet, the same Seed for
+	// all would synchronise the retries that jitter is there to spread. Default: random numbers.
 	Seed uint64
 }
 
-// ConfigError names one invalid field of a [Policy].
+// ConfigError names an invalid field of a [Policy].
 type ConfigError struct {
 	Field  string // name of the field, such as "MaxDelay"
-	Value  any    // what it was set to
-	Reason string // what it must be instead
+	Value  any    // value of the field
+	Reason string // rule that the value breaks, such as "must not be negative"
 }
 
-// Error gives the field, its value and what the value must be.
+// Error returns a text with the field, its value and the rule.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("retry: Policy.%s = %v: %s", e.Field, e.Value, e.Reason)
 }
 
-// Validate returns nil if the policy can be used, else the [errors.Join] of one
-// [*ConfigError] for each invalid field, in the order of the fields.
+// Validate returns nil if the policy can be used, else the [errors.Join] of a [*ConfigError] for
+// each invalid field, in the order of the fields. Any goroutine may call Validate.
 func (p Policy) Validate() error {
 	var bad []error
 	reject := func(field string, value any, reason string) {
@@ -121,9 +121,8 @@ func (p Policy) Validate() error {
 	return errors.Join(bad...)
 }
 
-// resolved replaces the zero fields of a valid policy by what they mean, so
-// that 0 < BaseDelay <= MaxDelay and Backoff >= 1 hold from here on. Resolving
-// twice changes nothing.
+// resolved replaces the zero fields of a valid policy by their defaults, so that 0 < BaseDelay <=
+// MaxDelay and Backoff >= 1 hold. Resolving twice changes nothing.
 func (p Policy) resolved() Policy {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = defaultMaxAttempts

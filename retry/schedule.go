@@ -5,66 +5,81 @@ import (
 	"time"
 )
 
-// unlimited is what Next is given as remaining when there is no deadline.
+// unlimited is the remaining time that Next takes for no deadline.
 const unlimited = time.Duration(math.MaxInt64)
 
-// Schedule is the pure form of a [Policy]: it decides after each failed attempt
-// of one call. It neither sleeps nor reads a clock. It is a small value that
-// lives on the caller's stack; making one allocates nothing. It belongs to one
-// goroutine and to one call, and a copy is a schedule of its own. Make it with
-// [Policy.Schedule]; the zero Schedule is that of the zero Policy.
+// Schedule is the pure form of a [Policy]: after each failed attempt of one call, Schedule decides
+// what follows. Schedule neither sleeps nor reads a clock. Make a Schedule with [Policy.Schedule];
+// the zero Schedule is the schedule of the zero Policy. A Schedule is a small value on the caller's
+// stack: making one allocates nothing, and a copy goes on independently. A Schedule belongs to one
+// call and to one goroutine.
 type Schedule struct {
-	policy   Policy // resolved by the first failure, for most calls have none
+	policy   Policy // resolved by the first failure, since most calls have none
 	random   source
 	attempts int           // failed so far
 	previous time.Duration // last wait of DecorrelatedJitter; 0 before the first
 }
 
-// Schedule returns the schedule of one call. The policy must be valid (see
-// [Policy.Validate]); of an invalid one the delays mean nothing.
+// Schedule returns the schedule of one call. The policy must be valid (see [Policy.Validate]); the
+// delays of an invalid policy mean nothing. Any goroutine may call Schedule.
 //
-// The argument numbers the calls of one user of the policy: with a
-// [Policy.Seed], call n draws the same numbers each time, and other calls draw
-// others. Without a Seed the number is not used. Any goroutine may call it.
+// The argument numbers the calls of a policy. With a [Policy.Seed], call n draws the same numbers
+// each time, and other calls draw others. Without a Seed the argument is not used.
 func (p Policy) Schedule(call uint64) Schedule {
 	return Schedule{policy: p, random: seededBy(p.Seed, call)}
 }
 
-// Next says what follows a failed attempt: wait for delay and try again if ok
-// is true, else return final.
+// Next decides what follows a failed attempt. If ok is true, wait for delay and try again; else
+// return final to the caller. Call Next once for each failed attempt, in order, and not again after
+// ok was false.
 //
-// The error err is what the attempt returned, with its wrappers. Elapsed is the
-// time since the first attempt began; remaining is the time left until the
-// caller's deadline, and math.MaxInt64 stands for no deadline. Call it once for
-// each failed attempt, in order, and not again after ok was false.
+// err is the error of the attempt, with its wrappers. elapsed is the time since the first attempt
+// began; a negative elapsed counts as 0. remaining is the time left until the caller's deadline,
+// and math.MaxInt64 stands for no deadline. All times are in nanoseconds, and no sum of them
+// overflows.
 //
-// An error that is [Permanent] or that [Policy.RetryIf] declines comes back as
-// final itself, without its outermost wrappers. If the attempts are used up, if
-// the advice of [After] exceeds MaxDelay, if the delay would lead past
-// MaxElapsed or would reach the deadline, final is an [*ExhaustedError]. So ok
-// is true only if there is time left after the wait. A nil err ends the call: ok
-// is false and final is nil.
+// If err is [Permanent] or if [Policy.RetryIf] declines err, final is err without its outermost
+// wrappers. If the attempts are used up, if the advice of [After] exceeds MaxDelay, if the delay
+// would lead past MaxElapsed or would reach the deadline, final is an [*ExhaustedError]. So ok is
+// true only if there is time left after the wait. A nil err ends the call: ok is false and final is
+// nil.
+//
+// Next calls RetryIf, which may take time. A caller with a slow RetryIf looks at the clock again
+// before the next attempt.
 func (s *Schedule) Next(err error, elapsed, remaining time.Duration) (delay time.Duration, final error, ok bool) {
 	if err == nil {
 		return 0, nil, false
 	}
-	s.attempts++
-	s.policy = s.policy.resolved()
-	plain, advice := Strip(err), adviceOf(err)
-	if advice.permanent || s.policy.RetryIf != nil && !s.policy.RetryIf(plain) {
+	advised, worth, plain := s.judge(err)
+	if !worth {
 		return 0, plain, false
 	}
-	if s.attempts < s.policy.MaxAttempts && advice.after <= s.policy.MaxDelay {
-		delay = max(s.wait(), advice.after)
-		if s.affords(delay, elapsed, remaining) {
-			return delay, nil, true
-		}
+	if delay, ok = s.plan(advised, elapsed, remaining); ok {
+		return delay, nil, true
 	}
 	return 0, &ExhaustedError{Attempts: s.attempts, Err: plain}, false
 }
 
-// affords reports whether an attempt after delay begins within MaxElapsed and
-// before the deadline. It subtracts so that no sum can overflow.
+// judge counts a failed attempt. advised is the advice in err, 0 if there is none, worth reports
+// whether err may be retried at all, and plain is err without its outermost wrappers.
+func (s *Schedule) judge(err error) (advised time.Duration, worth bool, plain error) {
+	s.attempts++
+	s.policy = s.policy.resolved()
+	plain, advice := Strip(err), adviceOf(err)
+	return advice.after, !advice.permanent && (s.policy.RetryIf == nil || s.policy.RetryIf(plain)), plain
+}
+
+// plan returns the wait before the next attempt, or false if there is no attempt or no time left.
+func (s *Schedule) plan(advised, elapsed, remaining time.Duration) (delay time.Duration, ok bool) {
+	if s.attempts >= s.policy.MaxAttempts || advised > s.policy.MaxDelay {
+		return 0, false
+	}
+	delay = max(s.wait(), advised)
+	return delay, s.affords(delay, elapsed, remaining)
+}
+
+// affords reports whether an attempt after delay begins within MaxElapsed and before the deadline.
+// affords subtracts, so that no sum can overflow.
 func (s *Schedule) affords(delay, elapsed, remaining time.Duration) bool {
 	if limit := s.policy.MaxElapsed; limit > 0 && delay > limit-max(elapsed, 0) {
 		return false
@@ -72,7 +87,7 @@ func (s *Schedule) affords(delay, elapsed, remaining time.Duration) bool {
 	return remaining == unlimited || delay < remaining
 }
 
-// wait is the backoff before the next attempt with its jitter.
+// wait returns the backoff before the next attempt, with jitter.
 func (s *Schedule) wait() time.Duration {
 	switch s.policy.Jitter {
 	case NoJitter:
@@ -87,9 +102,9 @@ func (s *Schedule) wait() time.Duration {
 	}
 }
 
-// backoff is min(BaseDelay × Backoff^(k-1), MaxDelay) before retry k. The power
-// may become infinite but never NaN, so the comparison is made while it is
-// still a float: a conversion first would wrap and turn the wait negative.
+// backoff returns min(BaseDelay × Backoff^(k-1), MaxDelay) before retry k. The power may become
+// infinite but never NaN. So backoff compares floats before the conversion, which would wrap a
+// large float to a negative wait.
 func (s *Schedule) backoff() time.Duration {
 	base, limit := s.policy.BaseDelay, s.policy.MaxDelay
 	d := float64(base) * math.Pow(s.policy.Backoff, float64(s.attempts-1))
@@ -99,8 +114,8 @@ func (s *Schedule) backoff() time.Duration {
 	return max(time.Duration(d), base) // a float64 may round a long base down
 }
 
-// decorrelated draws from three times its own last wait. Advice does not count
-// as a wait of its own: it would drag all later ones up.
+// decorrelated draws from three times the last wait of DecorrelatedJitter. A wait that advice has
+// lengthened does not count as the last wait: all later waits would grow with the advice.
 func (s *Schedule) decorrelated() time.Duration {
 	base := s.policy.BaseDelay
 	top := max(s.previous, base)
