@@ -8,37 +8,39 @@ import (
 	"time"
 )
 
-// deadline is the deadline of one direction of a connection, and its end by Close, as the context of the waits in that direction, of
-// which there is one at a time. It starts no timer before Done is called, so that SetDeadline stays cheap and a call that need not wait
-// allocates nothing.
+// deadline is the context of the waits in one direction of a connection, at most one wait at a
+// time. The context ends at the deadline of that direction, and with Close. deadline makes a
+// channel and starts a timer only when Done is called, so that SetDeadline stays cheap and a call
+// that need not wait allocates nothing.
 //
-// It tells nobody when the deadline is: an engine refuses at once a wait that would outlive its context's, but this one may
-// be moved while it is waited for.
+// Method Deadline does not tell the deadline: an engine refuses at once a wait that would outlive
+// the deadline of its context, but the deadline of a connection may be moved during the wait.
 type deadline struct {
 	mu     sync.Mutex // held for a few instructions only
 	at     time.Time  // zero: none
 	closed bool
 	timer  *time.Timer   // nil before the first wait; runs only during one
-	done   chan struct{} // of the wait under way, if it asked for one
-	err    error         // why the wait under way ended: it stays ended, even if the deadline moves before it has heard
+	done   chan struct{} // of the present wait; nil before Done is called
+	err    error         // end of the present wait; stays, even if the deadline moves later
 }
 
 var _ context.Context = (*deadline)(nil)
 
-// Deadline reports none.
+// Deadline reports no deadline.
 func (d *deadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Value is nil.
+// Value returns nil.
 func (d *deadline) Value(any) any { return nil }
 
-// Err is nil, os.ErrDeadlineExceeded or net.ErrClosed.
+// Err returns nil, os.ErrDeadlineExceeded or net.ErrClosed.
 func (d *deadline) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.check()
 }
 
-// Done is closed when the deadline comes, or is moved into the past, and when the connection is closed.
+// Done returns a channel that is closed when the deadline comes, when the deadline is moved into
+// the past, and when the connection is closed.
 func (d *deadline) Done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +55,7 @@ func (d *deadline) Done() <-chan struct{} {
 	return d.done
 }
 
-// check ends the wait under way if there is a reason to, and returns why it ended. d.mu is held, here and below.
+// check ends the present wait if there is a reason, and returns the reason. The caller holds d.mu.
 func (d *deadline) check() error {
 	if d.err != nil {
 		return d.err
@@ -72,7 +74,7 @@ func (d *deadline) check() error {
 	return d.err
 }
 
-// arm lets the wait under way end when the deadline comes.
+// arm lets the present wait end when the deadline comes. The caller holds d.mu.
 func (d *deadline) arm() {
 	if d.check() != nil || d.at.IsZero() {
 		return
@@ -85,8 +87,8 @@ func (d *deadline) arm() {
 	}
 }
 
-// expire is called by the timer. It may come after the deadline has been moved, or when the wall clock that the deadline was given in has
-// been set back.
+// expire is the function of the timer. The deadline may have been moved before expire runs, or the
+// wall clock of the deadline may have been set back; so expire looks again.
 func (d *deadline) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,27 +97,27 @@ func (d *deadline) expire() {
 	}
 }
 
-// set moves the deadline. It takes effect at once on a wait that is under way.
+// set moves the deadline, also for the present wait, at once.
 func (d *deadline) set(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at = at
 	if d.done != nil {
-		d.arm() // a timer that runs for the deadline before this one finds nothing to do
+		d.arm() // a timer of the previous deadline finds nothing to do
 	}
 }
 
-// close ends the wait that is under way and all that follow.
+// close ends the present wait and all later waits.
 func (d *deadline) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
 	if d.done != nil {
-		_ = d.check() // the wait hears it through done
+		_ = d.check() // closes done
 	}
 }
 
-// end says that the wait is over, so that the next one may begin, and reports whether there was one.
+// end ends the present wait, so that the next wait may begin, and reports whether Done was called.
 func (d *deadline) end() (waited bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

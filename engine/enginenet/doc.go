@@ -1,46 +1,83 @@
-// Package enginenet limits the bytes per second of network connections with an engine: per connection, and per key, such as an IP address
-// with many connections.
+// Package enginenet limits the bytes per second of network connections with an engine: for each
+// connection, and for each key, such as an IP address with many connections.
 //
 //	perConn, err := engine.New(engine.Config{
 //		Limiter: limiter.TokenBucket{
-//			Capacity:   64 << 10 / enginenet.Block,                       // a burst of 64 KiB
+//			Capacity:   64 << 10 / enginenet.Block,                   // a burst of 64 KiB
 //			RefillRate: limiter.PerSecond(1 << 20 / enginenet.Block), // 1 MiB per second
 //		},
 //	})
 //	ln = &enginenet.Listener{Listener: ln, PerConn: perConn}
 //
-// A [Listener] limits what a server's connections read and write, [Wrap] any one connection, as of a client.
+// A [Listener] limits the bytes that a server's connections read and write. [Wrap] limits any
+// single connection, such as a connection of a client.
 //
-// # What is counted
+// # Counting
 //
-// A token is a [Block] of 64 bytes. Each direction of a connection takes whole blocks and carries the rest of the last one over to its
-// next bytes, so that small writes pay for their bytes and not for a block each. Over any time t a bucket lets through at most Capacity
-// blocks + RefillRate × t, and a connection at most 63 bytes of a block paid for earlier on top of it.
+// A token is a [Block] of 64 bytes. Each direction of a connection takes whole blocks, and carries
+// the rest of the last block over to its next bytes, so that a small write pays for its bytes and
+// not for a block. Over any time t a bucket lets through at most Capacity blocks + RefillRate × t;
+// a connection may add at most 63 bytes of a block that was paid for earlier.
 //
-// Bytes to be written are paid for and then handed to the connection below. Bytes that were read are paid for and then handed to the
-// caller; until then the reader of this connection waits, TCP's window fills, and the peer slows down. What is below has buffers of its
-// own (those of the kernel hold some hundred KiB), so that what a wire carries in an instant is up to it.
+// Bytes to be written are paid for and then handed to the connection below. Bytes that were read
+// are paid for and then handed to the caller. Until then the reader of this connection waits, TCP's
+// window fills, and the peer slows down. The connection below has buffers of its own (the kernel's
+// hold some hundred KiB), so that the bytes on a wire in a given instant depend on those buffers
+// too.
 //
 // # Chunks
 //
-// Large reads and writes go in chunks of at most 64 KiB, of what the smallest capacity holds, and of what is there without waiting; or,
-// when that is less, of what the slowest limit gains in 50 ms. So a write larger than the capacity is no error, and one that waits goes
-// on leaving at the rate. A chunk waits in the queue of its key behind those that came before it, first come, first served.
+// Large reads and writes go in chunks. A chunk has at most 64 KiB, at most the smallest capacity,
+// and at most the bytes that the buckets have without a wait; if the buckets have less, the bytes
+// that the slowest limit gains in 50 ms. So a write larger than the capacity is no error, and a
+// write that waits goes on leaving at the rate. Chunks of a key are served first come, first
+// served.
 //
-// # Configuration of the engine
+// # Full queues
 //
-// Use a limiter.TokenBucket. (A LeakyBucket refuses who comes when its places are taken, which ends a Write in its midst.) Its capacity
-// should be at least what the rate gives in 10 ms, or a process that wakes late loses some of its rate. Leave Config.MaxWait 0: deadlines
-// and Close end a wait. Set Config.MaxQueue to at least the number of connections that one key may have. Set Config.IdleAfter to some
-// seconds for an engine that limits each connection, since every connection is a key that is used once, and Config.MaxKeys to at least
-// twice the number of connections. Breaker and Retry play no part.
+// At most Config.MaxQueue chunks of a key wait in the engine's queue. The chunks of further
+// connections wait before the queue, first come, first served, until their turn comes, their
+// deadline passes or their connection is closed: no connection is cut because its key has many. If
+// Config.MaxWait is set, MaxWait bounds the whole wait of a chunk for each limit.
+//
+// # Names
+//
+// A connection of a Listener gets its keys at its first Read, Write or ReadFrom, and not in Accept,
+// because a connection below may wait for its peer before telling an address. A silent peer behind
+// a listener of the PROXY protocol so holds up no other connection. Deadlines and Close end the
+// wait for an address. A key above 256 bytes is hashed.
+//
+// # Fields of the engine's Config
+//
+// If an engine has a field that this package cannot honour, Accept of a Listener, or Read, Write
+// and ReadFrom of a connection made with Wrap, return an error that joins a *engine.ConfigError for
+// each such field.
+//
+//	Limiter    honoured; nil: no limit. Use a TokenBucket. A LeakyBucket paces: a chunk leaves when
+//	           all chunks before have leaked out
+//	Breaker    error unless nil: no call is made that could fail
+//	Retry      error unless nil: likewise
+//	MaxWait    honoured; leave MaxWait 0, since deadlines and Close end a wait
+//	MaxQueue   honoured; further chunks wait before the queue, see above
+//	Classify   error unless nil: likewise
+//	MaxKeys    honoured; at least twice the number of connections for PerConn, since a connection
+//	           has a key for reads and a key for writes
+//	IdleAfter  honoured; some seconds for PerConn, since the keys of a connection are used once
+//	Clock      honoured for tokens; deadlines are on the system's clock
+//	Dispatch   honoured
+//
+// The capacity should be at least the tokens of 10 ms, or a process that wakes late loses a part of
+// the rate.
 //
 // # TLS and HTTP/2
 //
-// The limit goes below TLS: tls.NewListener(&enginenet.Listener{...}, config). An http.Server takes a connection for TLS, and offers
-// HTTP/2, only if it is a *tls.Conn itself. What is counted are then the bytes on the wire, TLS records and all.
+// The limit goes below TLS: tls.NewListener(&enginenet.Listener{...}, config). An http.Server
+// speaks TLS with a connection, and offers HTTP/2, only if the connection is a *tls.Conn itself.
+// The counted bytes are then the bytes on the wire, with the TLS records.
 //
 // # Goroutines
 //
-// No connection has a goroutine, and no timer unless it waits for its bucket. The engine has one for a key while someone waits for it.
+// An idle connection has no goroutine. A connection has a timer only while it waits for its bucket,
+// and a goroutine only while a connection below that is not of package net is asked for its
+// addresses. The engine has a goroutine for a key while a call waits for the key.
 package enginenet

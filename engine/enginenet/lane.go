@@ -2,36 +2,40 @@ package enginenet
 
 import (
 	"math"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// lane is one direction of a connection: the buckets that its bytes are paid from. It is used by one goroutine at a time, the one whose
-// turn it is. The zero lane has no limit.
+// lane is one direction of a connection: the buckets that pay for its bytes. One goroutine at a
+// time uses a lane, between enter and leave. The zero lane has no limit.
 type lane struct {
-	buckets  []bucket // in the order in which they are asked
+	buckets  []bucket // in the order in which they pay
+	named    bool     // the buckets have their keys
 	most     int      // bytes of the largest chunk
-	share    int      // bytes that are worth waiting for, at most as many
-	credit   int      // bytes of the last block that are paid for and were not needed yet
+	share    int      // bytes of the smallest chunk that is worth a wait, at most as many as most
+	credit   int      // bytes of the last block that are paid for and not used yet
 	deadline deadline
-	turn     chan struct{} // holds one while it is somebody's turn; a channel, since what is done meanwhile blocks
+	turn     chan struct{} // holds one entry between enter and leave; a channel, since calls block there
 }
 
-// bucket is what a key's limiter has for one direction.
+// bucket is the limiter of a key, for one direction.
 type bucket struct {
 	engine.Key
+	place
+	limit      int   // index of the Limit of the connection
 	capacities []int // in blocks, of each limit of the engine
+	maxWait    time.Duration
 }
 
-// open makes the lane for direction d.
+// open makes the lane for direction d. The buckets have no keys before name.
 func (l *lane) open(limits []Limit, d Direction) {
 	l.most, l.share = maxChunk, maxChunk
-	for _, limit := range limits {
-		key, ok := limit.in(d)
-		if !ok {
+	for i, limit := range limits {
+		if !limit.holds(d) {
 			continue
 		}
-		b := bucket{Key: key}
+		b := bucket{place: place{engine: limit.Engine}, limit: i, maxWait: limit.Engine.Config().MaxWait}
 		for _, before := range l.buckets {
 			for _, capacity := range before.capacities {
 				l.most = min(l.most, max(1, capacity-1)*Block) // leaves room for a part of a block, see renew
@@ -48,21 +52,34 @@ func (l *lane) open(limits []Limit, d Direction) {
 	l.turn = make(chan struct{}, 1)
 }
 
-// free reports whether there is no limit.
+// name gives the buckets of a lane for direction d the keys of limits.
+func (l *lane) name(limits []Limit, d Direction) {
+	for i := range l.buckets {
+		b := &l.buckets[i]
+		b.key = limits[b.limit].Key + " " + d.String()
+		b.Key = b.engine.Key(b.key)
+	}
+	l.named = true
+}
+
+// free reports whether the lane has no limit.
 func (l *lane) free() bool { return len(l.buckets) == 0 }
 
 func (l *lane) enter() { l.turn <- struct{}{} }
 func (l *lane) leave() { <-l.turn }
 
-// chunk is how many of want bytes to pay for next: as many as are there without waiting, but no less than is worth waiting for. To wait
-// for a whole large chunk would be to stall and then to burst.
+// chunk returns how many of want bytes to pay for next: as many as the buckets have without a wait,
+// but no fewer than are worth a wait. A wait for a large chunk would be a stall and then a burst.
 func (l *lane) chunk(want int64) int {
 	n := int(min(want, int64(l.most)))
 	if n <= l.share {
 		return n
 	}
+	if !l.named {
+		return l.share
+	}
 	for _, b := range l.buckets {
-		s, _ := b.Inspect() // of a key that is not known nothing is missing
+		s, _ := b.Inspect() // a key that is not known has full buckets
 		for _, status := range s.Limits {
 			n = min(n, int(min(status.Available, maxChunk/Block))*Block)
 		}
@@ -70,9 +87,10 @@ func (l *lane) chunk(want int64) int {
 	return max(n, l.share)
 }
 
-// pay takes the blocks for n bytes, at most a chunk, from every bucket and waits until they are there. The error is
-// os.ErrDeadlineExceeded, net.ErrClosed or the engine's. What the buckets before the one that failed have given is not given back: the
-// bytes may only come later for it.
+// pay takes the blocks for n bytes, at most a chunk, from every bucket, and waits until they are
+// there. The lane must be named. The error is os.ErrDeadlineExceeded, net.ErrClosed or the error of
+// the engine. After an error the blocks of the earlier buckets are not given back: the bytes only
+// come later.
 func (l *lane) pay(n int) error {
 	if n <= l.credit {
 		err := l.deadline.Err()
@@ -84,7 +102,7 @@ func (l *lane) pay(n int) error {
 	}
 	blocks := (n - l.credit + Block - 1) / Block
 	for i, b := range l.buckets {
-		err := b.AcquireN(&l.deadline, blocks)
+		err := b.take(&l.deadline, blocks)
 		waited := l.deadline.end()
 		if err != nil {
 			return err
@@ -99,10 +117,13 @@ func (l *lane) pay(n int) error {
 	return nil
 }
 
-// renew makes blocks that b gave before another was waited for as if b gave them now: had it filled up meanwhile, they would leave on top
-// of its capacity. It takes what b had no room for any more, which is there without waiting. It is exact if nobody else takes from b, as
-// none does from the bucket of a connection, and if they are fewer than b's capacity; for a capacity of one block it is so but for a part
-// of it.
+// renew moves the payment of blocks that b made before a wait for another bucket to the end of that
+// wait. A bucket that filled up during the wait would otherwise let its whole capacity leave on top
+// of blocks. renew takes the tokens that b has had no room for; they are there without a wait.
+//
+// renew is exact if no other connection takes from b, as with the bucket of one connection, and if
+// blocks is below the capacity of b. With a capacity of one block, renew is exact but for a part of
+// a block.
 func (b bucket) renew(blocks int) {
 	missing := blocks
 	if s, known := b.Inspect(); known {
@@ -111,5 +132,5 @@ func (b bucket) renew(blocks int) {
 			missing = max(missing, int(math.Ceil(float64(blocks-capacity)+s.Limits[i].Available)))
 		}
 	}
-	b.AllowN(missing) // nothing if missing is 0
+	b.AllowN(missing) // takes nothing if missing is 0
 }

@@ -1,36 +1,45 @@
 package enginenet
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// Block is how many bytes a token is: engines count blocks, so that a capacity is bytes / Block and a rate bytes per second / Block. An
-// engine keeps the time between two tokens in whole nanoseconds, rounded up: with blocks of 64 bytes that costs less than 2 % up to 1
-// GB/s, and below 0.1 % up to 64 MB/s.
+// Block is the number of bytes of a token. Engines count blocks: a capacity is bytes / Block, and a
+// rate is bytes per second / Block. An engine keeps the time between two tokens in whole
+// nanoseconds, rounded up. With blocks of 64 bytes the rounding costs less than 2 % of the rate up
+// to 1 GB/s, and below 0.1 % up to 64 MB/s.
 const Block = 64
 
 const (
-	// maxChunk bounds what is paid for at a time, in bytes: what was paid for and has not been sent yet, and what was read and has not been
-	// paid for yet.
+	// maxChunk bounds a payment, in bytes. So maxChunk bounds the bytes that are paid for and have
+	// not been sent yet, and the bytes that were read and are not paid for yet.
 	maxChunk = 64 << 10
-	// pace is how long a chunk waits for its own bytes: longer would be to stall, and shorter to wake for a few bytes at a time.
+	// pace is the time that a chunk waits for its own bytes. A longer wait would be a stall, and a
+	// shorter wait would wake a goroutine for a few bytes.
 	pace = 50 * time.Millisecond
+	// maxKey is the length of the longest key, in bytes, that an engine gets in full.
+	maxKey = 256
 )
 
-// Direction says which bytes a limit is for.
+// Direction says which bytes of a connection a limit counts. The zero Direction is Both.
 type Direction uint8
 
-// The directions. A limit for both gives each of them a bucket of its own, of the full rate: a connection is full duplex, and an upload
-// should not slow the answers down. For different rates nest two listeners, or give [Wrap] two limits.
+// The directions. A limit for both gives each direction a bucket of its own, of the full rate: a
+// connection is full duplex, and an upload should not slow the answers down. For different rates,
+// nest two listeners, or give [Wrap] two limits. Any other value counts as Both.
 const (
 	Both Direction = iota
 	Reads
 	Writes
 )
 
-// String is "both", "reads" or "writes".
+// String returns "both", "reads" or "writes".
 func (d Direction) String() string {
 	switch d {
 	case Reads:
@@ -44,20 +53,57 @@ func (d Direction) String() string {
 
 // Limit is one limit of a connection; see [Wrap].
 type Limit struct {
-	// Engine has the buckets, in blocks. A nil Engine, or one without a limiter, is no limit.
+	// Engine has the buckets, in blocks. A nil Engine, or an Engine without a limiter, is no limit.
+	// An Engine with a Config field that this package cannot honour is an error of the first Read,
+	// Write or ReadFrom, see the package documentation.
 	Engine *engine.Engine
-	// Key names what shares a bucket. The engine knows it as Key + " reads" for what connections read and Key + " writes" for what they
-	// write.
+	// Key names the connections that share a bucket. The engine knows the bucket of reads as Key +
+	// " reads" and the bucket of writes as Key + " writes". A Key above 256 bytes counts as
+	// "sha256:" and the hash of Key in hexadecimal digits. Default "", which is a key like any
+	// other.
 	Key string
-	// Direction is what is limited. Default Both.
+	// Direction says which bytes the limit counts. Default Both.
 	Direction Direction
 }
 
-// in returns the handle of the bucket for direction d, or false if l does not limit it.
-func (l Limit) in(d Direction) (engine.Key, bool) {
+// holds reports whether l limits direction d.
+func (l Limit) holds(d Direction) bool {
 	other := l.Direction == Reads && d == Writes || l.Direction == Writes && d == Reads
-	if l.Engine == nil || other || len(l.Engine.Limits()) == 0 {
-		return engine.Key{}, false
+	return l.Engine != nil && !other && len(l.Engine.Limits()) > 0
+}
+
+// bounded returns key, or a hash of key if key is long, so that no peer makes an engine keep a long
+// key.
+func bounded(key string) string {
+	if len(key) <= maxKey {
+		return key
 	}
-	return l.Engine.Key(l.Key + " " + d.String()), true
+	sum := sha256.Sum256([]byte(key))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// checkConfig returns an error that joins a *engine.ConfigError for each field of e's Config that
+// this package cannot honour, or nil. A nil e is fit.
+func checkConfig(e *engine.Engine) error {
+	if e == nil {
+		return nil
+	}
+	var errs []error
+	bad := func(field string, value any) {
+		errs = append(errs, &engine.ConfigError{Field: field, Value: value, Reason: "must be nil: package enginenet takes tokens and calls no function"})
+	}
+	c := e.Config()
+	if c.Breaker != nil {
+		bad("Breaker", *c.Breaker)
+	}
+	if c.Retry != nil {
+		bad("Retry", *c.Retry)
+	}
+	if c.Classify != nil {
+		bad("Classify", c.Classify)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("enginenet: %w", errors.Join(errs...))
 }

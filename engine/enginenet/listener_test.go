@@ -4,11 +4,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,61 +175,6 @@ func TestTheGoroutineOfAWaitEndsWithIt(t *testing.T) {
 	})
 }
 
-// text is an address of a kind of its own.
-type text string
-
-func (text) Network() string  { return "own" }
-func (a text) String() string { return string(a) }
-
-func TestByIP(t *testing.T) {
-	for _, row := range []struct {
-		addr net.Addr
-		want string
-	}{
-		{&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, "192.0.2.1"},
-		{&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.1"), Port: 443}, "192.0.2.1"},
-		{&net.TCPAddr{IP: net.ParseIP("2001:db8:1:2:3:4:5:6"), Port: 443}, "2001:db8:1:2::/64"},
-		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 443}, "fe80::/64"},
-		{&net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 53}, "192.0.2.1"},
-		{&net.IPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}, "fe80::/64"},
-		{text("[::ffff:192.0.2.1]:80"), "192.0.2.1"},
-		{text("[fe80::1%eth0]:80"), "fe80::/64"},
-		{text("192.0.2.1"), "192.0.2.1"},
-		{text("somewhere"), "somewhere"},
-		{&net.UnixAddr{Name: "/run/x.sock", Net: "unix"}, "/run/x.sock"},
-		{&net.TCPAddr{}, "invalid IP"},
-		{nil, ""},
-	} {
-		require.Equal(t, row.want, enginenet.ByIP(row.addr), "%v", row.addr)
-	}
-}
-
-// FuzzByIP: the key is the same for every port and zone, and parsing never fails.
-func FuzzByIP(f *testing.F) {
-	for _, seed := range []string{"192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "fe80::1%eth0", "x", "", "1.2.3", "::1%", "[::1]:80"} {
-		f.Add(seed, uint16(80))
-	}
-	f.Fuzz(func(t *testing.T, host string, port uint16) {
-		key := enginenet.ByIP(text(host))
-		ip := net.ParseIP(host)
-		if ip == nil {
-			return
-		}
-		if with := net.JoinHostPort(host, "80"); enginenet.ByIP(text(with)) != key {
-			t.Errorf("%q: %q, but %q for %q", host, key, enginenet.ByIP(text(with)), with)
-		}
-		if tcp := enginenet.ByIP(&net.TCPAddr{IP: ip, Port: int(port), Zone: "z"}); tcp != key {
-			t.Errorf("%q: %q, but %q as a TCPAddr", host, key, tcp)
-		}
-		if strings.Contains(key, "%") || ip.To4() != nil != (net.ParseIP(key) != nil) {
-			t.Errorf("%q: %q", host, key)
-		}
-		if _, block, err := net.ParseCIDR(key); ip.To4() == nil && (err != nil || !block.Contains(ip)) {
-			t.Errorf("%q: %q", host, key)
-		}
-	})
-}
-
 // closedListener has an error for Accept.
 type closedListener struct {
 	net.Listener
@@ -239,21 +182,6 @@ type closedListener struct {
 }
 
 func (l closedListener) Accept() (net.Conn, error) { return nil, l.err }
-
-func TestAPanicOfKeyClosesTheConnection(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, inner.Close()) }()
-	l := &enginenet.Listener{Listener: inner, PerKey: start(t, 1<<20, 1<<20), Key: func(net.Addr) string { panic("no key") }}
-	conn, err := net.Dial("tcp", inner.Addr().String())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	require.PanicsWithValue(t, "no key", func() { _, _ = l.Accept() })
-	within(t, conn, 10*time.Second)
-	_, err = conn.Read(make([]byte, 1))
-	require.Error(t, err)
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-}
 
 func TestTheErrorOfAcceptIsPassedOn(t *testing.T) {
 	broken := errors.New("broken")

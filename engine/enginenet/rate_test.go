@@ -112,9 +112,9 @@ func TestNoBurstAboveTheCapacityEverLeaves(t *testing.T) {
 		"one block":          {enginenet.Block, 8 * kib, kib, enginenet.Block},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+			for i, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 				synctest.Test(t, func(t *testing.T) {
-					perKey := startWith(t, engine.Config{Limiter: bucket(row.burst, row.rate), Dispatch: d})
+					perKey := startWith(t, engine.Config{Limiter: bucket(row.burst, row.rate), Dispatch: d, MaxQueue: 3 * i}) // the default, and fewer than there are
 					perConn := startWith(t, engine.Config{Limiter: bucket(max(64, row.burst/2), row.rate/2), Dispatch: d})
 					random := rand.New(rand.NewSource(1))
 					sent, delivered, own := newJournal(), newJournal(), make([]*journal, connections)

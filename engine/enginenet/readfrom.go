@@ -10,28 +10,35 @@ import (
 	"syscall"
 )
 
-// file is what ReadFrom needs of an *os.File.
+// file has the methods of an *os.File that ReadFrom uses.
 type file interface {
 	io.ReadSeeker
 	syscall.Conn
 	Stat() (fs.FileInfo, error)
 }
 
-// socket is what ReadFrom needs of a *net.TCPConn or *net.UnixConn.
+// socket has the methods of a *net.TCPConn or *net.UnixConn that ReadFrom uses.
 type socket interface {
 	net.Conn
 	syscall.Conn
 }
 
-// writer hides ReadFrom.
+// writer hides the method ReadFrom of a Writer.
 type writer struct{ io.Writer }
 
-// ReadFrom copies from r until its end. If the connection below is a *net.TCPConn, or hands ReadFrom on to one, a regular *os.File goes
-// by sendfile, and on Linux a stream-oriented *net.TCPConn or *net.UnixConn by splice, also in an *io.LimitedReader: r goes to the
-// ReadFrom below in chunks that are paid for and that are there to be sent. Anything else is copied through a buffer.
+// ReadFrom copies from r until the end of r, and returns the number of bytes that went to the
+// connection below. The errors are the errors of Write and of r.
+//
+// If the connection below is a *net.TCPConn, or hands ReadFrom on to a *net.TCPConn, the kernel
+// copies a regular *os.File by sendfile, and on Linux a stream-oriented *net.TCPConn or
+// *net.UnixConn by splice; r may also be an *io.LimitedReader around such a reader. ReadFrom passes
+// r to the connection below in chunks that are paid for and ready to be sent. Any other r is copied
+// through a buffer.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	below, ok := c.Conn.(io.ReaderFrom)
 	switch {
+	case c.unfit != nil:
+		return 0, c.unfit
 	case !ok && c.writes.free():
 		return io.Copy(writer{c.Conn}, r)
 	case !ok:
@@ -53,7 +60,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, err
 		}
 		if there <= 0 {
-			break // the end, or a file that does not say how long it is: Read knows
+			break // the end, or a file that does not tell its length: Read finds out
 		}
 		sent, err := c.sendFrom(below, limited, there)
 		n += sent
@@ -61,7 +68,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, err
 		}
 		if sent == 0 {
-			break // the file has been cut meanwhile
+			break // the file was truncated meanwhile
 		}
 	}
 	if limited.N <= 0 {
@@ -71,21 +78,24 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	return n + rest, err
 }
 
-// sendFrom pays for a chunk of the there bytes that from has, and has below send it.
+// sendFrom pays for a chunk of the there bytes that from has ready, and lets below send the chunk.
 func (c *Conn) sendFrom(below io.ReaderFrom, from *io.LimitedReader, there int64) (int64, error) {
 	c.writes.enter()
 	defer c.writes.leave()
+	if err := c.name(&c.writes, Writes); err != nil {
+		return 0, c.fault(&c.writes, "write", err)
+	}
 	chunk := c.writes.chunk(min(from.N, there))
 	if err := c.writes.pay(chunk); err != nil {
-		return 0, c.fault("write", err)
+		return 0, c.fault(&c.writes, "write", err)
 	}
 	sent, err := below.ReadFrom(&io.LimitedReader{R: from.R, N: int64(chunk)})
 	from.N -= sent
 	return sent, err
 }
 
-// readiness returns what says how many bytes can be had from r without waiting, and waits until there are some; 0 is the end. It is nil
-// if the kernel cannot send r by itself.
+// readiness returns a function that waits until r has bytes and returns how many can be read
+// without another wait; 0 means the end. readiness returns nil if the kernel cannot copy from r.
 func readiness(r io.Reader) func() (int64, error) {
 	switch r := r.(type) {
 	case file:
@@ -103,8 +113,9 @@ func readiness(r io.Reader) func() (int64, error) {
 	return nil
 }
 
-// definedIn reports whether r's type is one of package pkg itself, and not one that embeds it and may have a Read of its own. (io.Copy
-// passes files and connections in unexported types of these packages, which hide their WriteTo.)
+// definedIn reports whether the type of r is defined in package pkg. A type of another package that
+// embeds such a type may have methods of its own. (io.Copy passes files and connections in
+// unexported types of packages os and net, which hide WriteTo.)
 func definedIn(pkg string, r io.Reader) bool {
 	t := reflect.TypeOf(r)
 	if t.Kind() == reflect.Pointer {
@@ -113,7 +124,8 @@ func definedIn(pkg string, r io.Reader) bool {
 	return t.PkgPath() == pkg
 }
 
-// left is how many bytes there are from where f stands to its end. Files of /proc say that there are none.
+// left returns the number of bytes from the offset of f to the end of f. For a file of /proc left
+// returns 0 or less.
 func left(f file) (int64, error) {
 	at, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"unsafe"
 )
 
-// readable returns what waits until s has bytes, without taking any, and says how many there are; 0 is the end. Bytes are paid for only
-// then: what is paid for while the source stalls would leave on top of a later burst.
+// readable returns a function that waits until s has bytes, without reading any, and returns how
+// many s has; 0 means the end. Bytes are paid for only then: bytes that were paid for while the
+// source stalled would leave on top of a later burst.
 func readable(s socket) func() (int64, error) {
 	raw, err := s.SyscallConn()
 	if err != nil {
@@ -28,9 +29,10 @@ func readable(s socket) func() (int64, error) {
 	}
 }
 
-// pending is how many bytes can be read from a socket; done is false if that is none and it is not the end.
+// pending returns the number of bytes that can be read from a socket. If there are none and the
+// socket is not at its end, done is false.
 func pending(fd uintptr) (n int64, done bool, err error) {
-	var first [1]byte // FIONREAD alone cannot tell the end from nothing yet
+	var first [1]byte // FIONREAD alone cannot tell the end from no bytes yet
 	for {
 		got, _, err := syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		switch {
@@ -45,7 +47,7 @@ func pending(fd uintptr) (n int64, done bool, err error) {
 		}
 		var queued int32
 		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCINQ, uintptr(unsafe.Pointer(&queued))); errno != 0 {
-			return 1, true, nil // the one that was seen
+			return 1, true, nil // the byte that was peeked at
 		}
 		return max(1, int64(queued)), true, nil
 	}

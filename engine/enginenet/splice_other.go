@@ -2,5 +2,5 @@
 
 package enginenet
 
-// readable is nil: only Linux has splice.
+// readable returns nil: only Linux has splice.
 func readable(socket) func() (int64, error) { return nil }
