@@ -14,42 +14,42 @@ import (
 	"time"
 )
 
-// check is one row: a run of `go test`, and what its figures have to be.
+// check is one row of the table: a run of `go test`, and the bars for its figures.
 type check struct {
 	name   string
 	dir    string   // of the module, from the root of the repository
 	args   []string // of go test -json
 	want   []bar
 	brief  bool // show only the figures of want: the others have a table of their own
-	single bool // one processor is all that it can use
+	single bool // the run can use one processor only
 }
 
-// bar is what is asked of one figure.
+// bar is the bound that one figure must meet.
 type bar struct {
 	figure string
-	least  float64 // at least this, if atMost is false
-	most   float64
+	least  float64 // lower bound, if atMost is false
+	most   float64 // upper bound, if atMost is true
 	atMost bool
 }
 
-// atLeast asks for a volume.
+// atLeast returns the bar for a volume.
 func atLeast(n float64, figure string) bar { return bar{figure: figure, least: n} }
 
-// atMost asks for a limit, mostly none.
+// atMost returns the bar for a figure that must stay low; most such figures must be 0.
 func atMost(n float64, figure string) bar { return bar{figure: figure, most: n, atMost: true} }
 
-// figure is what a test reported by testing.T.Attr.
+// figure is a number that a test reported by testing.T.Attr.
 type figure struct {
 	name  string
 	value float64
 }
 
-// result is what came of a check.
+// result is the outcome of a check.
 type result struct {
 	check   string
 	figures []figure
 	took    time.Duration
-	faults  []string // why it is no pass
+	faults  []string // reasons to fail; none: the check passed
 }
 
 func (r result) String() string {
@@ -64,7 +64,7 @@ func (r result) String() string {
 	return s
 }
 
-// summary is the figures in a line.
+// summary returns the figures in a line.
 func (r result) summary() string {
 	var parts []string
 	for _, f := range r.figures {
@@ -73,7 +73,7 @@ func (r result) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// run makes one run of c and tells from time to time how far it is.
+// run makes one run of c and calls tell with the progress at most every heartbeat.
 func (c check) run(ctx context.Context, tell func(far string)) result {
 	begin := time.Now()
 	var p parser
@@ -97,7 +97,7 @@ func (c check) run(ctx context.Context, tell func(far string)) result {
 	return r
 }
 
-// shown are the figures for the table.
+// shown returns the figures for the table.
 func (c check) shown(figures []figure) []figure {
 	if !c.brief {
 		return figures
@@ -107,7 +107,7 @@ func (c check) shown(figures []figure) []figure {
 	})
 }
 
-// judge says which bars the figures miss.
+// judge returns a fault for each bar that the figures miss.
 func (c check) judge(figures []figure) (faults []string) {
 	for _, b := range c.want {
 		found := false
@@ -130,7 +130,7 @@ func (c check) judge(figures []figure) (faults []string) {
 	return faults
 }
 
-// parser reads what `go test -json` prints.
+// parser reads the output of `go test -json`.
 type parser struct {
 	figures []figure
 	faults  []string
@@ -142,7 +142,7 @@ type event struct {
 	Action, Test, Output, Key, Value string
 }
 
-// fuzzed is how far a fuzz target says that it is.
+// fuzzed matches the progress of a fuzz target.
 var fuzzed = regexp.MustCompile(`^fuzz: elapsed: .*, execs: (\d+) `)
 
 const (
@@ -150,7 +150,7 @@ const (
 	kept      = 200 // lines of output
 )
 
-// read takes in events until r ends, and calls beat every now and then.
+// read takes in events until r ends, and calls beat at most every heartbeat.
 func (p *parser) read(r io.Reader, beat func()) {
 	last := time.Now()
 	for d := json.NewDecoder(r); ; {
@@ -191,7 +191,7 @@ func (p *parser) take(e event) {
 	}
 }
 
-// add takes in a figure. What several tests of a check report under one name is added up.
+// add takes in a figure. Figures of one name, from several tests of a check, are added up.
 func (p *parser) add(name string, value float64) {
 	for i := range p.figures {
 		if p.figures[i].name == name {
@@ -202,7 +202,7 @@ func (p *parser) add(name string, value float64) {
 	p.figures = append(p.figures, figure{name, value})
 }
 
-// far is the last line of output, for whoever waits.
+// far returns the last line of output, for the progress.
 func (p *parser) far() string {
 	if len(p.output) == 0 {
 		return ""
@@ -210,5 +210,5 @@ func (p *parser) far() string {
 	return "  " + strings.TrimSpace(p.output[len(p.output)-1])
 }
 
-// tail is the end of the output, for whoever looks for the reason.
+// tail returns the end of the output, for the reason of a failure.
 func (p *parser) tail() string { return strings.Join(p.output, "") }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// checks are the rows of the table, with the volumes and bars that docs/reliability.md speaks of.
+// checks returns the rows of the table, with the volumes and bars of docs/reliability.md.
 func checks() []check {
 	list := append(histories(), inEngine()...)
 	list = append(list, properties()...)
@@ -82,7 +82,7 @@ func inEngine() []check {
 	}
 }
 
-// properties are tests of random cases, as many for each.
+// properties returns the tests of random cases, with the same number of cases for each.
 func properties() (list []check) {
 	for _, p := range []struct {
 		pkg   string
@@ -115,7 +115,7 @@ func fuzzing() (list []check) {
 			name: "fuzz " + f.target,
 			args: []string{
 				"./" + f.pkg, "-run", "^$", "-fuzz", "^" + f.target + "$", "-fuzztime=1500000x", "-timeout=30m",
-				"-toolexec", guided(), fmt.Sprint("-parallel=", 2*runtime.GOMAXPROCS(0)), // a worker waits for its next inputs now and then
+				"-toolexec", guided(), fmt.Sprint("-parallel=", 2*runtime.GOMAXPROCS(0)), // a worker sometimes waits for its next inputs
 			},
 			want: []bar{atLeast(1_500_000, "executions")},
 		})
@@ -123,7 +123,7 @@ func fuzzing() (list []check) {
 	return list
 }
 
-// soakFor is the soak.
+// soakFor returns the soak of length d.
 func soakFor(d time.Duration) check {
 	return check{
 		name: "soak", args: test("./engine", "TestSoak", "-v", "-engine.soak="+d.String()),
@@ -131,15 +131,15 @@ func soakFor(d time.Duration) check {
 	}
 }
 
-// test are the arguments of go test for one test of pkg.
+// test returns the arguments of go test for one test of pkg.
 func test(pkg, name string, flags ...string) []string {
 	return append([]string{pkg, "-run", "^" + name + "$", "-count=1", "-timeout=30m"}, flags...)
 }
 
-// folder is where the package of c lies in its module.
+// folder returns the folder of c's package in its module.
 func (c check) folder() string { return strings.TrimPrefix(c.args[0], "./") }
 
-// tests are the names of the tests or of the fuzz target of c.
+// tests returns the names of the tests or of the fuzz target of c.
 func (c check) tests() []string {
 	for i, arg := range c.args {
 		if arg == "-fuzz" || arg == "-run" && c.args[i+1] != "^$" {
@@ -149,7 +149,7 @@ func (c check) tests() []string {
 	return nil
 }
 
-// peersTable is where the check of the peers leaves its table.
+// peersTable returns the file into which the check of the peers writes its table.
 func peersTable() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("engineverify-peers-%d.md", os.Getpid()))
 }

@@ -1,14 +1,16 @@
-// Command engineverify runs every check that the engine is held to, in figures: histories that are checked for linearizability, fuzz
-// targets, properties, simulated years, chaos. Each is a test of this repository with a flag for its volume; this command runs them with
-// the volumes that docs/reliability.md reports, one after another, compares what they report with what is asked of them, and prints one
-// table.
+// Command engineverify runs every check of the engine that has figures: histories that are checked
+// for linearizability, fuzz targets, properties, simulated years, chaos. Each check is a test of
+// this repository with a flag for its volume. engineverify runs the checks with the volumes that
+// docs/reliability.md reports, compares the reported figures with the bars in checks.go, and prints
+// one table.
 //
 //	go run ./engine/engineverify             all but the soak, in about twelve minutes on two cores
 //	go run ./engine/engineverify -soak 10m   the soak alone
 //	go run ./engine/engineverify -only fuzz  the checks with "fuzz" in their name
 //	go run ./engine/engineverify -docs .     and write the table into docs/reliability.md
 //
-// It ends with 1 if a check failed or did not reach what is asked of it. Run it from the root of the repository.
+// The exit status is 1 if a check failed or missed a bar. Run engineverify from the root of the
+// repository.
 package main
 
 import (
@@ -88,11 +90,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// runAll runs the checks in their order, and those for a single processor side by side.
+// runAll runs the checks in order. Checks for a single processor run side by side.
 func runAll(ctx context.Context, list []check, out io.Writer) []result {
 	results := make([]result, len(list))
 	out = &oneByOne{w: out}
-	processors := make(chan struct{}, runtime.GOMAXPROCS(0)) // those that are taken
+	processors := make(chan struct{}, runtime.GOMAXPROCS(0)) // one entry for each busy processor
 	var running sync.WaitGroup
 	for i, c := range list {
 		takes := cap(processors)
@@ -120,7 +122,7 @@ func runAll(ctx context.Context, list []check, out io.Writer) []result {
 	return results
 }
 
-// oneByOne is a writer for several goroutines.
+// oneByOne is a writer for several goroutines: each Write is whole.
 type oneByOne struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -132,7 +134,7 @@ func (o *oneByOne) Write(p []byte) (int, error) {
 	return o.w.Write(p)
 }
 
-// named are the checks whose name contains text.
+// named returns the checks whose name contains text.
 func named(list []check, text string) (chosen []check) {
 	for _, c := range list {
 		if strings.Contains(c.name, text) {
@@ -142,7 +144,7 @@ func named(list []check, text string) (chosen []check) {
 	return chosen
 }
 
-// circumstances are when, of what, and on what the figures were taken.
+// circumstances returns the date, the commit and the machine of a run.
 func circumstances(ctx context.Context) string {
 	commit := "an unknown commit"
 	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {

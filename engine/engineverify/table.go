@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// table is what all checks came to.
+// table holds the results of all checks.
 type table struct {
 	results       []result
 	circumstances string
 	took          time.Duration
 }
 
-// text is the table for a terminal.
+// text returns the table for a terminal.
 func (t table) text() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -29,7 +29,7 @@ func (t table) text() string {
 	return b.String()
 }
 
-// markdown is the table for the documentation.
+// markdown returns the table for the documentation.
 func (t table) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| check | result | time | figures |\n|---|---|---:|---|\n")
@@ -47,7 +47,7 @@ func verdict(r result) string {
 	return "ok"
 }
 
-// failed are the names of the checks that did not pass.
+// failed returns the names of the checks that failed.
 func (t table) failed() (names []string) {
 	for _, r := range t.results {
 		if len(r.faults) > 0 {
@@ -57,7 +57,7 @@ func (t table) failed() (names []string) {
 	return names
 }
 
-// number writes v with commas between thousands, and with two decimals if it is no whole number.
+// number returns v with commas between thousands, and with two decimals if v is no whole number.
 func number(v float64) string {
 	s := strconv.FormatFloat(v, 'f', -1, 64)
 	if v != float64(int64(v)) {
@@ -77,7 +77,7 @@ func number(v float64) string {
 	return sign + whole
 }
 
-// writeSection replaces the section of the document at path that stands between the two marks of that name.
+// writeSection replaces the section of the document at path between the two marks of that name.
 func writeSection(path, name, text string) error {
 	doc, err := os.ReadFile(path)
 	if err != nil {

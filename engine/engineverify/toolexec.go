@@ -10,14 +10,17 @@ import (
 	"strings"
 )
 
-// toolexec is the argument that makes this command what `go test -toolexec` runs in place of a tool.
+// toolexec is the first argument of this command when `go test -toolexec` runs this command in
+// place of a tool.
 const toolexec = "toolexec"
 
-// guided is the argument of -toolexec with which a fuzz target counts the edges of our packages alone.
+// guided returns the argument of -toolexec with which a fuzz target counts only the edges of this
+// module's packages.
 //
-// Go counts those of nearly all packages in the binary, and reads every counter after each execution: more than 20,000 here, because the
-// assertions of the tests bring net/http along. That takes longer than most executions do. And that an edge in there is new is no reason
-// to keep an input.
+// By default Go counts the edges of nearly all packages in the binary, and reads every counter
+// after each execution: more than 20,000 counters here, because the assertions of the tests import
+// net/http. Reading the counters takes longer than most executions. And a new edge in such a
+// package is no reason to keep an input.
 func guided() string {
 	self, err := os.Executable()
 	if err != nil {
@@ -26,7 +29,8 @@ func guided() string {
 	return fmt.Sprintf("%q %s", self, toolexec)
 }
 
-// runTool runs a tool of the go command.
+// runTool runs a tool of the go command. If the tool is the compiler, runTool leaves the counters
+// out of packages that are not of this module.
 func runTool(tool string, args []string) error {
 	compiler := strings.TrimSuffix(filepath.Base(tool), ".exe") == "compile"
 	if compiler {
@@ -37,14 +41,16 @@ func runTool(tool string, args []string) error {
 	if !compiler || !slices.Equal(args, []string{"-V=full"}) {
 		return cmd.Run()
 	}
-	// The go command remembers what this compiler has made apart from what another has, because the versions differ.
+	// The version differs from the plain compiler's, so that the go command caches the two outputs
+	// apart.
 	cmd.Stdout = nil
 	version, err := cmd.Output()
 	fmt.Printf("%s counters=ours\n", bytes.TrimSpace(version))
 	return err
 }
 
-// withoutCounters are the arguments of the compiler, without the one that asks for counters if the package is not ours.
+// withoutCounters returns the arguments of the compiler, without the argument for counters if the
+// package is not of this module.
 func withoutCounters(args []string) []string {
 	if i := slices.Index(args, "-p"); i < 0 || i+1 == len(args) || strings.HasPrefix(args[i+1], "github.com/limitpal/limitpal-go") {
 		return args
