@@ -96,14 +96,7 @@ func turnOf(call *list.Element) chan struct{} { return call.Value.(chan struct{}
 // take takes blocks from the bucket, and waits until they are there or d ends. A full queue is
 // waited for.
 func (b bucket) take(d *deadline, blocks int) error {
-	if err := d.Err(); err != nil {
-		return err
-	}
 	if !hasLobby(b.place) {
-		// A call that need not wait has no use for d, whose Done costs a channel and a timer.
-		if b.NoWait().AcquireN(context.Background(), blocks) == nil {
-			return nil
-		}
 		if err := b.AcquireN(d, blocks); !b.full(err) {
 			return err
 		}
