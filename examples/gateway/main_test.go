@@ -149,7 +149,7 @@ func startProgram(t *testing.T) *program {
 	t.Cleanup(up.Close)
 	file := write(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h",
 		"routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	p.Cmd = exec.CommandContext(ctx, os.Args[0], "-config", file)
 	p.Env = append(os.Environ(), asProgram+"=1")
@@ -173,7 +173,7 @@ func startProgram(t *testing.T) *program {
 	}()
 	select {
 	case <-came:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.FailNow(t, "the request did not come")
 	}
 	return p

@@ -22,10 +22,7 @@ func begin(file []byte) (*demo.Gateway, error) {
 		all := server.Status()
 		routes := make([]demo.Route, len(all))
 		for i, s := range all {
-			routes[i] = demo.Route{
-				Name: s.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor,
-				Requests: s.Requests, Limited: s.Limited, Unavailable: s.Unavailable, Failed: s.Failed,
-			}
+			routes[i] = demo.Route{Name: s.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor}
 		}
 		return routes
 	}

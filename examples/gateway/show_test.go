@@ -26,8 +26,8 @@ func TestBegin(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, want, resp.StatusCode)
 	}
-	require.Equal(t, []demo.Route{{Name: "x", Breaker: "closed", Requests: 2, Limited: 1}}, gateway.Status())
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	require.Equal(t, []demo.Route{{Name: "x", Breaker: "closed"}}, gateway.Status())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, gateway.Close(ctx))
 

@@ -31,7 +31,7 @@ type watcher struct {
 	ended   time.Duration // when watch returned
 }
 
-// look is what was seen of a breaker.
+// look is the state of a breaker at one look.
 type look struct {
 	state   breaker.State
 	openFor time.Duration
@@ -68,7 +68,7 @@ func (w *watcher) look() {
 	}
 }
 
-// next makes now what was seen last, and returns what must have happened in between.
+// next replaces l by now, and returns the transitions that must have happened in between.
 func (l *look) next(tenant int, now look, at time.Duration) []change {
 	before := *l
 	*l = now
@@ -86,17 +86,28 @@ func (l *look) next(tenant int, now look, at time.Duration) []change {
 	}
 }
 
-// line is one line of the same width every time, at most 77 columns so that a terminal of 80 can redraw it.
+// line is one line of at most 77 columns, so that a terminal of 80 can redraw it.
 func (w *watcher) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.1fs", time.Since(w.start).Seconds())
 	for i, t := range tenants {
-		fmt.Fprintf(&b, "  %s %c%4d", t.name, glyph(w.seen[i].state), w.tallies[i].answered())
+		fmt.Fprintf(&b, "  %s %c%4s", t.name, glyph(w.seen[i].state), rounded(w.tallies[i].answered()))
 	}
 	return b.String()
 }
 
-// screen is where everything is printed.
+// rounded is n in at most four characters.
+func rounded(n int) string {
+	for _, unit := range []string{"", "k", "M"} {
+		if text := fmt.Sprint(n, unit); len(text) <= 4 {
+			return text
+		}
+		n /= 1000
+	}
+	return "many"
+}
+
+// screen is the program's output.
 type screen struct {
 	out      io.Writer
 	interval time.Duration // between two live lines
@@ -105,7 +116,8 @@ type screen struct {
 	drawn    time.Time // the last live line
 }
 
-// newScreen redraws the live line and uses colour if out is a terminal, and colour only if nobody minds.
+// newScreen returns a screen on out. If out is a terminal, the live line is redrawn, in colour unless NO_COLOR is set
+// (no-color.org).
 func newScreen(out io.Writer) *screen {
 	s := &screen{out: out, interval: time.Second}
 	file, ok := out.(*os.File)
@@ -122,10 +134,10 @@ func newScreen(out io.Writer) *screen {
 	return s
 }
 
-// print writes text below what is there.
+// print writes text.
 func (s *screen) print(text string) { _, _ = io.WriteString(s.out, s.paint(text)) }
 
-// live writes line, over the last one if that is possible.
+// live writes line, over the line before if the screen can redraw.
 func (s *screen) live(line string) {
 	s.drawn = time.Now()
 	if !s.redraw {
@@ -135,7 +147,7 @@ func (s *screen) live(line string) {
 	s.print("\r" + line + "  ") // the spaces are for the ^C that a terminal shows
 }
 
-// endLive writes the last line, unless one has just been written that stays.
+// endLive writes the last line, unless a line that stays has just been written.
 func (s *screen) endLive(line string) {
 	if s.redraw {
 		s.live(line)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -43,11 +45,19 @@ func TestLookFindsWhatHappenedInBetween(t *testing.T) {
 }
 
 func TestLineFitsATerminal(t *testing.T) {
-	w := watcher{tallies: make([]tally, len(tenants)), seen: make([]look, len(tenants)), start: time.Now()}
-	for i := range w.tallies {
-		w.tallies[i].ended[answered] = 9999
+	for _, n := range []int{0, 9999, 10_000, 9_999_999, math.MaxInt64} {
+		synctest.Test(t, func(t *testing.T) {
+			w := watcher{tallies: make([]tally, len(tenants)), seen: make([]look, len(tenants)), start: time.Now()}
+			for i := range w.tallies {
+				w.tallies[i].ended[answered] = n
+			}
+			time.Sleep(24 * time.Hour)
+			require.LessOrEqual(t, utf8.RuneCountInString(w.line()), 77)
+		})
 	}
-	require.LessOrEqual(t, utf8.RuneCountInString(w.line()), 77)
+	require.Equal(t, "9999", rounded(9999))
+	require.Equal(t, "10k", rounded(10_000))
+	require.Equal(t, "12M", rounded(12_999_999))
 }
 
 func TestScreenWithoutATerminal(t *testing.T) {

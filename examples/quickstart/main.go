@@ -1,5 +1,5 @@
-// Quickstart runs one engine between five tenants and an HTTP server that misbehaves. It shows who is limited, whose
-// breaker opens, and that nobody else notices.
+// Quickstart has five tenants call an HTTP server through one engine. The server fails one tenant for some seconds, and
+// another tenant calls too often. The program shows the calls that the engine limits and refuses, tenant by tenant.
 //
 //	go run ./examples/quickstart
 package main
@@ -10,6 +10,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -24,12 +26,13 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// newEngine is all the configuration there is. Every tenant gets a bucket and a breaker of its own.
-func newEngine() (*engine.Engine, error) {
+// newEngine is all the configuration there is. Every tenant gets a bucket and a breaker of its own. The seed makes the
+// retries of two runs wait for the same times.
+func newEngine(seed uint64) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Breaker:  &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: 500 * time.Millisecond},
 		Limiter:  limiter.TokenBucket{Capacity: 20, RefillRate: limiter.PerSecond(limit)},
-		Retry:    &retry.Policy{MaxAttempts: 3, BaseDelay: 20 * time.Millisecond},
+		Retry:    &retry.Policy{MaxAttempts: 3, BaseDelay: 20 * time.Millisecond, Seed: seed},
 		MaxWait:  100 * time.Millisecond,
 		Classify: classify,
 	})
@@ -39,34 +42,44 @@ func newEngine() (*engine.Engine, error) {
 const limit = 40
 
 func main() {
-	seed := flag.Uint64("seed", 1, "what goes wrong, and when: the same seed, the same trouble")
-	length := flag.Duration("for", 6*time.Second, "how long it runs, at least 1s")
+	seed := flag.Uint64("seed", 1, "the same seed has the server fail in the same way")
+	length := flag.Duration("for", 6*time.Second, "how long it runs, from 1s to 24h")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	if err := run(ctx, os.Stdout, *seed, *length); err != nil {
+	if err := run(ctx, &loopback{}, newScreen(os.Stdout), *seed, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-// run has the tenants send their calls for length or until ctx ends, and reports to out.
-func run(ctx context.Context, out io.Writer, seed uint64, length time.Duration) error {
-	if length < time.Second {
-		return fmt.Errorf("-for %v: must be at least 1s", length)
+// network is where the server listens and the tenants dial.
+type network interface {
+	Listen() (net.Listener, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// loopback is the network of this machine alone.
+type loopback struct{ net.Dialer }
+
+func (*loopback) Listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
+// run has the tenants send their calls for length or until ctx ends, and reports to the screen.
+func run(ctx context.Context, n network, screen *screen, seed uint64, length time.Duration) error {
+	if length < time.Second || length > 24*time.Hour {
+		return fmt.Errorf("-for %v: must be from 1s to 24h", length)
 	}
-	eng, err := newEngine()
+	eng, err := newEngine(seed)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	up, err := startUpstream(newSchedule(seed, length), start)
+	up, err := startUpstream(n, newSchedule(seed, length), start)
 	if err != nil {
 		return err
 	}
-
-	screen := newScreen(out)
+	client := newClient(n)
 	screen.print(introduction(up.plan, length))
 
 	// A cancellation and not a deadline: calls refuse to wait beyond a deadline, and the last ones would look limited.
@@ -77,7 +90,9 @@ func run(ctx context.Context, out io.Writer, seed uint64, length time.Duration) 
 	tallies := make([]tally, len(tenants))
 	var sending errgroup.Group // each goroutine ends when ctx does
 	for i, t := range tenants {
-		sending.Go(func() error { return t.send(ctx, eng, up.url(t), seed, &tallies[i]) })
+		by := &caller{eng, client, up.url(t), &tallies[i]}
+		gaps := rand.New(rand.NewPCG(seed, uint64(i)))
+		sending.Go(func() error { return t.send(ctx, by, gaps) })
 	}
 	w := watcher{eng: eng, tallies: tallies, start: start, seen: make([]look, len(tenants))}
 	w.watch(ctx, screen)
@@ -90,10 +105,12 @@ func run(ctx context.Context, out io.Writer, seed uint64, length time.Duration) 
 	return errors.Join(failed, eng.Close(closing), up.close())
 }
 
-// client gives up on an answer after a second, which then counts as a failure like any other.
-var client = &http.Client{
-	Timeout:   time.Second,
-	Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+// newClient returns a client that gives up on an answer after a second, which then counts as a failure like any other.
+func newClient(n network) *http.Client {
+	return &http.Client{
+		Timeout:   time.Second,
+		Transport: &http.Transport{DialContext: n.DialContext, MaxIdleConnsPerHost: 16},
+	}
 }
 
 // status is the error of an answer that is not 200.
@@ -102,7 +119,7 @@ type status int
 func (s status) Error() string { return fmt.Sprintf("the upstream answered %d", int(s)) }
 
 // fetch makes one request. How it fails tells the engine whether another attempt is worth it.
-func fetch(ctx context.Context, url string) (string, error) {
+func fetch(ctx context.Context, client *http.Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", retry.Permanent(err)
@@ -137,7 +154,7 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// classify tells the breaker what an error means. An upstream that answers 4xx is busy or asked the wrong thing, not ill.
+// classify tells the breaker how to count an error. An answer 4xx says nothing against the server's health.
 func classify(err error) engine.Outcome {
 	if s, ok := errors.AsType[status](err); ok && s < 500 {
 		return engine.Ignore

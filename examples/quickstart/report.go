@@ -11,67 +11,60 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// introduction says what is going to happen.
+// width is how many columns a line may have, one less than a terminal's 80.
+const width = 79
+
+// introduction says how the server is going to treat each tenant.
 func introduction(plan schedule, length time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "LimitPal quickstart: %d tenants call one upstream through one engine,\nfor %v (seed %d). ",
-		len(tenants), length, plan.seed)
-	fmt.Fprintf(&b, "Each may send %d requests a second,\nand is served by a shard of the upstream of its own.\n\n", limit)
+	fmt.Fprintf(&b, "%d tenants call one HTTP server through one engine, for %v.\n"+
+		"Each tenant may make %d calls per second and has a breaker of its own.\n\n", len(tenants), length, limit)
 	for _, t := range tenants {
 		fmt.Fprintf(&b, "  %-8s %3d calls/s   %s\n", t.name, t.rate, t.story(plan))
 	}
-	b.WriteString("\nBelow: each tenant's breaker (─ closed, █ open, ▒ half-open),\nand how many calls were answered.\n\n")
+	b.WriteString("\nEach tenant's breaker (─ closed, █ open, ▒ half-open) and its answers so far:\n\n")
 	return b.String()
 }
 
-// story is what awaits the tenant.
+// story says how the server treats the tenant.
 func (t tenant) story(plan schedule) string {
 	switch t.trouble {
 	case flaky:
-		return "now and then its shard answers 503"
+		return "a 503 now and then"
 	case slow:
-		return "now and then its shard takes 200ms longer"
+		return "an answer 200ms late now and then"
 	case busy:
-		return "now and then its shard answers 429, come back in 1s"
+		return "a 429 now and then: come back in 1s"
 	case dying:
-		return fmt.Sprintf("its shard is dead %s to %s, then gives 503 to %s",
+		return fmt.Sprintf("no answer from %s to %s, then 503 to %s",
 			seconds(plan.dead), seconds(plan.failing), seconds(plan.well))
 	}
 	if t.rate > limit {
-		return "its shard is healthy, but it sends far more than it may"
+		return "all answers good, but more calls than its limit"
 	}
-	return "its shard is healthy"
+	return "all answers good"
 }
 
-// report is what there is to say at the end of a run.
+// report is the text at the end of a run. A terminal of 24 rows shows all of it, with a row left for the prompt.
 func report(plan schedule, tallies []tally, changes []change, ended time.Duration) string {
-	parts := []string{counts(tallies), timeline(plan, changes, ended)}
-	if list := transitions(changes); list != "" {
-		parts = append(parts, list)
-	}
-	return "\n" + strings.Join(append(parts, verdict(plan, tallies, changes)), "\n")
+	return "\n" + strings.Join([]string{counts(tallies), timeline(plan, changes, ended), verdict(plan, tallies, changes)}, "\n")
 }
 
-// counts is the table of what became of the calls.
+// counts is the table of the calls that have ended.
 func counts(tallies []tally) string {
-	rows := [][]string{{"tenant", "calls", "attempts", "ok", "limited", "refused", "failed", "p50", "p99"}}
-	cut := 0
+	rows := [][]string{{"tenant", "calls", "ok", "limited", "refused", "failed", "requests", "p50", "p99"}}
 	for i, t := range tenants {
 		c := &tallies[i]
-		cut += c.ended[unfinished]
 		rows = append(rows, []string{
-			t.name, strconv.Itoa(c.calls()), strconv.Itoa(c.attempts), strconv.Itoa(c.ended[answered]),
-			strconv.Itoa(c.ended[limited]), strconv.Itoa(c.ended[refused]), strconv.Itoa(c.ended[failed]),
+			t.name, strconv.Itoa(c.calls()), strconv.Itoa(c.ended[answered]), strconv.Itoa(c.ended[limited]),
+			strconv.Itoa(c.ended[refused]), strconv.Itoa(c.ended[failed]), strconv.Itoa(c.attempts),
 			short(percentile(c.took, 50)), short(percentile(c.took, 99)),
 		})
 	}
-	text := table(rows) +
-		"\nlimited: over the tenant's limit.  refused: by its open breaker.\nfailed: tried, without success.\n" +
-		"p50, p99: of the calls that were ok, from start to end with waits and retries.\n"
-	if cut > 0 {
-		text += fmt.Sprintf("Not counted: %s still under way at the end.\n", plural(cut, "call"))
-	}
-	return text
+	return table(rows) +
+		"limited: above the tenant's limit.  refused: the tenant's breaker was open.\n" +
+		"failed: no attempt succeeded.  requests: at the server, retries included.\n" +
+		"p50, p99: time of the calls that were ok, waits and retries included.\n"
 }
 
 // table aligns the first column on the left and the others on the right.
@@ -99,38 +92,46 @@ func table(rows [][]string) string {
 	return b.String()
 }
 
-// verdict says in words what the numbers and the timeline show.
+// verdict says in a few sentences what the numbers and the timeline show, each in at most two lines.
 func verdict(plan schedule, tallies []tally, changes []change) string {
-	var lines, others []string
-	var retries, failures int
+	var sentences, over, opened, calm []string
+	var refusals, failures, retries int
 	for i, t := range tenants {
 		c := &tallies[i]
-		moved := slices.ContainsFunc(changes, func(c change) bool { return c.tenant == i })
-		if moved {
-			lines = append(lines, illness(plan, t, c.ended[refused], slices.DeleteFunc(slices.Clone(changes),
-				func(c change) bool { return c.tenant != i })))
+		own := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.tenant != i })
+		switch {
+		case len(own) > 0 && t.trouble == dying:
+			sentences = append(sentences, illness(plan, t, c.ended[refused], own))
+		case len(own) > 0:
+			opened = append(opened, t.name)
 		}
 		if n := c.ended[limited]; n > 0 {
-			lines = append(lines, fmt.Sprintf("%s sent more than it may: %d%% of its calls were turned away,\n"+
-				"the others stood in its own queue.", t.name, 100*n/c.calls()))
+			over = append(over, fmt.Sprintf("%d of the %d calls of %s", n, c.calls(), t.name))
 		}
-		if !moved && c.ended[limited] == 0 {
-			others = append(others, t.name)
-			retries += c.attempts - c.calls()
+		if len(own) == 0 && c.ended[limited] == 0 && c.calls() > 0 {
+			calm = append(calm, t.name)
+			refusals += c.ended[refused]
 			failures += c.ended[failed]
+			retries += max(0, c.attempts-c.calls())
 		}
 	}
-	switch {
-	case len(lines) == 0:
-		lines = append(lines, "So far nobody was limited and no breaker has opened.")
-	case len(others) > 0:
-		lines = append(lines, fmt.Sprintf("%s noticed nothing of that: 0 calls limited,\n0 refused, %d failed; "+
-			"%s made up for the bad answers of their own shards.", enumerate(others), failures, plural(retries, "retry")))
+	if len(opened) > 0 {
+		sentences = append(sentences, "Breakers that opened too: "+enumerate(opened)+".")
 	}
-	return strings.Join(lines, "\n") + "\n"
+	if len(over) > 0 {
+		sentences = append(sentences, enumerate(over)+" were limited.")
+	}
+	if len(calm) > 0 {
+		sentences = append(sentences, fmt.Sprintf("%s: 0 calls limited, %d refused, %d failed; %s.",
+			enumerate(calm), refusals, failures, plural(retries, "retry")))
+	}
+	for i, s := range sentences {
+		sentences[i] = wrap(s)
+	}
+	return strings.Join(sentences, "")
 }
 
-// illness is what t's breaker did while its shard was ill; changes are its own, at least one.
+// illness says what t's breaker did while the server was dead for t; changes are its own, at least one.
 func illness(plan schedule, t tenant, refused int, changes []change) string {
 	probes := 0
 	for _, c := range changes {
@@ -138,18 +139,38 @@ func illness(plan schedule, t tenant, refused int, changes []change) string {
 			probes++
 		}
 	}
-	text := fmt.Sprintf("%s's breaker opened at %s, kept %s off the sick shard\nand sent %s; ",
+	text := fmt.Sprintf("%s's breaker opened at %s, refused %s and let %s through; ",
 		t.name, seconds(changes[0].at), plural(refused, "call"), plural(probes, "probe"))
 	last := changes[len(changes)-1]
-	late := last.at - plan.well
-	switch {
+	switch late := last.at - plan.well; {
 	case last.to != breaker.Closed:
 		return text + fmt.Sprintf("it is %s at the end.", last.to)
-	case t.trouble == dying && late >= 0:
-		return text + fmt.Sprintf("it closed %s after the shard was well.", short(late))
+	case late >= 0:
+		return text + fmt.Sprintf("it closed %s after the server was well.", short(late))
 	default:
 		return text + fmt.Sprintf("it closed at %s.", seconds(last.at))
 	}
+}
+
+// wrap breaks a sentence into lines.
+func wrap(sentence string) string {
+	var b strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(sentence) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case column == 0:
+		case column+1+n > width:
+			b.WriteString("\n")
+			column = 0
+		default:
+			b.WriteString(" ")
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String() + "\n"
 }
 
 // short is d in at most three digits; "-" is no time at all.
@@ -166,8 +187,13 @@ func short(d time.Duration) string {
 	}
 }
 
-// seconds is a time of the run.
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
+// seconds is a time of the run, from 100 s on in whole seconds.
+func seconds(d time.Duration) string {
+	if d >= 100*time.Second {
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
+	return fmt.Sprintf("%.2fs", d.Seconds())
+}
 
 func plural(n int, noun string) string {
 	if n == 1 {

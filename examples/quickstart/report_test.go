@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,26 +54,58 @@ func TestVerdict(t *testing.T) {
 	}
 	closed := append(opened[:4:4], change{3410 * time.Millisecond, 2, breaker.Closed})
 
-	require.Equal(t, "So far nobody was limited and no breaker has opened.\n", verdictOf(nil, func([]tally) {}))
+	require.Equal(t, "alpha, bravo, charlie, delta and echo: 0 calls limited, 0 refused, 0 failed; 0\nretries.\n",
+		verdictOf(nil, func([]tally) {}))
 	require.Equal(t, ""+
-		"charlie's breaker opened at 1.10s, kept 1 call off the sick shard\n"+
-		"and sent 2 probes; it closed 410ms after the shard was well.\n"+
-		"delta sent more than it may: 75% of its calls were turned away,\n"+
-		"the others stood in its own queue.\n"+
-		"alpha, bravo and echo noticed nothing of that: 0 calls limited,\n"+
-		"0 refused, 0 failed; 3 retries made up for the bad answers of their own shards.\n",
+		"charlie's breaker opened at 1.10s, refused 1 call and let 2 probes through; it\n"+
+		"closed 410ms after the server was well.\n"+
+		"30 of the 40 calls of delta were limited.\n"+
+		"alpha, bravo and echo: 0 calls limited, 0 refused, 0 failed; 3 retries.\n",
 		verdictOf(closed, func(all []tally) {
 			all[0].attempts += 3
 			all[2].ended[refused] = 1
 			all[3].ended[limited] = 30
 		}))
-	require.Contains(t, verdictOf(opened, func([]tally) {}), "it is half-open at the end.\n")
-	require.Contains(t, verdictOf(opened, func(all []tally) { all[4].ended[failed] = 2 }), "alpha, bravo, delta and echo")
-	require.Contains(t, verdictOf(opened, func(all []tally) { all[4].ended[failed] = 2 }), "2 failed")
+	require.Contains(t, verdictOf(opened, func([]tally) {}), "it\nis half-open at the end.\n")
+	require.Contains(t, verdictOf(closed[:5:5], func([]tally) {}), "let 2 probes through")
+	require.Contains(t, verdictOf(append(opened[:1:1], change{2 * time.Second, 2, breaker.Closed}), func([]tally) {}),
+		"let 0 probes through; it\nclosed at 2.00s.\n")
+	harmed := verdictOf(opened, func(all []tally) { all[4].ended[failed] = 2 })
+	require.Contains(t, harmed, "alpha, bravo, delta and echo: 0 calls limited, 0 refused, 2 failed;")
+}
+
+// TestVerdictOfABadDay has every breaker open and every tenant above its limit.
+func TestVerdictOfABadDay(t *testing.T) {
+	var changes []change
+	for i := range tenants {
+		changes = append(changes, change{time.Second, i, breaker.Open})
+	}
+	text := verdictOf(changes, func(all []tally) {
+		for i := range all {
+			all[i].ended[limited] = 123456
+		}
+	})
+	require.Contains(t, text, "Breakers that opened too: alpha, bravo, delta and echo.\n")
+	require.Contains(t, text, "123456 of the 123466 calls of alpha")
+	require.NotContains(t, text, "0 calls limited")
+	worst := report(newSchedule(1, 6*time.Second), make([]tally, len(tenants)), nil, time.Second) + text
+	require.LessOrEqual(t, strings.Count(worst, "\n"), 23, "rows of a terminal beside the prompt")
+	for line := range strings.SplitSeq(text, "\n") {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), width)
+	}
 }
 
 func TestCountsOfNothing(t *testing.T) {
-	text := counts(make([]tally, len(tenants)))
-	require.Contains(t, text, "alpha        0         0   0        0        0       0    -    -\n")
-	require.NotContains(t, text, "Not counted")
+	require.Contains(t, counts(make([]tally, len(tenants))), "alpha        0   0        0        0       0         0    -    -\n")
+}
+
+// TestIntroductionFitsATerminal whatever the times are.
+func TestIntroductionFitsATerminal(t *testing.T) {
+	for _, length := range []time.Duration{time.Second, 6 * time.Second, time.Hour, 24 * time.Hour} {
+		for line := range strings.SplitSeq(introduction(newSchedule(1, length), length), "\n") {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), width, line)
+		}
+	}
+	require.Equal(t, "99.99s", seconds(99990*time.Millisecond))
+	require.Equal(t, "86400s", seconds(24*time.Hour))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -15,11 +16,19 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// tenant is a customer. Its calls go to a shard of the upstream that serves nobody else.
+// tenant is a customer. Its calls go to a part of the server that serves no other tenant.
 type tenant struct {
 	name    string
 	rate    int // calls per second
 	trouble trouble
+}
+
+// caller makes the calls of one tenant.
+type caller struct {
+	eng    *engine.Engine
+	client *http.Client
+	url    string
+	tally  *tally
 }
 
 var tenants = []tenant{
@@ -32,8 +41,7 @@ var tenants = []tenant{
 
 // send starts calls at the tenant's rate until ctx ends, and returns when the last of them has ended. A call is not held
 // up by those before it, as in a gateway.
-func (t tenant) send(ctx context.Context, eng *engine.Engine, url string, seed uint64, to *tally) error {
-	gaps := rand.New(rand.NewPCG(seed, uint64(t.rate)))
+func (t tenant) send(ctx context.Context, by *caller, gaps *rand.Rand) error {
 	mean := time.Second / time.Duration(t.rate)
 	next := time.Now()
 	var calls errgroup.Group // each ends when ctx does
@@ -41,7 +49,7 @@ func (t tenant) send(ctx context.Context, eng *engine.Engine, url string, seed u
 		next = next.Add(mean/2 + upTo(gaps, mean))
 		select {
 		case <-time.After(time.Until(next)):
-			calls.Go(func() error { t.call(ctx, eng, url, to); return nil })
+			calls.Go(func() error { by.call(ctx, t.name); return nil })
 		case <-ctx.Done():
 			return calls.Wait()
 		}
@@ -49,19 +57,19 @@ func (t tenant) send(ctx context.Context, eng *engine.Engine, url string, seed u
 }
 
 // call makes one call through the engine and counts how it ended.
-func (t tenant) call(ctx context.Context, eng *engine.Engine, url string, to *tally) {
+func (c *caller) call(ctx context.Context, key string) {
 	began, attempts := time.Now(), 0
 	patience, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	_, err := engine.Do(patience, eng, t.name, func(ctx context.Context) (string, error) {
+	_, err := engine.Do(patience, c.eng, key, func(ctx context.Context) (string, error) {
 		attempts++
-		return fetch(ctx, url)
+		return fetch(ctx, c.client, c.url)
 	})
 	if err != nil && ctx.Err() != nil {
-		to.add(unfinished, attempts, 0)
+		c.tally.add(unfinished, attempts, 0)
 		return
 	}
-	to.add(judge(err, attempts), attempts, time.Since(began))
+	c.tally.add(judge(err, attempts), attempts, time.Since(began))
 }
 
 // ending is how a call ended.

@@ -9,28 +9,28 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// columns is how wide a lane of the timeline is, and margin what stands before it.
+// columns is the width of a lane of the timeline, and margin the width of the name before the lane.
 const (
 	columns = 60
 	margin  = 12
 )
 
-// timeline has a lane for each tenant's breaker, and under that of the ill shard's tenant what the shard did.
+// timeline draws the breaker of the tenant for whom the server dies, and below it how the server treated that tenant.
 func timeline(plan schedule, changes []change, ended time.Duration) string {
 	var b strings.Builder
 	row := func(name, lane string) { fmt.Fprintf(&b, "%-*s%s\n", margin, name, lane) }
-	row("breaker of", axis(ended))
+	row("", axis(ended))
 	for i, t := range tenants {
-		row(t.name, lane(i, changes, ended))
 		if t.trouble == dying {
-			row(" its shard", plan.lane(ended))
+			row(t.name, lane(i, changes, ended))
+			row("its server", plan.lane(ended))
 		}
 	}
-	row("", "─ closed  █ open  ▒ half-open  · well  x dead  5 gives 503")
+	row("", "─ closed  █ open  ▒ half-open   server: · well  x dead  5 gives 503")
 	return b.String()
 }
 
-// glyph is what stands for a breaker's state.
+// glyph stands for a breaker's state.
 func glyph(s breaker.State) rune {
 	switch s {
 	case breaker.Open:
@@ -72,7 +72,7 @@ func column(at, ended time.Duration) int {
 	return min(columns-1, int(columns*max(0, at)/max(1, ended)))
 }
 
-// lane draws what the ill shard did from the start to ended.
+// lane draws how the server treated the tenant for whom it dies, from the start to ended.
 func (s schedule) lane(ended time.Duration) string {
 	var b strings.Builder
 	for c := range columns {
@@ -100,28 +100,4 @@ func axis(ended time.Duration) string {
 		copy(line[rounded:], fmt.Sprintf("%gs", at.Seconds()))
 	}
 	return strings.TrimRight(string(line), " ")
-}
-
-// transitions lists what happened to the breakers, a line for each opening and for each probe.
-func transitions(changes []change) string {
-	var b strings.Builder
-	last := make([]change, len(tenants))
-	for _, c := range changes {
-		before := last[c.tenant]
-		last[c.tenant] = c
-		line := func(at time.Duration, what, why string) {
-			fmt.Fprintf(&b, "%7s  %-8s %-26s %s\n", seconds(at), tenants[c.tenant].name, what, why)
-		}
-		switch {
-		case before.to == breaker.Closed:
-			line(c.at, "closed → open", "too many failures in a row")
-		case c.to == breaker.HalfOpen:
-			continue // its line is written when the probe has ended
-		case c.to == breaker.Open:
-			line(before.at, "open → half-open → open", "the probe failed at "+seconds(c.at))
-		default:
-			line(before.at, "open → half-open → closed", "the probe was answered at "+seconds(c.at))
-		}
-	}
-	return b.String()
 }

@@ -45,24 +45,11 @@ func TestAxis(t *testing.T) {
 	}
 }
 
-func TestTransitions(t *testing.T) {
-	require.Empty(t, transitions(nil))
-	require.Equal(t, ""+
-		"  1.00s  charlie  closed → open              too many failures in a row\n"+
-		"  2.00s  charlie  open → half-open → open    the probe failed at 2.00s\n"+
-		"  3.00s  charlie  open → half-open → closed  the probe was answered at 3.25s\n",
-		transitions(sickness))
-}
-
 func TestTimelineIsAligned(t *testing.T) {
 	text := timeline(newSchedule(1, 6*time.Second), sickness, 6*time.Second)
 	require.Equal(t, ""+
-		"breaker of  0s        1s        2s        3s        4s        5s        6s\n"+
-		"alpha       ────────────────────────────────────────────────────────────\n"+
-		"bravo       ────────────────────────────────────────────────────────────\n"+
+		"            0s        1s        2s        3s        4s        5s        6s\n"+
 		"charlie     ──────────██████████▒█████████▒▒▒───────────────────────────\n"+
-		" its shard  ·············xxxxxxxxxxxxxxxxxxxx5555555····················\n"+
-		"delta       ────────────────────────────────────────────────────────────\n"+
-		"echo        ────────────────────────────────────────────────────────────\n"+
-		"            ─ closed  █ open  ▒ half-open  · well  x dead  5 gives 503\n", text)
+		"its server  ·············xxxxxxxxxxxxxxxxxxxx5555555····················\n"+
+		"            ─ closed  █ open  ▒ half-open   server: · well  x dead  5 gives 503\n", text)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -14,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// trouble is what is wrong with a shard, the part of the upstream that serves one tenant.
+// trouble is a fault of a shard. A shard is the part of the server that serves one tenant.
 type trouble uint8
 
 const (
@@ -28,14 +27,14 @@ const (
 // every is how many answers there are to a bad one.
 var every = map[trouble]int{flaky: 12, slow: 15, busy: 40}
 
-// answer is what the upstream does with one request.
+// answer is the treatment of one request.
 type answer struct {
 	delay      time.Duration
 	status     int // 0: the connection is closed without an answer
 	retryAfter int // in seconds, for a 429
 }
 
-// schedule says what goes wrong and when. It follows from the seed and the length of the run alone.
+// schedule tells every fault of a run, and follows from the seed and the length of the run alone.
 type schedule struct {
 	seed uint64
 	// The dying shard closes connections from dead on, answers 503 from failing on, and is well from well on.
@@ -80,14 +79,14 @@ func (s schedule) answer(shard int, t trouble, n uint64, at time.Duration) answe
 	return a
 }
 
-// random is a source of its own for each number of a shard, so that it does not matter who asks first.
+// random is a source of its own for each number of a shard, so that the order of requests does not matter.
 func (s schedule) random(shard int, number uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(s.seed+uint64(shard)<<32, number))
 }
 
 func upTo(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 
-// upstream is an HTTP server on the loopback interface that does what its schedule says.
+// upstream is the HTTP server. It follows its schedule.
 type upstream struct {
 	plan     schedule
 	start    time.Time
@@ -97,10 +96,10 @@ type upstream struct {
 	serving  errgroup.Group
 }
 
-func startUpstream(plan schedule, start time.Time) (*upstream, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func startUpstream(n network, plan schedule, start time.Time) (*upstream, error) {
+	listener, err := n.Listen()
 	if err != nil {
-		return nil, fmt.Errorf("starting the upstream: %w", err)
+		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	u := &upstream{
 		plan:     plan,
@@ -137,7 +136,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, shard int) {
 	_, _ = io.WriteString(w, http.StatusText(a.status)) // an error means that the caller has left
 }
 
-// close ends the server and cuts what connections there are.
+// close ends the server and cuts its connections.
 func (u *upstream) close() error {
 	err := u.server.Close()
 	if served := u.serving.Wait(); !errors.Is(served, http.ErrServerClosed) {

@@ -1,31 +1,28 @@
-// Package demo shows what the gateway does. It starts three upstreams on the loopback interface, one of which falls sick, lets
-// a handful of clients send their requests through the gateway, and draws what these see.
+// Package demo demonstrates the gateway. It starts three upstreams, of which one falls sick, sends the requests of four
+// clients through the gateway, and draws the answers that the clients get.
 package demo
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 )
 
-// Gateway is a gateway that serves. Its fields are set by whoever starts it; all of them are needed.
+// Gateway is a gateway that serves. All fields are needed.
 type Gateway struct {
-	URL    string                      // where it listens, such as "http://127.0.0.1:8080"
-	Status func() []Route              // what it has to say of its routes; called some 200 times a second by one goroutine
+	URL    string                      // such as "http://127.0.0.1:8080"
+	Status func() []Route              // the state of its routes; called some 200 times a second by one goroutine
 	Close  func(context.Context) error // called once, at the end
 }
 
-// Route is what the gateway says of one of its routes. The counters are since its start.
+// Route is the state of a route of the gateway.
 type Route struct {
-	Name        string
-	Breaker     string        // "closed", "open" or "half-open"; "" is closed
-	OpenFor     time.Duration // until an open breaker admits a probe, else 0
-	Requests    uint64        // all that came
-	Limited     uint64        // answered 429 by the limiter
-	Unavailable uint64        // answered 503 without asking the upstream
-	Failed      uint64        // the upstream was asked, without success
+	Name    string
+	Breaker string        // "closed", "open" or "half-open"; "" is closed
+	OpenFor time.Duration // until an open breaker admits a probe, else 0
 }
 
 // state is the state of the breaker.
@@ -36,21 +33,32 @@ func (r Route) state() string {
 	return r.Breaker
 }
 
-// Run shows the demo on out and takes about ten seconds. It calls start once, with the configuration of the gateway that it
-// wants as JSON text. It ends early, and still prints the summary, when ctx does.
+// Run shows the demonstration on out and takes about ten seconds. Run calls start once, with the configuration for the
+// gateway as JSON text. If ctx ends, Run ends early and still prints the summary.
 //
 // If out is a terminal, a block of at most 79 columns is redrawn in place, in colour unless NO_COLOR is set; else a line is
 // written every second. Run returns the error of start, of closing the gateway, or of the loopback interface.
 func Run(ctx context.Context, out *os.File, start func(config []byte) (*Gateway, error)) error {
-	return tenSeconds().play(ctx, newScreen(out, func() int { return rows(out) }), start)
+	return tenSeconds().play(ctx, &loopback{}, newScreen(out, func() int { return rows(out) }), start)
 }
 
-// patience is how long closing the gateway may take.
+// network is where the upstreams and the gateway listen and the clients dial.
+type network interface {
+	Listen() (net.Listener, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// loopback is the network of this machine alone.
+type loopback struct{ net.Dialer }
+
+func (*loopback) Listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
+// patience is the longest time for closing the gateway.
 const patience = 3 * time.Second
 
-// play performs the script. Everything that it has started has ended when it returns.
-func (s script) play(ctx context.Context, screen *screen, start func([]byte) (*Gateway, error)) (err error) {
-	ups, err := openUpstreams(s)
+// play performs the script, and returns when all of its goroutines have ended.
+func (s script) play(ctx context.Context, n network, screen *screen, start func([]byte) (*Gateway, error)) (err error) {
+	ups, err := openUpstreams(s, n)
 	if err != nil {
 		return err
 	}
@@ -66,7 +74,7 @@ func (s script) play(ctx context.Context, screen *screen, start func([]byte) (*G
 			err = errors.Join(err, fmt.Errorf("closing the gateway: %w", failed))
 		}
 	}()
-	traffic := newTraffic(s, gateway.URL)
+	traffic := newTraffic(s, n, gateway.URL)
 	defer traffic.close()
 	if err := traffic.warm(ctx); err != nil {
 		if ctx.Err() != nil {

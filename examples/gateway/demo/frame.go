@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// frame is the block that is redrawn: what the sick upstream does just now, the last window in numbers, and the strips. It has the
+// frame is the block that is redrawn: the state of the sick upstream, the last window in numbers, and the strips. It has the
 // same number of lines every time, of at most 79 columns.
 func (s *story) frame(ink ink) string {
 	var b strings.Builder
@@ -47,29 +47,26 @@ func (s *story) alarm(ink ink, colour string, width, n int) string {
 	return ink.paint(colour, text)
 }
 
-// line is the last window in a line for those who cannot be shown a frame.
+// heading stands above the lines.
+func (s script) heading() string {
+	name := s.routes[s.patient()].name
+	text := fmt.Sprintf("%6s  %-11s  %-10s  2xx of all answers in the last second\n", "", "upstream of", "breaker of") +
+		fmt.Sprintf("%6s  %-11s  %-10s", "time", name, name)
+	for _, r := range s.routes {
+		text += fmt.Sprintf("  %12s", r.name)
+	}
+	return text + "\n"
+}
+
+// line is the last window in one line below the heading, for a file or a pipe.
 func (s *story) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5.1fs", s.at.Seconds())
-	for i, r := range s.script.routes {
+	fmt.Fprintf(&b, "%5.1fs  %-11s  %-10s", s.at.Seconds(), s.script.mood(s.at).word(), s.status[s.script.patient()].state())
+	for i := range s.script.routes {
 		t := s.recent(i)
-		fmt.Fprintf(&b, "  %s %s %d/s", r.name, s.status[i].state(), s.rate(s.requests(i)))
-		var bad []string
-		for _, part := range []struct {
-			class class
-			name  string
-		}{{limited, "429"}, {failed, "failed"}, {refused, "refused"}} {
-			if n := t.count[part.class]; n > 0 {
-				bad = append(bad, fmt.Sprintf("%s: %d", part.name, s.rate(n)))
-			}
-		}
-		if len(bad) > 0 {
-			fmt.Fprintf(&b, " (%s)", strings.Join(bad, ", "))
-		}
+		fmt.Fprintf(&b, "  %12s", fmt.Sprintf("%d of %d", t.count[answered], t.total()))
 	}
-	mood, _, _ := strings.Cut(s.script.mood(s.at).String(), ":")
-	fmt.Fprintf(&b, "; upstream %s\n", mood)
-	return b.String()
+	return b.String() + "\n"
 }
 
 // short is d in at most three digits; "-" is no time at all.

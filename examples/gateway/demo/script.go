@@ -2,19 +2,18 @@ package demo
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
-// script says who takes part and what happens when. Times are since the start.
+// script lists the routes, the clients and the events. Times are since the start.
 type script struct {
 	length time.Duration
 	routes []route
 	acts   []act // of the route that falls sick, in order of time; it is well before the first
 	cast   []client
 
-	window time.Duration // the rates and percentiles of the view are of the last window
-	cell   time.Duration // what one character of a strip stands for
+	window time.Duration // rates and percentiles of the view are of the last window
+	cell   time.Duration // the time that one character of a strip stands for
 }
 
 // route is a route of the gateway and the upstream behind it.
@@ -24,7 +23,7 @@ type route struct {
 	sick  bool          // follows the script's acts
 }
 
-// act is what the sick upstream does from a moment on.
+// act is a mood of the sick upstream from a moment on.
 type act struct {
 	from time.Duration
 	mood mood
@@ -38,7 +37,7 @@ type client struct {
 	wave   time.Duration // it sends for one wave and rests for the next; 0: it never rests
 }
 
-// greedy reports whether the client is there to exceed its limit.
+// greedy reports whether the client exceeds its limit.
 func (c client) greedy() bool { return c.wave > 0 }
 
 // tenSeconds is what Run performs.
@@ -68,7 +67,7 @@ func tenSeconds() script {
 	}
 }
 
-// mood is what an upstream does with a request.
+// mood is the way in which an upstream treats a request.
 type mood uint8
 
 const (
@@ -92,10 +91,13 @@ func (m mood) String() string {
 	}
 }
 
+// word is the mood in one or two words.
+func (m mood) word() string { return [...]string{"well", "hangs", "resets", "answers 503"}[m] }
+
 // glyph stands for the mood in a strip.
 func (m mood) glyph() rune { return [...]rune{'─', 'h', 'r', '5'}[m] }
 
-// mood is what the sick upstream does at the given time.
+// mood is the mood of the sick upstream at the given time.
 func (s script) mood(at time.Duration) mood {
 	now := well
 	for _, a := range s.acts {
@@ -121,28 +123,17 @@ func (s script) patient() int {
 	return 0
 }
 
-// introduction says what to look for.
+// introduction says what is going to happen, in lines of at most 79 columns.
 func (s script) introduction() string {
 	from, to := s.sickness()
-	var healthy, clients []string
 	greedy := ""
-	for _, r := range s.routes {
-		if !r.sick {
-			healthy = append(healthy, r.name)
-		}
-	}
 	for _, c := range s.cast {
 		if c.greedy() {
 			greedy = c.name
-		} else {
-			clients = append(clients, c.name)
 		}
 	}
-	patient := s.routes[s.patient()].name
-	return fmt.Sprintf("LimitPal gateway: %d clients, %d upstreams, %gs.\n"+
-		"At %gs the upstream of %s falls sick: it hangs, then resets connections,\n"+
-		"then answers 503. At %gs it is well again. %s should not notice.\n"+
-		"%s keep to their limits. %s exceeds its own, in waves.\n\n",
-		len(s.cast), len(s.routes), s.length.Seconds(), from.Seconds(), patient, to.Seconds(),
-		strings.Join(healthy, " and "), strings.Join(clients, ", "), greedy)
+	return wrap(fmt.Sprintf("%d clients send requests through a gateway with %d routes, for %gs. Each route has an upstream and a "+
+		"breaker, and a limit for each client. At %gs the upstream of %s falls sick: it hangs, then resets connections, then "+
+		"answers 503. At %gs it is well again. The client %s exceeds its limit, in waves.",
+		len(s.cast), len(s.routes), s.length.Seconds(), from.Seconds(), s.routes[s.patient()].name, to.Seconds(), greedy)) + "\n"
 }

@@ -6,24 +6,22 @@ import (
 	"time"
 )
 
-// story is what has happened until a moment: measurements only, from which the frames and the summary are made.
+// story holds the measurements until a moment. Frames and summary are made from a story.
 type story struct {
 	script  script
 	at      time.Duration // the moment, since the start
 	begun   [][]time.Duration
 	answers []answer // in the order in which they ended
 	changes []change // in order
-	waits   []wait
-	status  []Route // what the gateway said last, by route
-	counted Route   // what the gateway has counted since the start, of all routes
+	status  []Route  // as the gateway said last, by route
 	// Requests that the upstreams have seen, by route, and those of them that came when the upstream was not well.
 	tried, triedIll []int
 }
 
-// tally is what became of some requests.
+// tally counts answers.
 type tally struct {
 	count [classes]int
-	took  []time.Duration // without those that were limited: these say nothing of the route
+	took  []time.Duration // without the limited, whose time says nothing of the route
 }
 
 func (t *tally) total() (n int) {

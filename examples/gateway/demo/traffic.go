@@ -22,13 +22,13 @@ type traffic struct {
 }
 
 // newTraffic makes clients of the gateway at url, which send nothing yet.
-func newTraffic(s script, url string) *traffic {
+func newTraffic(s script, n network, url string) *traffic {
 	return &traffic{
 		script: s,
 		url:    url,
 		http: &http.Client{
 			Timeout:   2 * time.Second, // longer than all attempts of the gateway together
-			Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+			Transport: &http.Transport{DialContext: n.DialContext, MaxIdleConnsPerHost: 64},
 		},
 	}
 }

@@ -23,7 +23,7 @@ var template string
 // mark is the header that upstreams set, so that a client can tell their 503 from one of the gateway.
 const mark = "X-Demo-Upstream"
 
-// upstreams are the servers on the loopback interface, one for each route.
+// upstreams are the servers, one for each route.
 type upstreams struct {
 	script  script
 	servers []*upstream
@@ -42,10 +42,10 @@ type upstream struct {
 }
 
 // openUpstreams starts the servers of s.
-func openUpstreams(s script) (*upstreams, error) {
+func openUpstreams(s script, n network) (*upstreams, error) {
 	all := &upstreams{script: s}
 	for _, r := range s.routes {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := n.Listen()
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("starting the upstream of %s: %w", r.name, err), all.close())
 		}

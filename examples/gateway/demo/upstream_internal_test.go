@@ -17,7 +17,7 @@ func started(t *testing.T, m mood) *upstreams {
 	t.Helper()
 	s := tenSeconds()
 	s.acts = []act{{0, m}}
-	ups, err := openUpstreams(s)
+	ups, err := openUpstreams(s, &loopback{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ups.close()) })
 	return ups

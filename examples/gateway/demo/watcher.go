@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -27,39 +26,32 @@ type watcher struct {
 	record    *record
 	start     time.Time
 
-	first   []Route // when first asked, by route
-	seen    []Route // when last asked
+	seen    []Route // when last asked, by route
 	changes []change
-	waits   []wait
 }
 
 // pace is the time between two looks.
 const pace = 5 * time.Millisecond
 
-// wait is by how much a look was late: what the machine alone does to all that is measured here.
-type wait struct{ at, late time.Duration }
-
-// begin takes down what the gateway has counted so far. It comes before watch.
+// begin asks the gateway for the first time. It comes before watch.
 func (w *watcher) begin() {
 	w.seen = make([]Route, len(w.script.routes))
 	w.look()
-	w.first = slices.Clone(w.seen)
 }
 
-// watch follows and draws until ctx ends. Then nothing is left on the screen of what was redrawn.
+// watch follows and draws until ctx ends, and then removes the block from the screen.
 func (w *watcher) watch(ctx context.Context, screen *screen) {
 	looking := time.NewTicker(pace)
 	defer looking.Stop()
 	drawing := time.NewTicker(screen.interval)
 	defer drawing.Stop()
 	defer screen.erase()
-	last := time.Now()
+	if !screen.live {
+		screen.print(w.script.heading())
+	}
 	for {
 		select {
 		case <-looking.C:
-			now := time.Now()
-			w.waits = append(w.waits, wait{now.Sub(w.start), max(0, now.Sub(last)-pace)})
-			last = now
 			w.look()
 		case <-drawing.C:
 			told := w.story()
@@ -88,7 +80,7 @@ func (w *watcher) look() {
 	}
 }
 
-// between is what must have happened to the breaker of a route from one look to the next, which was at the given time.
+// between returns the transitions that the breaker of a route must have made from one look to the next, at the given time.
 func between(before, now Route, route int, at time.Duration) []change {
 	was, is := before.state(), now.state()
 	switch {
@@ -103,21 +95,13 @@ func between(before, now Route, route int, at time.Duration) []change {
 	}
 }
 
-// story is all that is known by now.
+// story is the story until now.
 func (w *watcher) story() *story {
 	s := &story{
 		script:  w.script,
 		at:      min(time.Since(w.start), w.script.length),
 		status:  w.seen,
 		changes: w.changes,
-		waits:   w.waits,
-	}
-	for i, now := range w.seen {
-		was := w.first[i]
-		s.counted.Requests += now.Requests - was.Requests
-		s.counted.Limited += now.Limited - was.Limited
-		s.counted.Unavailable += now.Unavailable - was.Unavailable
-		s.counted.Failed += now.Failed - was.Failed
 	}
 	s.begun, s.answers = w.record.read(len(w.script.routes))
 	for _, u := range w.upstreams.servers {
