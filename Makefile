@@ -5,6 +5,8 @@ FUZZTIME  ?= 30s
 BENCH     ?= .
 BENCHTIME ?= 1s
 SOAK      ?= 10m
+# The longest time for the tests of one package under the race detector, also on a machine that is busy elsewhere.
+TIMEOUT   ?= 30m
 
 # Tools are pinned here and run with `go run`, so that go.mod holds only what the library and its tests need.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -65,7 +67,7 @@ cross: ## Vet for 32 bits and for the other systems
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 
 race: ## Run the tests three times, shuffled, under the race detector
-	$(GO) test -race -shuffle=on -count=3 ./...
+	$(GO) test -race -shuffle=on -count=3 -timeout=$(TIMEOUT) ./...
 
 # Reads a coverage profile. A block that several test binaries report counts once, as covered if any of them ran it.
 define COVER_GATES
@@ -116,7 +118,7 @@ nested: ## Vet and test each nested module of NESTED
 	done
 	@for dir in $(NESTED); do \
 		echo "$$dir:"; \
-		(cd "$$dir" && $(GO) vet ./... && $(GO) test -race -shuffle=on ./...) || exit 1; \
+		(cd "$$dir" && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) ./...) || exit 1; \
 	done
 
 fuzz: ## Run every fuzz target for FUZZTIME, one after another
