@@ -131,7 +131,7 @@ func TestXRateLimitOfTheTightest(t *testing.T) {
 func TestFieldsOfAnAnswerThatIsNotWritten(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
 		srv := serve(&enginehttp.Handler{
-			Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+			Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
 		})
 		r := answered(t, srv, http.MethodGet)
 		require.Equal(t, 200, r.status)

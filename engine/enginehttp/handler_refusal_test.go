@@ -238,7 +238,7 @@ func TestHandlerNamesTheLimitsThatRefuse(t *testing.T) {
 // TestHandlerRefuse: it answers in place of the handler, with the fields there already.
 func TestHandlerRefuse(t *testing.T) {
 	h := &enginehttp.Handler{
-		Engine: guarding(t, oneIn(time.Hour)),
+		Engine: guarding(t, anHourLeft()),
 		Next:   http.HandlerFunc(greet),
 		Refuse: func(w http.ResponseWriter, r *http.Request, refusal *engine.Rejection) {
 			if !errors.Is(refusal, limiter.ErrLimited) || refusal.Key != "192.0.2.1" || r.Method != http.MethodGet {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -108,6 +109,18 @@ func oneIn(d time.Duration) engine.Config {
 	return engine.Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, d)}, MaxWait: engine.NoWait}
 }
 
+// still is a clock that does not move, so that what a test reads does not depend on how busy the machine is.
+type still struct{ clock.Clock }
+
+func (still) Now() time.Time { return time.Unix(1, 0) }
+
+// anHourLeft is oneIn for an hour, at an instant that does not pass.
+func anHourLeft() engine.Config {
+	cfg := oneIn(time.Hour)
+	cfg.Clock = still{clock.System()}
+	return cfg
+}
+
 // opensAtOnce is a breaker that one failure opens for an hour.
 func opensAtOnce() engine.Config {
 	return engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}}
@@ -129,7 +142,7 @@ func problemOf(t *testing.T, r reply) map[string]any {
 
 func TestHandlerLimits(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
-		srv := serve(&enginehttp.Handler{Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(greet)})
+		srv := serve(&enginehttp.Handler{Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(greet)})
 
 		first := answered(t, srv, http.MethodGet)
 		require.Equal(t, http.StatusOK, first.status)
@@ -271,7 +284,7 @@ func TestHandlerWithoutItsFields(t *testing.T) {
 
 // TestHandlerNested: the fields are those of the handler within, and each counts for itself.
 func TestHandlerNested(t *testing.T) {
-	within := &enginehttp.Handler{Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(greet)}
+	within := &enginehttp.Handler{Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(greet)}
 	h := &enginehttp.Handler{
 		Engine: guarding(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.Per(1, time.Hour)}}),
 		Next:   within,

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +23,7 @@ func TestEventsArriveBeforeTheHandlerEnds(t *testing.T) {
 			eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
 				next := make(chan string)
 				srv := serve(&enginehttp.Handler{
-					Engine: guarding(t, oneIn(time.Hour)),
+					Engine: guarding(t, anHourLeft()),
 					Next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 						w.Header().Set("Content-Type", "text/event-stream")
 						if err := flush(w); err != nil { // the header alone

@@ -228,7 +228,7 @@ func TestAFileIsSent(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
 	eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
 		srv := serve(&enginehttp.Handler{
-			Engine: guarding(t, oneIn(time.Hour)),
+			Engine: guarding(t, anHourLeft()),
 			Next:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }),
 		})
 		r := answered(t, srv, http.MethodGet)

@@ -167,11 +167,8 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 					require.Equal(t, "answer 200", readAll(t, resp))
 				}
 				require.EqualValues(t, 2*calls, u.requests.Load())
-				want := int64(1)
-				if !c.again {
-					want = 1 + calls
-				}
-				require.Equal(t, want, conns.dialed.Load())
+				// One connection does for all, but package http also gives one up if the machine is busy for 50 ms.
+				require.Equal(t, c.again, conns.dialed.Load() <= calls, "%d connections for %d calls", conns.dialed.Load(), calls)
 			})
 		}
 	}
