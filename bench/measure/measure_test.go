@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +65,23 @@ func take(t *testing.T, trial *measure.Trial) map[record.Unit]float64 {
 	return amounts
 }
 
+// eventually takes samples of a trial until one is as it must be, since a machine that is busy elsewhere spoils some. A trial that
+// measures wrongly spoils all twenty.
+func eventually(t *testing.T, trial func() *measure.Trial, right func(map[record.Unit]float64) bool) {
+	t.Helper()
+	var all []map[record.Unit]float64
+	for range 20 {
+		got := take(t, trial())
+		if right(got) {
+			return
+		}
+		all = append(all, got)
+	}
+	require.Fail(t, "no sample is as it must be", "%v", all)
+}
+
+func near(want, got, by float64) bool { return math.Abs(want-got) <= by }
+
 func pipeline(t *testing.T) (workload.Workload, []workload.Population) {
 	t.Helper()
 	w, ok := workload.Named("pipeline")
@@ -86,11 +105,11 @@ func TestCallsCountsWhatACallTakes(t *testing.T) {
 		return fn(context.Background())
 	}}
 	cond := measure.Conditions{PerCore: []int{2}, Cores: []int{1}, Durations: brief}
-	got := take(t, measure.Calls(w, guard.contender(), populations, cond, 0))
+	eventually(t, func() *measure.Trial { return measure.Calls(w, guard.contender(), populations, cond, 0) },
+		func(got map[record.Unit]float64) bool {
+			return got[record.PerCall] > 50 && near(1, got[record.Allocs], 0.2) && near(1024, got[record.Bytes], 100)
+		})
 	require.Positive(t, calls.Load())
-	require.Greater(t, got[record.PerCall], 50.0)
-	require.InDelta(t, 1, got[record.Allocs], 0.2)
-	require.InDelta(t, 1024, got[record.Bytes], 100)
 }
 
 func TestCallsRefusesWrongAnswers(t *testing.T) {
@@ -172,10 +191,10 @@ func TestLatencyLeavesTheSlowKeyOut(t *testing.T) {
 // TestWaitingSeesWhoIsServedOutOfTurn compares first come, first served with last come, first served.
 func TestWaitingSeesWhoIsServedOutOfTurn(t *testing.T) {
 	q := measure.Queue{Name: "planted", Callers: 1000, Rate: 1_000_000, Capacity: 1}
-	serve := func(backwards bool) map[record.Unit]float64 {
+	serve := func(backwards bool) *measure.Trial {
 		var mu sync.Mutex
 		var queue []chan struct{}
-		return take(t, measure.Waiting(planted{wait: func(context.Context) error {
+		return measure.Waiting(planted{wait: func(context.Context) error {
 			turn := make(chan struct{})
 			mu.Lock()
 			queue = append(queue, turn)
@@ -194,10 +213,10 @@ func TestWaitingSeesWhoIsServedOutOfTurn(t *testing.T) {
 			<-turn
 			defer func() { turn <- struct{}{} }()
 			return nil
-		}}.contender(), q, 2))
+		}}.contender(), q, 2)
 	}
-	require.Less(t, serve(false)[record.Misplaced], 100.0)
-	require.Greater(t, serve(true)[record.Misplaced], 300.0)
+	eventually(t, func() *measure.Trial { return serve(false) }, func(got map[record.Unit]float64) bool { return got[record.Misplaced] < 100 })
+	eventually(t, func() *measure.Trial { return serve(true) }, func(got map[record.Unit]float64) bool { return got[record.Misplaced] > 300 })
 }
 
 func TestWaitingNeedsEverybodyServed(t *testing.T) {
@@ -218,8 +237,9 @@ func TestOverloadCountsOnlyWhatCameInTime(t *testing.T) {
 	require.Zero(t, refused[record.Goodput])
 	require.Contains(t, refused, record.RefusedP99)
 
-	served := take(t, measure.Overload(planted{wait: func(ctx context.Context) error { return nil }}.contender(), 2, brief))
-	require.Greater(t, served[record.Goodput], 0.5)
+	served := planted{wait: func(ctx context.Context) error { return nil }}.contender()
+	eventually(t, func() *measure.Trial { return measure.Overload(served, 2, brief) },
+		func(got map[record.Unit]float64) bool { return got[record.Goodput] > 0.5 })
 }
 
 func TestMemoryWeighsKeys(t *testing.T) {
@@ -236,7 +256,8 @@ func TestMemoryWeighsKeys(t *testing.T) {
 }
 
 func TestExcessOfAGuardThatAdmitsAll(t *testing.T) {
-	require.Greater(t, take(t, measure.Excess(planted{}.contender(), 2, 0, brief))[record.OfBound], 10.0)
+	eventually(t, func() *measure.Trial { return measure.Excess(planted{}.contender(), 2, 0, brief) },
+		func(got map[record.Unit]float64) bool { return got[record.OfBound] > 10 })
 }
 
 // told is a Progress that remembers.
@@ -251,6 +272,10 @@ func (p *told) Begin(round, _ int, t *measure.Trial, left time.Duration) {
 }
 
 func TestRunInterleaves(t *testing.T) {
+	synctest.Test(t, runInterleaves) // where a trial that does nothing takes no time
+}
+
+func runInterleaves(t *testing.T) {
 	var trials []*measure.Trial
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		trials = append(trials, &measure.Trial{Group: "x", Contender: name, Guess: time.Hour, Sample: func(func(record.Sample) error) error { return nil }})
@@ -264,7 +289,7 @@ func TestRunInterleaves(t *testing.T) {
 	require.Equal(t, "1yalone", p.order[6])
 	require.Equal(t, 1, elsewhere)
 	require.Equal(t, 12*time.Hour, p.left[0])
-	require.Less(t, p.left[7], time.Second, "what trials took is known after the first round")
+	require.Zero(t, p.left[7], "the time that trials take is known after the first round")
 	first, second := p.order[:6], p.order[7:]
 	for i := range second {
 		require.Equal(t, byte('2'), second[i][0])
