@@ -110,6 +110,9 @@ func (e *Engine) rerun(
 		var end int64 = actors.Never // the last instant at which the attempt may begin
 		if e.retry.MaxElapsed > 0 {
 			end = later(began, int64(e.retry.MaxElapsed))
+			if e.system.Now() > end { // RetryIf took its time, or the timer was late
+				return &retry.ExhaustedError{Attempts: attempts, Err: last}
+			}
 		}
 		if a, stay, err = e.begin(ctx, p, stay, end); err != nil {
 			if isLate(err, end) {

@@ -144,3 +144,17 @@ func TestMaxElapsedBoundsTheWaitOfFurtherAttempts(t *testing.T) {
 		})
 	}
 }
+
+// Neither a RetryIf that takes its time nor a timer that is late lets an attempt begin past MaxElapsed.
+func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
+	slow := func(error) bool { time.Sleep(2 * time.Second); return true }
+	cfg := engine.Config{Retry: &retry.Policy{MaxAttempts: 5, BaseDelay: time.Millisecond, MaxElapsed: time.Second, RetryIf: slow}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		calls := 0
+		err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
+		require.Equal(t, 1, calls)
+		exhausted, ok := errors.AsType[*retry.ExhaustedError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, errDown, exhausted.Err)
+	})
+}

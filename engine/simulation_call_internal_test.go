@@ -12,8 +12,8 @@ import (
 // decide begins Engine.decide.
 func (w *world) decide(c *caller) {
 	c.permit, c.period = breaker.Permit{}, 0
-	if c.stay = asLong; c.way == calling && c.attempts > 0 && w.eng.retry.MaxElapsed > 0 {
-		c.stay = tighter(asLong, later(c.begun, int64(w.eng.retry.MaxElapsed))-w.reading())
+	if c.stay = asLong; c.way == calling && c.attempts > 0 && w.lastBegin(c) != actors.Never {
+		c.stay = tighter(asLong, w.lastBegin(c)-w.reading())
 	}
 	switch {
 	case w.closed:
@@ -24,6 +24,14 @@ func (w *world) decide(c *caller) {
 		c.again = w.eng.dispatch == Published
 		w.goOn(c, finding)
 	}
+}
+
+// lastBegin is the last instant at which a further attempt of c's call may begin.
+func (w *world) lastBegin(c *caller) int64 {
+	if w.eng.retry == nil || w.eng.retry.MaxElapsed == 0 {
+		return actors.Never
+	}
+	return later(c.begun, int64(w.eng.retry.MaxElapsed))
 }
 
 // goOn has c do something in a step of its own.

@@ -146,7 +146,7 @@ func (w *world) advance(c *caller) {
 	case foreseeing:
 		w.inspect(c, w.sleep)
 	case backing:
-		if w.closed || w.now >= c.over() {
+		if w.closed || w.now >= c.over() || w.reading() > w.lastBegin(c) {
 			w.finish(c)
 			return
 		}
