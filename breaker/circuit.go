@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// State is what a breaker does with a call.
+// State is the state of a breaker. The state decides about a call.
 type State uint8
 
 // The three states. The zero State is Closed.
@@ -16,7 +16,7 @@ const (
 	HalfOpen              // probes pass
 )
 
-// String is "closed", "open" or "half-open".
+// String returns "closed", "open" or "half-open".
 func (s State) String() string {
 	switch s {
 	case Closed:
@@ -30,17 +30,17 @@ func (s State) String() string {
 	}
 }
 
-// Outcome is what a call's end says about the health of what was called.
+// Outcome says how a call ended, as far as the health of the called upstream is concerned.
 type Outcome uint8
 
-// The outcomes. Ignore says nothing: it gives a probe's place back and counts neither way.
+// The outcomes. The zero Outcome is Success.
 const (
-	Success Outcome = iota
-	Failure
-	Ignore
+	Success Outcome = iota // the upstream did its work
+	Failure                // the upstream failed
+	Ignore                 // neither: a probe's place is free again, and nothing is counted
 )
 
-// String is "success", "failure" or "ignore".
+// String returns "success", "failure" or "ignore".
 func (o Outcome) String() string {
 	switch o {
 	case Success:
@@ -54,53 +54,68 @@ func (o Outcome) String() string {
 	}
 }
 
-// Permit is the leave to make one call. It goes back to the circuit with the call's outcome.
+// Permit is the leave to make one call, returned by [Circuit.Admit]. The caller hands the Permit
+// back to [Circuit.Report] with the outcome of the call.
 type Permit struct {
-	Generation uint64 // of the circuit when it let the call through
-	Lease      int64  // for a probe, the instant at which its place is taken back; 0 for other calls
+	Generation uint64 // of the circuit when the call was let through
+	Lease      int64  // of a probe: the instant at which its place is taken back; 0 for other calls
 }
 
-// Circuit is the breaker of one key. It belongs to one goroutine at a time; instants are int64 nanoseconds that never run
-// back. The zero Circuit is closed and of generation 0; see [Circuit.Renew].
+// Circuit is the breaker of one key, as a state machine. The zero Circuit is closed, has counted no
+// failure and is of generation 0; [Circuit.Renew] gives the first generation.
 //
-// What it answers depends on the outcomes reported and the instants of the questions alone: leases that end, a recovery
-// that begins and failures that are forgotten take effect at their instant, whenever somebody looks.
+// Only one goroutine may use a Circuit at a time. A copy is a circuit of its own. Every instant is
+// an int64 of nanoseconds, not negative, and never before the instant of an earlier call. A sum of
+// an instant and a duration that an int64 cannot hold is 2^63 - 2, the last instant.
+//
+// The answers depend on the reported outcomes and the instants of the questions alone. A lease ends,
+// a recovery begins and failures are forgotten at their instant, however much later a method is
+// called.
 type Circuit struct {
 	generation uint64
 	state      State
 	count      int     // closed: failures in a row; half-open: successes of probes
 	openUntil  int64   // open: the instant at which a probe is admitted
-	last       int64   // the instant of the last outcome that counted
-	leases     []int64 // half-open: when the probes in flight end, in order; replaced, never changed in place
+	last       int64   // the instant of the last success or failure that was counted
+	leases     []int64 // half-open: ends of the probes in flight, in order; replaced, never modified
 }
 
-// Renew makes the circuit closed and clean, with a new generation: nothing that began before counts any more.
+// Renew makes the circuit closed and clean and begins a new generation: outcomes of calls that were
+// let through before Renew are not counted.
 func (c *Circuit) Renew(r *Rules) { *c = Circuit{generation: r.generation()} }
 
-// Resume makes the circuit closed and clean, in a period that has begun before: that of generation.
+// Resume makes the circuit closed and clean and continues generation: outcomes of calls that were
+// let through in that generation are counted.
 func (c *Circuit) Resume(generation uint64) { *c = Circuit{generation: generation} }
 
-// Reopen makes the circuit open, in the period of generation, as one that lets a probe through at probeAt.
+// Reopen makes the circuit open until probeAt, an answer of [Circuit.ProbeAt], and continues
+// generation.
 func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
 	*c = Circuit{generation: generation, state: Open, openUntil: probeAt, last: probeAt - r.recovery}
 }
 
-// ProbeAt is what to Reopen a circuit with that has no probe in flight, for one that is open; 0 when it is closed. For a half-open one
-// it is as if its last success had opened it, so that what is made of it never admits what it would not have.
+// ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or 0
+// if the circuit is closed. No probe may be in flight.
+//
+// An open circuit that is reopened answers as before. A half-open circuit is reopened as if the last
+// counted success had opened the circuit, and so admits no call that the dropped circuit would have
+// refused.
 func (c *Circuit) ProbeAt(r *Rules) int64 {
 	if c.state == Closed {
 		return 0
 	}
-	return c.last + r.recovery
+	return after(c.last, r.recovery)
 }
 
-// Generation is the number of the circuit's present period. Every transition begins a new one.
+// Generation returns the number of the circuit's present period. Every change of state begins a new
+// period, and so does [Circuit.Renew].
 func (c *Circuit) Generation() uint64 { return c.generation }
 
-// Clean reports whether the circuit is closed with no failure counted, as a new one is.
+// Clean reports whether the circuit is closed with no failure counted, as after [Circuit.Renew].
 func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 }
 
-// OpenUntil is the instant until which the circuit, being open, lets no call through; 0 when it is not open.
+// OpenUntil returns the instant at which an open circuit admits a probe, or 0 if the circuit is not
+// open.
 func (c *Circuit) OpenUntil() int64 {
 	if c.state != Open {
 		return 0
@@ -108,11 +123,12 @@ func (c *Circuit) OpenUntil() int64 {
 	return c.openUntil
 }
 
-// Admits reports whether the circuit is closed, failures counted or not, so that it lets every call through.
+// Admits reports whether the circuit is closed, with or without failures counted: every call passes.
 func (c *Circuit) Admits() bool { return c.state == Closed }
 
-// Advance brings the circuit to now: it ends the leases that are over, each a failure, and forgets what is to be
-// forgotten. Every other method with an instant does so itself.
+// Advance brings the circuit to now. The first lease that has ended is a failure at its end, and a
+// circuit whose [Circuit.CleanAt] has come is clean. Every other method with an argument now calls
+// Advance.
 func (c *Circuit) Advance(r *Rules, now int64) {
 	if c.Clean() {
 		return
@@ -130,8 +146,10 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 	c.Renew(r)
 }
 
-// CleanAt is the instant from which the circuit equals a new one if nothing is reported to it; math.MaxInt64 while probes
-// are in flight.
+// CleanAt returns the instant from which the circuit is clean if nothing is reported: ForgetAfter
+// after the last failure while closed, and else ForgetAfter or 11 times RecoveryTimeout after the
+// last counted outcome, the longer of both. CleanAt returns math.MinInt64 if the circuit is clean,
+// and math.MaxInt64 while a probe is in flight.
 func (c *Circuit) CleanAt(r *Rules) int64 {
 	switch {
 	case c.Clean():
@@ -139,13 +157,14 @@ func (c *Circuit) CleanAt(r *Rules) int64 {
 	case len(c.leases) > 0:
 		return math.MaxInt64
 	case c.state == Closed:
-		return c.last + r.forget
+		return after(c.last, r.forget)
 	default:
-		return max(c.openUntil, c.last+r.forget)
+		return after(c.last, r.abandon)
 	}
 }
 
-// LeaseEnds is the instant at which the first of the probes in flight must be back; math.MaxInt64 without probes.
+// LeaseEnds returns the instant at which the first lease of the probes in flight ends, or
+// math.MaxInt64 if no probe is in flight.
 func (c *Circuit) LeaseEnds() int64 {
 	if len(c.leases) == 0 {
 		return math.MaxInt64
@@ -153,22 +172,25 @@ func (c *Circuit) LeaseEnds() int64 {
 	return c.leases[0]
 }
 
-// Ready is the instant from which a call may be made if nothing else happens: now or earlier when it may be made now.
-// While every probe's place is taken it is the end of the first lease plus the recovery that its failure would bring.
+// Ready returns the first instant at which the circuit lets a call through if nothing is reported:
+// now, or before now, if a call may be made now. While as many probes are in flight as may be, or as
+// are still needed, Ready returns the end of the first lease plus the recovery that its failure
+// would bring.
 func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	c.Advance(r, now)
 	switch {
 	case c.state == Open:
 		return c.openUntil
-	case c.state == HalfOpen && len(c.leases) >= r.probes:
-		return c.leases[0] + r.recovery
+	case c.state == HalfOpen && len(c.leases) >= min(r.probes, r.successes-c.count):
+		return after(c.leases[0], r.recovery)
 	default:
 		return now
 	}
 }
 
-// Admit lets a call through and returns its permit; a probe's takes a place until it is reported or its lease ends. The
-// call must be [Circuit.Ready].
+// Admit lets a call through at now and returns the permit. A probe takes a place until the permit is
+// reported or its lease ends. The caller must have asked [Circuit.Ready], whose answer must not be
+// after now.
 func (c *Circuit) Admit(r *Rules, now int64) Permit {
 	c.Advance(r, now)
 	if c.state == Closed {
@@ -177,16 +199,16 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 	if c.state == Open {
 		c.state, c.generation, c.count = HalfOpen, r.generation(), 0
 	}
-	p := Permit{Generation: c.generation, Lease: now + r.lease}
+	p := Permit{Generation: c.generation, Lease: after(now, r.lease)}
 	c.leases = append(slices.Clip(c.leases), p.Lease)
 	return p
 }
 
-// Report counts the outcome of the call that p let through, once for each permit. A permit of another generation counts
-// for nothing, and so does any while the circuit is open: it let no call through.
+// Report counts the outcome of the call that p let through. The outcome counts for nothing if p was
+// reported before, is of another generation, or is a probe's whose lease has ended.
 func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
 	c.Advance(r, now)
-	if p.Generation != c.generation || c.state == Open {
+	if p.Generation != c.generation || c.state == Open { // an open circuit let no call through
 		return
 	}
 	if c.state == HalfOpen {
@@ -229,17 +251,19 @@ func (c *Circuit) succeed(r *Rules, now int64) {
 }
 
 func (c *Circuit) open(r *Rules, at int64) {
-	*c = Circuit{generation: r.generation(), state: Open, openUntil: at + r.recovery, last: at}
+	*c = Circuit{generation: r.generation(), state: Open, openUntil: after(at, r.recovery), last: at}
 }
 
-// Leased reports whether p is the permit of a probe whose lease is out at now.
+// Leased reports whether p is the permit of a probe of this circuit whose lease has not ended at now
+// and whose outcome has not been reported.
 func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
 	c.Advance(r, now)
 	return c.state == HalfOpen && p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
 }
 
-// Look is what the circuit is at now: its state, the failures counted in a row while closed, and the time in nanoseconds
-// until a call is let through (0 if one is now). An open circuit whose recovery has come is half-open.
+// Look describes the circuit at now: the state, the failures counted in a row while closed, and the
+// nanoseconds until a call is let through, 0 if a call may be made now. An open circuit whose
+// recovery has come is shown as half-open.
 func (c *Circuit) Look(r *Rules, now int64) (s State, failures int, openFor int64) {
 	openFor = max(0, c.Ready(r, now)-now)
 	switch {
@@ -250,4 +274,16 @@ func (c *Circuit) Look(r *Rules, now int64) (s State, failures int, openFor int6
 	default:
 		return HalfOpen, 0, openFor
 	}
+}
+
+// latest is the last instant. The int64 above is for answers that are no instant.
+const latest = math.MaxInt64 - 1
+
+// after returns the instant d behind at, or latest if an int64 cannot hold the sum. d must not be
+// negative.
+func after(at, d int64) int64 {
+	if at > latest-d {
+		return latest
+	}
+	return at + d
 }

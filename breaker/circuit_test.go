@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -141,77 +142,72 @@ func TestEveryMethodWithAnInstantAdvancesItself(t *testing.T) {
 	}
 }
 
-func TestForgetAfter(t *testing.T) {
-	policy := breaker.Policy{
-		FailureThreshold: 3, RecoveryTimeout: 5 * time.Second, HalfOpenSuccesses: 2, ProbeTimeout: 30 * time.Second, ForgetAfter: 20 * time.Second,
-	}
+func TestWhenACircuitIsForgotten(t *testing.T) {
+	policy := breaker.Policy{FailureThreshold: 3, RecoveryTimeout: 5 * time.Second, HalfOpenSuccesses: 2, ProbeTimeout: 30 * time.Second}
 	for _, test := range []struct {
-		name  string
-		dirty func(*testing.T, *machine)
-		clean int64
-		until look // 1 ns before
+		name        string
+		dirty       func(*testing.T, *machine)
+		short, long int64 // when it is clean with a ForgetAfter of 20 s, and of 2 min
+		until       look  // 1 ns before
 	}{
 		{"failures of a closed circuit", func(t *testing.T, m *machine) {
 			m.ends(t, 1, breaker.Failure)
 			m.advance(4 * time.Second)
 			m.ends(t, 1, breaker.Failure) // counts from the last
-		}, 24 * second, look{breaker.Closed, 2, 0}},
+		}, 24 * second, 124 * second, look{breaker.Closed, 2, 0}},
 		{"a recovery that nobody tried", func(t *testing.T, m *machine) {
 			m.ends(t, 3, breaker.Failure)
-		}, 20 * second, look{breaker.HalfOpen, 0, 0}},
+		}, 55 * second, 120 * second, look{breaker.HalfOpen, 0, 0}},
 		{"half-open, its only probe ignored", func(t *testing.T, m *machine) {
 			m.ends(t, 3, breaker.Failure)
 			m.advance(6 * time.Second)
 			m.ends(t, 1, breaker.Ignore)
-		}, 20 * second, look{breaker.HalfOpen, 0, 0}},
+		}, 55 * second, 120 * second, look{breaker.HalfOpen, 0, 0}},
 		{"half-open, one of two successes", func(t *testing.T, m *machine) {
 			m.ends(t, 3, breaker.Failure)
 			m.advance(6 * time.Second)
 			m.ends(t, 1, breaker.Success)
-		}, 26 * second, look{breaker.HalfOpen, 0, 0}},
+		}, 61 * second, 126 * second, look{breaker.HalfOpen, 0, 0}},
 		{"a probe that never came back, and the recovery after it", func(t *testing.T, m *machine) {
 			m.ends(t, 3, breaker.Failure)
 			m.advance(5 * time.Second)
 			m.must(t)
 			m.now = m.LeaseEnds()
 			m.Advance(m.rules, m.now)
-		}, 55 * second, look{breaker.HalfOpen, 0, 0}},
+		}, 90 * second, 155 * second, look{breaker.HalfOpen, 0, 0}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			m := newMachine(t, policy)
-			test.dirty(t, m)
-			require.False(t, m.Clean())
-			require.Equal(t, test.clean, m.CleanAt(m.rules))
-			m.now = test.clean - 1
-			require.Equal(t, test.until, m.look())
-			m.Advance(m.rules, m.now)
-			require.False(t, m.Clean())
-			m.now = test.clean
-			m.Advance(m.rules, m.now)
-			require.True(t, m.Clean())
-			require.Equal(t, look{breaker.Closed, 0, 0}, m.look())
-			m.ends(t, 2, breaker.Failure)
-			require.Equal(t, look{breaker.Closed, 2, 0}, m.look(), "as good as new: two more do not open it")
-		})
+		for forget, clean := range map[time.Duration]int64{20 * time.Second: test.short, 2 * time.Minute: test.long} {
+			t.Run(fmt.Sprint(test.name, ", ", forget), func(t *testing.T) {
+				policy.ForgetAfter = forget
+				m := newMachine(t, policy)
+				test.dirty(t, m)
+				require.False(t, m.Clean())
+				require.Equal(t, clean, m.CleanAt(m.rules))
+				m.now = clean - 1
+				require.Equal(t, test.until, m.look())
+				m.Advance(m.rules, m.now)
+				require.False(t, m.Clean())
+				m.now = clean
+				m.Advance(m.rules, m.now)
+				require.True(t, m.Clean())
+				require.Equal(t, look{breaker.Closed, 0, 0}, m.look())
+				m.ends(t, 2, breaker.Failure)
+				require.Equal(t, look{breaker.Closed, 2, 0}, m.look(), "as good as new: two more do not open it")
+			})
+		}
 	}
 }
 
-func TestNothingIsForgottenWhileAProbeIsOutNorBeforeTheRecovery(t *testing.T) {
+func TestNothingIsForgottenWhileAProbeIsOut(t *testing.T) {
 	m := newMachine(t, breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 5 * time.Second, ForgetAfter: 6 * time.Second, ProbeTimeout: time.Hour})
 	m.ends(t, 1, breaker.Failure)
 	m.advance(5 * time.Second)
 	p := m.must(t)
-	m.advance(time.Minute)
+	m.advance(30 * time.Minute)
 	require.Equal(t, int64(math.MaxInt64), m.CleanAt(m.rules))
 	require.Equal(t, breaker.HalfOpen, m.look().state)
 	m.report(p, breaker.Failure)
 	require.Equal(t, look{breaker.Open, 0, 5 * time.Second}, m.look(), "its failure counts")
-
-	m = newMachine(t, breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 5 * time.Second, ForgetAfter: time.Second})
-	m.ends(t, 1, breaker.Failure)
-	require.Equal(t, 5*second, m.CleanAt(m.rules), "open as long as it was told to be")
-	m.advance(5*time.Second - 1)
-	require.Equal(t, look{breaker.Open, 0, 1}, m.look())
 }
 
 func TestGenerationsAreSharedByNoTwoCircuitsNorPeriods(t *testing.T) {

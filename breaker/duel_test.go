@@ -56,6 +56,8 @@ func (d *duel) compare() error {
 	d.periods[d.Generation()] = p
 	if n := len(d.model.inFlight(p)); n > d.policy.HalfOpenProbes {
 		return fmt.Errorf("%+v at %d: %d probes in flight", d.policy, d.now, n)
+	} else if good := d.model.good(p); p.state == breaker.HalfOpen && n+good > d.policy.HalfOpenSuccesses {
+		return fmt.Errorf("%+v at %d: %d probes in flight, and %d have succeeded", d.policy, d.now, n, good)
 	}
 	later := *d.machine // liveness: whoever reports nothing is waited for no longer than this
 	later.now += int64(d.policy.ProbeTimeout + d.policy.RecoveryTimeout)

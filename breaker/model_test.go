@@ -81,16 +81,16 @@ func (m *model) firstEnd(p *period) int64 {
 	return -1
 }
 
-// forgotten is when a period that is not closed counts no more: after its recovery, and after the last that counted.
+// forgotten is when a period that is not closed counts no more: ForgetAfter after the last that counted, and not before the recovery and
+// ten more of them have passed since then.
 func (m *model) forgotten(p *period) int64 {
-	opened := m.opened(p)
-	last := opened
+	last := m.opened(p)
 	for _, r := range p.reports {
 		if r.outcome == breaker.Success {
 			last = r.at
 		}
 	}
-	return max(opened+m.recovery, last+m.forget)
+	return last + max(m.recovery+10*m.recovery, m.forget)
 }
 
 // opened is when the open period that p is, or that came before p, began.
@@ -124,11 +124,21 @@ func (m *model) ready(now int64) int64 {
 	switch {
 	case p.state == breaker.Open:
 		return max(now, p.begin+m.recovery)
-	case p.state == breaker.HalfOpen && len(m.inFlight(p)) >= m.probes:
+	case p.state == breaker.HalfOpen && (len(m.inFlight(p)) >= m.probes || len(m.inFlight(p))+m.good(p) >= m.successes):
 		return m.firstEnd(p) + m.recovery
 	default:
 		return now
 	}
+}
+
+// good are the probes of p that succeeded.
+func (m *model) good(p *period) (n int) {
+	for _, r := range p.reports {
+		if r.outcome == breaker.Success {
+			n++
+		}
+	}
+	return n
 }
 
 // admit lets a call through.
@@ -156,15 +166,9 @@ func (m *model) report(now int64, v *visit, o breaker.Outcome) {
 			m.begin(breaker.Open, now)
 		}
 	case breaker.HalfOpen:
-		good := 0
-		for _, r := range p.reports {
-			if r.outcome == breaker.Success {
-				good++
-			}
-		}
 		if o == breaker.Failure {
 			m.begin(breaker.Open, now)
-		} else if good >= m.successes {
+		} else if m.good(p) >= m.successes {
 			m.begin(breaker.Closed, now)
 		}
 	}
@@ -192,6 +196,6 @@ func randomPolicy(r *rand.Rand) breaker.Policy {
 		HalfOpenSuccesses: 1 + r.IntN(3),
 		HalfOpenProbes:    1 + r.IntN(3),
 		ProbeTimeout:      time.Duration(1 + r.IntN(10)),
-		ForgetAfter:       time.Duration(1 + r.IntN(20)),
+		ForgetAfter:       time.Duration(1 + r.IntN(20)*(1+r.IntN(10))), // longer than eleven recoveries, or not
 	}
 }

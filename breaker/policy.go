@@ -1,11 +1,26 @@
-// Package breaker decides when to stop calling what keeps failing, and when to try again.
+// Package breaker decides when to stop calling an upstream that keeps failing, and when to try
+// again.
 //
-// The circuit breaker (Michael Nygard, "Release It!", 2007) has three states. Closed: calls pass, consecutive failures
-// are counted. Open: calls are refused, until the recovery timeout has passed. Half-open: a few calls, the probes, are let
-// through; if they succeed it closes, if one fails it opens again.
+// A [Policy] describes a circuit breaker. The engine takes a Policy as engine.Config.Breaker, keeps
+// one breaker for every key, and refuses a call with [ErrOpen] while the breaker of its key is open.
+// The zero Policy is ready for use: five failures in a row open the breaker for 5 s, and then one
+// probe decides.
 //
-// The package is a pure state machine: no lock, no goroutine, no clock. A [Policy] is a description; hand it to
-// engine.Config, which keeps one [Circuit] for every key. Whoever wants the machine alone calls [Policy.Rules].
+// A circuit breaker (Michael Nygard, "Release It!", 2007) is in one of three states:
+//
+//   - [Closed]: calls pass. FailureThreshold failures in a row open the breaker.
+//   - [Open]: calls are refused. After RecoveryTimeout the breaker is half-open.
+//   - [HalfOpen]: calls are refused, except for a few probes. HalfOpenSuccesses successes of probes
+//     close the breaker, and one failure opens the breaker again.
+//
+// The end of a call is an [Outcome]: Success, Failure or Ignore.
+//
+// # The state machine
+//
+// A program that uses the engine needs nothing below this line. [Circuit] is the breaker of one key
+// as a pure state machine: no lock, no goroutine, no clock. Time is an argument of its methods.
+// [Policy.Rules] compiles a Policy into the [Rules] of any number of circuits, and a [Permit] links
+// the outcome of a call to the state that let the call through.
 package breaker
 
 import (
@@ -17,26 +32,36 @@ import (
 // ErrOpen says that the breaker lets no call through now.
 var ErrOpen = errors.New("breaker: open")
 
-// Policy says when a breaker opens and how it recovers. The zero Policy is the documented defaults.
+// Policy says when a breaker opens and how it recovers. In every field zero means the default, and
+// so the zero Policy holds the documented defaults.
+//
+// No field may be negative, and no duration longer than 2^61 ns (73 years): see [Policy.Validate].
 type Policy struct {
-	// FailureThreshold is how many failures in a row open the breaker; a success starts the count anew. Default 5.
+	// FailureThreshold is the number of failures in a row that open the breaker. A success starts
+	// the count anew. Default 5.
 	FailureThreshold int
-	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default 5 s.
+	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default
+	// 5 s.
 	RecoveryTimeout time.Duration
-	// HalfOpenSuccesses is how many probes must succeed to close it. One failure opens it again. Default 1.
+	// HalfOpenSuccesses is the number of probes that must succeed to close the breaker. One failure
+	// of a probe opens the breaker again. Default 1.
 	HalfOpenSuccesses int
-	// HalfOpenProbes is how many probes may be in flight at once. Default 1.
+	// HalfOpenProbes is how many probes may be in flight at once. No more probes are let through
+	// than successes are still needed: with two of three successes counted, one probe may be in
+	// flight, whatever HalfOpenProbes is. Default 1.
 	HalfOpenProbes int
-	// ProbeTimeout is how long a probe may take. After that it counts as a failure, whatever becomes of it, so that a probe
-	// that hangs or is forgotten cannot hold the breaker half-open. Default 30 s.
+	// ProbeTimeout is how long a probe may take. A probe that takes longer counts as a failure when
+	// ProbeTimeout has passed, and its real outcome is not counted. So a probe that hangs cannot
+	// hold the breaker half-open. Default 30 s.
 	ProbeTimeout time.Duration
-	// ForgetAfter is how long after the last outcome a breaker is as good as new: its counted failures, and a recovery
-	// that nobody tried, are forgotten. A ForgetAfter of at most RecoveryTimeout therefore closes the breaker when the
-	// recovery timeout has passed, without a probe. Default: the larger of 1 min and 10 × RecoveryTimeout.
+	// ForgetAfter is how long after the last failure a closed breaker forgets the failures that it
+	// has counted. An open breaker that no probe closes is forgotten likewise, ForgetAfter after
+	// its last counted outcome, but never before it has been half-open for ten times
+	// RecoveryTimeout. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61 ns.
 	ForgetAfter time.Duration
 }
 
-// ConfigError names a field that cannot be used, its value and why.
+// ConfigError says that a field of a [Policy] cannot be used, and why.
 type ConfigError struct {
 	Field  string
 	Value  any
@@ -47,11 +72,12 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("breaker: %s = %v: %s", e.Field, e.Value, e.Reason)
 }
 
-// maxDuration bounds every duration of a policy (73 years), so that sums of instants fit in an int64.
+// maxDuration bounds every duration of a policy (73 years).
 const maxDuration = time.Duration(1 << 61)
 
-// Validate returns nil or every bad field joined into one error, a *ConfigError each. No field may be negative, no
-// duration longer than 2^61 ns (73 years); 0 means the default.
+// Validate returns nil if every field of p can be used, and else an error that joins one
+// *[ConfigError] for every bad field. A field is bad if it is negative, or a duration longer than
+// 2^61 ns (73 years).
 func (p Policy) Validate() error {
 	var errs []error
 	for _, f := range []struct {
@@ -84,24 +110,33 @@ func (p Policy) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Rules is a [Policy] with its defaults filled in, ready for use by any number of circuits. Make it with [Policy.Rules].
+// Rules is a [Policy] with its defaults filled in, returned by [Policy.Rules]. Any number of circuits
+// and goroutines may use the same Rules, as far as the function generation allows.
 type Rules struct {
 	threshold, successes, probes int
-	recovery, lease, forget      int64 // ns
+	recovery, lease              int64 // ns
+	forget                       int64 // ns; from the last failure of a closed circuit until it is clean
+	abandon                      int64 // ns; likewise from the last counted outcome of one that is not closed
 	generation                   func() uint64
 }
 
-// Rules returns the compiled form of p, which must be valid. generation must answer a number above 0 that it never
-// answered before; circuits that share it never have a generation in common.
+// probation is how long an open circuit that is not probed stays half-open, in recovery times.
+const probation = 10
+
+// Rules returns the compiled form of p, which must be valid. Every circuit calls generation to number
+// its periods. The function must return a number above 0 that it has not returned before, so that
+// circuits with the same generation function never have a period's number in common.
 func (p Policy) Rules(generation func() uint64) *Rules {
 	recovery := orElse(p.RecoveryTimeout, 5*time.Second)
+	forget := orElse(p.ForgetAfter, max(time.Minute, 10*min(recovery, maxDuration/10)))
 	return &Rules{
 		threshold:  orElse(p.FailureThreshold, 5),
 		successes:  orElse(p.HalfOpenSuccesses, 1),
 		probes:     orElse(p.HalfOpenProbes, 1),
 		recovery:   int64(recovery),
 		lease:      int64(orElse(p.ProbeTimeout, 30*time.Second)),
-		forget:     int64(orElse(p.ForgetAfter, max(time.Minute, 10*min(recovery, maxDuration/10)))),
+		forget:     int64(forget),
+		abandon:    max(int64(forget), (1+probation)*min(int64(recovery), latest/(1+probation))),
 		generation: generation,
 	}
 }

@@ -50,7 +50,8 @@ func (h *halfOpen) probe(ctx context.Context, cancel context.CancelFunc, i int) 
 	if h.kind == "limited" {
 		return h.succeed(ctx)
 	}
-	defer h.enter(h.took[i])()
+	leave, outcome := h.enter(h.took[i]), engine.Ignore
+	defer func() { leave(outcome) }()
 	if h.kind == "cancelled" {
 		time.AfterFunc(h.took[i], cancel)
 		<-ctx.Done()
@@ -59,12 +60,15 @@ func (h *halfOpen) probe(ctx context.Context, cancel context.CancelFunc, i int) 
 	time.Sleep(h.took[i])
 	switch h.kind {
 	case "ok":
-		h.isFine()
+		outcome = engine.Success
 	case "fail":
+		outcome = engine.Failure
 		return errDown
 	case "panic":
+		outcome = engine.Failure
 		panic("probe")
 	case "goexit":
+		outcome = engine.Failure
 		runtime.Goexit()
 	case "hang":
 		time.Sleep(h.policy.ProbeTimeout + time.Minute)
@@ -88,7 +92,7 @@ func (h *halfOpen) checkProbes(t *testing.T, begin time.Time) {
 	slices.SortFunc(returns, time.Time.Compare)
 	first, last := returns[0], returns[len(returns)-1]
 	if first.After(begin) { // else some may have made room for others, or opened the breaker to them
-		require.Len(t, returns, h.policy.HalfOpenProbes, "%v", h)
+		require.Len(t, returns, min(h.policy.HalfOpenProbes, h.policy.HalfOpenSuccesses), "%v", h)
 		h.require(t, breaker.HalfOpen, h.policy.ProbeTimeout+h.policy.RecoveryTimeout)
 	}
 	switch h.kind {

@@ -31,7 +31,7 @@ var kinds = []kind{"ok", "fail", "panic", "goexit", "hang", "cancelled", "neutra
 var errNeutral = errors.New("the caller's own fault")
 
 // TestNothingKeepsABreakerHalfOpen makes half-open breakers of random policies and lets random probes at them, all of one kind, and more
-// than there are places. Never are more in flight than HalfOpenProbes; a failure opens the breaker at its very instant, a lease at its
+// than there are places. Never are more in flight than HalfOpenProbes, or than are still needed; a failure opens the breaker at its very instant, a lease at its
 // end; a probe that says nothing gives its place back at once; and whatever came of the probes, calls that succeed have closed
 // the breaker by the end of the lease and the recovery after it. (Hazards B1 to B4 and B6.) All of it:
 //
@@ -180,8 +180,9 @@ func (h *halfOpen) recover(t *testing.T, deadline time.Time) {
 	}
 }
 
-// enter begins a probe that returns in a while; the result ends it.
-func (h *halfOpen) enter(while time.Duration) (leave func()) {
+// enter begins a probe that returns in a while; the result ends it. A failure opens the breaker, so that the other probes, which are then
+// of an earlier period, hold no place.
+func (h *halfOpen) enter(while time.Duration) (leave func(engine.Outcome)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
@@ -191,31 +192,31 @@ func (h *halfOpen) enter(while time.Duration) (leave func()) {
 			held++
 		}
 	}
-	if held >= h.policy.HalfOpenProbes && h.fine < h.policy.HalfOpenSuccesses { // else it has closed
+	if need := h.policy.HalfOpenSuccesses - h.fine; need > 0 && held >= min(need, h.policy.HalfOpenProbes) { // else it has closed
 		h.above++
 	}
 	h.returns = append(h.returns, now.Add(while))
 	i := len(h.leases)
 	h.leases = append(h.leases, now.Add(h.policy.ProbeTimeout))
-	return func() {
+	return func(o engine.Outcome) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.leases[i] = time.Time{}
+		switch o {
+		case engine.Success:
+			h.fine++
+			h.leases[i] = time.Time{}
+		case engine.Failure:
+			clear(h.leases)
+		case engine.Ignore:
+			h.leases[i] = time.Time{}
+		}
 	}
 }
 
 // succeed is a probe that is well at once.
 func (h *halfOpen) succeed(context.Context) error {
-	defer h.enter(0)()
-	h.isFine()
+	h.enter(0)(engine.Success)
 	return nil
-}
-
-// isFine counts a probe that is about to succeed.
-func (h *halfOpen) isFine() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fine++
 }
 
 func (h *halfOpen) String() string {

@@ -141,7 +141,7 @@ func (w *world) spilled(a *account) {
 func (w *world) born(a *account, now int64) {
 	w.is(&a.circuit, now)
 	opened := a.memory - w.circuit.recovery
-	if a.memory > 0 && max(a.memory, opened+w.circuit.forget) > now {
+	if a.memory > 0 && now-opened < w.circuit.abandoned() {
 		a.version++
 		w.trip(&a.circuit, opened)
 	}

@@ -83,6 +83,15 @@ func (r *naiveRules) fill() {
 	}
 }
 
+// abandoned is how long after the last outcome a breaker that is not closed is forgotten: after ForgetAfter, but not before it has been
+// half-open for ten times its recovery.
+func (r *naiveRules) abandoned() int64 {
+	if r.recovery > (math.MaxInt64-1)/11 {
+		return math.MaxInt64 - 1
+	}
+	return max(r.forget, 11*r.recovery)
+}
+
 // naiveCircuit is the breaker of one key, told of every admission and outcome in the order in which they take effect. Its periods are
 // numbered by the world, and know nothing of the generations of the engine.
 type naiveCircuit struct {
@@ -126,7 +135,7 @@ func (w *world) is(b *naiveCircuit, now int64) breaker.State {
 		if now-b.last >= r.forget {
 			b.row = 0
 		}
-	case b.out == 0 && now >= b.until && now-b.last >= r.forget:
+	case b.out == 0 && now-b.last >= r.abandoned():
 		w.renew(b)
 	}
 	return b.state
@@ -149,7 +158,7 @@ func (w *world) probeReady(b *naiveCircuit, now int64) int64 {
 	case breaker.Open:
 		return max(now, b.until)
 	case breaker.HalfOpen:
-		if b.out == w.circuit.probes {
+		if b.out == w.circuit.probes || b.out+b.good == w.circuit.successes {
 			return b.begun[0] + w.circuit.lease + w.circuit.recovery
 		}
 	}
@@ -166,6 +175,9 @@ func (w *world) admit(b *naiveCircuit, now int64) (lease int64) {
 	}
 	if b.out >= w.circuit.probes {
 		w.fail("a probe more than the limit of %d", w.circuit.probes)
+	}
+	if b.out+b.good >= w.circuit.successes {
+		w.fail("a probe more than is still needed: %d are out, %d of %d have succeeded", b.out, b.good, w.circuit.successes)
 	}
 	b.begun[b.out] = now
 	b.out++
