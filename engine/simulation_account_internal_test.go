@@ -20,7 +20,6 @@ type account struct {
 	site    *site // the cell that stands for it; nil when it is not known
 	buckets [mostLimits]naiveBucket
 	circuit naiveCircuit
-	memory  int64 // the latest instant of a probe that a spill wrote into the sketch since the last pardon
 	version uint64
 }
 
@@ -117,34 +116,25 @@ func (w *world) asNew(a *account, now int64) bool {
 	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && len(a.waiting()) == 0
 }
 
-// spilled is what a loses and keeps when its cell goes before it is as new.
+// spilled is what a loses when its cell goes before it is as new: failures of a closed breaker, and a half-open one is as if the last
+// success had opened it.
 func (w *world) spilled(a *account) {
 	c := &a.circuit
-	if _, pardoned := w.k.sketch.pardons[a.site.name]; pardoned {
-		a.memory = 0 // it has a memory of its own, of the last spill alone
-	}
 	if c.out > 0 || len(a.waiting()) > 0 {
 		w.fail("a cell with a probe out or with callers in the queue was spilled")
 	}
-	if c.state == breaker.Closed {
+	switch c.state {
+	case breaker.Closed:
 		c.row = 0
-		return
-	}
-	probe := c.last + w.circuit.recovery
-	a.memory = max(a.memory, probe)
-	if c.state == breaker.HalfOpen {
+	case breaker.HalfOpen:
+		a.version++
 		w.trip(c, c.last)
 	}
 }
 
-// born is a new cell for a: what the sketch remembers of the breaker holds again.
+// born is a new cell for a.
 func (w *world) born(a *account, now int64) {
 	w.is(&a.circuit, now)
-	opened := a.memory - w.circuit.recovery
-	if a.memory > 0 && now-opened < w.circuit.abandoned() {
-		a.version++
-		w.trip(&a.circuit, opened)
-	}
 	a.site.birthPeriod = a.circuit.period
 }
 

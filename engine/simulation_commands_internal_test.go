@@ -88,7 +88,6 @@ func (w *world) pardon(c *caller) {
 		return
 	}
 	w.k.sketch.pardon(keyNames[c.key])
-	a.memory = 0
 	w.forgive(a, 0)
 	w.pardonNext(c)
 }
@@ -101,7 +100,6 @@ func (w *world) resetAll(c *caller) {
 	c.pending = 0
 	for i := range w.keys {
 		a := &w.keys[i]
-		a.memory = 0
 		if a.site == nil {
 			w.forgive(a, 0)
 		} else {

@@ -49,7 +49,6 @@ func (w *world) expectAt(now int64) {
 			w.expectSnapshot(&w.people[e.from], a, now)
 			w.expect(e.from, expectation{})
 		case reset:
-			a.memory = 0
 			w.forgive(a, now)
 			w.expect(e.from, expectation{})
 		}

@@ -50,6 +50,7 @@ type world struct {
 	draining  bool
 	recovered bool    // every breaker has had the time to
 	tables    []table // of earlier sketches, as new
+	trips     trips   // likewise
 	periods   uint64
 
 	turning turn
@@ -186,7 +187,13 @@ func (w *world) block(id int) {
 // wash takes the tables of the sketch and makes them as new, which is quicker than to have others made.
 func (w *world) wash() {
 	s := w.k.sketch
-	for _, t := range append(s.full, s.probe) {
+	for _, name := range keyNames {
+		s.trips.take(s.hash(name))
+	}
+	if s.trips != nil {
+		w.trips = s.trips
+	}
+	for _, t := range s.full {
 		if t == nil {
 			continue
 		}
@@ -201,6 +208,7 @@ func (w *world) wash() {
 
 // lend gives the sketch, which is empty, tables from before.
 func (w *world) lend() {
+	w.k.sketch.trips = w.trips
 	full := w.k.sketch.full
 	for i := range full {
 		if n := len(w.tables); n > 0 {

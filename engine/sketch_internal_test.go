@@ -9,14 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheSketchDominates: whatever else was spilled, a key is never remembered with an instant before its own.
+// TestTheSketchDominates: whatever else was spilled, a bucket is never remembered with an instant before its own, and a breaker with its
+// own or not at all.
 func TestTheSketchDominates(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		s := newSketch(2)
 		type memory struct {
 			words   [2]int64
-			probeAt int64
+			probeAt int64 // the latest
 		}
 		spilled := map[string]memory{}
 		for range 60_000 {
@@ -26,18 +27,24 @@ func TestTheSketchDominates(t *testing.T) {
 			s.spill(key, words, probeAt)
 			spilled[key] = memory{[2]int64{max(m.words[0], words[0]), max(m.words[1], words[1])}, max(m.probeAt, probeAt)}
 		}
-		exact := 0
+		exact, forgotten := 0, 0
 		for key, m := range spilled {
 			words := []int64{1, 1}
 			probeAt := s.recall(key, words)
 			require.GreaterOrEqual(t, words[0], m.words[0], "seed %d, key %s", seed, key)
 			require.GreaterOrEqual(t, words[1], m.words[1], "seed %d, key %s", seed, key)
-			require.GreaterOrEqual(t, probeAt, m.probeAt, "seed %d, key %s", seed, key)
+			if probeAt == 0 && m.probeAt > 0 {
+				forgotten++
+			} else {
+				require.Equal(t, m.probeAt, probeAt, "seed %d, key %s", seed, key)
+			}
+			require.Zero(t, s.recall(key, words), "it has been taken")
 			if words[0] == m.words[0] {
 				exact++
 			}
 		}
 		require.Greater(t, exact, len(spilled)*9/10, "26,000 keys of 65,536 cells in a row: about one in a hundred is a victim of the others")
+		require.Less(t, forgotten, 10, "15,000 breakers of 131,072")
 	}
 }
 
@@ -51,7 +58,12 @@ func TestTheSketchTakesNoMemoryBeforeItIsNeeded(t *testing.T) {
 	require.Nil(t, s.full[0])
 	s.spill("b", words, 0)
 	require.Len(t, s.full[0], sketchRows*sketchWidth)
-	require.Nil(t, s.probe, "no breaker was open")
+	require.Nil(t, s.trips, "no breaker was open")
+	s = newSketch(0)
+	s.spill("b", words, 7)
+	s.pardon("b")
+	require.Zero(t, s.recall("b", words), "without a limit, too")
+	require.Nil(t, s.pardons)
 }
 
 func TestAPardon(t *testing.T) {
@@ -75,6 +87,7 @@ func TestAPardon(t *testing.T) {
 	require.Zero(t, s.recall("a", []int64{1}))
 	s.spill("a", []int64{80}, 60)
 	require.EqualValues(t, 60, s.recall("a", []int64{1}))
+	require.Zero(t, s.recall("a", []int64{1}), "it is the key's own now")
 	require.EqualValues(t, 80, read("a"))
 
 	for i := range int64(3 * maxPardons) {

@@ -63,17 +63,19 @@ func TestATableIsTheLeastOfTheLatest(t *testing.T) {
 	}
 }
 
-// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order: what is read of a key is never before anything
-// that was written for it since its last pardon, or, while it has a memory of its own, what was written last; and a key that is as new
-// reads as one. Keys are many, so that memories of their own run out and are written back, and few of them are busy.
+// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order: what is read of a bucket is never before anything
+// that was written for it since its key's last pardon, or, while the key has a memory of its own, what was written last; a breaker is
+// read as it was left, once; and a key that is as new reads as one. Keys are many, so that memories of their own run out and are written
+// back, and few of them are busy.
 func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 	const together = 1000 // cases with one sketch, since it is large
-	m := sketchModel{held: map[string]memory{}}
+	m := sketchModel{held: map[string][]int64{}, tripped: map[string]int64{}}
 	next := uint64(0)
 	n := cases(t, func(seed uint64, _ *rand.Rand) error {
 		if m.sketch == nil || seed%together == 0 {
 			m.sketch = newSketch(2)
 			clear(m.held)
+			clear(m.tripped)
 			next = seed - seed%together
 		}
 		for ; next <= seed; next++ { // more than one if it is to be replayed
@@ -89,6 +91,7 @@ func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 	if n >= 3000 {
 		require.Greater(t, m.exact, m.reads*9/10, "of few keys hardly one finds what others left")
 		require.Equal(t, maxPardons, m.pardoned)
+		require.Less(t, m.forgotten, m.reads/1000, "so few breakers have room")
 	}
 }
 
@@ -96,8 +99,10 @@ func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 type sketchModel struct {
 	*sketch
 	*rand.Rand
-	held         map[string]memory // of each key what it must not be read before
+	held         map[string][]int64 // of each key what its buckets must not be read before
+	tripped      map[string]int64   // until when the breaker of each is open
 	reads, exact int
+	forgotten    int // breakers
 	pardoned     int // the most keys at a time with a memory of their own
 }
 
@@ -118,6 +123,7 @@ func (s *sketchModel) step() error {
 		if s.IntN(4000) == 0 {
 			s.clear()
 			clear(s.held)
+			clear(s.tripped)
 			if !s.asNew(k) {
 				return fmt.Errorf("all is cleared and key %s is not as new", k)
 			}
@@ -131,18 +137,20 @@ func (s *sketchModel) step() error {
 // leave spills a key with any instants, later ones or earlier ones.
 func (s *sketchModel) leave(k string) {
 	words, probeAt := []int64{1 + s.Int64N(1<<40), 1 + s.Int64N(1<<30)}, s.Int64N(1<<40)*s.Int64N(2)
-	m := s.held[k]
-	if _, pardoned := s.pardons[k]; pardoned || m.words == nil {
-		m = memory{make([]int64, 2), 0}
+	held := s.held[k]
+	if _, pardoned := s.pardons[k]; pardoned || held == nil {
+		held = make([]int64, 2)
 	}
 	s.spill(k, words, probeAt)
-	s.held[k] = memory{[]int64{max(m.words[0], words[0]), max(m.words[1], words[1])}, max(m.probeAt, probeAt)}
+	s.held[k] = []int64{max(held[0], words[0]), max(held[1], words[1])}
+	s.tripped[k] = max(s.tripped[k], probeAt)
 }
 
 // forgive pardons a key.
 func (s *sketchModel) forgive(k string) error {
 	s.pardon(k)
-	s.held[k] = memory{}
+	delete(s.held, k)
+	delete(s.tripped, k)
 	s.pardoned = max(s.pardoned, len(s.pardons))
 	if !s.asNew(k) {
 		return fmt.Errorf("key %s has been pardoned and is not as new", k)
@@ -152,30 +160,42 @@ func (s *sketchModel) forgive(k string) error {
 
 // read recalls a key whose buckets would be full at 1 and 2.
 func (s *sketchModel) read(k string) error {
-	words, m := []int64{1, 2}, s.held[k]
+	words, held, tripped, asNew := []int64{1, 2}, s.held[k], s.tripped[k], s.asNew(k)
 	probeAt := s.recall(k, words)
-	if m.words == nil {
-		m.words = []int64{1, 2}
+	delete(s.tripped, k)
+	if held == nil {
+		held = []int64{1, 2}
 	}
-	if words[0] < max(1, m.words[0]) || words[1] < max(2, m.words[1]) || probeAt < m.probeAt {
-		return fmt.Errorf("key %s reads %v and %d, what it left was %+v", k, words, probeAt, m)
+	if words[0] < max(1, held[0]) || words[1] < max(2, held[1]) || probeAt != tripped && probeAt != 0 {
+		return fmt.Errorf("key %s reads %v and %d, what it left was %v and %d", k, words, probeAt, held, tripped)
 	}
-	if s.asNew(k) && (words[0] != 1 || words[1] != 2 || probeAt != 0) {
+	if asNew && (words[0] != 1 || words[1] != 2 || probeAt != 0) {
 		return fmt.Errorf("key %s is as new and reads %v and %d", k, words, probeAt)
 	}
 	s.reads++
-	if words[0] == max(1, m.words[0]) {
+	if words[0] == max(1, held[0]) {
 		s.exact++
+	}
+	if probeAt != tripped {
+		s.forgotten++
 	}
 	return nil
 }
 
 // asNew reports whether nothing is held against key.
 func (s *sketch) asNew(key string) bool {
+	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m, pardoned := s.pardons[key]; pardoned {
-		return m.words == nil
+	if s.trips != nil {
+		for _, trip := range s.trips[h%tripSets] {
+			if trip.key == h && trip.probeAt > 0 {
+				return false
+			}
+		}
 	}
-	return !s.remembers(key)
+	if words, pardoned := s.pardons[key]; pardoned {
+		return words == nil
+	}
+	return !s.owes(h)
 }

@@ -38,9 +38,30 @@ var faults = []fault{
 	{
 		name:     "a sketch that forgets",
 		file:     "engine/sketch.go",
-		is:       "m := memory{words[:len(s.full)], probeAt}",
-		wants:    "m := memory{make([]int64, len(s.full)), 0}",
+		is:       "\twords = words[:len(s.full)]\n",
+		wants:    "\twords = make([]int64, len(s.full))\n",
 		settings: "spill.*", sign: illegal, histories: 2_000,
+	},
+	{
+		name:     "more probes than are needed",
+		file:     "breaker/circuit.go",
+		is:       "len(c.leases) >= min(r.probes, r.successes-c.count)",
+		wants:    "len(c.leases) >= r.probes",
+		settings: "(breaker|breaker-and-limiter|queue-and-breaker)/", sign: illegal, histories: 2_000,
+	},
+	{
+		name:     "an open breaker that closes without a probe",
+		file:     "breaker/circuit.go",
+		is:       "return after(c.last, r.abandon)",
+		wants:    "return after(c.last, r.forget)",
+		settings: "strict-breaker/", sign: illegal, histories: 4_000,
+	},
+	{
+		name:     "a spilled breaker that recovered and is open again",
+		file:     "engine/sketch.go",
+		is:       "\t\t\tset[i] = trip{}\n",
+		wants:    "",
+		settings: "spill-and-breaker", sign: illegal, histories: 4_000,
 	},
 	{
 		name:     "a registry without a handshake",

@@ -103,12 +103,19 @@ func (r *rules) age(s *state) {
 		n = 0
 	}
 	switch {
-	case n > 0 || s.now < c.last+r.breaker.forget:
+	case n > 0:
 	case c.state == breaker.Closed:
-		c.failures = 0
-	case s.now >= c.probeAt:
+		if s.now >= c.last+r.breaker.forget {
+			c.failures = 0
+		}
+	case s.now >= c.last+max(r.breaker.forget, 11*r.breaker.recovery): // half-open for ten recoveries at least
 		s.closed()
 	}
+}
+
+// full reports whether no place is left for a probe, when n are out.
+func (r *rules) full(s *state, n int) bool {
+	return n >= r.breaker.probes || n+s.circuit.successes >= r.breaker.successes
 }
 
 // lets reports whether the breaker lets a call through.
@@ -117,7 +124,7 @@ func (r *rules) lets(s *state) bool {
 	case breaker.Open:
 		return s.now >= s.circuit.probeAt
 	case breaker.HalfOpen:
-		return n < r.breaker.probes
+		return !r.full(s, n)
 	default:
 		return true
 	}
@@ -207,7 +214,7 @@ func (r *rules) look(s *state) (state breaker.State, failures, openFor int) {
 		return breaker.Closed, c.failures, 0
 	case c.state == breaker.Open && s.now < c.probeAt:
 		return breaker.Open, 0, c.probeAt - s.now
-	case c.state == breaker.HalfOpen && n >= r.breaker.probes:
+	case c.state == breaker.HalfOpen && r.full(s, n):
 		return breaker.HalfOpen, 0, first + r.breaker.recovery - s.now
 	default:
 		return breaker.HalfOpen, 0, 0

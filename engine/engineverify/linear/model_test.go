@@ -33,7 +33,6 @@ type state struct {
 	waiting   int
 	moved     bool   // the first of them has left at this time without tokens
 	must      second // what comes next
-	memory    memory
 }
 
 // second is the second step of an operation that has two. When the first has decided all, the second changes nothing, and one place
@@ -169,7 +168,6 @@ func (r *rules) step(s *state, d int) {
 func (r *rules) reset(s *state) {
 	s.levels = r.fresh()
 	s.closed()
-	s.memory = memory{}
 }
 
 // inspect compares what was shown with what is.
@@ -249,7 +247,6 @@ func hash(of any) uint64 {
 		add(1 << 16)
 	}
 	add(int(s.must.kind)<<8 ^ int(s.must.of))
-	add(s.memory.probeAt)
 	return sum
 }
 

@@ -40,7 +40,7 @@ func settings() []setting {
 	small := limit{capacity: 2, interval: 3}
 	leaky := limit{capacity: 3, interval: 2, leaky: true}
 	brittle := &policy{threshold: 2, recovery: 3, successes: 2, probes: 2, lease: 4, forget: 14}
-	strict := &policy{threshold: 1, recovery: 4, successes: 1, probes: 1, lease: 3, forget: 9}
+	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
 	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
