@@ -88,7 +88,8 @@ type halfOpen struct {
 	eng    *engine.Engine
 
 	mu      sync.Mutex
-	leases  []time.Time // of the probes in flight, until when they hold their place
+	begun   []time.Time // of the probes in flight, when they began to hold their place; zero when they are back
+	opened  time.Time   // when one last failed
 	returns []time.Time // when each that got through returns
 	fine    int         // probes that succeeded
 	wedged  int64
@@ -180,15 +181,15 @@ func (h *halfOpen) recover(t *testing.T, deadline time.Time) {
 	}
 }
 
-// enter begins a probe that returns in a while; the result ends it. A failure opens the breaker, so that the other probes, which are then
-// of an earlier period, hold no place.
+// enter begins a probe that returns in a while; the result ends it. A failure opens the breaker, so that probes that began until then are
+// of an earlier period, and hold no place.
 func (h *halfOpen) enter(while time.Duration) (leave func(engine.Outcome)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	held := 0
-	for _, until := range h.leases {
-		if until.After(now) {
+	for _, begun := range h.begun {
+		if begun.After(h.opened) && now.Before(begun.Add(h.policy.ProbeTimeout)) {
 			held++
 		}
 	}
@@ -196,19 +197,17 @@ func (h *halfOpen) enter(while time.Duration) (leave func(engine.Outcome)) {
 		h.above++
 	}
 	h.returns = append(h.returns, now.Add(while))
-	i := len(h.leases)
-	h.leases = append(h.leases, now.Add(h.policy.ProbeTimeout))
+	i := len(h.begun)
+	h.begun = append(h.begun, now)
 	return func(o engine.Outcome) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
+		h.begun[i] = time.Time{}
 		switch o {
 		case engine.Success:
 			h.fine++
-			h.leases[i] = time.Time{}
 		case engine.Failure:
-			clear(h.leases)
-		case engine.Ignore:
-			h.leases[i] = time.Time{}
+			h.opened = time.Now()
 		}
 	}
 }

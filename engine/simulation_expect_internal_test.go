@@ -24,7 +24,7 @@ func (w *world) expectAt(now int64) {
 	t.now = now
 	if t.fuse == atTransitions {
 		t.before = *a
-		t.line = append(t.line[:0], s.player.queue...)
+		t.line, t.moved = append(t.line[:0], s.player.queue...), s.player.moved
 	}
 	if t.envelope == nil || len(s.player.queue) > 0 {
 		w.is(&a.circuit, now)

@@ -17,6 +17,7 @@ type turn struct {
 	answers  uint64 // the callers of whom an answer is expected
 	before   account
 	line     []waiter
+	moved    int64
 }
 
 // fuse is where a turn is to panic.
@@ -149,7 +150,7 @@ func (w *world) restart(s *site, at fuse) actors.Next {
 	next := w.k.Fail(now, &s.gate, &p.state, errFuse)
 	if at == atTransitions {
 		// The naive models have gone too far. What the turn had granted before stays so; it was nothing that the breaker was asked for.
-		p.queue = append(p.queue[:0], w.turning.line...)
+		p.queue, p.moved = append(p.queue[:0], w.turning.line...), w.turning.moved
 		version := s.account.version
 		*s.account = w.turning.before
 		s.account.version = version + 1
