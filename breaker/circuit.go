@@ -68,16 +68,16 @@ type Permit struct {
 // an int64 of nanoseconds, not negative, and never before the instant of an earlier call. A sum of
 // an instant and a duration that an int64 cannot hold is 2^63 - 2, the last instant.
 //
-// The answers depend on the reported outcomes and the instants of the questions alone. A lease ends,
-// a recovery begins and failures are forgotten at their instant, however much later a method is
-// called.
+// The answers depend on the reported outcomes and the instants of the questions alone. A lease
+// ends, a recovery begins and failures are forgotten at their instant, however much later a method
+// is called.
 type Circuit struct {
 	generation uint64
 	state      State
 	count      int     // closed: failures in a row; half-open: successes of probes
 	openUntil  int64   // open: the instant at which a probe is admitted
 	last       int64   // the instant of the last success or failure that was counted
-	leases     []int64 // half-open: ends of the probes in flight, in order; replaced, never modified
+	leases     []int64 // half-open: the ends of the leases, in order; replaced, never modified
 }
 
 // Renew makes the circuit closed and clean and begins a new generation: outcomes of calls that were
@@ -94,12 +94,12 @@ func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
 	*c = Circuit{generation: generation, state: Open, openUntil: probeAt, last: probeAt - r.recovery}
 }
 
-// ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or 0
-// if the circuit is closed. No probe may be in flight.
+// ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or
+// 0 if the circuit is closed. No probe may be in flight.
 //
-// An open circuit that is reopened answers as before. A half-open circuit is reopened as if the last
-// counted success had opened the circuit, and so admits no call that the dropped circuit would have
-// refused.
+// An open circuit that is reopened answers as before. A half-open circuit is reopened as if the
+// last counted success had opened the circuit, and so admits no call that the dropped circuit would
+// have refused.
 func (c *Circuit) ProbeAt(r *Rules) int64 {
 	if c.state == Closed {
 		return 0
@@ -123,7 +123,8 @@ func (c *Circuit) OpenUntil() int64 {
 	return c.openUntil
 }
 
-// Admits reports whether the circuit is closed, with or without failures counted: every call passes.
+// Admits reports whether the circuit is closed, with or without failures counted: every call
+// passes.
 func (c *Circuit) Admits() bool { return c.state == Closed }
 
 // Advance brings the circuit to now. The first lease that has ended is a failure at its end, and a
@@ -173,8 +174,8 @@ func (c *Circuit) LeaseEnds() int64 {
 }
 
 // Ready returns the first instant at which the circuit lets a call through if nothing is reported:
-// now, or before now, if a call may be made now. While as many probes are in flight as may be, or as
-// are still needed, Ready returns the end of the first lease plus the recovery that its failure
+// now, or before now, if a call may be made now. While as many probes are in flight as may be, or
+// as are still needed, Ready returns the end of the first lease plus the recovery that its failure
 // would bring.
 func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	c.Advance(r, now)
@@ -188,9 +189,9 @@ func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	}
 }
 
-// Admit lets a call through at now and returns the permit. A probe takes a place until the permit is
-// reported or its lease ends. The caller must have asked [Circuit.Ready], whose answer must not be
-// after now.
+// Admit lets a call through at now and returns the permit. A probe takes a place until the permit
+// is reported or its lease ends. The caller must have asked [Circuit.Ready], whose answer must not
+// be after now.
 func (c *Circuit) Admit(r *Rules, now int64) Permit {
 	c.Advance(r, now)
 	if c.state == Closed {
@@ -204,8 +205,8 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 	return p
 }
 
-// Report counts the outcome of the call that p let through. The outcome counts for nothing if p was
-// reported before, is of another generation, or is a probe's whose lease has ended.
+// Report counts the outcome of the call that p let through. A permit must be reported once at most.
+// The outcome is not counted if p is of another generation, or if the lease of p has ended.
 func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
 	c.Advance(r, now)
 	if p.Generation != c.generation || c.state == Open { // an open circuit let no call through
@@ -254,8 +255,8 @@ func (c *Circuit) open(r *Rules, at int64) {
 	*c = Circuit{generation: r.generation(), state: Open, openUntil: after(at, r.recovery), last: at}
 }
 
-// Leased reports whether p is the permit of a probe of this circuit whose lease has not ended at now
-// and whose outcome has not been reported.
+// Leased reports whether p is the permit of a probe of this circuit whose lease has not ended at
+// now and whose outcome has not been reported.
 func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
 	c.Advance(r, now)
 	return c.state == HalfOpen && p.Generation == c.generation && slices.Contains(c.leases, p.Lease)

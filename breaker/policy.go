@@ -2,9 +2,9 @@
 // again.
 //
 // A [Policy] describes a circuit breaker. The engine takes a Policy as engine.Config.Breaker, keeps
-// one breaker for every key, and refuses a call with [ErrOpen] while the breaker of its key is open.
-// The zero Policy is ready for use: five failures in a row open the breaker for 5 s, and then one
-// probe decides.
+// one breaker for every key, and refuses a call with [ErrOpen] while the breaker of its key is
+// open. The zero Policy is ready for use: five failures in a row open the breaker for 5 s, and then
+// one probe decides.
 //
 // A circuit breaker (Michael Nygard, "Release It!", 2007) is in one of three states:
 //
@@ -40,8 +40,8 @@ type Policy struct {
 	// FailureThreshold is the number of failures in a row that open the breaker. A success starts
 	// the count anew. Default 5.
 	FailureThreshold int
-	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default
-	// 5 s.
+	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default 5
+	// s.
 	RecoveryTimeout time.Duration
 	// HalfOpenSuccesses is the number of probes that must succeed to close the breaker. One failure
 	// of a probe opens the breaker again. Default 1.
@@ -63,9 +63,9 @@ type Policy struct {
 
 // ConfigError says that a field of a [Policy] cannot be used, and why.
 type ConfigError struct {
-	Field  string
-	Value  any
-	Reason string
+	Field  string // the name of the field, such as "RecoveryTimeout"
+	Value  any    // the value of the field
+	Reason string // why the value is bad, and the bound
 }
 
 func (e *ConfigError) Error() string {
@@ -110,22 +110,22 @@ func (p Policy) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Rules is a [Policy] with its defaults filled in, returned by [Policy.Rules]. Any number of circuits
-// and goroutines may use the same Rules, as far as the function generation allows.
+// Rules is a [Policy] with its defaults filled in, returned by [Policy.Rules]. Any number of
+// circuits and goroutines may use the same Rules, as far as the function generation allows.
 type Rules struct {
 	threshold, successes, probes int
 	recovery, lease              int64 // ns
-	forget                       int64 // ns; from the last failure of a closed circuit until it is clean
-	abandon                      int64 // ns; likewise from the last counted outcome of one that is not closed
+	forget                       int64 // ns; how long a closed circuit counts its last failure
+	abandon                      int64 // ns; how long another circuit lasts after an outcome
 	generation                   func() uint64
 }
 
 // probation is how long an open circuit that is not probed stays half-open, in recovery times.
 const probation = 10
 
-// Rules returns the compiled form of p, which must be valid. Every circuit calls generation to number
-// its periods. The function must return a number above 0 that it has not returned before, so that
-// circuits with the same generation function never have a period's number in common.
+// Rules returns the compiled form of p, which must be valid. Every circuit calls generation to
+// number its periods. The function must return a number above 0 that it has not returned before, so
+// that circuits with the same generation function never have a period's number in common.
 func (p Policy) Rules(generation func() uint64) *Rules {
 	recovery := orElse(p.RecoveryTimeout, 5*time.Second)
 	forget := orElse(p.ForgetAfter, max(time.Minute, 10*min(recovery, maxDuration/10)))

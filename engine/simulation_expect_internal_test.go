@@ -224,7 +224,7 @@ func (w *world) expectSnapshot(c *caller, a *account, now int64) {
 	for i := range w.limits {
 		l := &w.limits[i]
 		burst, used := l.capacity*l.interval, max(0, a.buckets[i].full-now)
-		st := limiter.Status{Available: max(0, float64(burst-used)/float64(l.interval))}
+		st := limiter.Status{Available: min(max(0, float64(burst-used)/float64(l.interval)), float64(l.capacity))}
 		for _, q := range a.waiting() {
 			st.Queued += int(q.n)
 		}

@@ -2,35 +2,42 @@ package limiter
 
 import "fmt"
 
-// TokenBucket allows bursts: it holds up to Capacity tokens, starts full, gains RefillRate, and a call takes one token
-// (or n). When it is empty, Acquire and Run wait for the next token and Allow answers false.
+// TokenBucket allows bursts. A key's bucket starts with Capacity tokens and gains RefillRate up to
+// Capacity. A call takes one token, or n. While the tokens are missing, Acquire and Run wait for
+// the next token, and Allow returns false. The zero TokenBucket is invalid.
 //
-// Over any time t it lets through at most Capacity + RefillRate × t, where a call that waited counts as of when its token was there. It
-// goes when a timer fires, which may be late by a millisecond or so: several may then go together, and a queue gets the whole rate.
+// In any time t the bucket lets through at most Capacity + RefillRate × t. A call that waited
+// counts as of the instant at which its token was there. A timer that is late by a millisecond or
+// so lets several waiting calls go together, and so costs a queue nothing of the rate.
 type TokenBucket struct {
-	Capacity   int  // the most tokens it holds, at least 1
-	RefillRate Rate // above 0, at most 1e9 per second; Capacity / RefillRate may be at most 2^61 ns (73 years)
+	Capacity   int  // the most tokens that the bucket holds, at least 1
+	RefillRate Rate // above 0, at most 1e9/s; Capacity / RefillRate at most 2^61 ns (73 years)
 }
 
-// LeakyBucket paces: what enters leaves at LeakRate, one call every 1/LeakRate, however the calls arrive.
+// LeakyBucket paces: calls leave at LeakRate, one call every 1/LeakRate, however the calls arrive.
+// The zero LeakyBucket is invalid.
 //
-// Acquire and Run go through when all that came before has leaked out, so that calls are spaced evenly. At most Capacity
-// places are taken at any time, by callers that wait and by what is still leaking; beyond that a call is refused with
-// [ErrLimited] at once. Allow never waits: it takes a place if one is free, so Capacity calls of Allow may pass in one
-// instant, as with a meter.
+// A key's bucket has Capacity places. A call takes a place until the call has leaked out,
+// 1/LeakRate after the call before it. Acquire and Run take a place and wait until all earlier
+// calls have leaked out, so that calls are spaced evenly. Allow never waits: Capacity calls of
+// Allow may pass in one instant, as with a meter. A call that finds no free place is refused with
+// [ErrLimited] at once.
 //
-// A timer may be late by a millisecond or so, and above some hundred calls per second that is longer than the spacing: those whose turn
-// has come by then leave together, so that callers that wait leave at LeakRate. After a pause of the process ten milliseconds' worth
-// leave together at most.
+// A timer may be late by a millisecond or so. Above some hundred calls per second that is longer
+// than the spacing, and waiting calls whose turn has come leave together, so that waiting calls
+// leave at LeakRate. After a pause of the process, ten milliseconds' worth of calls leave together
+// at most.
 type LeakyBucket struct {
 	Capacity int  // the places, at least 1
-	LeakRate Rate // above 0, at most 1e9 per second; Capacity / LeakRate may be at most 2^61 ns (73 years)
+	LeakRate Rate // above 0, at most 1e9/s; Capacity / LeakRate at most 2^61 ns (73 years)
 }
 
-// Validate returns nil or every bad field joined into one error, a *ConfigError each.
+// Validate returns nil if both fields can be used, and else an error that joins one *[ConfigError]
+// for every bad field.
 func (b TokenBucket) Validate() error { return validate(b) }
 
-// Validate returns nil or every bad field joined into one error, a *ConfigError each.
+// Validate returns nil if both fields can be used, and else an error that joins one *[ConfigError]
+// for every bad field.
 func (b LeakyBucket) Validate() error { return validate(b) }
 
 func (b TokenBucket) compile(to Limits, path string, bad func(*ConfigError)) Limits {
@@ -58,16 +65,19 @@ func compileBucket(to Limits, path string, bad func(*ConfigError), capacity int,
 	return to
 }
 
-// all is what All returns.
+// all is the Limiter that All returns.
 type all []Limiter
 
-// All allows a call when every one of limiters does, and then takes from each; when one refuses, none loses anything.
-// They share the key: for limits on different keys, as user and tenant, use an engine for each.
+// All combines limiters: a call passes if every limiter lets the call pass, and then takes tokens
+// from each. If one limiter refuses the call, no limiter loses a token. All limiters limit the same
+// key: for limits on different keys, such as user and tenant, use an engine for each.
 //
-// It needs at least one limiter and none may be nil. An All among them counts as its members.
+// At least one limiter is needed, and no limiter may be nil; [Compile] and Validate return an error
+// otherwise. An All among limiters counts as its members.
 func All(limiters ...Limiter) Limiter { return all(append([]Limiter(nil), limiters...)) }
 
-// Validate returns nil or every bad field of every member joined into one error, a *ConfigError each.
+// Validate returns nil if all members can be used, and else an error that joins one *ConfigError
+// for every bad field of every member.
 func (a all) Validate() error { return validate(a) }
 
 func (a all) compile(to Limits, path string, bad func(*ConfigError)) Limits {

@@ -1,15 +1,19 @@
 // Package limiter decides whether work may start now and, if not, when.
 //
-// A [TokenBucket] allows bursts up to its capacity and a steady rate after that. A [LeakyBucket] lets work out at a
-// steady pace, one at a time. [All] demands that several limits agree, all or nothing.
+// A [TokenBucket] allows bursts up to its capacity and a steady rate after that. A [LeakyBucket]
+// lets calls out at a steady pace. [All] combines several limits, and a call passes all of them or
+// none. The engine takes a [Limiter] as engine.Config.Limiter and keeps one state for every key.
 //
-// The package is pure arithmetic: no lock, no goroutine, no clock. A limiter is a description; hand it to engine.Config,
-// which keeps one state of it for every key. Whoever wants the arithmetic alone calls [Compile].
+// No window of any length admits more than capacity + rate × time. Rounding withholds less than 1
+// ns per token.
 //
-// Everything is counted in whole nanoseconds (the generic cell rate algorithm, ITU-T I.371, in its virtual scheduling
-// form): a bucket is one 64-bit word, the instant at which it is full again. So no window of any length ever admits
-// more than capacity + rate × time, and what the rounding withholds is below 1 ns per token. (A rate given as a float64, to
-// [PerSecond], is taken for what the quotient of two float64 is.)
+// # The arithmetic
+//
+// A program that uses the engine needs nothing below this line. The package is pure arithmetic: no
+// lock, no goroutine, no clock. [Compile] turns a Limiter into [Limits]. The state of a limit is
+// one int64, a word: the instant in nanoseconds at which the bucket is full again. That is the
+// generic cell rate algorithm (ITU-T I.371, 2004) in its virtual scheduling form. An [Effect]
+// combines any number of callers that wait for several limits.
 package limiter
 
 import (
@@ -19,44 +23,49 @@ import (
 )
 
 var (
-	// ErrLimited says that the limit does not allow the call now.
+	// ErrLimited says that the limit lets no call pass now.
 	ErrLimited = errors.New("limiter: limited")
-	// ErrExceedsCapacity says that more was asked for at once than the bucket can ever hold, so no wait would help.
+	// ErrExceedsCapacity says that a call asked for more tokens than the bucket can ever hold, so
+	// that no wait would help.
 	ErrExceedsCapacity = errors.New("limiter: more than the capacity")
 )
 
-// Limiter is a [TokenBucket], a [LeakyBucket] or what [All] makes of several. It is sealed: its methods are for this
-// package alone, and the engine works on its compiled form.
+// Limiter is a [TokenBucket], a [LeakyBucket] or the result of [All]. The interface is sealed: no
+// other package can implement Limiter.
 type Limiter interface {
-	// Validate returns nil or every bad field joined into one error, a *ConfigError each.
+	// Validate returns nil if every field can be used, and else an error that joins one
+	// *[ConfigError] for every bad field.
 	Validate() error
-	// compile appends the limiter's limits, or says through bad what is wrong with it. path leads to it, for errors.
+	// compile appends the limits of the limiter to a list, and calls bad for every bad field. The
+	// path of the limiter goes before the field's name.
 	compile(to Limits, path string, bad func(*ConfigError)) Limits
 }
 
-// Status is what one limit shows of a key at one instant.
+// Status describes one limit of a key at one instant.
 type Status struct {
-	// Available is how many tokens (places, for a leaky bucket) are free, fractions included; at least 0.
+	// Available is the number of tokens (of a leaky bucket: free places), fractions included, from
+	// 0 to the capacity.
 	Available float64
-	// Queued is how many tokens the callers that wait have asked for; for a leaky bucket the places that are taken, by
-	// those that wait and by what has not leaked out yet.
+	// Queued is the number of tokens that waiting callers have asked for. Of a leaky bucket, Queued
+	// is the number of places taken, by waiting callers and by calls that have not leaked out.
 	Queued int
-	// Wait is how long a call for one token that came now would wait, behind all that wait already.
+	// Wait is how long a new call for one token would wait, behind all waiting callers.
 	Wait time.Duration
 }
 
-// ConfigError names a field that cannot be used, its value and why.
+// ConfigError says that a field of a limiter cannot be used, and why.
 type ConfigError struct {
 	Field  string // "Capacity", or "[1].Capacity" for the second member of an All
-	Value  any
-	Reason string
+	Value  any    // the value of the field
+	Reason string // why the value is bad, and the bound
 }
 
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("limiter: %s = %v: %s", e.Field, e.Value, e.Reason)
 }
 
-// Compile checks l and returns the limits that it stands for, several for an [All].
+// Compile returns the limits of l: one for a bucket, several for an [All]. The error joins one
+// *[ConfigError] for every bad field.
 func Compile(l Limiter) (Limits, error) {
 	if isNil(l) {
 		return nil, &ConfigError{Field: "Limiter", Value: nil, Reason: "must not be nil"}
@@ -74,7 +83,8 @@ func validate(l Limiter) error {
 	return err
 }
 
-// isNil reports whether there is no limiter in l. Limiters are values, but a pointer to one is a Limiter too.
+// isNil reports whether there is no limiter in l. A nil pointer to a bucket is a Limiter that is
+// not nil itself.
 func isNil(l Limiter) bool {
 	switch l := l.(type) {
 	case nil:

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Limit is a bucket ready for arithmetic. Its state is one word, an int64 of nanoseconds that belongs to the caller: the
-// instant at which the bucket is full (a leaky bucket: empty) again. The word only grows. Instants are not negative.
+// Limit is a compiled bucket. Its state is a word that the caller keeps: the instant at which the
+// bucket is full again (a leaky bucket: empty again), an int64 of nanoseconds. A word only grows.
+// No instant may be negative.
 type Limit struct {
 	interval int64 // between two tokens, at least 1
 	capacity int64
@@ -14,37 +15,40 @@ type Limit struct {
 	paced    bool  // a LeakyBucket
 }
 
-// Capacity is the most tokens that the bucket holds.
+// Capacity returns the most tokens that the bucket holds.
 func (l Limit) Capacity() int { return int(l.capacity) }
 
-// Interval is the time in which the bucket gains a token (a leaky bucket: frees a place): 1 / rate, rounded up to whole nanoseconds.
+// Interval returns the time in which the bucket gains a token (a leaky bucket: frees a place): 1 /
+// rate, rounded up to whole nanoseconds.
 func (l Limit) Interval() time.Duration { return time.Duration(l.interval) }
 
-// Limits is a compiled [Limiter]: all of them must allow. Its state is a slice of words, one for each limit. The zero
-// Limits allows everything.
+// Limits is a compiled [Limiter]. A call passes if all limits let the call pass. The state is a
+// slice of words, one for each limit, see [Limit]; only one goroutine may use the words at a time.
+// The zero Limits lets everything pass.
 type Limits []Limit
 
-// Mode is how a call passes a leaky bucket; for a token bucket both are the same.
+// Mode says how a call passes a leaky bucket. A token bucket treats both modes alike.
 type Mode bool
 
 const (
 	// Place takes a free place at once.
 	Place Mode = false
-	// Turn passes when all that came before has leaked out.
+	// Turn passes when all earlier calls have leaked out.
 	Turn Mode = true
 )
 
-// Never is the instant that does not come, and the sum of instants that does not fit.
+// Never is the instant that does not come. A sum of instants that an int64 cannot hold is Never,
+// too.
 const Never = math.MaxInt64
 
-// Reset makes words those of a bucket that nothing was ever taken from, at now.
+// Reset makes words the state of full buckets at now.
 func (l Limits) Reset(words []int64, now int64) {
 	for i := range words {
 		words[i] = now
 	}
 }
 
-// Holds reports whether n tokens at once can ever be had: whether n is within every capacity.
+// Holds reports whether n tokens at once can ever be there: whether n is within every capacity.
 func (l Limits) Holds(n int64) bool {
 	for i := range l {
 		if n > l[i].capacity {
@@ -54,8 +58,8 @@ func (l Limits) Holds(n int64) bool {
 	return true
 }
 
-// Ready is the instant from which n tokens may be taken; they may be taken now if it is not after now. n must be at
-// least 1 and within the capacity, see [Limits.Holds].
+// Ready returns the first instant, now or later, at which n tokens may be taken. n must be at least
+// 1 and within the capacity, see [Limits.Holds].
 func (l Limits) Ready(words []int64, now, n int64, mode Mode) int64 {
 	ready := now
 	for i := range l {
@@ -64,19 +68,21 @@ func (l Limits) Ready(words []int64, now, n int64, mode Mode) int64 {
 	return ready
 }
 
-// Ready is [Limits.Ready] for one limit with its word; it may lie in the past.
+// Ready returns the first instant at which n tokens may be taken from a bucket with word, which may
+// be before now; see [Limits.Ready].
 //
-// It follows from the rule that the word after the debit, word + cost, may lie at most burst after the instant of the debit. A
-// word in the past counts as that instant, and then any n within the capacity may go.
+// The rule is that a debit may move the word to at most burst after the instant of the debit. A
+// word in the past counts as that instant, and then any n within the capacity passes.
 func (l *Limit) Ready(word, n int64, mode Mode) int64 {
 	if word == Never || l.paced && mode == Turn {
 		return word
 	}
-	// word - burst first: both are within ±2^62, and the sum is below word since n × interval ≤ burst.
+	// word - burst comes first: n × interval is at most burst, so that the sum is at most word.
 	return word - l.burst + n*l.interval
 }
 
-// After is the word when n tokens have been taken at instant at.
+// After returns the word when n tokens have been taken at instant at, or [Never] if the word does
+// not fit in an int64.
 func (l *Limit) After(word, at, n int64) int64 { return sum(max(word, at), n*l.interval) }
 
 // Debit takes n tokens at instant at, which must not be before [Limits.Ready].
@@ -86,8 +92,9 @@ func (l Limits) Debit(words []int64, at, n int64) {
 	}
 }
 
-// HasRoom reports whether n more may wait when callers for waiting tokens already do: whether every leaky bucket has
-// the places for them. Token buckets have no places.
+// HasRoom reports whether a call for n tokens may wait behind callers for waiting tokens: whether
+// every leaky bucket has n places free. A token bucket has no places and any number of callers may
+// wait for it.
 func (l Limits) HasRoom(words []int64, now, waiting, n int64) bool {
 	for i := range l {
 		if l[i].paced && n > l[i].places(words[i], now)-waiting {
@@ -97,29 +104,33 @@ func (l Limits) HasRoom(words []int64, now, waiting, n int64) bool {
 	return true
 }
 
-// places is how many more may enter a leaky bucket at now.
-func (l *Limit) places(word, now int64) int64 { return (l.burst - max(0, word-now)) / l.interval }
+// places returns the number of free places of a leaky bucket at now.
+func (l *Limit) places(word, now int64) int64 {
+	return max(0, l.burst-max(0, word-now)) / l.interval
+}
 
-// Behind makes tail the words as they will be when the callers that wait, for waiting tokens together, have had their
-// turn one after the other. It is exact for one limit; see [Limits.Follow] for several.
+// Behind makes tail the words when callers for waiting tokens together, who wait now, have been
+// granted one after the other. Behind is exact for one limit; for several see [Effect].
 //
-// One limit that callers wait for has no idle moment until the last has been served: each is granted at or before the
-// word, so that each grant adds its cost to it. (A grant that comes later than the engine makes up for may put it off by as much.)
+// One limit is never idle until the last waiting caller has been granted: every grant comes no
+// later than the word, and so adds its cost to the word. The exception is a grant that a timer
+// delays by more than the engine makes up for, which delays the word by as much.
 func (l Limits) Behind(tail, words []int64, waiting int64) {
 	for i := range l {
 		tail[i] = sum(words[i], product(waiting, l[i].interval))
 	}
 }
 
-// Follow takes n tokens from words at the first instant from at on that allows it, as a waiting caller will, and returns
-// that instant.
+// Follow takes n tokens from words at the first instant from at on at which they are there, as a
+// waiting caller does, and returns that instant.
 func (l Limits) Follow(words []int64, at, n int64) int64 {
 	at = l.Ready(words, at, n, Turn)
 	l.Debit(words, at, n)
 	return at
 }
 
-// FullAt is the first instant at which every bucket is as if nothing had ever been taken from it.
+// FullAt returns the first instant at which every bucket is full, or math.MinInt64 without a
+// bucket.
 func (l Limits) FullAt(words []int64) int64 {
 	var full int64 = math.MinInt64
 	for _, w := range words {
@@ -128,23 +139,34 @@ func (l Limits) FullAt(words []int64) int64 {
 	return full
 }
 
-// Status describes limit i at now. tail are the words behind all that wait, who wait for waiting tokens together.
+// Status describes limit i at now. The waiting callers ask for waiting tokens together, and tail
+// are the words behind the last of them.
 func (l Limits) Status(i int, words, tail []int64, now, waiting int64) Status {
 	limit := &l[i]
 	used := max(0, words[i]-now)
+	available := float64(limit.burst-used) / float64(limit.interval) // rounded, perhaps upwards
 	s := Status{
-		Available: max(0, float64(limit.burst-used)/float64(limit.interval)),
+		Available: min(max(0, available), float64(limit.capacity)),
 		Queued:    int(waiting),
-		Wait:      time.Duration(max(0, limit.Ready(tail[i], 1, Turn)-now)),
+		Wait:      time.Duration(max(now, limit.Ready(tail[i], 1, Turn)) - now),
 	}
 	if limit.paced {
 		s.Available = max(0, s.Available-float64(waiting))
-		s.Queued += int((used + limit.interval - 1) / limit.interval)
+		s.Queued = int(sum(waiting, limit.taken(used)))
 	}
 	return s
 }
 
-// sum adds two numbers of nanoseconds, b not negative, and answers Never when the sum does not fit.
+// taken returns the number of places of a leaky bucket that are empty again in used nanoseconds: a
+// place is taken until it has leaked out whole.
+func (l *Limit) taken(used int64) int64 {
+	if used == 0 {
+		return 0
+	}
+	return (used-1)/l.interval + 1
+}
+
+// sum adds two numbers, b not negative, and returns Never when an int64 cannot hold the sum.
 func sum(a, b int64) int64 {
 	if s := a + b; s >= a {
 		return s
@@ -152,7 +174,8 @@ func sum(a, b int64) int64 {
 	return Never
 }
 
-// product multiplies two numbers that are not negative and answers Never when the product does not fit.
+// product multiplies two numbers that are not negative and returns Never when an int64 cannot hold
+// the product.
 func product(a, b int64) int64 {
 	if a != 0 && b > math.MaxInt64/a {
 		return Never

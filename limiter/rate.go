@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// Rate is how fast a bucket refills or leaks. Make one with [Per] or [PerSecond]; the zero Rate is invalid.
+// Rate is how fast a bucket refills or leaks. Make a Rate with [Per] or [PerSecond]. The zero Rate
+// is invalid.
 //
-// It is kept as the time between two tokens, rounded up to whole nanoseconds: Per(3, time.Second) is one token every
-// 333,333,334 ns. Rates above 1e9 per second cannot be kept so and are refused.
+// A bucket works with the time between two tokens, rounded up to whole nanoseconds: Per(3,
+// time.Second) is one token every 333,333,334 ns. So a Rate above 1e9 per second is invalid.
 type Rate struct {
 	count  int64
 	per    time.Duration
@@ -18,14 +19,15 @@ type Rate struct {
 	isFreq bool
 }
 
-// Per is n tokens every d: Per(100, time.Minute). Both must be positive.
+// Per returns the rate of n tokens every d, as in Per(100, time.Minute). Both must be positive.
 func Per(n int64, d time.Duration) Rate { return Rate{count: n, per: d} }
 
-// PerSecond is tokens tokens every second, fractions allowed: PerSecond(0.5) is one every two seconds. It must be
-// positive and finite. It is as exact as a float64, one part in 2^53; Per is exact.
+// PerSecond returns the rate of tokens per second, fractions included: PerSecond(0.5) is a token
+// every two seconds. The number must be positive and finite. PerSecond is as exact as the quotient
+// of two float64, one part in 2^53; [Per] is exact.
 func PerSecond(tokens float64) Rate { return Rate{hertz: tokens, isFreq: true} }
 
-// String is the rate as it was given: "100/1m0s" or "0.5/s".
+// String returns the rate as given: "100/1m0s" or "0.5/s".
 func (r Rate) String() string {
 	if r.isFreq {
 		return strconv.FormatFloat(r.hertz, 'g', -1, 64) + "/s"
@@ -33,11 +35,11 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%v", r.count, r.per)
 }
 
-// maxBurst is the longest time, in nanoseconds, that a bucket may take from empty to full (73 years). It leaves room for
-// sums of instants in an int64.
+// maxBurst is the longest time, in nanoseconds, that a bucket may take from empty to full (73
+// years). The bound leaves room for sums of instants in an int64.
 const maxBurst = 1 << 61
 
-// interval is the time between two tokens in nanoseconds, or the reason why there is none.
+// interval returns the time between two tokens in nanoseconds, or the reason why r is invalid.
 func (r Rate) interval() (ns int64, reason string) {
 	const tooFast = "must not be above 1e9 per second"
 	if r.isFreq {
