@@ -15,9 +15,11 @@ type line struct {
 	slots   []*request // nil where a caller has left; request.position is the index
 	first   int        // nobody waits in slots before this one
 	waiting int        // callers
+	asking  int        // of which ask the breaker too
 	tokens  int64      // that they ask for together
 	moved   int64      // when one who was the first last left without what it waited for
-	scratch []int64    // for tail
+	effects *effects   // of the callers; nil for one limit
+	scratch []int64    // for tail: an instant and the words, twice
 }
 
 // newLine returns an empty line.
@@ -26,7 +28,11 @@ func (k *keeper) newLine() *line {
 		l.moved = 0
 		return l
 	}
-	return &line{scratch: make([]int64, len(k.limits))}
+	l := &line{scratch: make([]int64, 2*(len(k.limits)+1))}
+	if len(k.limits) > 1 {
+		l.effects = &effects{limits: k.limits}
+	}
+	return l
 }
 
 // push puts m's request at the end, at now.
@@ -35,8 +41,19 @@ func (l *line) push(m *message, now int64) {
 	r.n, r.breaker, r.under, r.stays, r.since = m.n, m.breaker, m.permit, m.stays, now
 	r.position, r.queued = len(l.slots), true
 	l.slots = append(l.slots, r)
-	l.waiting++
-	l.tokens += r.n
+	l.count(r, 1)
+}
+
+// count takes note that r has come, or has gone: that there are so many more.
+func (l *line) count(r *request, more int) {
+	l.waiting += more
+	l.tokens += int64(more) * r.n
+	if r.breaker {
+		l.asking += more
+	}
+	if l.effects != nil {
+		l.effects.changed(r.position)
+	}
 }
 
 // leave takes out r, which goes at now without what it waited for.
@@ -51,8 +68,7 @@ func (l *line) leave(r *request, now int64) {
 func (l *line) remove(r *request) {
 	l.slots[r.position] = nil
 	r.queued = false
-	l.waiting--
-	l.tokens -= r.n
+	l.count(r, -1)
 	if len(l.slots) > 2*l.waiting+16 {
 		l.closeUp()
 	}
@@ -70,6 +86,9 @@ func (l *line) closeUp() {
 	}
 	clear(l.slots[n:])
 	l.slots, l.first = l.slots[:n], 0
+	if l.effects != nil {
+		l.effects.moved()
+	}
 }
 
 // head is the first that waits; nil when nobody does.
@@ -88,20 +107,18 @@ func (l *line) all() []*request {
 	return slices.DeleteFunc(slices.Clone(l.slots), func(r *request) bool { return r == nil })
 }
 
-// tail are the words as they will be when all that wait have been served. It is valid until the next call.
+// tail are the words as they will be when all that wait have been served, each at the first instant from now on. It is valid until the
+// next call.
 func (l *line) tail(limits limiter.Limits, words []int64, now int64) []int64 {
-	if len(limits) <= 1 {
-		limits.Behind(l.scratch, words, l.tokens)
-		return l.scratch
+	from, to := l.scratch[:len(limits)+1], l.scratch[len(limits)+1:]
+	if l.effects == nil {
+		limits.Behind(to[1:], words, l.tokens)
+		return to[1:]
 	}
-	copy(l.scratch, words)
-	at := now
-	for _, r := range l.slots {
-		if r != nil {
-			at = limits.Follow(l.scratch, at, r.n)
-		}
-	}
-	return l.scratch
+	from[0] = now
+	copy(from[1:], words)
+	l.effects.of(l.slots).Apply(to, from)
+	return to[1:]
 }
 
 // lateness is how late a timer may be without loss. A caller that waits is granted when the actor wakes, a moment after its tokens were
@@ -115,7 +132,7 @@ const lateness = int64(10 * time.Millisecond)
 // came is not held against them or for them.
 func (k *keeper) serve(now int64, s *state) (wake int64) {
 	l := s.line
-	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open {
+	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open && l.asking > 0 {
 		var refused []*request
 		for _, r := range l.all() {
 			if r.breaker {

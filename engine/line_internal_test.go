@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// severalLimits is a keeper with two limits or more.
+func severalLimits(t *testing.T, r *rand.Rand) *keeper {
+	var all []limiter.Limiter
+	for range 2 + r.IntN(3) {
+		capacity, rate := 3+r.IntN(5), limiter.Per(1+r.Int64N(3), time.Duration(10+r.IntN(1000)))
+		if r.IntN(3) == 0 {
+			all = append(all, limiter.LeakyBucket{Capacity: capacity, LeakRate: rate})
+		} else {
+			all = append(all, limiter.TokenBucket{Capacity: capacity, RefillRate: rate})
+		}
+	}
+	k, _, err := Config{Limiter: limiter.All(all...)}.compile()
+	require.NoError(t, err)
+	return k
+}
+
+// join puts a caller at the end of l.
+func (l *line) join(n int64, asks bool) *request {
+	r := new(request)
+	l.push(&message{req: r, n: n, breaker: asks}, 1)
+	return r
+}
+
+// TestATailIsThatOfOneCallerAfterTheOther, whoever came and left, whatever the words and the time; and a line knows how many wait, how
+// many of them ask the breaker, and for how many tokens.
+func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
+	longest, emptied := 0, 0
+	n := cases(t, func(seed uint64, r *rand.Rand) error {
+		k := severalLimits(t, r)
+		l := k.newLine()
+		var waiting []*request
+		steps, coming := 60, 4
+		if seed%200 == 0 {
+			steps, coming = 3000, 9 // some lines are long
+		}
+		for range steps {
+			switch i := r.IntN(10); {
+			case i < coming:
+				waiting = append(waiting, l.join(1+r.Int64N(3), r.IntN(2) == 0))
+			case len(waiting) == 0:
+				require.Nil(t, l.head())
+				emptied++
+				k.lines.Put(l)
+				l = k.newLine()
+			default:
+				at := []int{0, len(waiting) - 1, r.IntN(len(waiting))}[r.IntN(3)]
+				l.remove(waiting[at])
+				waiting = slices.Delete(waiting, at, at+1)
+			}
+			if r.IntN(20) == 0 {
+				coming = 10 - coming
+			}
+			longest = max(longest, len(waiting))
+			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.head() != waiting[0] {
+				return fmt.Errorf("the line has others than the %d that wait", len(waiting))
+			}
+			if err := l.check(k.limits, r, waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n >= 3000 {
+		require.Greater(t, longest, 500)
+		require.Greater(t, emptied, 3000)
+	}
+}
+
+// check compares l with what follows from those that wait.
+func (l *line) check(limits limiter.Limits, r *rand.Rand, waiting []*request) error {
+	words, now := make([]int64, len(limits)), r.Int64N(10_000)
+	for i := range words {
+		words[i] = r.Int64N(10_000)
+	}
+	want, at, tokens, asking := slices.Clone(words), now, int64(0), 0
+	for _, r := range waiting {
+		at = limits.Follow(want, at, r.n)
+		tokens += r.n
+		if r.breaker {
+			asking++
+		}
+	}
+	if got := l.tail(limits, words, now); !slices.Equal(got, want) {
+		return fmt.Errorf("%+v: the tail of %d is %v, should be %v", limits, len(waiting), got, want)
+	}
+	if l.waiting != len(waiting) || l.tokens != tokens || l.asking != asking {
+		return fmt.Errorf("%d for %d tokens, %d asking, should be %d, %d, %d", l.waiting, l.tokens, l.asking, len(waiting), tokens, asking)
+	}
+	return nil
+}
+
+// stale counts the nodes that the next tail works out.
+func (e *effects) stale() (n int) {
+	for i := 1; i < len(e.nodes); i++ {
+		if e.nodes[i].stale {
+			n++
+		}
+	}
+	return n
+}
+
+// TestATailIsNotWorkedOutAnew: with 16,000 that wait a look costs nothing, and a caller who comes or goes, from wherever, costs one way up
+// the tree. So neither many looks nor many that leave one after the other cost the square of their number.
+func TestATailIsNotWorkedOutAnew(t *testing.T) {
+	const callers = 16_000
+	height := bits.Len(callers / run)
+	r := rand.New(rand.NewPCG(1, 1))
+	k := severalLimits(t, r)
+	l := k.newLine()
+	var waiting []*request
+	words, work := make([]int64, len(k.limits)), 0
+	look := func() {
+		work += l.effects.stale()
+		l.tail(k.limits, words, 1)
+		require.Zero(t, l.effects.stale(), "nobody has come or gone since")
+	}
+	for range callers {
+		waiting = append(waiting, l.join(1, false))
+		look()
+	}
+	require.LessOrEqual(t, work, (height+1)*callers, "of so many that come")
+
+	work = 0
+	for range callers {
+		l.remove(l.head())
+		l.join(1, false)
+		look()
+	}
+	require.LessOrEqual(t, work, 3*(height+1)*callers, "of so many that are served, and as many that come, and gaps that are closed")
+
+	work, waiting = 0, l.all()
+	r.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
+	for _, r := range waiting {
+		l.remove(r)
+		look()
+	}
+	require.LessOrEqual(t, work, 2*(height+1)*callers, "of so many that leave, and gaps that are closed")
+	require.Zero(t, l.waiting)
+}
+
+// TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt: a turn that finds it open does not go through a line of callers for the limiter alone.
+func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
+	k, _, err := Config{
+		Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour},
+		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Dispatch: Mailbox,
+	}.compile()
+	require.NoError(t, err)
+	var g gate
+	var s state
+	k.Init(1, "k", &g, &s)
+	k.limits.Debit(s.words, 1, 3)
+	s.circuit.Report(k.rules, 1, s.circuit.Admit(k.rules, 1), Failure)
+	s.line = k.newLine()
+	for range 1000 {
+		s.line.join(1, false)
+	}
+	require.Zero(t, testing.AllocsPerRun(10, func() { k.serve(2, &s) }), "the list of those that wait was copied")
+	require.Equal(t, 1000, s.line.waiting)
+	asks := s.line.join(1, true)
+	asks.Call = actors.NewCall[answer]()
+	k.serve(2, &s)
+	require.ErrorIs(t, (<-asks.Answered()).err, breaker.ErrOpen)
+	require.Equal(t, 1000, s.line.waiting)
+}
