@@ -43,9 +43,14 @@ type Config struct {
 	// MaxKeys is how many keys the engine knows at a time. Default 1,048,576, at most 2,147,483,647.
 	// At MaxKeys a new key takes the place of a key that equals a new one. If the engine finds no such
 	// key, it spills one: the engine writes the key's debt of tokens into a sketch of fixed size, 2 MB
-	// for each limit, and the key starts with that debt if it comes back. docs/gates.md says what the
-	// sketch keeps and what collisions cost. Keys with callers in the queue or probes out are never
-	// spilled. If every key is such a key, the call is refused with ErrKeyLimit.
+	// for each limit, and an open breaker into a cache of 2 MB, and the key starts with both if it
+	// comes back. Keys with callers in the queue or probes out are never spilled. If every key is such
+	// a key, the call is refused with ErrKeyLimit.
+	//
+	// Under a flood of made-up keys every new key may start with fewer tokens than a new key has:
+	// Stats.SketchLoad shows how likely that is. The cache forgets the oldest open breakers when many
+	// ten thousands of keys were spilled with one. No key ever meets the open breaker of another.
+	// docs/gates.md has the figures.
 	MaxKeys int
 	// IdleAfter is how long a key goes unused before the engine forgets it, provided that the key's
 	// state equals that of a new key: bucket full, breaker closed and clean. Default 5 min.
