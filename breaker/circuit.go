@@ -259,7 +259,7 @@ func (c *Circuit) open(r *Rules, at int64) {
 // now and whose outcome has not been reported.
 func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
 	c.Advance(r, now)
-	return c.state == HalfOpen && p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
+	return p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
 }
 
 // Look describes the circuit at now: the state, the failures counted in a row while closed, and the
@@ -282,9 +282,4 @@ const latest = math.MaxInt64 - 1
 
 // after returns the instant d behind at, or latest if an int64 cannot hold the sum. d must not be
 // negative.
-func after(at, d int64) int64 {
-	if at > latest-d {
-		return latest
-	}
-	return at + d
-}
+func after(at, d int64) int64 { return min(at, latest-d) + d }

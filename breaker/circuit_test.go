@@ -254,3 +254,25 @@ func TestAResumedCircuitIsCleanAndInItsOldPeriod(t *testing.T) {
 	require.EqualValues(t, 99, c.Generation())
 	require.False(t, c.Admits())
 }
+
+func TestAPermitIsLeasedFromTheAdmissionOfAProbeUntilItsReportOrItsEnd(t *testing.T) {
+	m := newMachine(t, breaker.Policy{FailureThreshold: 1, HalfOpenSuccesses: 3, HalfOpenProbes: 3})
+	leased := func(p breaker.Permit) bool { return m.Leased(m.rules, m.now, p) }
+	require.False(t, leased(m.must(t)), "a call that is no probe has no lease")
+	m.ends(t, 1, breaker.Failure)
+	m.advance(5 * time.Second)
+	first := m.must(t)
+	m.advance(time.Second)
+	second := m.must(t)
+	require.True(t, leased(first))
+	require.True(t, leased(second))
+	require.False(t, leased(breaker.Permit{Generation: first.Generation, Lease: first.Lease + 1}))
+	require.False(t, leased(breaker.Permit{Generation: first.Generation + 1, Lease: first.Lease}))
+	m.report(first, breaker.Ignore)
+	require.False(t, leased(first))
+	m.advance(30*time.Second - 1)
+	require.True(t, leased(second))
+	m.advance(1)
+	require.False(t, leased(second), "its lease has ended, although nobody has looked")
+	require.Equal(t, breaker.Open, m.look().state)
+}

@@ -75,10 +75,5 @@ func (e Effect) Apply(to, from []int64) {
 	}
 }
 
-// shift adds two numbers above -2^62 and answers Never when one is Never or the sum does not fit.
-func shift(a, b int64) int64 {
-	if a == Never || b == Never || b > 0 && a > Never-b {
-		return Never
-	}
-	return a + b
-}
+// shift adds two numbers above -2^62 and returns Never when an int64 cannot hold the sum.
+func shift(a, b int64) int64 { return min(a, Never-max(0, b)) + b }
