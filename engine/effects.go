@@ -2,14 +2,14 @@ package engine
 
 import "github.com/limitpal/limitpal-go/limiter"
 
-// run is how many slots of a line share a leaf of effects. They are gone through one by one when one of them changes.
+// run is how many slots of a line share a leaf of effects. A leaf is worked out caller by caller.
 const run = 16
 
-// effects work out what a line with several limits leaves behind: a tree of the effects of its callers, so that a caller who comes or
-// goes, wherever that is, costs as many steps as the tree is high, and only when the answer is asked for.
+// effects is the tree of the effects of the callers in a line with several limits. A caller who comes or goes, wherever in the line, makes
+// one path up the tree stale. The path is worked out when the tail is asked for.
 //
-// Node 1 is the effect of all slots. Node i is that of the nodes 2i and 2i+1, or, in the last half, of a run of slots. Above a stale node
-// all are stale.
+// Node 1 is the effect of all slots. Node i is the effect of nodes 2i and 2i+1 or, in the last half of the nodes, of a run of slots. All
+// nodes above a stale node are stale.
 type effects struct {
 	limits limiter.Limits
 	nodes  []effectNode

@@ -106,14 +106,12 @@ func (l *line) check(limits limiter.Limits, r *rand.Rand, waiting []*request) er
 	return nil
 }
 
-// stale counts the nodes that the next tail works out.
-func (e *effects) stale() (n int) {
-	for i := 1; i < len(e.nodes); i++ {
-		if e.nodes[i].stale {
-			n++
-		}
+// stale counts the nodes, of i and those below it, that the next tail works out.
+func (e *effects) stale(i int) int {
+	if i >= len(e.nodes) || !e.nodes[i].stale {
+		return 0
 	}
-	return n
+	return 1 + e.stale(2*i) + e.stale(2*i+1)
 }
 
 // TestATailIsNotWorkedOutAnew: with 16,000 that wait a look costs nothing, and a caller who comes or goes, from wherever, costs one way up
@@ -126,9 +124,9 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	l := k.newLine()
 	words, work := make([]int64, len(k.limits)), 0
 	look := func() {
-		work += l.effects.stale()
+		work += l.effects.stale(1)
 		l.tail(k.limits, words, 1)
-		require.Zero(t, l.effects.stale(), "nobody has come or gone since")
+		require.Zero(t, l.effects.stale(1), "nobody has come or gone since")
 	}
 	for range callers {
 		l.join(1, false)
