@@ -116,7 +116,7 @@ func (e *Engine) decide(ctx context.Context, p place, d demand) (admission, erro
 // consult has the decision made by the key's actor; c is the cell that was found last.
 func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admission, error) {
 	var under *probe
-	if d.way == calling && c.Published.standing.Load() == unsettled {
+	if d.way == calling && c.Published.standing.Load() != nil { // else no probe is out
 		under = probeFor(ctx, e, p.key)
 	}
 	c, answer, err := e.ask(ctx, p, d, under)
@@ -129,10 +129,10 @@ func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admis
 	case answer.under:
 		a.permit, a.under = under.permit, under
 	default:
-		under.busy.Store(false)
+		under.free()
 	}
-	if err == nil && d.way == calling && closed(ctx.Done()) {
-		err = e.tooLate(ctx, p, a) // the answer came at the same time
+	if err == nil && d.way == calling && endOf(ctx) != nil {
+		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
 	}
 	return a, err
 }
@@ -142,7 +142,7 @@ func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admis
 func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cell, answer, error) {
 	done := ctx.Done()
 	if closed(done) {
-		return nil, answer{}, endOf(ctx)
+		return nil, answer{}, d.way.left(ctx)
 	}
 	r := e.newRequest()
 	m := message{
@@ -167,7 +167,7 @@ func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cel
 		}
 		switch err := e.system.Send(ctx, c, m); {
 		case err == nil:
-			a, err := e.await(ctx, done, c, r)
+			a, err := e.await(ctx, done, c, r, d.way)
 			return c, a, err
 		case errors.Is(err, actors.ErrRetired):
 			p.lost(c)
@@ -176,7 +176,7 @@ func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cel
 			if errors.Is(err, actors.ErrClosed) {
 				return nil, answer{}, e.reject(p.key, err, 0)
 			}
-			return nil, answer{}, endOf(ctx) // no room in the mailbox while it lasted
+			return nil, answer{}, d.way.left(ctx) // no room in the mailbox while it lasted
 		}
 	}
 }
@@ -185,7 +185,7 @@ func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cel
 func later(now, d int64) int64 { return now + min(max(0, d), actors.Never-now) }
 
 // await receives the answer, or leaves when ctx ends. If the two race, the answer wins.
-func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *request) (answer, error) {
+func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *request, w way) (answer, error) {
 	var a answer
 	if done == nil {
 		a = <-r.Answered()
@@ -195,7 +195,7 @@ func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *re
 		case <-done:
 			if r.Leave() {
 				e.forsake(c, r)
-				return answer{}, endOf(ctx)
+				return answer{}, w.left(ctx)
 			}
 			a = <-r.Answered()
 		}

@@ -50,7 +50,7 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 
 // run makes attempts until one succeeds or none is to follow.
 func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.Context) error) error {
-	if ctx.Err() != nil { // not Done, which would cost most contexts an allocation
+	if ctx.Err() != nil {
 		return endOf(ctx)
 	}
 	if stay < noStay {
@@ -63,7 +63,7 @@ func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.C
 	} else { // begin, without the clock
 		a, err = e.decide(ctx, p, demand{n: 1, way: calling, stay: stay})
 		if err == nil && ctx.Err() != nil {
-			err = e.tooLate(ctx, p, a)
+			err = e.giveUpFor(ctx, p, a)
 		}
 	}
 	if err != nil {
@@ -85,6 +85,7 @@ func (e *Engine) rerun(
 	ctx context.Context, p place, stay int64, fn func(context.Context) error, a admission, err error, began int64,
 ) error {
 	var schedule retry.Schedule
+	end := e.lastBegin(began)
 	for attempts := 1; ; attempts++ {
 		if e.retry == nil || isRejection(err) {
 			return retry.Strip(err)
@@ -97,26 +98,18 @@ func (e *Engine) rerun(
 			schedule = e.retry.Schedule(e.retried.Add(1))
 		}
 		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-began), left)
-		if !again {
-			return final
-		}
 		last := retry.Strip(err)
-		if err := e.foresee(p, a, delay); err != nil {
-			return &StoppedError{Reason: err, Last: last}
+		switch exhausted, _ := final.(*retry.ExhaustedError); { //nolint:errorlint // made by Next, or fn's own
+		case !again && exhausted != nil && exhausted.Attempts == attempts:
+			return e.exhausted(ctx, attempts, last)
+		case !again:
+			return final
+		case !e.inTime(ctx, delay, end): // RetryIf took its time
+			return e.exhausted(ctx, attempts, last)
 		}
-		if err := e.sleep(ctx, p, delay); err != nil {
-			return &StoppedError{Reason: err, Last: last}
-		}
-		var end int64 = actors.Never // the last instant at which the attempt may begin
-		if e.retry.MaxElapsed > 0 {
-			end = later(began, int64(e.retry.MaxElapsed))
-			if e.system.Now() > end { // RetryIf took its time, or the timer was late
-				return &retry.ExhaustedError{Attempts: attempts, Err: last}
-			}
-		}
-		if a, stay, err = e.begin(ctx, p, stay, end); err != nil {
+		if a, stay, err = e.another(ctx, p, stay, a, delay, end); err != nil {
 			if isLate(err, end) {
-				return &retry.ExhaustedError{Attempts: attempts, Err: last}
+				return e.exhausted(ctx, attempts, last)
 			}
 			return &StoppedError{Reason: err, Last: last}
 		}
@@ -124,6 +117,49 @@ func (e *Engine) rerun(
 			return nil
 		}
 	}
+}
+
+// exhausted is the error of a call that has no attempts left, or no time.
+func (e *Engine) exhausted(ctx context.Context, attempts int, last error) error {
+	return &retry.ExhaustedError{Attempts: attempts, Err: last, Reason: endOf(ctx)}
+}
+
+// lastBegin is the last instant at which an attempt may begin by MaxElapsed, if the first attempt began
+// at began.
+func (e *Engine) lastBegin(began int64) int64 {
+	if e.retry == nil || e.retry.MaxElapsed == 0 {
+		return actors.Never
+	}
+	return later(began, int64(e.retry.MaxElapsed))
+}
+
+// inTime reports whether an attempt after delay begins by end and before the deadline of ctx.
+func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) bool {
+	left, gone := remaining(ctx)
+	return !gone && delay < left && (end == actors.Never || later(e.system.Now(), int64(delay)) <= end)
+}
+
+// another waits delay and has a further attempt decided, the last one having been admitted as a. If the
+// error is nil, the attempt is to begin. An attempt that cannot begin by end is refused as early as
+// that is known.
+func (e *Engine) another(
+	ctx context.Context, p place, stay int64, a admission, delay time.Duration, end int64,
+) (admission, int64, error) {
+	if err := e.foresee(p, a, delay, end); err != nil {
+		return a, stay, err
+	}
+	if err := e.sleep(ctx, p, delay); err != nil {
+		return a, stay, err
+	}
+	if end != actors.Never && e.system.Now() > end {
+		return a, stay, errLate // the timer was late
+	}
+	a, stay, err := e.begin(ctx, p, stay, end)
+	if err == nil && end != actors.Never && e.system.Now() > end {
+		e.giveUp(p, a) // the queue was late
+		err = errLate
+	}
+	return a, stay, err
 }
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
@@ -138,7 +174,7 @@ func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admissi
 	}
 	a, err = e.decide(ctx, p, d)
 	if err == nil && ctx.Err() != nil {
-		err = e.tooLate(ctx, p, a)
+		err = e.giveUpFor(ctx, p, a)
 	}
 	if stay > 0 {
 		stay = tighter(stay, stay-(e.system.Now()-since))
@@ -146,14 +182,19 @@ func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admissi
 	return a, stay, err
 }
 
-// tooLate returns the error of ctx, which has ended after a call was admitted as a, and gives a
-// probe's place back. The token stays spent.
-func (e *Engine) tooLate(ctx context.Context, p place, a admission) error {
+// giveUp ends a call that was admitted as a and is not made. A probe's place comes back; the token
+// stays spent.
+func (e *Engine) giveUp(p place, a admission) {
 	if len(e.keeper.limits) > 0 {
 		e.keptSpent.Add(1)
 	}
 	e.report(p, &a, Ignore)
-	return endOf(ctx)
+}
+
+// giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
+func (e *Engine) giveUpFor(ctx context.Context, p place, a admission) error {
+	e.giveUp(p, a)
+	return calling.left(ctx)
 }
 
 // attempt calls fn and records the outcome, also if fn panics or ends its goroutine.
@@ -161,13 +202,14 @@ func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(con
 	if !e.keeper.hasBreaker {
 		return advised(fn(ctx))
 	}
-	inner := ctx
+	inner, within := ctx, (*probe)(nil)
 	if a.permit.Lease != 0 {
-		inner = withProbe(ctx, e, p.key, a.permit)
+		inner, within = withProbe(ctx, e, p.key, a.permit)
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
+			within.end()
 			e.report(p, a, Failure)
 		}
 	}()
@@ -178,6 +220,7 @@ func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(con
 	}
 	returned = true
 	if outcome != Success || a.permit.Lease != 0 || e.dispatch == Mailbox || !a.cell.Published.content() {
+		within.end()
 		e.report(p, a, outcome)
 	}
 	return advised(err)
@@ -189,23 +232,24 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	if err == nil {
 		return Success
 	}
-	if ended(ctx) != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	err, refused := failureIn(err)
+	if refused {
+		return Ignore // nothing was called
+	}
+	if over, deadline := isOver(ctx); over {
+		if deadline {
 			return Failure // fn did not answer in time
 		}
 		return Ignore
 	}
-	err, refused := failureIn(err)
 	v, self := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
 	switch {
-	case refused:
-		return Ignore
 	case self:
 		return v.Outcome
 	case e.classify == nil:
 		return Failure
 	default:
-		return e.classify(retry.Strip(err))
+		return e.classify(err)
 	}
 }
 
@@ -216,7 +260,7 @@ func (e *Engine) report(p place, a *admission, outcome Outcome) {
 		return
 	}
 	if a.under != nil {
-		a.under.busy.Store(false) // the probe reports for both
+		a.under.free() // the probe reports for both
 		return
 	}
 	c, probe := a.cell, a.permit.Lease != 0
@@ -259,21 +303,30 @@ func (e *Engine) report(p place, a *admission, outcome Outcome) {
 	}
 }
 
-// foresee refuses an attempt after delay if the breaker is sure to refuse that attempt, so that no
-// backoff is slept in vain. A breaker that has a probe out is not sure of anything.
-func (e *Engine) foresee(p place, a admission, delay time.Duration) error {
-	if !e.keeper.hasBreaker || a.cell.Published.word.Load() >= 0 { // an open gate means a closed breaker
+// foresee refuses an attempt after delay that the breaker is sure to refuse, or that the limiter does
+// not let pass by end, so that no backoff is slept in vain. A breaker that has a probe out is not sure
+// of anything.
+func (e *Engine) foresee(p place, a admission, delay time.Duration, end int64) error {
+	shut := e.keeper.hasBreaker && a.cell.Published.word.Load() < 0 // an open gate means a closed breaker
+	if !shut && end == actors.Never {
 		return nil
 	}
 	s, known := e.Inspect(p.key)
-	if !known || s.Breaker != breaker.Open || s.OpenFor <= delay {
+	if !known {
 		return nil
 	}
-	after := s.OpenFor
+	var wait time.Duration
 	for _, l := range s.Limits {
-		after = max(after, l.Wait)
+		wait = max(wait, l.Wait)
 	}
-	return e.reject(p.key, breaker.ErrOpen, later(e.system.Now(), int64(after)))
+	now := e.system.Now()
+	if s.Breaker == breaker.Open && s.OpenFor > delay {
+		return e.reject(p.key, breaker.ErrOpen, later(now, int64(max(wait, s.OpenFor))))
+	}
+	if end != actors.Never && later(now, int64(wait)) > end {
+		return errLate
+	}
+	return nil
 }
 
 // sleep waits between two attempts. The error is that of ctx if ctx has ended by then, or a *Rejection
@@ -284,9 +337,8 @@ func (e *Engine) sleep(ctx context.Context, p place, d time.Duration) error {
 	select {
 	case <-t.C():
 	case <-ctx.Done():
-		return endOf(ctx)
 	case <-e.closing:
 		return e.reject(p.key, ErrClosed, 0)
 	}
-	return ended(ctx) // the timer and ctx may have ended together
+	return endOf(ctx) // the timer and ctx may have ended together
 }

@@ -9,19 +9,43 @@ import (
 	"github.com/limitpal/limitpal-go/actors"
 )
 
-// ended returns nil while ctx lives, and else the error of ctx. A ctx has ended if its Err is not nil
-// or its Done is closed: a context that package context did not make may show one without the other.
-func ended(ctx context.Context) error {
-	if ctx.Err() != nil || closed(ctx.Done()) {
-		return endOf(ctx)
+// A context has ended if its Err is not nil, if its Done is closed, or if its deadline has passed. A
+// context that package context did not make may show one of the first two without the other, and on a
+// loaded machine the timer of a deadline is late. An admission without a wait looks at Err alone, which
+// is cheap; a call that has to wait, or has waited, looks at all three.
+
+// endOf returns why ctx has ended, or nil while ctx lives: the Err of ctx, or context.Canceled for a
+// closed Done without an Err, or context.DeadlineExceeded for a deadline without an Err. If the cause
+// of ctx is another error, errors.Is finds both.
+func endOf(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		switch deadline, ok := ctx.Deadline(); {
+		case closed(ctx.Done()):
+			err = context.Canceled
+		case ok && time.Until(deadline) <= 0:
+			err = context.DeadlineExceeded
+		default:
+			return nil
+		}
 	}
-	return nil
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// isOver reports whether ctx has ended, and whether by its deadline.
+func isOver(ctx context.Context) (over, deadline bool) {
+	err := endOf(ctx)
+	if ctx.Err() != nil {
+		err = ctx.Err() // whatever the cause
+	}
+	return err != nil, errors.Is(err, context.DeadlineExceeded)
 }
 
 // closed reports whether done is closed.
-func closed(done <-chan struct{}) bool { return done != nil && received(done) }
-
-func received(done <-chan struct{}) bool {
+func closed(done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
@@ -30,28 +54,35 @@ func received(done <-chan struct{}) bool {
 	}
 }
 
-// endOf returns the error of ctx, which has ended: its Err, or context.Canceled if Err is nil. If the
-// cause of ctx is another error, errors.Is finds both.
-func endOf(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		err = context.Canceled
-	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
-
 // remaining is the time left until the deadline of ctx; gone reports whether ctx has ended otherwise
 // than by its deadline.
 func remaining(ctx context.Context) (left time.Duration, gone bool) {
-	if ended(ctx) != nil {
-		return 0, !errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if over, deadline := isOver(ctx); over {
+		return 0, !deadline
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return actors.Never, false
 	}
 	return time.Until(deadline), false
+}
+
+// leftError is the error of a call whose context ended while the call waited, before its function
+// began. An engine around this one ignores a leftError: nothing was called.
+type leftError struct{ end error }
+
+func (e *leftError) Error() string { return e.end.Error() }
+
+func (e *leftError) Unwrap() error { return e.end }
+
+// left returns the error of a request that way came by and that ctx has ended.
+func (w way) left(ctx context.Context) error {
+	end := endOf(ctx)
+	if end == nil { // ctx has taken its end back
+		end = context.Canceled
+	}
+	if w != calling {
+		return end
+	}
+	return &leftError{end}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -111,7 +112,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		}()
 	}
 	if err := e.system.Close(ctx); err != nil {
-		return endOf(ctx)
+		return cmp.Or(endOf(ctx), err)
 	}
 	select {
 	case <-e.joined:
@@ -125,7 +126,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-e.joined:
 		return nil
 	case <-ctx.Done():
-		return endOf(ctx)
+		return cmp.Or(endOf(ctx), context.Canceled)
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
 )
 
 var (
@@ -96,16 +96,22 @@ func isRejection(err error) bool {
 	return ok
 }
 
-// isLate reports whether err is the limiter's refusal of an attempt that would have begun after end.
+// errLate stands for the end of a call whose next attempt cannot begin within MaxElapsed.
+var errLate = errors.New("engine: too late for another attempt")
+
+// isLate reports whether err says that an attempt could not have begun by end: it is errLate, or the
+// limiter's refusal until after end.
 func isLate(err error, end int64) bool {
 	r, ok := errors.AsType[*Rejection](err)
-	return ok && r.Limited() && r.at > end
+	return err == errLate || ok && r.Limited() && r.at > end //nolint:errorlint // never wrapped
 }
 
-// failureIn returns the part of err that a breaker is to judge: the last error of a *StoppedError, and
-// else err. refused reports whether err holds refusals of engines and nothing else.
+// failureIn returns the part of err that a breaker is to judge, without the marks of package retry: the
+// last error of a *StoppedError, and else err. refused reports whether err says that nothing was
+// called.
 func failureIn(err error) (failure error, refused bool) {
 	for {
+		err = retry.Strip(err)
 		s, ok := err.(*StoppedError) //nolint:errorlint // a wrapper around one is for Classify to see
 		if !ok {
 			return err, onlyRefusals(err)
@@ -114,35 +120,31 @@ func failureIn(err error) (failure error, refused bool) {
 	}
 }
 
-// onlyRefusals reports whether every branch of err ends in a *Rejection.
+// onlyRefusals reports whether every branch of err says that nothing was called.
 func onlyRefusals(err error) bool {
 	switch err := err.(type) { //nolint:errorlint // the branches are followed one by one
-	case *Rejection:
+	case *Rejection, *leftError:
 		return true
+	case *StoppedError:
+		return onlyRefusals(err.Last)
+	case interface{ Unwrap() []error }:
+		branches := err.Unwrap()
+		return len(branches) > 0 && !slices.ContainsFunc(branches, func(err error) bool { return !onlyRefusals(err) })
 	case interface{ Unwrap() error }:
 		if inner := err.Unwrap(); inner != nil {
 			return onlyRefusals(inner)
 		}
-		return false
-	case interface{ Unwrap() []error }:
-		branches := err.Unwrap()
-		return len(branches) > 0 && !slices.ContainsFunc(branches, func(err error) bool { return !onlyRefusals(err) })
-	default:
-		return err != nil && isRejection(err) // a list may show its members to errors.As alone
 	}
+	return err != nil && isRejection(err) // a list may show its members to errors.As alone
 }
 
 // longestShown is how many bytes of a key an error text shows.
 const longestShown = 64
 
-// shown is key in quotes for an error text: all of it, or its beginning and its length in bytes.
+// shown is key in quotes for an error text: all of it, or its beginning and its length.
 func shown(key string) string {
 	if len(key) <= longestShown {
 		return strconv.Quote(key)
 	}
-	end := longestShown
-	for end > longestShown-utf8.UTFMax && !utf8.RuneStart(key[end]) {
-		end--
-	}
-	return fmt.Sprintf("%q... (%d bytes)", key[:end], len(key))
+	return fmt.Sprintf("%q... (%d bytes)", key[:longestShown], len(key))
 }

@@ -135,6 +135,8 @@ func (k *keeper) standing(now int64, was *Rejection, s *state) *Rejection {
 		return nil
 	case until == 0:
 		return unsettled
+	case was != nil && was.until == until && now >= until:
+		return was // nobody may use it any more
 	default:
 		at := max(until, k.readyBehind(now, s, 1, limiter.Turn)) // the first instant at which breaker and limiter pass a call
 		if was != nil && was.until == until && was.at == at {

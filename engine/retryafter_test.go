@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -115,11 +116,11 @@ func TestMaxElapsedBoundsTheWaitOfFurtherAttempts(t *testing.T) {
 		calls  int
 		lasted time.Duration
 	}{
-		"one token in ten seconds": {oneEvery(10 * time.Second), 0, 0, 1, 100 * time.Millisecond},
-		"also after a wait":        {oneEvery(10 * time.Second), 0, 1, 1, 10*time.Second + 100*time.Millisecond},
-		"no queue":                 {oneEvery(10 * time.Second), engine.NoWait, 0, 1, 100 * time.Millisecond},
-		"leaky":                    {limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(1, 10*time.Second)}, 0, 0, 1, 100 * time.Millisecond},
-		"two limits":               {limiter.All(oneEvery(10*time.Second), oneEvery(time.Second)), 0, 0, 1, 100 * time.Millisecond},
+		"one token in ten seconds": {oneEvery(10 * time.Second), 0, 0, 1, 0},
+		"also after a wait":        {oneEvery(10 * time.Second), 0, 1, 1, 10 * time.Second},
+		"no queue":                 {oneEvery(10 * time.Second), engine.NoWait, 0, 1, 0},
+		"leaky":                    {limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(1, 10*time.Second)}, 0, 0, 1, 0},
+		"two limits":               {limiter.All(oneEvery(10*time.Second), oneEvery(time.Second)), 0, 0, 1, 0},
 		// attempts at 0, 0.4 and 0.8 s; the next would begin at 1.2 s
 		"in time": {oneEvery(400 * time.Millisecond), 0, 0, 3, 800 * time.Millisecond},
 		// at 0, 0.5 and 1 s, which is within MaxElapsed
@@ -145,14 +146,43 @@ func TestMaxElapsedBoundsTheWaitOfFurtherAttempts(t *testing.T) {
 	}
 }
 
-// Neither a RetryIf that takes its time nor a timer that is late lets an attempt begin past MaxElapsed.
-func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
-	slow := func(error) bool { time.Sleep(2 * time.Second); return true }
-	cfg := engine.Config{Retry: &retry.Policy{MaxAttempts: 5, BaseDelay: time.Millisecond, MaxElapsed: time.Second, RetryIf: slow}}
+// A queue that is late lets no attempt begin past MaxElapsed either.
+func TestALateGrantBeginsNoAttemptPastMaxElapsed(t *testing.T) {
+	cfg := engine.Config{
+		Limiter: oneEvery(time.Second), Clock: tardyClock{clock.System()},
+		Retry: &retry.Policy{MaxAttempts: 5, BaseDelay: 10 * time.Millisecond, Jitter: retry.NoJitter, MaxElapsed: time.Second},
+	}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		calls := 0
 		err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
 		require.Equal(t, 1, calls)
+		_, ok := errors.AsType[*retry.ExhaustedError](err)
+		require.True(t, ok, "%v", err)
+		require.EqualValues(t, 1, eng.Stats().KeptSpent)
+	})
+}
+
+// tardyClock has timers that are late, as those of a process that is starved.
+type tardyClock struct{ clock.Clock }
+
+func (c tardyClock) NewTimer(d time.Duration) clock.Timer {
+	if d > 100*time.Millisecond {
+		d += 250 * time.Millisecond
+	}
+	return c.Clock.NewTimer(d)
+}
+
+// Neither a RetryIf that takes its time nor a timer that is late lets an attempt begin past MaxElapsed.
+func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
+	slow := func(error) bool { time.Sleep(2 * time.Second); return true }
+	cfg := engine.Config{Retry: &retry.Policy{
+		MaxAttempts: 5, BaseDelay: 500 * time.Millisecond, Jitter: retry.NoJitter, MaxElapsed: time.Second, RetryIf: slow,
+	}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		calls, begin := 0, time.Now()
+		err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
+		require.Equal(t, 1, calls)
+		require.Equal(t, 2*time.Second, time.Since(begin), "no backoff is slept in vain")
 		exhausted, ok := errors.AsType[*retry.ExhaustedError](err)
 		require.True(t, ok, "%v", err)
 		require.Equal(t, errDown, exhausted.Err)

@@ -163,7 +163,7 @@ func (w *world) ask(c *caller) {
 	if c.deadline != actors.Never && c.m.wait {
 		c.m.until = w.reading() + max(0, c.deadline-w.now)
 	}
-	if c.under.lease != 0 && c.way == calling && c.site.gate.standing.Load() == unsettled {
+	if c.under.lease != 0 && c.way == calling && c.site.gate.standing.Load() != nil {
 		c.m.permit = c.probe
 	}
 	if c.m.wait && c.stay > 0 {
@@ -180,7 +180,7 @@ func (w *world) granted(c *caller) {
 		return
 	}
 	c.nested = c.phase == awaiting && c.answer.under
-	if w.context(c) != alive { // its function does not begin
+	if w.context(c) != alive || c.attempts > 0 && w.reading() > w.lastBegin(c) { // its function does not begin
 		c.err, c.paniced, c.outcome = nil, false, Ignore
 		if w.k.hasBreaker && !c.nested {
 			w.goOn(c, reporting)
@@ -258,18 +258,34 @@ func (w *world) reported(c *caller) {
 		w.fail("attempt %d of %d is to follow after %v, and %v remain", c.attempts+1, w.attempts, delay, time.Duration(remaining))
 	}
 	c.delay = int64(delay)
-	if w.k.hasBreaker && c.site.gate.word.Load() < 0 {
+	end := w.lastBegin(c)
+	if end != actors.Never && later(w.reading(), c.delay) > end {
+		w.finish(c)
+		return
+	}
+	if w.k.hasBreaker && c.site.gate.word.Load() < 0 || end != actors.Never {
 		w.goOn(c, foreseeing)
 		return
 	}
 	w.sleep(c)
 }
 
-// sleep waits between two attempts, unless the caller has just seen a breaker that will still be open then.
+// sleep waits between two attempts, unless the caller has just seen a breaker that will still be open then, or a limiter that will let
+// nothing pass in time.
 func (w *world) sleep(c *caller) {
-	if c.phase == awaiting && c.snapshot.Breaker == breaker.Open && int64(c.snapshot.OpenFor) > c.delay {
-		w.refused(c, breaker.ErrOpen, 0)
-		return
+	if c.phase == awaiting {
+		if c.snapshot.Breaker == breaker.Open && int64(c.snapshot.OpenFor) > c.delay {
+			w.refused(c, breaker.ErrOpen, 0)
+			return
+		}
+		var wait time.Duration
+		for _, l := range c.snapshot.Limits {
+			wait = max(wait, l.Wait)
+		}
+		if end := w.lastBegin(c); end != actors.Never && later(w.reading(), int64(wait)) > end {
+			w.finish(c)
+			return
+		}
 	}
 	c.phase = backing
 	w.wakeAt(c.id, min(w.now+c.delay, c.over()))

@@ -92,7 +92,7 @@ func (s *Schedule) pause(ctx context.Context, began time.Time, err error) error 
 
 // exhausted returns the error of a call that has no attempt or no time left.
 func (s *Schedule) exhausted(ctx context.Context, last error) error {
-	return &ExhaustedError{Attempts: s.attempts, Err: last, reason: ended(ctx)}
+	return &ExhaustedError{Attempts: s.attempts, Err: last, Reason: ended(ctx)}
 }
 
 // remaining returns the time until the deadline of ctx: 0 from the deadline on, unlimited if ctx

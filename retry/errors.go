@@ -13,7 +13,9 @@ type ExhaustedError struct {
 	Attempts int   // attempts made, at least 1; the first counts too
 	Err      error // error of the last attempt, without its outermost wrappers; not nil
 
-	reason error // why the context had ended; nil if the context was alive
+	// Reason is why the call's context had ended when the call gave up, as documented at [Do]; nil if the
+	// context was alive. [Schedule.Next], which knows no context, sets none.
+	Reason error
 }
 
 // Error returns a text with the number of attempts and the last error.
@@ -27,11 +29,9 @@ func (e *ExhaustedError) Error() string {
 // Unwrap returns the last error.
 func (e *ExhaustedError) Unwrap() error { return e.Err }
 
-// Is reports whether target is the reason for which the call's context had ended when the call gave
-// up: errors.Is finds ctx.Err() and context.Cause(ctx), as after a deadline that passed during the
-// last attempt. Is returns false if the context was alive then, and for every error of
-// [Schedule.Next], which knows no context.
-func (e *ExhaustedError) Is(target error) bool { return e.reason != nil && errors.Is(e.reason, target) }
+// Is reports whether target is in Reason, so that errors.Is finds ctx.Err() and context.Cause(ctx)
+// after a deadline that passed during the last attempt.
+func (e *ExhaustedError) Is(target error) bool { return e.Reason != nil && errors.Is(e.Reason, target) }
 
 // Permanent marks err as hopeless: no further attempt can cure err. The retries end and the caller
 // gets err itself, the very same value. If the mark is wrapped in turn, by fmt.Errorf with %w or by
