@@ -76,6 +76,82 @@ func TestLateCallersDoNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
+// The timer of a deadline is late on a loaded machine: the deadline has passed when the call is granted, and Err does not say so.
+func TestADeadlineThatHasPassedIsAnEnd(t *testing.T) {
+	cfg := engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(time.Second)}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		ctx := &passing{Context: t.Context(), deadline: time.Now().Add(2 * time.Second), moved: time.Now().Add(time.Second / 2)}
+		err := eng.Run(ctx, "k", func(context.Context) error { t.Error("called"); return context.DeadlineExceeded })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+		require.EqualValues(t, 1, eng.Stats().KeptSpent)
+	})
+}
+
+// passing is a context whose deadline has passed from the instant moved on, without an end that could be seen otherwise.
+type passing struct {
+	context.Context
+	deadline, moved time.Time
+}
+
+func (p *passing) Deadline() (time.Time, bool) {
+	if time.Now().After(p.moved) {
+		return p.moved, true
+	}
+	return p.deadline, true
+}
+
+// A call in another engine that ends before its function began says nothing about the upstream to the engine around it; nor does a
+// refusal that comes when the time is up.
+func TestLatenessInAnInnerEngineIsIgnored(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), MaxQueue: 1}, func(t *testing.T, inner *engine.Engine) {
+		outer := start(t, engine.Config{Breaker: opensAfter(1)})
+		require.True(t, inner.Allow("k"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second/2, func() { cancel(errSlow) })
+		late := &deadlined{Context: ctx}
+		err := outer.Run(late, "k", func(ctx context.Context) error { return inner.Run(ctx, "k", succeed) })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, errSlow)
+		require.Equal(t, breaker.Closed, inspect(t, outer, "k").Breaker)
+
+		timed, stop := context.WithTimeout(t.Context(), time.Second/4)
+		defer stop()
+		err = outer.Run(timed, "k", func(ctx context.Context) error {
+			err := inner.Key("k").NoWait().Run(ctx, succeed)
+			time.Sleep(time.Second / 3)
+			return err
+		})
+		rejected(t, err, limiter.ErrLimited)
+		require.Equal(t, breaker.Closed, inspect(t, outer, "k").Breaker)
+	})
+}
+
+// deadlined is a context that says of its end that it was a deadline.
+type deadlined struct{ context.Context }
+
+func (d *deadlined) Err() error {
+	if d.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// When the deadline passes during the last attempt, the error holds the reason, too.
+func TestAnExhaustedCallHoldsTheCauseOfItsDeadline(t *testing.T) {
+	eachDispatch(t, engine.Config{Retry: &retry.Policy{BaseDelay: time.Second}}, func(t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errSlow)
+		defer cancel()
+		err := eng.Run(ctx, "k", func(context.Context) error { time.Sleep(2 * time.Second); return errDown })
+		_, ok := errors.AsType[*retry.ExhaustedError](err)
+		require.True(t, ok, "%v", err)
+		for _, holds := range []error{errDown, errSlow, context.DeadlineExceeded} {
+			require.ErrorIs(t, err, holds)
+		}
+	})
+}
+
 // lagging is a context whose deadline is a moment before the one that it names, as the lateness of a loaded machine makes it.
 type lagging struct{ context.Context }
 

@@ -100,3 +100,23 @@ func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
 	e.report(p, &a, Success)
 	require.Positive(t, e.Stats().Actors, "a message")
 }
+
+// TestACallPassesInsideAProbeThatQueued: a probe that had to queue is answered before its turn has posted anything, so that its function
+// may still find the refusal of the open breaker, whose time is up.
+func TestACallPassesInsideAProbeThatQueued(t *testing.T) {
+	e, err := New(Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 1}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close(context.Background())) }()
+	down := errors.New("down")
+	require.ErrorIs(t, e.Run(context.Background(), "a", func(context.Context) error { return down }), down)
+	c, known := e.system.Find("a")
+	require.True(t, known)
+	g := &c.Published
+	expired := g.standing.Load()
+	require.NotNil(t, expired)
+	require.NoError(t, e.Run(context.Background(), "a", func(ctx context.Context) error {
+		posted := g.standing.Swap(expired)
+		defer g.standing.Store(posted)
+		return e.Run(ctx, "a", func(context.Context) error { return nil })
+	}))
+}

@@ -133,3 +133,44 @@ func TestACallInsideAProbeMayWaitForAToken(t *testing.T) {
 		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
 	})
 }
+
+// The context of a call that has ended gives no leave any more, and neither does that of a probe that has, though another is out.
+func TestTheLeaveEndsWithTheFunction(t *testing.T) {
+	cfg := engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, HalfOpenProbes: 2, HalfOpenSuccesses: 3}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		time.Sleep(5 * time.Second)
+		var kept context.Context
+		hold := make(chan struct{})
+		running := func() <-chan error {
+			return inBackground(func() error { return eng.Run(t.Context(), "k", func(context.Context) error { <-hold; return nil }) })
+		}
+		first := running()
+		synctest.Wait()
+		require.NoError(t, eng.Run(t.Context(), "k", func(ctx context.Context) error { kept = ctx; return nil }))
+		second := running()
+		synctest.Wait()
+		rejected(t, eng.Run(kept, "k", succeed), breaker.ErrOpen) // both places are taken, at the same instant
+		close(hold)
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+	})
+}
+
+// However deep, one call at a time passes in each function: those that were made in functions that have ended do not.
+func TestNoCrowdPassesInsideAProbe(t *testing.T) {
+	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		time.Sleep(5 * time.Second)
+		require.NoError(t, eng.Run(t.Context(), "k", func(ctx context.Context) error {
+			var kept []context.Context
+			for range 10 {
+				require.NoError(t, eng.Run(ctx, "k", func(ctx context.Context) error { kept = append(kept, ctx); return nil }))
+			}
+			for _, ctx := range kept {
+				rejected(t, eng.Run(ctx, "k", succeed), breaker.ErrOpen)
+			}
+			return eng.Run(ctx, "k", succeed)
+		}))
+	})
+}

@@ -65,6 +65,11 @@ func TestOnlyPureRefusalsAreIgnored(t *testing.T) {
 		"stopped, wrapped":               {fmt.Errorf("asking: %w", stopped), 1},
 		"stopped twice":                  {&engine.StoppedError{Reason: refusal, Last: stopped}, 1},
 		"stopped after a refusal":        {&engine.StoppedError{Reason: context.Canceled, Last: refusal}, 0},
+		"stopped, marked":                {retry.Permanent(stopped), 1},
+		"refused, then stopped, wrapped": {fmt.Errorf("x: %w", &engine.StoppedError{Reason: context.Canceled, Last: refusal}), 0},
+		"refused, then stopped, joined":  {errors.Join(&engine.StoppedError{Reason: context.Canceled, Last: refusal}), 0},
+		"two refusals in a chain":        {chain{refusal, refusal}, 0},
+		"a failure at a chain's end":     {chain{refusal, errDown}, 1},
 		"joined":                         {errors.Join(errDown, refusal), 1},
 		"joined by hand":                 {fmt.Errorf("%w, having seen %w", refusal, errDown), 1},
 		"marked permanent":               {retry.Permanent(refusal), 0},
@@ -92,6 +97,19 @@ func TestClassifySeesTheFailure(t *testing.T) {
 	}})
 	require.Error(t, outer.Run(t.Context(), "host", func(ctx context.Context) error { return inner.Run(ctx, "k", fail) }))
 	require.Equal(t, []error{errDown}, seen)
+}
+
+// chain is a list that unwraps to its rest and shows its head to errors.Is and errors.As alone.
+type chain []error
+
+func (c chain) Error() string     { return c[0].Error() }
+func (c chain) As(to any) bool    { return errors.As(c[0], to) }
+func (c chain) Is(err error) bool { return errors.Is(c[0], err) }
+func (c chain) Unwrap() error {
+	if len(c) == 1 {
+		return nil
+	}
+	return c[1:]
 }
 
 type hollow struct{}
