@@ -241,8 +241,9 @@ type Ticket struct {
 // makes the call and then reports its end with [Ticket.Done]. The error is a *Rejection, or that of ctx
 // if ctx has ended; the ticket is nil then.
 //
-// A ticket that is never given back harms nobody else: if it is a probe's, the breaker takes the
-// probe's place back at ProbeTimeout.
+// If a ticket is never given back and was a probe's, the breaker takes the probe's place back at
+// ProbeTimeout. A ticket has no context of its own, so that a call for the same key does not pass
+// under the ticket's probe, as it does in the function of [Do].
 func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
 	return e.ticket(ctx, place{key: key}, asLong, new(Ticket))
 }

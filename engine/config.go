@@ -36,8 +36,9 @@ type Config struct {
 	// Classify says what an error of fn means for the breaker. Default: every error is a Failure.
 	// Return Ignore for an answer that is the caller's own fault, such as a 404 or a 429.
 	//
-	// Classify is asked about errors of fn while the caller's context lives. A *Rejection, however
-	// wrapped, is Ignore without Classify. For a *StoppedError, Classify is asked about Last.
+	// Classify is asked about errors of fn while the caller's context lives. An error that holds
+	// refusals of engines and nothing else is Ignore without Classify. For a *StoppedError, Classify is
+	// asked about Last.
 	Classify func(error) Outcome
 
 	// MaxKeys is how many keys the engine knows at a time. Default 1,048,576, at most 2,147,483,647.

@@ -14,15 +14,20 @@ import (
 // breaker and the limiter of key first, and then runs fn on the caller's goroutine. Any goroutine may
 // call Do.
 //
-// If ctx has ended already, Do returns the error of ctx and touches nothing. If ctx ends after the
-// tokens were taken and before fn begins, fn is not called: Do returns the error of ctx, the tokens
-// stay spent, and the breaker counts nothing. An error of a context holds the context's Err and its
+// If ctx has ended already, Do returns the error of ctx and touches nothing. If ctx ends while the call
+// waits, or its deadline passes, fn is not called: Do returns the error of ctx, a token that was taken
+// stays spent, and the breaker counts nothing. The error of a context holds the context's Err and its
 // cause (context.Cause), so that errors.Is finds both.
 //
-// If the engine refuses the first attempt, the error is a *Rejection. An error of fn comes back as it
-// is. If the retries are used up, the error is a *retry.ExhaustedError. If a further attempt is
-// refused, or if ctx or the engine ends before a further attempt, the error is a *StoppedError, which
-// holds the reason and the last error of fn.
+// The error is
+//
+//   - a *Rejection if the engine refuses the first attempt;
+//   - the error of fn as it is, if fn is not tried again: without a retry policy, if the error is
+//     permanent or RetryIf declines it, or if ctx was cancelled during the attempt;
+//   - a *retry.ExhaustedError if no attempt is left, or if a further attempt could not begin within
+//     MaxElapsed or before the deadline of ctx;
+//   - a *StoppedError, which holds the reason and the last error of fn, if a further attempt is
+//     refused, or if ctx or the engine ends before a further attempt.
 //
 // A panic of fn, and runtime.Goexit, count as a failure and go on untouched.
 func Do[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) (T, error) {

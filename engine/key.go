@@ -35,8 +35,8 @@ func (k Key) NoWait() Key {
 }
 
 // Within returns a Key whose calls spend at most d in the limiter's queue, all attempts of a call
-// together. If the wait would be longer, the call is refused at once with a *Rejection that holds
-// limiter.ErrLimited. Config.MaxWait and the call's context hold as well. Within undoes [Key.NoWait].
+// together, as far as the wait can be foreseen when the call comes. If the wait would be longer, the
+// call is refused at once with a *Rejection that holds limiter.ErrLimited. Config.MaxWait and the call's context hold as well. Within undoes [Key.NoWait].
 //
 // d must be above 0; otherwise every call through the Key returns a *ConfigError, and Allow is false.
 // Allow never waits, with or without Within.
