@@ -231,26 +231,25 @@ func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(con
 	return advised(err)
 }
 
-// judge returns the meaning of a call's end for the breaker. The state of the caller's context counts,
-// whatever the error looks like.
+// judge returns the meaning of a call's end for the breaker. If something was called and err is no
+// verdict other than Failure, the state of the caller's context counts, whatever err looks like.
 func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	if err == nil {
 		return Success
 	}
 	err, refused := failureIn(err)
-	if refused {
-		return Ignore // nothing was called
-	}
-	if over, deadline := isOver(ctx); over {
-		if deadline {
-			return Failure // fn did not answer in time
-		}
-		return Ignore
-	}
 	v, self := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
-	switch {
+	switch over, deadline := isOver(ctx); {
+	case refused:
+		return Ignore // nothing was called
+	case self && v.Outcome != Failure:
+		return v.Outcome // whatever became of ctx
+	case deadline:
+		return Failure // fn did not answer in time
+	case over:
+		return Ignore
 	case self:
-		return v.Outcome
+		return Failure
 	case e.classify == nil:
 		return Failure
 	default:

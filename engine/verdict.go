@@ -12,8 +12,8 @@ import (
 // answer names.
 //
 // A Verdict counts only if it is the very error that fn returned or that [Ticket.Done] was given, and
-// not if it is wrapped. Callers of the engine get Err. The caller's context comes first: if the context
-// was cancelled, the call counts for nothing, and if the deadline has passed, as a failure.
+// not if it is wrapped. Callers of the engine get Err. Success and Ignore hold whatever has become of
+// the caller's context; a Failure counts for nothing if the context was cancelled.
 type Verdict struct {
 	Err     error         // how the call ended; not nil
 	Outcome Outcome       // for the breaker; the zero Outcome is Success

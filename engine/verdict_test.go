@@ -65,6 +65,25 @@ func TestAVerdictIsNotAboveTheContext(t *testing.T) {
 	})
 }
 
+// TestAVerdictOtherThanFailureHolds also if the caller's context has ended, which by itself is a failure if its time is up: a function
+// that returns a verdict may know that the time went elsewhere.
+func TestAVerdictOtherThanFailureHolds(t *testing.T) {
+	for outcome, failures := range map[engine.Outcome]int{engine.Success: 0, engine.Ignore: 1, engine.Failure: 2} {
+		eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
+			failTimes(t, eng, "k", 1)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := eng.Run(ctx, "k", func(ctx context.Context) error {
+				<-ctx.Done()
+				return &engine.Verdict{Err: errDown, Outcome: outcome}
+			})
+			require.ErrorIs(t, err, errDown)
+			s, _ := eng.Inspect("k")
+			require.Equal(t, failures, s.Failures)
+		})
+	}
+}
+
 // TestOnlyTheLimiterLimits tells the two kinds of refusal apart.
 func TestOnlyTheLimiterLimits(t *testing.T) {
 	for err, limited := range map[error]bool{
