@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// attempts is one call of RoundTrip: the request, and what the last attempt at it has left open.
+// attempts is one call of RoundTrip: the request, and what the last attempt has left open.
 type attempts struct {
 	transport *Transport
 	req       *http.Request // the caller's, never changed
@@ -18,21 +19,45 @@ type attempts struct {
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that resp is of; nil without AttemptTimeout, and once it has ended for sure
 	err       error           // of the last attempt that brought no response
+	lease     *lease          // of a request whose body cannot be had again
+	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
+	wait      *connectionWait // of the last attempt; nil if that cannot wait for a bound of Base
 }
 
-// once makes one attempt and tells the engine what came of it. The response of the attempt before stays until this one is sure to be
-// made, so that there is something to return if it is not.
-func (a *attempts) once() error {
-	req, err := a.request()
+// upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to be
+// sent by a client.
+func (a *attempts) upload(key engine.Key) error {
+	lease, err := admit(a.req.Context(), key)
+	if err != nil {
+		return err
+	}
+	a.lease = lease
+	end := panicked
+	defer func() { lease.done(end) }()
+	end = a.once(a.req.Context())
+	if v, ok := end.(*engine.Verdict); ok { //nolint:errorlint // made by once
+		return v.Err
+	}
+	return end
+}
+
+// panicked is the end of an attempt that does not return.
+var panicked error = &engine.Verdict{Err: errors.New("enginehttp: Base panicked"), Outcome: engine.Failure}
+
+// once makes one attempt with ctx, the caller's or a child, and returns the attempt's meaning for the
+// engine. The response of the attempt before stays open until this attempt is sure to be made, so that
+// there is a response to return if this attempt is not made.
+func (a *attempts) once(ctx context.Context) error {
+	body, err := a.nextBody()
 	if err != nil {
 		a.err = err
 		return &engine.Verdict{Err: err, Outcome: engine.Ignore, Final: true}
 	}
 	a.discard()
 	a.begun = true
-	if timeout := a.transport.AttemptTimeout; timeout > 0 {
-		a.ctx = newAttemptContext(a.req.Context(), timeout)
-		req = req.WithContext(a.ctx)
+	req := a.prepare(ctx, body)
+	if a.body != nil {
+		defer a.body.settle()
 	}
 	resp, err := a.transport.base().RoundTrip(req)
 	if err == nil && resp == nil {
@@ -51,10 +76,10 @@ func (a *attempts) once() error {
 	return a.answered()
 }
 
-// request is what to give to Base: the caller's request as long as its body is unused, and after that a copy with a new body.
-func (a *attempts) request() (*http.Request, error) {
+// nextBody returns the body of the next attempt: the caller's as long as that is unused, and else a new one.
+func (a *attempts) nextBody() (io.ReadCloser, error) {
 	if !a.begun || a.req.Body == nil || a.req.Body == http.NoBody {
-		return a.req, nil
+		return a.req.Body, nil
 	}
 	body, err := a.req.GetBody()
 	if err != nil {
@@ -62,40 +87,77 @@ func (a *attempts) request() (*http.Request, error) {
 		if a.err != nil {
 			err = fmt.Errorf("%w; the last attempt failed: %w", err, a.err)
 		}
-		return nil, err
 	}
-	again := a.req.WithContext(a.req.Context()) // a shallow copy: Base may not change what both have in common either
-	again.Body = body
-	return again, nil
+	return body, err
 }
 
-// failed is the verdict on an attempt that brought no response, or one that does not count beside an error.
+// prepare returns the request for Base: the caller's, or a copy if the attempt has a context or a body of
+// its own.
+func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Request {
+	t := a.transport
+	a.body, a.wait = nil, nil
+	if t.AttemptTimeout > 0 {
+		a.ctx = newAttemptContext(ctx, t.AttemptTimeout)
+		ctx = a.ctx
+	}
+	if mayWait(ctx, t.base()) {
+		a.wait = &connectionWait{}
+		ctx = a.wait.watch(ctx)
+	}
+	if mayFail(body) {
+		a.body = newSentBody(ctx, a.req, a.lease)
+		body = a.body.watched(body)
+	}
+	if ctx == a.req.Context() && body == a.req.Body {
+		return a.req
+	}
+	req := a.req.WithContext(ctx) // a shallow copy: Base may not change what both have in common either
+	req.Body = body
+	if a.body != nil && req.GetBody != nil {
+		req.GetBody = a.body.again
+	}
+	return req
+}
+
+// failed returns the verdict on an attempt that brought no response, or one that does not count beside
+// an error.
 func (a *attempts) failed(resp *http.Response, err error) error {
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
 	}
+	local := a.local()
 	if a.ctx != nil {
 		err = a.ctx.explain(err)
 		a.ctx.end()
 		a.ctx = nil
 	}
 	a.err = err
-	if withdrawn(a.req) {
-		return &engine.Verdict{Err: err, Outcome: engine.Ignore, Final: true}
+	seen := err
+	if local {
+		seen = localError{err}
 	}
-	again := replayable(a.req) && a.transport.retryable(a.req, nil, err)
-	return &engine.Verdict{Err: err, Outcome: engine.Failure, Final: !again}
+	v := &engine.Verdict{Err: err, Outcome: engine.Ignore, Final: true}
+	if withdrawn(a.req) {
+		return v
+	}
+	v.Outcome = a.transport.classify(nil, seen)
+	v.Final = local || callersMistake(err) || !replayable(a.req) || !a.transport.retryable(a.req, nil, err)
+	return v
 }
 
-// answered is the verdict on an attempt that brought a response.
+// local reports whether the attempt failed because of the caller's body, or of a bound of this process
+// that kept it from a connection.
+func (a *attempts) local() bool {
+	timeUp := a.ctx != nil && a.ctx.late() || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
+	return a.body.toBlame(timeUp) || timeUp && a.wait != nil && a.wait.waiting()
+}
+
+// answered returns the verdict on an attempt that brought a response.
 func (a *attempts) answered() error {
 	a.err = nil
-	outcome := engine.Success
-	switch code := a.resp.StatusCode; {
-	case code/100 == 5:
-		outcome = engine.Failure
-	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:
-		outcome = engine.Ignore
+	outcome := a.transport.classify(a.resp, nil)
+	if outcome == engine.Failure && a.transport.Classify == nil && a.body.toBlame(false) {
+		outcome = engine.Ignore // the server did not get the request
 	}
 	again := replayable(a.req) && a.transport.retryable(a.req, a.resp, nil)
 	if !again && outcome == engine.Success {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,62 @@ func startRawPeer(t testing.TB, scripts ...func(conn *net.TCPConn)) *rawPeer {
 
 // untilGone reads until the client hangs up.
 func untilGone(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// pipeListener accepts the connections that dial makes, which are in memory, so that a server can run in a bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// dial has the hooks that a net.Dialer has.
+func (l *pipeListener) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.ConnectStart != nil {
+		trace.ConnectStart(network, addr)
+	}
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// pipeTransport is an http.Transport whose every connection leads to a server with this handler, in memory.
+func pipeTransport(t *testing.T, http2 bool, handler http.Handler) *http.Transport {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	srv := &http.Server{Handler: handler, Protocols: protocols, ErrorLog: quiet}
+	served := make(chan struct{})
+	go func() { // ends with Close
+		defer close(served)
+		_ = srv.Serve(l)
+	}()
+	base := &http.Transport{DialContext: l.dial, Protocols: protocols}
+	t.Cleanup(func() {
+		base.CloseIdleConnections()
+		_ = srv.Close()
+		<-served
+	})
+	return base
+}
 
 // transportFunc is a Base of a test's own.
 type transportFunc func(*http.Request) (*http.Response, error)

@@ -36,7 +36,7 @@ func retryableError(req *http.Request, err error) bool {
 		return false
 	}
 	_, refused := errors.AsType[*engine.Rejection](err)
-	return !refused && !unverified(err)
+	return !refused && !unverified(err) && !callersMistake(err) && !exhausted(err) && !handshakeRefused(err)
 }
 
 // unverified reports whether err is about whom the server is, or that it cannot prove it.

@@ -1,7 +1,6 @@
 package enginehttp
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -43,6 +42,11 @@ type Transport struct {
 	// them is nil. It is asked only about requests that may be sent again, and only about what is not yet decided: no answer of it lets a POST
 	// be repeated. It must neither read nor close the body, and runs on the goroutine of RoundTrip. Default: [DefaultRetryable].
 	Retryable func(*http.Request, *http.Response, error) bool
+	// Classify returns the meaning of an attempt for the breaker of its key, in place of
+	// [DefaultClassify]. The attempt ended with this response, or else with this error; one of them is nil.
+	// Classify must neither read nor close the body, and runs on the goroutine of RoundTrip. A Failure of
+	// an attempt whose caller has left counts neither way all the same. Default: DefaultClassify.
+	Classify func(*http.Response, error) engine.Outcome
 	// AttemptTimeout is the longest that one attempt may take until its response has been read, on the system's clock. Each attempt
 	// has a context of its own, which ends when the attempt fails and when the body of its response is closed or at its end. The time in
 	// which RoundTrip waits between attempts does not count, nor does what comes after a 101 Switching Protocols. An attempt that takes
@@ -69,9 +73,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	err := t.check()
-	if err == nil {
-		// The context that the engine hands to an attempt is the one that it is given here, so that the request has it already.
-		err = t.Engine.Run(req.Context(), t.key(req), func(context.Context) error { return a.once() })
+	switch {
+	case err != nil:
+	case mayFail(req.Body) && req.GetBody == nil:
+		err = a.upload(t.Engine.Key(t.key(req)))
+	default:
+		err = t.Engine.Run(req.Context(), t.key(req), a.once)
 	}
 	resp, err := a.result(err)
 	returned = true
@@ -116,6 +123,13 @@ func (t *Transport) key(req *http.Request) string {
 		return ""
 	}
 	return strings.ToLower(req.URL.Host)
+}
+
+func (t *Transport) classify(resp *http.Response, err error) engine.Outcome {
+	if t.Classify == nil {
+		return DefaultClassify(resp, err)
+	}
+	return t.Classify(resp, err)
 }
 
 func (t *Transport) retryable(req *http.Request, resp *http.Response, err error) bool {

@@ -233,7 +233,7 @@ func TestErrorsThatAnotherAttemptWouldMeetAgain(t *testing.T) {
 	}{
 		{"certificate", u.URL, bare(t), 1, isA[*tls.CertificateVerificationError]},
 		{"no TLS", "https://" + plain.host(), bare(t), 1, func(err error) bool { return errors.Is(err, http.ErrSchemeMismatch) }},
-		{"scheme", "gopher://" + plain.host(), bare(t), 1, func(err error) bool { return strings.Contains(err.Error(), "unsupported") }},
+		{"scheme", "gopher://" + plain.host(), bare(t), 0, func(err error) bool { return strings.Contains(err.Error(), "unsupported") }},
 		{"rejection", "http://h/", refusing, 0, isA[*engine.Rejection]},
 	} {
 		t.Run(c.name, func(t *testing.T) {

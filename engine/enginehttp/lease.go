@@ -1,0 +1,66 @@
+package enginehttp
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// lease is the leave of a call whose end may depend on a client that has yet to send a body. A probe's
+// place must not depend on that client: the lease gives the place back when the body is awaited for too
+// long, and the call goes on without.
+type lease struct {
+	ctx    context.Context
+	key    engine.Key
+	ticket *engine.Ticket
+	state  atomic.Uint32
+}
+
+// The states of a lease.
+const (
+	leaseHeld     = iota // the ticket is out
+	leaseReturned        // the ticket has gone back, and the call goes on
+	leaseOver            // the call has ended
+)
+
+// admit asks for the leave of a call.
+func admit(ctx context.Context, key engine.Key) (*lease, error) {
+	ticket, err := key.Admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &lease{ctx: ctx, key: key, ticket: ticket}, nil
+}
+
+// undecided is the end of a call that says nothing about what was called.
+var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore}
+
+// giveBack gives the place of a probe back. While the breaker is closed there are no probes.
+func (l *lease) giveBack() {
+	if l.recovering() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
+		l.ticket.Done(undecided)
+	}
+}
+
+// done reports how the call ended. If the leave has gone back, the call is still as good a probe as
+// any: done asks for the leave of another probe, which takes a token, and reports that the probe ended so.
+func (l *lease) done(err error) {
+	if l.state.CompareAndSwap(leaseHeld, leaseOver) {
+		l.ticket.Done(err)
+		return
+	}
+	if v, ok := err.(*engine.Verdict); ok && v.Outcome == engine.Ignore || !l.recovering() { //nolint:errorlint // made here
+		return
+	}
+	if ticket, refused := l.key.NoWait().Admit(l.ctx); refused == nil {
+		ticket.Done(err)
+	}
+}
+
+// recovering reports whether the breaker is not closed.
+func (l *lease) recovering() bool {
+	s, known := l.key.Inspect()
+	return known && s.Breaker != engine.Snapshot{}.Breaker // which is closed
+}

@@ -1,0 +1,87 @@
+package enginehttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"reflect"
+	"strings"
+	"sync/atomic"
+)
+
+// sentBody is the body of an attempt. An http.Transport that finds its connection closed may ask for the
+// body once more: the last one counts.
+type sentBody struct {
+	ctx    context.Context
+	req    *http.Request // the caller's
+	length int64
+	late   func()
+	last   atomic.Pointer[requestBody]
+}
+
+func newSentBody(ctx context.Context, req *http.Request, lease *lease) *sentBody {
+	s := &sentBody{ctx: ctx, req: req, length: req.ContentLength}
+	if s.length == 0 {
+		s.length = -1 // unknown, beside a body
+	}
+	if lease != nil {
+		s.late = lease.giveBack
+	}
+	return s
+}
+
+// watched returns body, watched in place of the body before.
+func (s *sentBody) watched(body io.ReadCloser) io.ReadCloser {
+	b := watch(s.ctx, body, s.length, s.late)
+	if before := s.last.Swap(b); before != nil {
+		before.settle()
+	}
+	return b
+}
+
+// again is the GetBody of the request for Base.
+func (s *sentBody) again() (io.ReadCloser, error) {
+	body, err := s.req.GetBody()
+	if err == nil && mayFail(body) {
+		body = s.watched(body)
+	}
+	return body, err
+}
+
+func (s *sentBody) settle() { s.last.Load().settle() }
+
+// toBlame reports whether the source of the body failed or was too slow.
+func (s *sentBody) toBlame(timeUp bool) bool {
+	if s == nil {
+		return false
+	}
+	b := s.last.Load()
+	return b.faulty() || b.slow(timeUp)
+}
+
+var (
+	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
+	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(struct {
+		io.Reader
+		io.WriterTo
+	}{}))
+)
+
+// mayFail reports whether body can fail or make its reader wait without telling so by the type of its
+// error. net/http sends the others faster if it sees what they are: readers of memory, and files.
+func mayFail(body io.ReadCloser) bool {
+	if body == nil || body == http.NoBody {
+		return false
+	}
+	var source io.Reader = body
+	if t := reflect.TypeOf(body); t == nopCloser || t == nopCloserWriterTo {
+		source, _ = reflect.ValueOf(body).Field(0).Interface().(io.Reader)
+	}
+	switch source.(type) {
+	case *bytes.Buffer, *bytes.Reader, *strings.Reader, *os.File:
+		return false
+	}
+	return true
+}
