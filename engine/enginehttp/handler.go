@@ -67,6 +67,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.prepare() // the panic of before, for this request
 	}
 	key := h.key(r)
+	if ambiguous(key) {
+		badRequest.serve(w, r, make([]string, problemFields))
+		return
+	}
+	key = shortened(key)
 	ticket, err := h.Engine.Admit(r.Context(), key)
 	if err != nil {
 		h.refuse(w, r, key, err)

@@ -24,6 +24,10 @@ const (
 		`"title":"Request cannot be satisfied due to temporary server capacity constraints","status":503}`
 )
 
+// badRequest answers a request whose key cannot be told. It is never changed.
+var badRequest = newProblem(http.StatusBadRequest, `{"type":"about:blank","title":"Bad Request","status":400,`+
+	`"detail":"The header field that tells clients apart must not be sent more than once."}`)
+
 // unavailable answers a request that was refused for a reason that is not its client's fault. It is never changed.
 var unavailable = newProblem(http.StatusServiceUnavailable, unavailableBody)
 

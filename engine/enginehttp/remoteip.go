@@ -6,19 +6,27 @@ import (
 	"strings"
 )
 
-// RemoteIP returns a Handler.Key that is the client's IP address: an IPv4 address as it is, such as "192.0.2.7", and the /64 of an
-// IPv6 address, such as "2001:db8:1:2::/64", because that is the least that a subscriber gets, and has 2^64 addresses to choose from. An
-// IPv4 address that is written as IPv6 (::ffff:192.0.2.7) is IPv4; a zone is dropped.
+// RemoteIP returns a Handler.Key that gives the client's IP address. An IPv4 address is the key itself,
+// such as "192.0.2.7". The key of an IPv6 address is the /64 that the address is in, such as
+// "2001:db8:1:2::/64": a /64 is the least that a subscriber gets, and has 2^64 addresses to choose from.
 //
-// trustedProxies is how many reverse proxies of yours a request has passed: each of them must append the address of its peer to
-// X-Forwarded-For, and the server must not be reachable but through them. With 0 the key is the connection's address, and
-// X-Forwarded-For means nothing. With 1 it is the last entry of X-Forwarded-For, with n the n-th from the right, over all the field's
-// lines; what stands to the left of that is whatever the client has sent, and is never looked at. A number that is too large lets a
-// client choose its key, one that is too small gives all clients the key of a proxy. RemoteIP panics if it is negative.
+// An IPv6 address in which an IPv4 address is embedded has that IPv4 address as the key: mapped
+// (::ffff:192.0.2.7), compatible and translated addresses, NAT64 (64:ff9b::/96 and 64:ff9b:1::/48), 6to4
+// (2002::/16) and Teredo (2001::/32). A link-local address (fe80::/10) is the key itself, with the zone;
+// from every other address RemoteIP drops the zone.
 //
-// Where there are fewer entries, it is the leftmost. Where the entry is no address ("unknown", or empty), it is the next to its right,
-// and the connection's address after the last: all of those were written by your proxies. An entry may have a port, brackets and quotes.
-// If the connection has no IP address either, as over a Unix socket, the key is http.Request.RemoteAddr as it is.
+// trustedProxies is the number of your own reverse proxies that a request passes. Each of them must
+// append the address of its peer to X-Forwarded-For, and the server must not be reachable other than
+// through them. With 0 the key is the address of the connection, and X-Forwarded-For means nothing. With
+// 1 the key is the last entry of X-Forwarded-For, with n the n-th from the right, over all lines of the
+// field. Entries further to the left come from the client, and RemoteIP never looks at them. If the
+// number is too large, a client can choose its key; if it is too small, all clients have the key of a
+// proxy. RemoteIP panics if the number is negative.
+//
+// If there are fewer entries, the leftmost counts. If an entry is no address ("unknown", or empty), the
+// next entry to its right counts, and after the last entry the address of the connection: your proxies
+// wrote all of these. An entry may have a port, brackets and quotes. If the connection has no IP address
+// either, as over a Unix socket, the key is http.Request.RemoteAddr.
 func RemoteIP(trustedProxies int) func(*http.Request) string {
 	if trustedProxies < 0 {
 		panic("enginehttp: RemoteIP: trustedProxies is negative")
@@ -120,12 +128,47 @@ func dotted(s string) string {
 	return ""
 }
 
-// networkOf is the key of an address.
+// networkOf returns the key of an address.
 func networkOf(addr netip.Addr) string {
-	if addr.Is4() {
+	embedded, whole := clientWithin(addr)
+	switch {
+	case embedded.IsValid():
+		return embedded.String()
+	case whole:
 		return addr.String()
 	}
 	var buf [64]byte
 	prefix, _ := addr.Prefix(64) // without the zone; an error is for more bits than there are
 	return string(prefix.AppendTo(buf[:0]))
 }
+
+// clientWithin returns the IPv4 address that addr is, or that a translator, a relay or a dual stack has
+// put into addr. Otherwise whole reports whether addr stands for one client, and not for a network.
+func clientWithin(addr netip.Addr) (v4 netip.Addr, whole bool) {
+	if addr.Is4() {
+		return addr, true
+	}
+	a := addr.As16()
+	last := netip.AddrFrom4([4]byte(a[12:]))
+	switch {
+	case addr.IsLinkLocalUnicast(): // one of all the hosts of a link
+		return v4, true
+	case has(a, "\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00"), // translated, RFC 2765
+		has(a, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00") && a[12] != 0, // compatible, RFC 4291; not ::1
+		has(a, "\x00\x64\xff\x9b\x00\x00\x00\x00\x00\x00\x00\x00"):               // NAT64, RFC 6052
+		return last, true
+	case has(a, "\x00\x64\xff\x9b\x00\x01"): // NAT64 of an operator, RFC 8215: RFC 6052 knows several places for the address
+		if a[13]|a[14]|a[15] == 0 { // not at the end
+			return v4, true
+		}
+		return last, true
+	case has(a, "\x20\x02"): // 6to4, RFC 3056
+		return netip.AddrFrom4([4]byte(a[2:6])), true
+	case has(a, "\x20\x01\x00\x00"): // Teredo, RFC 4380: each bit is inverted
+		return netip.AddrFrom4([4]byte{^a[12], ^a[13], ^a[14], ^a[15]}), true
+	}
+	return v4, false
+}
+
+// has reports whether a begins with prefix.
+func has(a [16]byte, prefix string) bool { return string(a[:len(prefix)]) == prefix }

@@ -34,7 +34,12 @@ func TestRemoteIPOfAConnection(t *testing.T) {
 		"[::1]:1234":                        "::/64",
 		"[::ffff:192.0.2.7]:1234":           "192.0.2.7",
 		"::ffff:c000:207":                   "192.0.2.7",
-		"[fe80::1%eth0]:1234":               "fe80::/64",
+		"[fe80::1%eth0]:1234":               "fe80::1%eth0",
+		"[fe80::1%eth1]:1234":               "fe80::1%eth1",
+		"[fe80::2]:1234":                    "fe80::2",
+		"[febf:1:2:3:4:5:6:7]:1234":         "febf:1:2:3:4:5:6:7",
+		"[fec0::1%eth0]:1234":               "fec0::/64",
+		"169.254.1.2:1234":                  "169.254.1.2",
 		"@":                                 "@",
 		"":                                  "",
 		"/run/app.sock":                     "/run/app.sock",
@@ -55,6 +60,37 @@ func TestRemoteIPOfAConnection(t *testing.T) {
 	} {
 		require.Equal(t, want, keyOf(0, peer), peer)
 		require.Equal(t, want, keyOf(0, peer, "198.51.100.1"), "nobody is trusted")
+	}
+}
+
+// TestAnIPv4AddressWithinAnother is the key: of a translator, a relay or a stack that knows both.
+func TestAnIPv4AddressWithinAnother(t *testing.T) {
+	for addr, want := range map[string]string{
+		"::ffff:192.0.2.7":                     "192.0.2.7", // mapped, RFC 4291
+		"::ffff:192.0.2.7%eth0":                "192.0.2.7",
+		"::192.0.2.7":                          "192.0.2.7", // compatible, RFC 4291
+		"::2":                                  "::/64",
+		"::":                                   "::/64",
+		"::ffff:0:192.0.2.7":                   "192.0.2.7", // translated, RFC 2765
+		"64:ff9b::192.0.2.7":                   "192.0.2.7", // NAT64, RFC 6052
+		"64:ff9b::c000:208":                    "192.0.2.8",
+		"64:ff9b::1:c000:208":                  "64:ff9b::/64", // not that prefix
+		"64:ff9b:1::192.0.2.7":                 "192.0.2.7",    // NAT64 of an operator, RFC 8215
+		"64:ff9b:1:fffe::192.0.2.7":            "192.0.2.7",
+		"64:ff9b:1:c000:2:700::":               "64:ff9b:1:c000:2:700::", // in another place of it, one client all the same
+		"64:ff9b:1:c0:0:207::":                 "64:ff9b:1:c0:0:207::",
+		"64:ff9b:2::192.0.2.7":                 "64:ff9b:2::/64",
+		"2002:c000:207::1":                     "192.0.2.7", // 6to4, RFC 3056
+		"2002:c000:207:1234:5678::1":           "192.0.2.7",
+		"2003:c000:207::1":                     "2003:c000:207::/64",
+		"2001:0:4136:e378:8000:63bf:3fff:fdd2": "192.0.2.45", // Teredo, RFC 4380
+		"2001:0:4136:e378:8000:1234:3fff:fdd2": "192.0.2.45",
+		"2001:1:4136:e378:8000:63bf:3fff:fdd2": "2001:1:4136:e378::/64",
+		"2001:db8:1:2:0:5efe:192.0.2.7":        "2001:db8:1:2::/64", // ISATAP: the client's own choice
+		"2001:db8:1:2::192.0.2.7":              "2001:db8:1:2::/64",
+	} {
+		require.Equal(t, want, keyOf(0, "["+addr+"]:1234"), addr)
+		require.Equal(t, want, keyOf(1, "10.0.0.1:1", addr), addr)
 	}
 }
 
@@ -91,7 +127,7 @@ func TestRemoteIPBehindProxies(t *testing.T) {
 		{1, []string{`"[2001:db8:1:2::7]:1234"`}, "2001:db8:1:2::/64"},
 		{1, []string{"[2001:db8:1:2::7]"}, "2001:db8:1:2::/64"},
 		{1, []string{"2001:db8:1:2::7"}, "2001:db8:1:2::/64"},
-		{1, []string{"fe80::7%25eth0"}, "fe80::/64"},
+		{1, []string{"fe80::7%eth0"}, "fe80::7%eth0"},
 		{1, []string{"::ffff:192.0.2.7"}, "192.0.2.7"},
 		{1, []string{"[::ffff:192.0.2.7]:80"}, "192.0.2.7"},
 		{1, []string{`"`}, "10.0.0.1"},
@@ -209,7 +245,6 @@ func TestHeader(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.org/", nil)
 	require.Empty(t, enginehttp.Header("X-API-Key")(r))
 	r.Header.Add("x-api-key", "a")
-	r.Header.Add("x-api-key", "b")
 	require.Equal(t, "a", enginehttp.Header("X-API-Key")(r))
 	require.Equal(t, "a", enginehttp.Header("x-api-key")(r))
 	require.Equal(t, "example.org", enginehttp.Header("host")(r))

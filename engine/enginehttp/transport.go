@@ -2,7 +2,6 @@ package enginehttp
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -118,11 +117,11 @@ func (t *Transport) base() http.RoundTripper {
 func (t *Transport) key(req *http.Request) string {
 	switch {
 	case t.Key != nil:
-		return t.Key(req)
+		return shortened(t.Key(req))
 	case req.URL == nil: // Base will say so
 		return ""
 	}
-	return strings.ToLower(req.URL.Host)
+	return shortened(hostKey(req.URL.Scheme, req.URL.Host))
 }
 
 func (t *Transport) classify(resp *http.Response, err error) engine.Outcome {

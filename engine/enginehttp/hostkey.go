@@ -1,0 +1,117 @@
+package enginehttp
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// hostKey returns the one spelling of host, a name or an address and perhaps a port, that serves as the
+// key of all spellings that lead to the same server: in lower case, an internationalised name in its
+// ASCII form, an address in its canonical form, without a dot at the end, and without the default port
+// of scheme.
+func hostKey(scheme, host string) string {
+	host = host[strings.LastIndexByte(host, '@')+1:] // no password is a part of a key
+	name, port, ok := splitHost(host)
+	if !ok {
+		return strings.ToLower(host)
+	}
+	if port != "" {
+		if port = strings.TrimLeft(port, "0"); port == "" {
+			port = "0"
+		}
+		if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+			port = ""
+		}
+	}
+	name = hostName(name)
+	switch {
+	case port == "":
+		return name
+	case len(host) == len(name)+1+len(port) && strings.HasPrefix(host, name) && strings.HasSuffix(host, port):
+		return host // as it was: no need for a new string
+	}
+	return name + ":" + port
+}
+
+// splitHost splits a host into name, without brackets, and port, which consists of digits or is empty.
+func splitHost(host string) (name, port string, ok bool) {
+	name = host
+	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
+		name, port, ok = strings.Cut(inner, "]")
+		if _, err := netip.ParseAddr(name); err != nil || !ok {
+			return host, "", false
+		}
+	} else if colon := strings.IndexByte(host, ':'); colon >= 0 && colon == strings.LastIndexByte(host, ':') {
+		name, port = host[:colon], host[colon:]
+	}
+	if port == "" {
+		return name, "", true
+	}
+	return name, port[1:], port[0] == ':' && strings.Trim(port[1:], "0123456789") == ""
+}
+
+// hostName returns the one spelling of a host's name or address.
+func hostName(name string) string {
+	name = strings.TrimRight(name, ".")
+	if label := name[strings.LastIndexByte(name, '.')+1:]; strings.Contains(label, ":") || label != "" && label[0] <= '9' {
+		addr, err := netip.ParseAddr(name)
+		switch {
+		case err != nil:
+			addr = numbers(name)
+		case addr.Is4():
+			return name // which has one spelling for ParseAddr
+		}
+		switch addr = addr.Unmap(); {
+		case addr.Is4():
+			return addr.String()
+		case addr.IsValid():
+			return "[" + addr.String() + "]"
+		}
+	}
+	return ascii(strings.ToLower(name))
+}
+
+// numbers returns the IPv4 address of a name such as 127.1 or 0x7f000001, as the C function inet_aton
+// reads it and with it many a resolver; the zero Addr if name is no such address.
+func numbers(name string) netip.Addr {
+	parts := strings.Split(name, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}
+	}
+	var ip uint64
+	for i, part := range parts {
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (4 - i) // the last number has all the bytes that are left
+		}
+		if strings.ContainsAny(part, "_+-bBoO") { // which are for Go's numbers alone
+			return netip.Addr{}
+		}
+		n, err := strconv.ParseUint(part, 0, bits)
+		if err != nil {
+			return netip.Addr{}
+		}
+		ip = ip<<bits | n
+	}
+	return netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)})
+}
+
+// ascii returns name as net/http sends it, if that can be told: an internationalised name in its ASCII
+// form.
+func ascii(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return r > '~' }) < 0 {
+		return name
+	}
+	var sent strings.Builder
+	if err := (&http.Request{Host: name, URL: &url.URL{}}).Write(&sent); err != nil {
+		return name
+	}
+	_, host, _ := strings.Cut(sent.String(), "\r\nHost: ")
+	if host, _, _ = strings.Cut(host, "\r\n"); host == "" {
+		return name
+	}
+	return host
+}
