@@ -3,7 +3,6 @@ package enginehttp
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"sync"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -68,13 +67,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	key := h.key(r)
 	if ambiguous(key) {
+		early := answerEarly(w, r)
 		badRequest.serve(w, r, make([]string, problemFields))
+		early.end()
 		return
 	}
 	key = shortened(key)
 	ticket, err := h.Engine.Admit(r.Context(), key)
 	if err != nil {
+		early := answerEarly(w, r)
 		h.refuse(w, r, key, err)
+		early.end()
 		return
 	}
 	end := failed // of whatever does not return, which no recover here could see if it is Goexit
@@ -124,14 +127,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 	var few [fewLimits]reading
 	readings := h.gauge.refused(few[:0], key, limited, after)
 	room = h.gauge.tell(header, readings, room)
-	if after > 0 {
-		for _, reading := range readings {
-			if reading.remaining == 0 { // a retry before that would be refused again, by the limiter
-				after = max(after, reading.reset)
-			}
-		}
-		room = put(header, "Retry-After", strconv.FormatInt(after, 10), room)
-	}
+	room = putRetryAfter(header, after, room)
 	switch {
 	case h.Refuse != nil:
 		h.Refuse(w, r, rejection)
