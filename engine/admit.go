@@ -248,6 +248,24 @@ func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
 	return e.ticket(ctx, place{key: key}, asLong, new(Ticket))
 }
 
+// AdmitWithin is [Engine.Admit] for a call that stays in the limiter's queue for at most d, and never
+// queues if d is 0. Config.MaxWait and ctx hold as well. If the call would have to wait longer, AdmitWithin
+// refuses the call at once with a *Rejection that holds limiter.ErrLimited. A negative d is a *ConfigError.
+//
+// AdmitWithin does for a key that is used once what [Key.Within] and [Key.NoWait] do for a handle.
+func (e *Engine) AdmitWithin(ctx context.Context, key string, d time.Duration) (*Ticket, error) {
+	return e.ticketWithin(ctx, key, d, new(Ticket))
+}
+
+// ticketWithin is ticket for AdmitWithin.
+func (e *Engine) ticketWithin(ctx context.Context, key string, d time.Duration, t *Ticket) (*Ticket, error) {
+	stay := int64(noStay)
+	if d != 0 {
+		stay = stayOf(d)
+	}
+	return e.ticket(ctx, place{key: key}, stay, t)
+}
+
 // ticket fills in t. The caller makes t, so that Admit, which is inlined, costs no allocation if the
 // ticket stays in the function that called Admit.
 func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*Ticket, error) {

@@ -41,11 +41,16 @@ func (k Key) NoWait() Key {
 // d must be above 0; otherwise every call through the Key returns a *ConfigError, and Allow is false.
 // Allow never waits, with or without Within.
 func (k Key) Within(d time.Duration) Key {
-	k.stay = int64(d)
-	if d <= 0 {
-		k.stay = max(int64(d), math.MinInt64-badStay) + badStay
-	}
+	k.stay = stayOf(d)
 	return k
+}
+
+// stayOf returns demand.stay for a bound on the stay that must be above 0.
+func stayOf(d time.Duration) int64 {
+	if d <= 0 {
+		return max(int64(d), math.MinInt64-badStay) + badStay
+	}
+	return int64(d)
 }
 
 // errStay returns the error of stay, below noStay, which Within was given by mistake.

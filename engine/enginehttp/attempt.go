@@ -26,15 +26,16 @@ type attempts struct {
 
 // upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to be
 // sent by a client.
-func (a *attempts) upload(key engine.Key) error {
-	lease, err := admit(a.req.Context(), key)
+func (a *attempts) upload(key string, patience time.Duration) error {
+	ctx, eng := a.req.Context(), a.transport.Engine
+	ticket, err := eng.Admit(ctx, key)
 	if err != nil {
 		return err
 	}
-	a.lease = lease
+	a.lease = &lease{ctx: ctx, eng: eng, key: key, ticket: ticket, patience: patience}
 	end := panicked
-	defer func() { lease.done(end) }()
-	end = a.once(a.req.Context())
+	defer func() { a.lease.done(end) }()
+	end = a.once(ctx)
 	if v, ok := end.(*engine.Verdict); ok { //nolint:errorlint // made by once
 		return v.Err
 	}

@@ -39,7 +39,12 @@ func DefaultClassify(resp *http.Response, err error) engine.Outcome {
 		}
 		return engine.Failure
 	}
-	switch code := resp.StatusCode; {
+	return outcomeOf(resp.StatusCode)
+}
+
+// outcomeOf returns the meaning of a status for a breaker.
+func outcomeOf(code int) engine.Outcome {
+	switch {
 	case code == http.StatusNotImplemented, code == http.StatusHTTPVersionNotSupported:
 		return engine.Success
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:

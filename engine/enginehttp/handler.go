@@ -1,9 +1,11 @@
 package enginehttp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
@@ -40,6 +42,10 @@ type Handler struct {
 	Key func(*http.Request) string
 	// Next handles the requests that are admitted. A request panics if it is nil.
 	Next http.Handler
+	// Wait is the longest that a request may stay in the limiter's queue. A request that would have to
+	// wait longer is refused at once. Config.MaxWait and the request's context bound the stay as well.
+	// 0 means that no request waits. Negative is invalid.
+	Wait time.Duration
 	// Fields is in which header fields answers tell how much is left of the limit: those of Next and refusals alike, but those without
 	// a limiter. They are added when Next sends its header, and not at all if it has then put fields of that kind there itself, as
 	// a Handler within does, and a reverse proxy that passes on those of its upstream. Default [Draft10].
@@ -49,10 +55,12 @@ type Handler struct {
 	// is never nil. It is not called when the request's context has ended.
 	Refuse func(http.ResponseWriter, *http.Request, *engine.Rejection)
 
-	once    sync.Once
-	key     func(*http.Request) string // Key, or its default
-	gauge   gauge
-	limited problem // the 429, unless its body depends on which of several limits it is
+	once     sync.Once
+	key      func(*http.Request) string // Key, or its default
+	breaker  bool                       // whether Engine has one
+	patience time.Duration              // of a lease
+	gauge    gauge
+	limited  problem // the 429, unless its body depends on which of several limits it is
 }
 
 // failed is what the breaker is told of a failure.
@@ -73,21 +81,62 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key = shortened(key)
-	ticket, err := h.Engine.Admit(r.Context(), key)
+	if h.breaker && r.Body != nil && r.Body != http.NoBody {
+		h.serveBody(w, r, key)
+		return
+	}
+	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
 	if err != nil {
-		early := answerEarly(w, r)
-		h.refuse(w, r, key, err)
-		early.end()
+		h.turnAway(w, r, key, err)
 		return
 	}
 	end := failed // of whatever does not return, which no recover here could see if it is Goexit
 	defer func() { ticket.Done(end) }()
+	end = h.serve(w, r, key)
+}
+
+// serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a probe,
+// waiting.
+func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) {
+	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
+	if err != nil {
+		h.turnAway(w, r, key, err)
+		return
+	}
+	lease := &lease{ctx: r.Context(), eng: h.Engine, key: key, ticket: ticket, patience: h.patience}
+	body := watch(r.Body, -1, lease)
+	end := failed
+	inner := r.WithContext(r.Context()) // a copy, for net/http looks at the body of its own
+	inner.Body = body
+	defer func() {
+		body.settle()
+		own := r.Body
+		*r = *inner // a form that Next has read, and its files, are for net/http and others to see
+		r.Body = own
+		if end != nil && body.toBlame(errors.Is(r.Context().Err(), context.DeadlineExceeded)) {
+			end = undecided
+		}
+		lease.done(end)
+	}()
+	end = h.serve(w, inner, key)
+}
+
+// serve has Next answer a request that was admitted, and returns what that means for the breaker.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string) error {
 	rec := &recorder{ResponseWriter: w, gauge: &h.gauge, key: key}
 	h.Next.ServeHTTP(rec.dressed(), r)
 	rec.begin(http.StatusOK) // should Next have written nothing
-	if rec.status < http.StatusInternalServerError {
-		end = nil
+	if outcomeOf(rec.status) == engine.Failure {
+		return failed
 	}
+	return nil
+}
+
+// turnAway answers a request that was not admitted, for err, before its body is sent.
+func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, err error) {
+	early := answerEarly(w, r)
+	h.refuse(w, r, key, err)
+	early.end()
 }
 
 // prepare checks the fields and renders what is the same for all requests.
@@ -99,7 +148,17 @@ func (h *Handler) prepare() {
 		panic("enginehttp: Handler.Next is nil")
 	case h.Fields > NoFields:
 		panic("enginehttp: Handler.Fields is " + h.Fields.String())
+	case h.Wait < 0:
+		panic("enginehttp: Handler.Wait is negative")
 	}
+	cfg := h.Engine.Config()
+	switch {
+	case cfg.Retry != nil:
+		panic(unused("Retry", "an enginehttp.Handler does not serve a request again"))
+	case cfg.Classify != nil:
+		panic(unused("Classify", "an enginehttp.Handler goes by the status of the answer"))
+	}
+	h.breaker, h.patience = cfg.Breaker != nil, patienceOf(cfg)
 	h.gauge = newGauge(h.Engine, h.Fields)
 	h.limited = quotaExceeded(nil)
 	if h.Fields == Draft10 && len(h.gauge.policies) == 1 {

@@ -3,6 +3,7 @@ package enginehttp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -58,15 +59,17 @@ func TestHandlerRetryAfter(t *testing.T) {
 			Limiter: bucket(1, 9*time.Second), MaxWait: engine.NoWait,
 		}, failing(0), 9, 503},
 	} {
-		for _, dispatch := range []engine.Dispatch{engine.Published, engine.Mailbox} {
-			t.Run(c.name+"/"+dispatch.String(), func(t *testing.T) {
+		for i, fields := range []enginehttp.Fields{enginehttp.Draft10, enginehttp.XRateLimit, enginehttp.NoFields, enginehttp.NoFields} {
+			dispatch := []engine.Dispatch{engine.Published, engine.Mailbox}[i%2]
+			t.Run(fmt.Sprint(c.name, "/", dispatch, "/", fields), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					cfg, admitted, next := c.cfg, 0, c.next
 					cfg.Dispatch = dispatch
-					h := &enginehttp.Handler{Engine: guarding(t, cfg), Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						admitted++
-						next(w, r)
-					})}
+					h := &enginehttp.Handler{Engine: guarding(t, cfg), Fields: fields, Next: http.HandlerFunc(
+						func(w http.ResponseWriter, r *http.Request) {
+							admitted++
+							next(w, r)
+						})}
 					for admitted < 1 {
 						ask(t, h)
 					}
@@ -115,6 +118,7 @@ func TestHandlerQueue(t *testing.T) {
 		h := &enginehttp.Handler{
 			Engine: guarding(t, engine.Config{Limiter: oneIn(5 * time.Second).Limiter, MaxQueue: 1}),
 			Next:   http.HandlerFunc(greet),
+			Wait:   time.Minute,
 		}
 		require.Equal(t, http.StatusOK, ask(t, h).status)
 		ctx, leave := context.WithCancel(t.Context())
@@ -148,6 +152,7 @@ func TestHandlerClientGoneWhileQueued(t *testing.T) {
 		h := &enginehttp.Handler{
 			Engine: guarding(t, engine.Config{Limiter: oneIn(time.Hour).Limiter}),
 			Key:    func(*http.Request) string { asked <- struct{}{}; return "k" },
+			Wait:   2 * time.Hour,
 			Next:   http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called++ }),
 		}
 		srv := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -183,7 +188,9 @@ func TestHandlerClientGoneWhileQueued(t *testing.T) {
 
 func TestHandlerDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &enginehttp.Handler{Engine: guarding(t, engine.Config{Limiter: oneIn(time.Hour).Limiter}), Next: http.HandlerFunc(greet)}
+		h := &enginehttp.Handler{
+			Engine: guarding(t, engine.Config{Limiter: oneIn(time.Hour).Limiter}), Next: http.HandlerFunc(greet), Wait: 2 * time.Hour,
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.Equal(t, http.StatusOK, askWith(ctx, h).status)

@@ -201,6 +201,8 @@ func TestHandlerOpensTheBreaker(t *testing.T) {
 		opens bool
 	}{
 		{"500", status(500), true},
+		{"501", status(501), false},
+		{"505", status(505), false},
 		{"503", status(503), true},
 		{"599", status(599), true},
 		{"a panic", func(http.ResponseWriter, *http.Request) { panic("planted") }, true},

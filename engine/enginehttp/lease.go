@@ -4,18 +4,25 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
+// probePatience is how long a call with the leave of a probe may wait for the body of its request, in
+// all, until the leave goes back.
+const probePatience = 100 * time.Millisecond
+
 // lease is the leave of a call whose end may depend on a client that has yet to send a body. A probe's
-// place must not depend on that client: the lease gives the place back when the body is awaited for too
-// long, and the call goes on without.
+// place must not depend on that client: the lease gives the place back when the body has been awaited
+// for patience, and the call goes on without.
 type lease struct {
-	ctx    context.Context
-	key    engine.Key
-	ticket *engine.Ticket
-	state  atomic.Uint32
+	ctx      context.Context
+	eng      *engine.Engine
+	key      string
+	ticket   *engine.Ticket
+	patience time.Duration
+	state    atomic.Uint32
 }
 
 // The states of a lease.
@@ -25,13 +32,13 @@ const (
 	leaseOver            // the call has ended
 )
 
-// admit asks for the leave of a call.
-func admit(ctx context.Context, key engine.Key) (*lease, error) {
-	ticket, err := key.Admit(ctx)
-	if err != nil {
-		return nil, err
+// patienceOf returns lease.patience for an engine: a probe must not reach ProbeTimeout, which would be a
+// failure.
+func patienceOf(cfg engine.Config) time.Duration {
+	if cfg.Breaker == nil || cfg.Breaker.ProbeTimeout == 0 { // the default is long
+		return probePatience
 	}
-	return &lease{ctx: ctx, key: key, ticket: ticket}, nil
+	return min(probePatience, cfg.Breaker.ProbeTimeout/2)
 }
 
 // undecided is the end of a call that says nothing about what was called.
@@ -54,13 +61,13 @@ func (l *lease) done(err error) {
 	if v, ok := err.(*engine.Verdict); ok && v.Outcome == engine.Ignore || !l.recovering() { //nolint:errorlint // made here
 		return
 	}
-	if ticket, refused := l.key.NoWait().Admit(l.ctx); refused == nil {
+	if ticket, refused := l.eng.AdmitWithin(l.ctx, l.key, 0); refused == nil {
 		ticket.Done(err)
 	}
 }
 
 // recovering reports whether the breaker is not closed.
 func (l *lease) recovering() bool {
-	s, known := l.key.Inspect()
+	s, known := l.eng.Inspect(l.key)
 	return known && s.Breaker != engine.Snapshot{}.Breaker // which is closed
 }

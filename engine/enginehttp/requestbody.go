@@ -7,14 +7,9 @@ import (
 	"time"
 )
 
-const (
-	// probePatience is how long a request with the leave of a probe may wait for its body, in all, until
-	// the leave goes back.
-	probePatience = 100 * time.Millisecond
-	// slowBody is how long a body must have been awaited for its reader to be blamed if the other side
-	// gives up first.
-	slowBody = time.Second
-)
+// slowBody is how long a body must have been awaited for its source to be blamed if the reader gives up
+// before its time is up.
+const slowBody = time.Second
 
 // requestBody is the body of a request on its way to a reader: Base, or the Next of a Handler. It notes
 // whether its source failed, and how long the reader had to wait for its source.
@@ -23,7 +18,7 @@ type requestBody struct {
 	length int64 // that the request promises; negative if the request promises none
 	began  time.Time
 	close  func() error // closes source once
-	forget func() bool  // ends the watch for the end of the context
+	forget func() bool  // undoes endWith; may be nil
 
 	mu     sync.Mutex
 	since  time.Time     // when the Read under way began; zero if none is
@@ -34,16 +29,18 @@ type requestBody struct {
 	closed bool
 	owed   bool        // source was awaited when the body was closed
 	cause  error       // why the reader's time was up; nil while it is not
-	late   func()      // called once, by timer, when waited reaches probePatience; nil if nobody wants to know
-	timer  *time.Timer // runs while a Read is under way
+	lease  *lease      // gives a probe's place back, once, when waited reaches lease.patience; nil if there is none
+	timer  *time.Timer // for that; runs while a Read is under way
 }
 
-// watch returns a requestBody for body that is closed when ctx ends, so that a Read under way returns.
-// late, if it is not nil, is called when the reader has waited for probePatience.
-func watch(ctx context.Context, body io.ReadCloser, length int64, late func()) *requestBody {
-	b := &requestBody{source: body, length: length, began: time.Now(), close: sync.OnceValue(body.Close), late: late}
-	b.forget = context.AfterFunc(ctx, func() { _ = b.shut(context.Cause(ctx)) }) // stopped by settle
-	return b
+// watch returns a requestBody for body, under lease if that is not nil.
+func watch(body io.ReadCloser, length int64, lease *lease) *requestBody {
+	return &requestBody{source: body, length: length, began: time.Now(), close: sync.OnceValue(body.Close), lease: lease}
+}
+
+// endWith has the body closed when ctx ends, so that a Read under way returns, until settle is called.
+func (b *requestBody) endWith(ctx context.Context) {
+	b.forget = context.AfterFunc(ctx, func() { _ = b.shut(context.Cause(ctx)) })
 }
 
 // Read implements io.Reader.
@@ -58,11 +55,11 @@ func (b *requestBody) begin() {
 	defer b.mu.Unlock()
 	b.since = time.Now()
 	switch {
-	case b.late == nil:
+	case b.lease == nil:
 	case b.timer == nil:
-		b.timer = time.AfterFunc(probePatience, b.fire) // stopped by end
+		b.timer = time.AfterFunc(b.lease.patience, b.fire) // stopped by end
 	default:
-		b.timer.Reset(probePatience - b.waited)
+		b.timer.Reset(b.lease.patience - b.waited)
 	}
 }
 
@@ -87,14 +84,14 @@ func (b *requestBody) end(n int, err error) error {
 	return err
 }
 
-// fire calls late, once.
+// fire has the lease give a probe's place back.
 func (b *requestBody) fire() {
 	b.mu.Lock()
-	late := b.late
-	b.late = nil
+	lease := b.lease
+	b.lease = nil
 	b.mu.Unlock()
-	if late != nil {
-		late()
+	if lease != nil {
+		lease.giveBack()
 	}
 }
 
@@ -113,14 +110,19 @@ func (b *requestBody) shut(cause error) error {
 
 // settle ends the watch, when the reader has done with the request.
 func (b *requestBody) settle() {
-	b.forget()
+	if b.forget != nil {
+		b.forget()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.late = nil
+	b.lease = nil
 	if b.timer != nil {
 		b.timer.Stop()
 	}
 }
+
+// toBlame reports whether the source failed or was too slow; timeUp says that the reader's time is up.
+func (b *requestBody) toBlame(timeUp bool) bool { return b.faulty() || b.slow(timeUp) }
 
 // faulty reports whether the source failed, or is not as long as the request promises.
 func (b *requestBody) faulty() bool {

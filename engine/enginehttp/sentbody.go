@@ -17,24 +17,22 @@ type sentBody struct {
 	ctx    context.Context
 	req    *http.Request // the caller's
 	length int64
-	late   func()
+	lease  *lease // nil if there is none
 	last   atomic.Pointer[requestBody]
 }
 
 func newSentBody(ctx context.Context, req *http.Request, lease *lease) *sentBody {
-	s := &sentBody{ctx: ctx, req: req, length: req.ContentLength}
+	s := &sentBody{ctx: ctx, req: req, length: req.ContentLength, lease: lease}
 	if s.length == 0 {
 		s.length = -1 // unknown, beside a body
-	}
-	if lease != nil {
-		s.late = lease.giveBack
 	}
 	return s
 }
 
 // watched returns body, watched in place of the body before.
 func (s *sentBody) watched(body io.ReadCloser) io.ReadCloser {
-	b := watch(s.ctx, body, s.length, s.late)
+	b := watch(body, s.length, s.lease)
+	b.endWith(s.ctx)
 	if before := s.last.Swap(b); before != nil {
 		before.settle()
 	}
@@ -54,11 +52,7 @@ func (s *sentBody) settle() { s.last.Load().settle() }
 
 // toBlame reports whether the source of the body failed or was too slow.
 func (s *sentBody) toBlame(timeUp bool) bool {
-	if s == nil {
-		return false
-	}
-	b := s.last.Load()
-	return b.faulty() || b.slow(timeUp)
+	return s != nil && s.last.Load().toBlame(timeUp)
 }
 
 var (

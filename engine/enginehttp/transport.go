@@ -2,6 +2,7 @@ package enginehttp
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -56,6 +57,8 @@ type Transport struct {
 	// Advice above the MaxDelay of the engine's retry.Policy, or past the caller's deadline, has the same effect. 0 means one
 	// minute. Negative is invalid.
 	MaxRetryAfter time.Duration
+
+	known atomic.Pointer[transportEngine]
 }
 
 // defaultMaxRetryAfter is what a MaxRetryAfter of 0 means.
@@ -71,11 +74,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			a.abandon()
 		}
 	}()
-	err := t.check()
+	patience, err := t.check()
 	switch {
 	case err != nil:
 	case mayFail(req.Body) && req.GetBody == nil:
-		err = a.upload(t.Engine.Key(t.key(req)))
+		err = a.upload(t.key(req), patience)
 	default:
 		err = t.Engine.Run(req.Context(), t.key(req), a.once)
 	}
@@ -91,10 +94,18 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// check returns what is wrong with the fields. Each request asks, since there is no constructor that could.
-func (t *Transport) check() error {
-	bad := func(field string, value any, reason string) error {
-		return &engine.ConfigError{Field: "Transport." + field, Value: value, Reason: reason}
+// transportEngine is what a Transport knows of its engine's configuration.
+type transportEngine struct {
+	engine   *engine.Engine
+	patience time.Duration // of a lease
+	err      error         // says which field of the configuration has no meaning here
+}
+
+// check returns the patience of a lease, or an error that says what is wrong with the fields. Each
+// request asks, since no constructor could.
+func (t *Transport) check() (time.Duration, error) {
+	bad := func(field string, value any, reason string) (time.Duration, error) {
+		return 0, &engine.ConfigError{Field: "Transport." + field, Value: value, Reason: reason}
 	}
 	switch {
 	case t.Engine == nil:
@@ -104,7 +115,21 @@ func (t *Transport) check() error {
 	case t.MaxRetryAfter < 0:
 		return bad("MaxRetryAfter", t.MaxRetryAfter, "must not be negative (0 is the default)")
 	}
-	return nil
+	known := t.known.Load()
+	if known == nil || known.engine != t.Engine {
+		cfg := t.Engine.Config()
+		known = &transportEngine{engine: t.Engine, patience: patienceOf(cfg)}
+		if cfg.Classify != nil {
+			known.err = unused("Classify", "an enginehttp.Transport does not ask it; use Transport.Classify")
+		}
+		t.known.Store(known)
+	}
+	return known.patience, known.err
+}
+
+// unused returns the error of a field of an engine's Config that an adapter cannot honour.
+func unused(field, reason string) error {
+	return &engine.ConfigError{Field: field, Value: "set", Reason: reason}
 }
 
 func (t *Transport) base() http.RoundTripper {

@@ -174,13 +174,31 @@ func TestInvalidFieldsAreNamed(t *testing.T) {
 		"Transport.Engine":         {},
 		"Transport.AttemptTimeout": {Engine: eng, AttemptTimeout: -1},
 		"Transport.MaxRetryAfter":  {Engine: eng, MaxRetryAfter: -1},
+		"Classify": {Engine: transportEngine(t, engine.Config{
+			Retry: thrice, Classify: func(error) engine.Outcome { return engine.Ignore },
+		})},
 	} {
-		tr.Base = transportFunc(func(*http.Request) (*http.Response, error) { t.Error("sent"); return nil, io.EOF })
-		body := &closeCounter{Reader: strings.NewReader("x")}
-		_, err := tr.RoundTrip(newRequest(t, "PUT", "http://h/", body))
-		var invalid *engine.ConfigError
-		require.ErrorAs(t, err, &invalid)
-		require.Equal(t, field, invalid.Field)
-		require.EqualValues(t, 1, body.closed.Load())
+		for range 2 { // not only the first request
+			tr.Base = transportFunc(func(*http.Request) (*http.Response, error) { t.Error("sent"); return nil, io.EOF })
+			body := &closeCounter{Reader: strings.NewReader("x")}
+			_, err := tr.RoundTrip(newRequest(t, "PUT", "http://h/", body))
+			var invalid *engine.ConfigError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, field, invalid.Field)
+			require.EqualValues(t, 1, body.closed.Load())
+		}
 	}
+}
+
+// TestAnotherEngine in the place of one that a Transport could not honour is looked at anew.
+func TestAnotherEngine(t *testing.T) {
+	tr := &enginehttp.Transport{
+		Engine: transportEngine(t, engine.Config{Classify: func(error) engine.Outcome { return engine.Ignore }}),
+		Base:   transportFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil }),
+	}
+	_, err := tr.RoundTrip(newRequest(t, "GET", "http://h/", nil))
+	require.Error(t, err)
+	tr.Engine = transportEngine(t, engine.Config{})
+	_, err = tr.RoundTrip(newRequest(t, "GET", "http://h/", nil))
+	require.NoError(t, err)
 }

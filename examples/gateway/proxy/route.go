@@ -59,7 +59,9 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) 
 	if cfg.Key.Header != "" {
 		key = enginehttp.Header(cfg.Key.Header)
 	}
-	r.handler = &enginehttp.Handler{Engine: r.limits, Key: key, Next: &admitted{r.handler}}
+	r.handler = &enginehttp.Handler{
+		Engine: r.limits, Key: key, Next: &admitted{r.handler}, Wait: time.Duration(cfg.Limiter.MaxWait),
+	}
 	return r, nil
 }
 
