@@ -104,3 +104,5 @@ var _ = retry.Policy{
 	MaxAttempts: 1, BaseDelay: time.Second, MaxDelay: time.Second, Backoff: 2, Jitter: retry.NoJitter,
 	MaxElapsed: time.Second, RetryIf: func(error) bool { return true }, Seed: 1,
 }
+
+var _ func(*engine.Engine, context.Context, string, time.Duration) (*engine.Ticket, error) = (*engine.Engine).AdmitWithin

@@ -61,6 +61,35 @@ func TestNoWaitAndWithinBoundTheQueue(t *testing.T) {
 	}
 }
 
+// AdmitWithin is Admit by NoWait for 0, and else by Within.
+func TestAdmitWithinIsAdmitOfAKeyThatIsUsedOnce(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, eng *engine.Engine) {
+		for d, took := range map[time.Duration]time.Duration{
+			0: -1, 1: -1, 9 * time.Second: -1, 10 * time.Second: 10 * time.Second, math.MaxInt64: 10 * time.Second,
+		} {
+			eng.Reset("k")
+			_, err := eng.AdmitWithin(t.Context(), "k", 0)
+			require.NoError(t, err)
+			begin := time.Now()
+			ticket, err := eng.AdmitWithin(t.Context(), "k", d)
+			if took < 0 {
+				require.Equal(t, 10*time.Second, rejected(t, err, limiter.ErrLimited).RetryAfter(), d)
+				require.Zero(t, time.Since(begin), d)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, took, time.Since(begin), d)
+			ticket.Done(nil)
+		}
+		for _, d := range []time.Duration{-1, math.MinInt64} {
+			_, err := eng.AdmitWithin(t.Context(), "k", d)
+			invalid, ok := errors.AsType[*engine.ConfigError](err)
+			require.True(t, ok)
+			require.Equal(t, "Within", invalid.Field)
+		}
+	})
+}
+
 // Behind others that wait, too: a call without patience does not join them, and does not disturb them.
 func TestNoWaitBehindAQueue(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, eng *engine.Engine) {
