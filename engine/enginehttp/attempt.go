@@ -11,21 +11,21 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// attempts is one call of RoundTrip: the request, and what the last attempt has left open.
+// attempts is one call of RoundTrip: the request, and the open ends of the last attempt.
 type attempts struct {
 	transport *Transport
 	req       *http.Request // the caller's, never changed
-	begun     bool          // Base has been given the request, and with it the duty to close its body
+	begun     bool          // Base has been given the request, and the duty to close its body
 	resp      *http.Response
-	ctx       *attemptContext // of the attempt that resp is of; nil without AttemptTimeout, and once it has ended for sure
+	ctx       *attemptContext // of the attempt that brought resp; nil after its end
 	err       error           // of the last attempt that brought no response
-	lease     *lease          // of a request whose body cannot be had again
+	lease     *lease          // of a request whose body cannot be had again; else nil
 	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
-	wait      *connectionWait // of the last attempt; nil if that cannot wait for a bound of Base
+	wait      *connectionWait // of the last attempt; nil if Base has no bound
 }
 
-// upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to be
-// sent by a client.
+// upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to
+// be sent by a client.
 func (a *attempts) upload(key string, patience time.Duration) error {
 	ctx, eng := a.req.Context(), a.transport.Engine
 	ticket, err := eng.Admit(ctx, key)
@@ -45,9 +45,9 @@ func (a *attempts) upload(key string, patience time.Duration) error {
 // panicked is the end of an attempt that does not return.
 var panicked error = &engine.Verdict{Err: errors.New("enginehttp: Base panicked"), Outcome: engine.Failure}
 
-// once makes one attempt with ctx, the caller's or a child, and returns the attempt's meaning for the
-// engine. The response of the attempt before stays open until this attempt is sure to be made, so that
-// there is a response to return if this attempt is not made.
+// once makes one attempt with ctx, the caller's or a child, and returns the attempt's meaning for
+// the engine. The response of the attempt before stays open until this attempt is sure to be made,
+// so that there is a response to return if this attempt is not made.
 func (a *attempts) once(ctx context.Context) error {
 	body, err := a.nextBody()
 	if err != nil {
@@ -77,7 +77,8 @@ func (a *attempts) once(ctx context.Context) error {
 	return a.answered()
 }
 
-// nextBody returns the body of the next attempt: the caller's as long as that is unused, and else a new one.
+// nextBody returns the body of the next attempt: the caller's if that is unused, and else a new
+// body.
 func (a *attempts) nextBody() (io.ReadCloser, error) {
 	if !a.begun || a.req.Body == nil || a.req.Body == http.NoBody {
 		return a.req.Body, nil
@@ -92,8 +93,8 @@ func (a *attempts) nextBody() (io.ReadCloser, error) {
 	return body, err
 }
 
-// prepare returns the request for Base: the caller's, or a copy if the attempt has a context or a body of
-// its own.
+// prepare returns the request for Base: the caller's, or a copy if the attempt has a context or a
+// body of its own.
 func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Request {
 	t := a.transport
 	a.body, a.wait = nil, nil
@@ -112,7 +113,7 @@ func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Reques
 	if ctx == a.req.Context() && body == a.req.Body {
 		return a.req
 	}
-	req := a.req.WithContext(ctx) // a shallow copy: Base may not change what both have in common either
+	req := a.req.WithContext(ctx) // a shallow copy: Base may not change the parts in common either
 	req.Body = body
 	if a.body != nil && req.GetBody != nil {
 		req.GetBody = a.body.again
@@ -120,8 +121,8 @@ func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Reques
 	return req
 }
 
-// failed returns the verdict on an attempt that brought no response, or one that does not count beside
-// an error.
+// failed returns the verdict on an attempt that ended with err. A response beside err does not
+// count.
 func (a *attempts) failed(resp *http.Response, err error) error {
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
@@ -146,8 +147,8 @@ func (a *attempts) failed(resp *http.Response, err error) error {
 	return v
 }
 
-// local reports whether the attempt failed because of the caller's body, or of a bound of this process
-// that kept it from a connection.
+// local reports whether the attempt failed because of the caller's body, or of a bound of this
+// process that kept it from a connection.
 func (a *attempts) local() bool {
 	timeUp := a.ctx != nil && a.ctx.late() || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
 	return a.body.toBlame(timeUp) || timeUp && a.wait != nil && a.wait.waiting()
@@ -175,7 +176,7 @@ func (a *attempts) answered() error {
 	return v
 }
 
-// result is what RoundTrip returns, err being what the engine did.
+// result returns the results of RoundTrip; err is the error of the engine.
 func (a *attempts) result(err error) (*http.Response, error) {
 	if !a.begun {
 		a.closeRequest()
@@ -191,7 +192,7 @@ func (a *attempts) result(err error) (*http.Response, error) {
 		}
 		return a.resp, nil
 	}
-	a.discard()                             // the caller has left while there was nothing but to wait
+	a.discard()                             // the caller has left between two attempts
 	if _, ok := err.(attemptTimeout); ok || //nolint:errorlint // as *url.Error does
 		errors.Is(ended, context.Canceled) {
 		return nil, err
@@ -202,7 +203,7 @@ func (a *attempts) result(err error) (*http.Response, error) {
 	return nil, err
 }
 
-// discard gives up the response that is open, if one is.
+// discard gives up the response that is open, if there is an open response.
 func (a *attempts) discard() {
 	if a.resp != nil {
 		drainBody(a.resp)
@@ -210,7 +211,7 @@ func (a *attempts) discard() {
 	a.resp, a.ctx = nil, nil // the context has ended with the body
 }
 
-// abandon leaves nothing open when RoundTrip does not return.
+// abandon leaves nothing open if RoundTrip does not return.
 func (a *attempts) abandon() {
 	if !a.begun {
 		a.closeRequest()
@@ -237,13 +238,15 @@ func (e attemptStatusError) Error() string {
 	return fmt.Sprintf("enginehttp: status %d %s", int(e), http.StatusText(int(e)))
 }
 
-// attemptTimeout is what a *url.Error asks of the error in it, and of that alone, to tell whether it is a timeout.
+// attemptTimeout is the method by which a *url.Error tells whether the error in it is a timeout. A
+// *url.Error asks that error alone, and no error further inside.
 type attemptTimeout interface {
 	error
 	Timeout() bool
 }
 
-// transportTimeout is an error of the engine around one of an attempt, or of the caller's context, that is a timeout.
+// transportTimeout is an error of the engine around a timeout of an attempt or of the caller's
+// context.
 type transportTimeout struct{ error }
 
 func (transportTimeout) Timeout() bool   { return true }

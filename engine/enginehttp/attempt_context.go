@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// attemptContext is the context of one attempt: that of the caller, with a deadline. Unlike one of context.WithTimeout it can be stopped
-// while its response waits to be replaced by a better one, so that the response can still be read if none comes. It is used by the
-// goroutine of RoundTrip, until that returns; end may be called by any.
+// attemptContext is the context of one attempt: the caller's context with a deadline. Unlike the
+// deadline of context.WithTimeout, the deadline stands still while the response of the attempt is
+// kept for want of a better response, so that the kept response can still be read. Until RoundTrip
+// returns, only its goroutine uses the attemptContext; any goroutine may call end.
 type attemptContext struct {
-	context.Context // child of the caller's; contexts made from this one become children of it without a goroutine
+	context.Context // child of the caller's, made by package context: children need no goroutine
 	cancel          context.CancelCauseFunc
-	timer           *time.Timer // ends it with timedOut as the cause
+	timer           *time.Timer // ends the context with timedOut as the cause
 	timedOut        *attemptTimeoutError
-	deadline        time.Time // as it was in the beginning, for it must not change
+	deadline        time.Time // as in the beginning: a deadline must not change
 	left            time.Duration
 	held            bool
 }
@@ -39,7 +40,8 @@ func (c *attemptContext) Deadline() (time.Time, bool) {
 	return c.deadline, true
 }
 
-// Err tells the attempt's deadline from a cancellation, which is how it ends the context below.
+// Err tells the attempt's deadline from a cancellation. Both end the context below by a
+// cancellation.
 func (c *attemptContext) Err() error {
 	err := c.Context.Err()
 	if err != nil && c.late() {
@@ -48,12 +50,13 @@ func (c *attemptContext) Err() error {
 	return err
 }
 
-// late reports whether it was the attempt's own deadline that ended it.
+// late reports whether the attempt's own deadline ended the context.
 func (c *attemptContext) late() bool {
-	return context.Cause(c.Context) == error(c.timedOut) //nolint:errorlint // this attempt's, and not that of an attempt around it
+	return context.Cause(c.Context) == error(c.timedOut) //nolint:errorlint // this very error
 }
 
-// explain is err, or if it says only that the context has ended, why.
+// explain returns err, or timedOut if err says that a context has ended and the attempt's own
+// deadline was the reason.
 func (c *attemptContext) explain(err error) error {
 	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if _, known := errors.AsType[*attemptTimeoutError](err); ended && !known && c.late() {
@@ -62,13 +65,13 @@ func (c *attemptContext) explain(err error) error {
 	return err
 }
 
-// end ends it. The first reason that it ended for stays.
+// end ends the context. If the context has ended before, the first reason stays.
 func (c *attemptContext) end() {
 	c.timer.Stop()
 	c.cancel(nil)
 }
 
-// hold stops the clock until resume.
+// hold stops the deadline until resume.
 func (c *attemptContext) hold() {
 	c.held = c.timer.Stop()
 	c.left = max(0, time.Until(c.deadline))
@@ -80,14 +83,15 @@ func (c *attemptContext) resume() {
 	}
 }
 
-// bind has it end with the body of resp, and returns what is left of it: itself, or nil if there is no body.
+// bind has the context end with the body of resp, and returns c. Without a body, bind ends the
+// context and returns nil.
 func (c *attemptContext) bind(resp *http.Response) *attemptContext {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		c.end()
 		return nil
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		c.timer.Stop() // the attempt has succeeded, and what follows is no response
+		c.timer.Stop() // the attempt has succeeded, and the bytes that follow are no response
 	}
 	resp.Body = newAttemptBody(c, resp.Body)
 	return c
@@ -100,8 +104,8 @@ func (e *attemptTimeoutError) Error() string {
 	return fmt.Sprintf("enginehttp: attempt not done after %v", e.after)
 }
 
-// Timeout is true, for net.Error and *url.Error.
+// Timeout returns true, for net.Error and *url.Error.
 func (*attemptTimeoutError) Timeout() bool { return true }
 
-// Unwrap gives context.DeadlineExceeded.
+// Unwrap returns context.DeadlineExceeded.
 func (*attemptTimeoutError) Unwrap() error { return context.DeadlineExceeded }

@@ -14,22 +14,22 @@ import (
 )
 
 // DefaultClassify is the blame of a Transport without Classify: the meaning of an attempt for the
-// breaker of its key. The attempt ended with resp, or else with err. A Classify can call DefaultClassify
-// for the attempts that Classify does not decide itself.
+// breaker of its key. The attempt ended with resp, or else with err. A Classify can call
+// DefaultClassify for the attempts that Classify does not decide itself.
 //
-// Only the upstream's own doing is a Failure: a status of 5xx, and an error of the connection or of the
-// upstream's answer. 501 Not Implemented and 505 HTTP Version Not Supported are answers to the request,
-// and a Success like any other status, since the upstream answered. 408 Request Timeout and 429 Too Many
-// Requests are Ignore.
+// Only the upstream's own doing is a Failure: a status of 5xx, and an error of the connection or of
+// the upstream's answer. 501 Not Implemented and 505 HTTP Version Not Supported are answers to the
+// request, and a Success like any other status, since the upstream answered. 408 Request Timeout
+// and 429 Too Many Requests are Ignore.
 //
 // An error is Ignore if the caller or this process caused the error:
 //
-//   - net/http cannot send the request: a line break in a header, no host, another scheme than http and
-//     https, a length that is not that of the body
+//   - net/http cannot send the request: a line break in a header, no host, another scheme than http
+//     and https, a length that is not that of the body
 //   - the body of the request could not be read
 //   - this process has no more descriptors, memory, or local ports
-//   - the server refuses what the caller has offered in the TLS handshake: the certificate, or its
-//     absence, the version, the name of the host
+//   - the server refuses the caller's part of a TLS handshake: the certificate, or its absence, the
+//     version, the name of the host
 //   - the time was up while the attempt waited for a connection that MaxConnsPerHost of an
 //     http.Transport forbids, or for most of the attempt while the body of the request was awaited
 func DefaultClassify(resp *http.Response, err error) engine.Outcome {
@@ -61,8 +61,8 @@ type localError struct{ error }
 
 func (e localError) Unwrap() error { return e.error }
 
-// unsendable are the beginnings of the texts with which net/http refuses to send a request. The errors
-// have no types.
+// unsendable are the beginnings of the texts with which net/http refuses to send a request. The
+// errors have no types.
 var unsendable = []string{
 	"http: nil Request.URL",
 	"http: nil Request.Header",
@@ -123,8 +123,8 @@ var shortages = []syscall.Errno{
 	10024, 10055, 10049, // WSAEMFILE, WSAENOBUFS, WSAEADDRNOTAVAIL
 }
 
-// exhausted reports whether err says that this process or machine has run out of descriptors, memory or
-// local ports.
+// exhausted reports whether err says that this process or machine has run out of descriptors,
+// memory or local ports.
 func exhausted(err error) bool {
 	if name, ok := errors.AsType[*net.DNSError](err); ok { // keeps the text of its cause only
 		return slices.ContainsFunc(shortages, func(e syscall.Errno) bool { return strings.HasSuffix(name.Err, e.Error()) })
@@ -133,8 +133,8 @@ func exhausted(err error) bool {
 	return ok && slices.Contains(shortages, errno)
 }
 
-// handshakeAnswers are the alerts (RFC 8446, section 6, and RFC 5246, section 7.2) with which a server
-// refuses what the client has offered in a handshake: the certificate, or its absence, and the
+// handshakeAnswers are the alerts (RFC 8446, section 6, and RFC 5246, section 7.2) by which a
+// server refuses the client's part of a handshake: the certificate, or its absence, and the
 // parameters, versions, names and protocols.
 var handshakeAnswers = []tls.AlertError{40, 41, 42, 43, 44, 45, 46, 48, 49, 70, 71, 111, 112, 113, 114, 116, 120}
 

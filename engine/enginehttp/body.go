@@ -8,19 +8,20 @@ import (
 )
 
 const (
-	drainBytes = 4 << 10                // a longer body costs more to read than a new connection
-	drainTime  = 100 * time.Millisecond // a server that stalls in the middle of it must not hold up the next attempt
+	drainBytes = 4 << 10                // to read a longer body costs more than a new connection
+	drainTime  = 100 * time.Millisecond // for the next attempt must not wait long
 )
 
-// drainBody reads the body of a response that nobody wants to its end, so that its connection can be used again, if that is near, and
-// closes it.
+// drainBody closes the body of a response that nobody wants. If the end of the body is near,
+// drainBody reads to the end first, so that the connection can be used again.
 func drainBody(resp *http.Response) {
 	body := resp.Body
 	if body == nil {
 		return
 	}
 	if resp.ContentLength <= drainBytes {
-		// Close is what makes a Read return that waits for the server. This ends when Read has returned, or with the call of Close.
+		// Close makes a Read return that waits for the server. The timer is stopped when Read has
+		// returned.
 		late := time.AfterFunc(drainTime, func() { _ = body.Close() })
 		_, _ = io.CopyN(io.Discard, body, drainBytes+1) // the end comes after the last byte
 		if !late.Stop() {
@@ -30,14 +31,15 @@ func drainBody(resp *http.Response) {
 	_ = body.Close()
 }
 
-// attemptBody is the body of a response whose attempt has a context of its own: the context ends when the body is closed, at its end, or
-// cannot be read.
+// attemptBody is the body of a response whose attempt has a context of its own. The context ends
+// when the body is closed, is at its end, or cannot be read.
 type attemptBody struct {
 	ctx  *attemptContext
 	body io.ReadCloser
 }
 
-// newAttemptBody ties body to ctx. One that can be written to, as that of a 101 Switching Protocols can, remains so.
+// newAttemptBody ties body to ctx. A body that can be written to, as after a 101 Switching
+// Protocols, remains so.
 func newAttemptBody(ctx *attemptContext, body io.ReadCloser) io.ReadCloser {
 	b := attemptBody{ctx, body}
 	if w, ok := body.(io.Writer); ok {
@@ -51,7 +53,7 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err != io.EOF { //nolint:errorlint // readers return it as it is, and so must this one
+	if err != io.EOF { //nolint:errorlint // a reader returns io.EOF as it is
 		err = b.ctx.explain(err)
 	}
 	b.ctx.end()
@@ -59,7 +61,7 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 }
 
 func (b *attemptBody) Close() error {
-	err := b.body.Close() // first, so that what it does is not disturbed
+	err := b.body.Close() // first, so that the end of the context does not disturb Close
 	b.ctx.end()
 	return err
 }
@@ -73,7 +75,7 @@ type attemptStream struct {
 // Read does not end the context: the other direction may still be in use.
 func (s *attemptStream) Read(p []byte) (int, error) { return s.body.Read(p) }
 
-// CloseWrite ends the direction to the server, as the body of net/http can do since it can be written to.
+// CloseWrite ends the direction to the server, if the body can do so, as a body of net/http can.
 func (s *attemptStream) CloseWrite() error {
 	if w, ok := s.body.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()

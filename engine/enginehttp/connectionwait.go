@@ -21,12 +21,12 @@ func (w *connectionWait) watch(ctx context.Context) context.Context {
 	})
 }
 
-// waiting reports whether the attempt has asked for a connection, has none, and has not begun to make
-// one: as many are open as the http.Transport may have.
+// waiting reports whether the attempt has asked for a connection, has none, and has not begun to
+// make one: as many are open as the http.Transport may have.
 func (w *connectionWait) waiting() bool { return w.asked.Load() && !w.begun.Load() }
 
-// mayWait reports whether an attempt with ctx can end while it waits for a connection that is not there
-// because of a bound of base.
+// mayWait reports whether an attempt with ctx can end while it waits for a connection that is not
+// there because of a bound of base.
 func mayWait(ctx context.Context, base http.RoundTripper) bool {
 	if t, ok := base.(*http.Transport); ok && t.MaxConnsPerHost <= 0 {
 		return false

@@ -2,28 +2,64 @@
 //
 // # Requests that are sent
 //
-// A [Transport] is an http.RoundTripper that sends every request under the guard of an engine: breaker, limiter and retries, for each host
-// by itself.
+// A [Transport] is an http.RoundTripper that sends every request under the guard of an engine:
+// breaker, limiter and retries, for each host by itself.
 //
-//	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}}
+//	client := &http.Client{
+//		Transport: &enginehttp.Transport{Engine: eng},
+//		Timeout:   10 * time.Second,
+//	}
 //
-// Nothing else is needed; requests, responses, redirects and cookies are as they were. A request is sent again only if that can do no
-// harm (its method is idempotent or it has an Idempotency-Key) and only if it can be done (its body can be had once more). What is worth
-// it is for [DefaultRetryable] to say: the statuses 408, 429, 502, 503 and 504, and errors of the connection. How often, and after what
-// backoff, is for the engine's retry.Policy; without one there is no retry. When a server says with Retry-After how long to wait, nothing
-// is sent earlier; [RetryAfter] reads it.
+// Requests, responses, redirects and cookies stay as they are. Without a Timeout a request waits
+// for the limiter for as long as its context and Config.MaxWait allow.
 //
-// Whatever comes last is what the caller gets: if there is a response, then the response, whatever its status, and not an error about
-// retries that were used up.
+// A Transport sends a request again only if a repetition can do no harm and is possible: the method
+// is idempotent or the request has an Idempotency-Key, and the body can be had once more.
+// [DefaultRetryable] decides whether a repetition is worth it: after the statuses 408, 429, 502,
+// 503 and 504, and after errors of the connection. The engine's retry.Policy decides how often, and
+// after which backoff; without a policy there is no retry. If a server says with Retry-After how
+// long to wait, the Transport sends nothing earlier; [RetryAfter] reads the field.
+//
+// The caller gets the last response, also if its status is an error, and not an error about retries
+// that were used up. [DefaultClassify] decides the meaning of an attempt for the breaker: only the
+// upstream's own doing is a failure.
 //
 // # Requests that are served
 //
-// A [Handler] lets requests through to an http.Handler as far as an engine admits them, for each client by itself, and answers the
-// others: 429 when the client has used up its limit, 503 when the breaker, the queue or the shutdown says no, with Retry-After and the
-// RateLimit fields.
+// A [Handler] lets requests through to an http.Handler as far as an engine admits them, for each
+// client by itself, and refuses the others at once. The answer to a refused request is 429 if the
+// client has used up its limit, and 503 if the breaker, the queue or a shutdown refuses, with
+// Retry-After and the RateLimit fields.
 //
-//	http.ListenAndServe(addr, &enginehttp.Handler{Engine: eng, Key: enginehttp.RemoteIP(0), Next: mux})
+//	h := &enginehttp.Handler{Engine: eng, Key: enginehttp.RemoteIP(0), Next: mux}
+//	err := http.ListenAndServe(addr, h)
 //
-// [RemoteIP] and [Header] are keys. The breaker sees what comes of a request that was let through: an answer of 500 and above and a panic
-// are failures.
+// [RemoteIP] and [Header] make keys. For the breaker, a panic and an answer of 500 and above are
+// failures, except 501 and 505. [Refuse] writes the same refusal for handlers that ask an engine
+// themselves.
+//
+// # The engine's configuration
+//
+// A Transport and a Handler honour the fields of engine.Config as this table says. A field that
+// cannot be honoured is an [*engine.ConfigError] at the first use: RoundTrip returns the error, and
+// ServeHTTP panics with the error.
+//
+//	field       Transport                      Handler
+//	Limiter     honoured                       honoured
+//	Breaker     honoured                       honoured
+//	Retry       honoured                       error: a request is served once
+//	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
+//	MaxQueue    honoured                       honoured
+//	Classify    error: Transport.Classify      error: the status of the answer decides
+//	MaxKeys     honoured                       honoured
+//	IdleAfter   honoured                       honoured
+//	Clock       honoured, AttemptTimeout and   honoured
+//	            dates are the system's
+//	Dispatch    honoured                       honoured
+//
+// # Keys
+//
+// Keys that come from outside are normalised and short. All spellings of a host are one key. An
+// address that embeds an IPv4 address has the key of the IPv4 address. A key of more than 256 bytes
+// is replaced by its SHA-256 in hexadecimal, also if a function of yours has made the key.
 package enginehttp

@@ -19,7 +19,6 @@ func ExampleHandler() {
 	eng, err := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(2, time.Hour)},
 		Breaker: &breaker.Policy{},
-		MaxWait: engine.NoWait, // refuse at once
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -57,6 +56,56 @@ func ExampleHandler() {
 	//   Retry-After: 1800
 }
 
+// With Wait a request may queue for its token, here for the 20 ms until the next one.
+func ExampleHandler_wait() {
+	eng, err := engine.New(engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 20*time.Millisecond)},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer eng.Close(context.Background())
+
+	h := &enginehttp.Handler{Engine: eng, Next: http.NotFoundHandler(), Wait: time.Minute}
+	for range 3 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 404
+	// 404
+	// 404
+}
+
+// A handler that asks an engine itself refuses as a Handler does.
+func ExampleRefuse() {
+	eng, err := engine.New(engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer eng.Close(context.Background())
+
+	exports := eng.Key("exports").NoWait()
+	export := func(w http.ResponseWriter, r *http.Request) {
+		if err := exports.Acquire(r.Context()); err != nil {
+			enginehttp.Refuse(w, r, err)
+			return
+		}
+		fmt.Fprint(w, "done")
+	}
+	for range 2 {
+		w := httptest.NewRecorder()
+		export(w, httptest.NewRequest(http.MethodGet, "/export", nil))
+		fmt.Printf("%d %q\n", w.Code, w.Header().Get("Retry-After"))
+	}
+	// Output:
+	// 200 ""
+	// 429 "3600"
+}
+
 // A client reads what is left.
 func ExampleParseRateLimit() {
 	limits, err := enginehttp.ParseRateLimit(`"limit-1";r=0;t=2, "limit-2";r=41;t=1`)
@@ -75,7 +124,6 @@ func ExampleParseRateLimit() {
 func ExampleHandler_refuse() {
 	eng, err := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
-		MaxWait: engine.NoWait,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -35,7 +35,7 @@ func ExampleTransport() {
 	})
 	defer eng.Close(context.Background())
 
-	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}}
+	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 
 	resp, err := client.Get(server.URL)
@@ -64,6 +64,31 @@ func ExampleTransport_rejection() {
 		fmt.Println(r.Key, r.Limited(), r.RetryAfter().Round(time.Minute))
 	}
 	// Output: api.example.com true 1h0m0s
+}
+
+// For an upstream that answers 500 to requests that it does not understand, a 500 is no failure.
+func ExampleDefaultClassify() {
+	tr := &enginehttp.Transport{
+		Classify: func(resp *http.Response, err error) engine.Outcome {
+			if err == nil && resp.StatusCode == http.StatusInternalServerError {
+				return engine.Ignore
+			}
+			return enginehttp.DefaultClassify(resp, err)
+		},
+	}
+	for _, status := range []int{404, 429, 500, 501, 503} {
+		fmt.Println(status, tr.Classify(&http.Response{StatusCode: status}, nil))
+	}
+	fmt.Println(tr.Classify(nil, errors.New("connection reset")))
+	fmt.Println(tr.Classify(nil, errors.New("http: no Host in request URL")))
+	// Output:
+	// 404 success
+	// 429 ignore
+	// 500 ignore
+	// 501 success
+	// 503 failure
+	// failure
+	// ignore
 }
 
 // A 500 is worth another attempt where it is known to pass.

@@ -10,28 +10,34 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// Fields is in which header fields a [Handler] tells a client how much is left of its limit. The zero Fields is Draft10.
+// Fields says in which header fields a [Handler] tells a client how much is left of its limit. The
+// zero Fields is Draft10.
 type Fields uint8
 
 const (
-	// Draft10 is RateLimit-Policy and RateLimit as in draft-ietf-httpapi-ratelimit-headers-10, with one item for each limit:
+	// Draft10 is RateLimit-Policy and RateLimit as in draft-ietf-httpapi-ratelimit-headers-10, with
+	// one item for each limit:
 	//
 	//	RateLimit-Policy: "default";q=10;w=60
 	//	RateLimit: "default";r=7;t=1
 	//
-	// q is the capacity, and w the seconds in which an empty bucket fills, rounded up. r is how many whole tokens are left (of a leaky
-	// bucket, free places), and t the seconds, rounded up, until there is one more, or 0 if none will come; if r is 0, until a
-	// request is admitted behind all that wait. A single limit is called "default", those of a limiter.All "limit-1", "limit-2" and so on.
-	// RateLimit is absent when nothing is known of the key, as after the engine was closed. [ParseRateLimit] reads it.
+	// q is the capacity, and w the time in which an empty bucket fills, in seconds, rounded up. r
+	// is the number of whole tokens that are left (for a leaky bucket, of free places). t is the
+	// time, in seconds, rounded up, until there is one token more, and 0 if no token will come; if
+	// r is 0, t is the time until a request is admitted behind all that wait. A single limit has
+	// the name "default", the limits of a limiter.All have the names "limit-1", "limit-2" and so
+	// on. RateLimit is absent if nothing is known of the key, as after the engine was closed.
+	// [ParseRateLimit] reads RateLimit.
 	Draft10 Fields = iota
-	// XRateLimit is X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset: the capacity, r and t as above, of the limit that
-	// holds a request up the longest or, if none does, of the one with the least left.
+	// XRateLimit is X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset: the capacity, r
+	// and t as above, of the limit that holds a request up the longest or, if no limit does, of the
+	// limit with the least left.
 	XRateLimit
-	// NoFields is none of them. Retry-After is sent all the same.
+	// NoFields means no such fields. Retry-After is sent all the same.
 	NoFields
 )
 
-// String is the name of the constant.
+// String returns the name of the constant.
 func (f Fields) String() string {
 	switch f {
 	case Draft10:
@@ -45,13 +51,14 @@ func (f Fields) String() string {
 	}
 }
 
-// terms are what a version of the draft calls its fields, in the form in which http.Header has them, and their parameters.
+// terms are the names of a draft's fields, in the form that http.Header has, and of their
+// parameters.
 type terms struct {
 	policy, quota, window   string // the field that never changes
 	limit, remaining, reset string // the field that does
 }
 
-// A later draft is one more row: draft 11 calls r and t otherwise.
+// A later draft is one more row: draft 11 has other names for r and t.
 var terminology = [...]terms{
 	Draft10: {"Ratelimit-Policy", "q", "w", "Ratelimit", "r", "t"},
 }
@@ -62,11 +69,12 @@ const (
 	xReset     = "X-Ratelimit-Reset"
 )
 
-// gauge puts into header fields what is left of a key's limits. It is not changed after it was made.
+// gauge puts the rest of a key's limits into header fields. A gauge is not changed after it was
+// made.
 type gauge struct {
 	eng      *engine.Engine
 	fields   Fields
-	policies []policy // none if nothing is to be told
+	policies []policy // empty if clients are not to know
 	policy   string   // the value of RateLimit-Policy
 }
 
@@ -77,16 +85,16 @@ type policy struct {
 	interval time.Duration // between two tokens
 }
 
-// reading is what there is to tell of a key's limit.
+// reading is the state of a key's limit for a client.
 type reading struct {
 	remaining int64         // whole tokens
-	reset     int64         // seconds until there are more
+	reset     int64         // seconds until there is one more
 	wait      time.Duration // until a request would be admitted
 }
 
 const (
 	mostFields = 3 // of a kind of Fields
-	fewLimits  = 4 // that need no allocation to be read
+	fewLimits  = 4 // up to this number, limits are read without an allocation
 )
 
 // largest is the largest Integer of RFC 9651.
@@ -107,7 +115,7 @@ func newGauge(eng *engine.Engine, fields Fields) gauge {
 		g.policies = append(g.policies, p)
 		if fields != XRateLimit {
 			t := &terminology[fields]
-			window := seconds(p.interval * time.Duration(p.capacity)) // within an int64, as engine.New demands
+			window := seconds(p.interval * time.Duration(p.capacity)) // in an int64, as New demands
 			value = appendItem(value, p.name, t.quota, p.capacity, t.window, window)
 		}
 	}
@@ -115,7 +123,7 @@ func newGauge(eng *engine.Engine, fields Fields) gauge {
 	return g
 }
 
-// admitted tells of an admitted request's key, unless h has such fields already.
+// admitted puts the fields of an admitted request's key into h, unless h has such fields already.
 func (g *gauge) admitted(h http.Header, key string, room []string) {
 	if len(g.policies) == 0 || g.told(h) {
 		return
@@ -124,28 +132,30 @@ func (g *gauge) admitted(h http.Header, key string, room []string) {
 	g.tell(h, g.read(readings[:0], key), room)
 }
 
-// refused appends what is to be told of a refused request's key. after is when it may come again, if it was the limiter that refused.
+// refused appends the readings of a refused request's key. If the limiter refused, after is the
+// time in seconds until the request may come again.
 func (g *gauge) refused(to []reading, key string, limited bool, after int64) []reading {
 	switch {
 	case len(g.policies) == 0:
 		return to
-	case limited && len(g.policies) == 1: // the refusal says it all
+	case limited && len(g.policies) == 1: // the refusal has the whole reading
 		return append(to, reading{reset: after, wait: time.Duration(after) * time.Second})
 	default:
 		return g.read(to, key)
 	}
 }
 
-// read appends one reading for each limit of key, or none if nothing is known of it.
+// read appends one reading for each limit of key, or no reading if nothing is known of key.
 func (g *gauge) read(to []reading, key string) []reading {
-	s, _ := g.eng.Inspect(key) // without limits if it is not known
+	s, _ := g.eng.Inspect(key) // without limits if key is not known
 	for i, limit := range s.Limits {
 		to = append(to, g.policies[i].reading(limit.Available, limit.Wait))
 	}
 	return to
 }
 
-// reading is what there is to tell when so many tokens are available, and a request would wait so long.
+// reading returns the reading of a limit with so many tokens available, for which a request would
+// wait so long.
 func (p *policy) reading(available float64, wait time.Duration) reading {
 	whole := math.Floor(available)
 	r := reading{remaining: int64(whole), wait: wait}
@@ -167,14 +177,14 @@ func (g *gauge) told(h http.Header) bool {
 	return h[t.policy] != nil || h[t.limit] != nil
 }
 
-// put sets a field of h, and keeps its value in the first place of room. It returns the rest of room.
+// put sets a field of h, keeps the value in the first place of room, and returns the rest of room.
 func put(h http.Header, name, value string, room []string) []string {
 	room[0] = value
 	h[name] = room[:1:1]
 	return room[1:]
 }
 
-// tell puts the fields into h, and their values into room, of which it returns the rest.
+// tell puts the fields into h and their values into room, and returns the rest of room.
 func (g *gauge) tell(h http.Header, readings []reading, room []string) []string {
 	switch {
 	case len(g.policies) == 0:
@@ -211,7 +221,7 @@ func (g *gauge) tellTightest(h http.Header, readings []reading, room []string) [
 	return put(h, xReset, strconv.FormatInt(readings[tightest].reset, 10), room)
 }
 
-// violated are the names of the limits that held a request up.
+// violated returns the names of the limits that held a request up.
 func (g *gauge) violated(readings []reading) []string {
 	var names []string
 	for i, r := range readings {
@@ -222,7 +232,8 @@ func (g *gauge) violated(readings []reading) []string {
 	return names
 }
 
-// appendItem appends a member of a List of RFC 9651: a String with two parameters that are Integers. The name needs no escapes.
+// appendItem appends a member of a List of RFC 9651: a String with two parameters that are
+// Integers. The name must need no escapes.
 func appendItem(b []byte, name, first string, x int64, second string, y int64) []byte {
 	if len(b) > 0 {
 		b = append(b, ", "...)
@@ -234,7 +245,7 @@ func appendItem(b []byte, name, first string, x int64, second string, y int64) [
 	return strconv.AppendInt(b, min(y, largest), 10)
 }
 
-// seconds is d in whole seconds, rounded up.
+// seconds returns d in whole seconds, rounded up.
 func seconds(d time.Duration) int64 {
 	s := int64(d / time.Second)
 	if d%time.Second > 0 {

@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// ServiceLimit is one item of a RateLimit field: what a server says is left of one of its limits.
+// ServiceLimit is one item of a RateLimit field: the rest of one of a server's limits.
 type ServiceLimit struct {
-	Policy    string        // the name of the limit; the item of RateLimit-Policy with that name describes it
+	Policy    string        // the name of the limit, also in RateLimit-Policy
 	Remaining int64         // requests; not negative
-	Reset     time.Duration // until there are more, in whole seconds; 0 if the item does not say, and at most 292 years
+	Reset     time.Duration // until there are more; 0 if the item does not say, at most 292 years
 }
 
-// ParseRateLimit reads the value of a RateLimit field, of which several lines are to be joined with commas first: a List of RFC 9651. It
-// takes the parameters of draft-ietf-httpapi-ratelimit-headers-10 (r and t) as well as those of draft 11 (a and w), and passes over
-// others. A value that is empty has no items. The error says where the value is malformed; the drafts want such a field ignored.
+// ParseRateLimit reads the value of a RateLimit field, a List of RFC 9651. Several lines of the
+// field are to be joined with commas first. ParseRateLimit takes the parameters of
+// draft-ietf-httpapi-ratelimit-headers-10 (r and t) and of draft 11 (a and w), and passes over
+// others. An empty value has no items. The error says where the value is malformed; the drafts want
+// such a field ignored.
 func ParseRateLimit(value string) ([]ServiceLimit, error) {
 	p := fieldParser{rest: strings.Trim(value, " ")}
 	var limits []ServiceLimit
@@ -75,7 +77,8 @@ func (p *fieldParser) item() (limit ServiceLimit, ok bool) {
 	return limit, limit.Remaining >= 0
 }
 
-// value reads the value of a parameter. It is -1 unless it is an Integer that is not negative; of what else it is only the end matters.
+// value reads the value of a parameter, and returns -1 unless the value is an Integer that is not
+// negative. Of other values only the end matters.
 func (p *fieldParser) value() (n int64, ok bool) {
 	if display := p.take('%'); display || strings.HasPrefix(p.rest, `"`) {
 		_, ok = p.text()
@@ -111,7 +114,7 @@ func (p *fieldParser) text() (string, bool) {
 	return "", false
 }
 
-// take passes over c if it is next.
+// take passes over c if c is next.
 func (p *fieldParser) take(c byte) bool {
 	if p.rest == "" || p.rest[0] != c {
 		return false
@@ -122,7 +125,7 @@ func (p *fieldParser) take(c byte) bool {
 
 func (p *fieldParser) skip(chars string) { p.rest = strings.TrimLeft(p.rest, chars) }
 
-// run reads what of chars is next.
+// run reads the longest run of bytes in chars that is next.
 func (p *fieldParser) run(chars string) string {
 	run := p.rest
 	p.skip(chars)

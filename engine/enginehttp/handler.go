@@ -10,49 +10,66 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// Handler lets requests through to Next as far as Engine admits them, and answers the others itself.
+// Handler lets requests through to Next as far as Engine admits them, and answers the others
+// itself.
 //
-//	http.ListenAndServe(addr, &enginehttp.Handler{Engine: eng, Key: enginehttp.RemoteIP(0), Next: mux})
+//	h := &enginehttp.Handler{Engine: eng, Key: enginehttp.RemoteIP(0), Next: mux}
+//	err := http.ListenAndServe(addr, h)
 //
-// A request is admitted with [engine.Engine.Admit] under its key: first the breaker, then the limiter. It may wait in the limiter's
-// queue, for as long as Config.MaxWait and the request's context allow; engine.NoWait refuses at once instead. Config.Retry is not
-// used. Next runs on the goroutine of the request.
+// A Handler asks the breaker and the limiter of a request's key. A request that the limiter does
+// not let through now is refused at once, unless Wait lets the request queue. Next runs on the
+// goroutine of the request.
 //
-// The breaker counts as a failure an answer of 500 or above, a panic (http.ErrAbortHandler included), and runtime.Goexit. Every other
-// answer is a success, a 4xx too, as is a connection that was hijacked. What fails after the client has gone counts for nothing. Panics
-// go on as they are. Config.Classify is not asked.
+// For the breaker, an answer of 500 or above is a failure, as is a panic (http.ErrAbortHandler
+// included) and runtime.Goexit. Every other answer is a success, also a 4xx, 501 Not Implemented,
+// 505 HTTP Version Not Supported, and a connection that was hijacked. A failure counts for nothing
+// if the client has gone, if the body of the request could not be read, or if the client took most
+// of the time to send the body. Panics go on untouched. A probe of the breaker does not depend on a
+// client that has yet to send the body of its request, as described at [Transport].
 //
-// A request that the limiter refuses is answered 429, one that the breaker, the queue, the number of keys or the shutdown of the engine
-// refuses 503. Retry-After is in whole seconds, at least 1, and says when the request would be admitted if nothing else came; it is absent
-// when nothing is known of that. The body is application/problem+json (RFC 9457). A request whose context ends while it waits, because its
-// client has gone or its time is up, is answered 503 without Retry-After. (Over HTTP/1, net/http does not notice that the client of a
+// A request that the limiter refuses is answered 429, and a request that the breaker, the queue,
+// the number of keys or the shutdown of the engine refuses is answered 503. Retry-After is in whole
+// seconds, at least 1, and says when the request would be admitted if nothing else came; the field
+// is absent if nothing is known of that time. The body is application/problem+json (RFC 9457). A
+// request whose context ends in the queue, because the client has gone or the time is up, is
+// answered 503 without Retry-After. (Over HTTP/1, net/http does not notice that the client of a
 // request with a body has gone before the body has been read, which is after the wait.)
 //
-// Next's http.ResponseWriter offers http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if, and only if, the one that Handler was
-// given does, so that streaming, WebSockets and sendfile work as without Handler; http.ResponseController works, too. The deprecated
+// The client of a refused request has the answer without having sent the body. Over HTTP/1 the
+// connection is kept if the rest of the body, 256 KiB at most, comes within half a second, and is
+// closed otherwise. If an http.ResponseWriter around the one of net/http has no Unwrap, the
+// connection is closed in any case.
+//
+// The http.ResponseWriter for Next offers http.Flusher, http.Hijacker, http.Pusher and
+// io.ReaderFrom if, and only if, the Handler's own writer does, so that streams, WebSockets and
+// sendfile work as without a Handler; http.ResponseController works, too. The deprecated
 // http.CloseNotifier is not offered: the request's context says the same.
 //
-// Handlers may be nested, to limit by address and by user, say. A Handler may be used by any number of goroutines. Its fields
-// must not be changed after its first request, and it must not be copied after that.
+// Handlers may be nested, to limit by address and by user, say. Any goroutine may use a Handler. Do
+// not change the fields after the first request, and do not copy a Handler after that.
 type Handler struct {
-	// Engine decides. A request panics if it is nil.
+	// Engine decides. Its Config must have neither Retry nor Classify. A request panics if Engine
+	// is nil.
 	Engine *engine.Engine
-	// Key gives the key of a request, such as [RemoteIP] and [Header] do. It runs before anything else is known of the request, so that it
-	// should be cheap. Default RemoteIP(0).
+	// Key returns the key of a request, such as [RemoteIP] and [Header] do. Key runs before
+	// anything else is known of the request, and should be cheap. Default: RemoteIP(0).
 	Key func(*http.Request) string
-	// Next handles the requests that are admitted. A request panics if it is nil.
+	// Next handles the requests that are admitted. A request panics if Next is nil.
 	Next http.Handler
-	// Wait is the longest that a request may stay in the limiter's queue. A request that would have to
-	// wait longer is refused at once. Config.MaxWait and the request's context bound the stay as well.
-	// 0 means that no request waits. Negative is invalid.
+	// Wait is the longest that a request may stay in the limiter's queue. A request that would have
+	// to stay longer is refused at once. Config.MaxWait and the request's context bound the stay as
+	// well. Default: 0, no request waits. A request panics if Wait is negative.
 	Wait time.Duration
-	// Fields is in which header fields answers tell how much is left of the limit: those of Next and refusals alike, but those without
-	// a limiter. They are added when Next sends its header, and not at all if it has then put fields of that kind there itself, as
-	// a Handler within does, and a reverse proxy that passes on those of its upstream. Default [Draft10].
+	// Fields says in which header fields answers tell how much is left of the limit. The answers of
+	// Next and refusals have the fields, unless Engine has no limiter. The fields are added when
+	// Next sends its header, and not at all if Next has put fields of that kind there, as a Handler
+	// within does, and a reverse proxy that passes on the fields of its upstream. Default:
+	// [Draft10].
 	Fields Fields
-	// Refuse answers a request in place of the answer described above. When it is called, Retry-After and the fields are in the header
-	// already; it may change them. Status and body are its business: 429 if [engine.Rejection.Limited], else 503. The rejection
-	// is never nil. It is not called when the request's context has ended.
+	// Refuse answers a request in place of the answer described above. Retry-After and the fields
+	// are in the header when Refuse is called, and Refuse may change them. Refuse chooses status
+	// and body: 429 if [engine.Rejection.Limited], else 503. The rejection is never nil. Refuse is
+	// not called if the request's context has ended, nor for a request without a valid key.
 	Refuse func(http.ResponseWriter, *http.Request, *engine.Rejection)
 
 	once     sync.Once
@@ -63,15 +80,16 @@ type Handler struct {
 	limited  problem // the 429, unless its body depends on which of several limits it is
 }
 
-// failed is what the breaker is told of a failure.
+// failed tells the breaker of a failure.
 var failed error = &engine.Verdict{Err: errors.New("enginehttp: the handler failed"), Outcome: engine.Failure}
 
-// ServeHTTP implements http.Handler. It panics if Engine or Next is nil, or Fields is none of the constants: net/http logs that and
-// closes the connection.
+// ServeHTTP implements http.Handler. If a field is invalid, or if the engine has a configuration
+// that a Handler cannot honour, ServeHTTP panics: net/http logs the panic and closes the
+// connection.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.once.Do(h.prepare)
 	if h.key == nil {
-		h.prepare() // the panic of before, for this request
+		h.prepare() // panics as for the first request
 	}
 	key := h.key(r)
 	if ambiguous(key) {
@@ -90,13 +108,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.turnAway(w, r, key, err)
 		return
 	}
-	end := failed // of whatever does not return, which no recover here could see if it is Goexit
+	end := failed // in case Next does not return; recover does not see a Goexit
 	defer func() { ticket.Done(end) }()
 	end = h.serve(w, r, key)
 }
 
-// serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a probe,
-// waiting.
+// serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a
+// probe, waiting.
 func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) {
 	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
 	if err != nil {
@@ -106,12 +124,12 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) 
 	lease := &lease{ctx: r.Context(), eng: h.Engine, key: key, ticket: ticket, patience: h.patience}
 	body := watch(r.Body, -1, lease)
 	end := failed
-	inner := r.WithContext(r.Context()) // a copy, for net/http looks at the body of its own
+	inner := r.WithContext(r.Context()) // a copy: net/http looks at the body of r
 	inner.Body = body
 	defer func() {
 		body.settle()
 		own := r.Body
-		*r = *inner // a form that Next has read, and its files, are for net/http and others to see
+		*r = *inner // net/http removes the files of a form that Next has read
 		r.Body = own
 		if end != nil && body.toBlame(errors.Is(r.Context().Err(), context.DeadlineExceeded)) {
 			end = undecided
@@ -121,11 +139,11 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) 
 	end = h.serve(w, inner, key)
 }
 
-// serve has Next answer a request that was admitted, and returns what that means for the breaker.
+// serve has Next answer a request that was admitted, and returns the meaning for the breaker.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string) error {
 	rec := &recorder{ResponseWriter: w, gauge: &h.gauge, key: key}
 	h.Next.ServeHTTP(rec.dressed(), r)
-	rec.begin(http.StatusOK) // should Next have written nothing
+	rec.begin(http.StatusOK) // in case Next has written nothing
 	if outcomeOf(rec.status) == engine.Failure {
 		return failed
 	}
@@ -139,7 +157,7 @@ func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, e
 	early.end()
 }
 
-// prepare checks the fields and renders what is the same for all requests.
+// prepare checks the fields and renders the parts that are the same for all requests.
 func (h *Handler) prepare() {
 	switch {
 	case h.Engine == nil:
@@ -170,19 +188,19 @@ func (h *Handler) prepare() {
 	}
 }
 
-// refuse answers a request that was not admitted, for err.
+// refuse writes the answer to a request that was not admitted, for err.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err error) {
 	rejection, ok := errors.AsType[*engine.Rejection](err)
 	if !ok {
-		// The request's context. Its client has gone and will not see the answer, unless the context ended for another reason; a log
-		// around this handler will.
+		// The request's context has ended. If the client has gone, only a log around this Handler
+		// sees the answer.
 		unavailable.serve(w, r, make([]string, problemFields))
 		return
 	}
 	limited := rejection.Limited()
 	after := seconds(rejection.RetryAfter()) // 0 if nothing is known
 	header := w.Header()
-	room := make([]string, mostFields+1+problemFields) // for the values of all fields, in one allocation
+	room := make([]string, mostFields+1+problemFields) // for the values of all fields
 	var few [fewLimits]reading
 	readings := h.gauge.refused(few[:0], key, limited, after)
 	room = h.gauge.tell(header, readings, room)

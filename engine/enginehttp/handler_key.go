@@ -16,15 +16,16 @@ const severalLines = "\x00enginehttp: several lines\x00"
 
 // Header returns a Handler.Key that gives the value of a request's header field name. All requests
 // without the field have the key "", so that they share one limit and one breaker. A request with
-// several lines of the field is answered 400 Bad Request by the [Handler]: nobody can tell which of the
-// lines the next handler will believe.
+// several lines of the field is answered 400 Bad Request by the [Handler]: nobody can tell which of
+// the lines the next handler will believe.
 //
-// For "Host" the key is the request's host as a [Transport] spells it: in lower case, without a default
-// port and without a dot at the end.
+// For "Host" the key is the request's host as a [Transport] spells it: in lower case, without a
+// default port and without a dot at the end.
 //
 // Keys are kept in memory, so that a value of more than 256 bytes is replaced by its SHA-256 in
-// hexadecimal. A client chooses the values that it sends, and new values are new keys with new limits: put the
-// Handler behind a handler that verifies the field, or limit by address as well ([RemoteIP]).
+// hexadecimal. A client chooses the values that it sends, and new values are new keys with new
+// limits: put the Handler behind a handler that verifies the field, or limit by address as well
+// ([RemoteIP]).
 func Header(name string) func(*http.Request) string {
 	name = http.CanonicalHeaderKey(name)
 	if name == "Host" {

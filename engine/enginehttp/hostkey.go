@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// hostKey returns the one spelling of host, a name or an address and perhaps a port, that serves as the
-// key of all spellings that lead to the same server: in lower case, an internationalised name in its
-// ASCII form, an address in its canonical form, without a dot at the end, and without the default port
-// of scheme.
+// hostKey returns the key of a host: a name or an address, and perhaps a port. All spellings that
+// lead to the same server have the same key. A name is in lower case and in ASCII, without a dot at
+// the end, an address is in its canonical form, and the default port of scheme is left out.
 func hostKey(scheme, host string) string {
 	host = host[strings.LastIndexByte(host, '@')+1:] // no password is a part of a key
 	name, port, ok := splitHost(host)
@@ -31,12 +30,13 @@ func hostKey(scheme, host string) string {
 	case port == "":
 		return name
 	case len(host) == len(name)+1+len(port) && strings.HasPrefix(host, name) && strings.HasSuffix(host, port):
-		return host // as it was: no need for a new string
+		return host // without an allocation
 	}
 	return name + ":" + port
 }
 
-// splitHost splits a host into name, without brackets, and port, which consists of digits or is empty.
+// splitHost splits a host into name, without brackets, and port, which consists of digits or is
+// empty.
 func splitHost(host string) (name, port string, ok bool) {
 	name = host
 	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
@@ -62,7 +62,7 @@ func hostName(name string) string {
 		case err != nil:
 			addr = numbers(name)
 		case addr.Is4():
-			return name // which has one spelling for ParseAddr
+			return name // ParseAddr knows one spelling of an IPv4 address
 		}
 		switch addr = addr.Unmap(); {
 		case addr.Is4():
@@ -74,8 +74,9 @@ func hostName(name string) string {
 	return ascii(strings.ToLower(name))
 }
 
-// numbers returns the IPv4 address of a name such as 127.1 or 0x7f000001, as the C function inet_aton
-// reads it and with it many a resolver; the zero Addr if name is no such address.
+// numbers returns the IPv4 address that the C function inet_aton, and with it many a resolver,
+// reads from a name such as 127.1 or 0x7f000001. If name is no such address, numbers returns the
+// zero Addr.
 func numbers(name string) netip.Addr {
 	parts := strings.Split(name, ".")
 	if len(parts) > 4 {
@@ -85,9 +86,9 @@ func numbers(name string) netip.Addr {
 	for i, part := range parts {
 		bits := 8
 		if i == len(parts)-1 {
-			bits = 8 * (4 - i) // the last number has all the bytes that are left
+			bits = 8 * (4 - i) // the last number fills the address
 		}
-		if strings.ContainsAny(part, "_+-bBoO") { // which are for Go's numbers alone
+		if strings.ContainsAny(part, "_+-bBoO") { // numbers of Go, and not of C
 			return netip.Addr{}
 		}
 		n, err := strconv.ParseUint(part, 0, bits)
@@ -99,8 +100,8 @@ func numbers(name string) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)})
 }
 
-// ascii returns name as net/http sends it, if that can be told: an internationalised name in its ASCII
-// form.
+// ascii returns an internationalised name in its ASCII form, as net/http sends the name. A name
+// that net/http does not send is returned unchanged.
 func ascii(name string) string {
 	if strings.IndexFunc(name, func(r rune) bool { return r > '~' }) < 0 {
 		return name

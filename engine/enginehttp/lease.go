@@ -9,13 +9,13 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// probePatience is how long a call with the leave of a probe may wait for the body of its request, in
-// all, until the leave goes back.
+// probePatience is how long a call with the leave of a probe may wait for the body of its request,
+// in all, until the leave goes back.
 const probePatience = 100 * time.Millisecond
 
-// lease is the leave of a call whose end may depend on a client that has yet to send a body. A probe's
-// place must not depend on that client: the lease gives the place back when the body has been awaited
-// for patience, and the call goes on without.
+// lease is the leave of a call whose end may depend on a client that has yet to send a body. A
+// probe's place must not depend on that client: the lease gives the place back when the body has
+// been awaited for patience, and the call goes on without.
 type lease struct {
 	ctx      context.Context
 	eng      *engine.Engine
@@ -32,8 +32,8 @@ const (
 	leaseOver            // the call has ended
 )
 
-// patienceOf returns lease.patience for an engine: a probe must not reach ProbeTimeout, which would be a
-// failure.
+// patienceOf returns lease.patience for an engine: a probe must not reach ProbeTimeout, which would
+// be a failure.
 func patienceOf(cfg engine.Config) time.Duration {
 	if cfg.Breaker == nil || cfg.Breaker.ProbeTimeout == 0 { // the default is long
 		return probePatience
@@ -41,7 +41,7 @@ func patienceOf(cfg engine.Config) time.Duration {
 	return min(probePatience, cfg.Breaker.ProbeTimeout/2)
 }
 
-// undecided is the end of a call that says nothing about what was called.
+// undecided is the end of a call that says nothing about the upstream.
 var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore}
 
 // giveBack gives the place of a probe back. While the breaker is closed there are no probes.
@@ -51,14 +51,16 @@ func (l *lease) giveBack() {
 	}
 }
 
-// done reports how the call ended. If the leave has gone back, the call is still as good a probe as
-// any: done asks for the leave of another probe, which takes a token, and reports that the probe ended so.
+// done reports how the call ended. A call whose leave has gone back is still as good a probe as
+// any: done asks for the leave of another probe, which takes a token, and reports the end of the
+// call for that probe.
 func (l *lease) done(err error) {
 	if l.state.CompareAndSwap(leaseHeld, leaseOver) {
 		l.ticket.Done(err)
 		return
 	}
-	if v, ok := err.(*engine.Verdict); ok && v.Outcome == engine.Ignore || !l.recovering() { //nolint:errorlint // made here
+	v, ok := err.(*engine.Verdict) //nolint:errorlint // made here
+	if ok && v.Outcome == engine.Ignore || !l.recovering() {
 		return
 	}
 	if ticket, refused := l.eng.AdmitWithin(l.ctx, l.key, 0); refused == nil {
@@ -69,5 +71,5 @@ func (l *lease) done(err error) {
 // recovering reports whether the breaker is not closed.
 func (l *lease) recovering() bool {
 	s, known := l.eng.Inspect(l.key)
-	return known && s.Breaker != engine.Snapshot{}.Breaker // which is closed
+	return known && s.Breaker != engine.Snapshot{}.Breaker // the zero State is closed
 }

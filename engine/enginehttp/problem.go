@@ -9,14 +9,15 @@ import (
 // problem is an answer whose body is application/problem+json (RFC 9457), ready to be sent.
 type problem struct {
 	status int
-	body   []byte // not a string, which many an http.ResponseWriter would have to copy
+	body   []byte // not a string: many an http.ResponseWriter would have to copy a string
 	length string // of body, in decimal
 }
 
-// problemFields is how many header fields it has.
+// problemFields is the number of header fields of a problem.
 const problemFields = 3
 
-// The types and their titles are those that draft-ietf-httpapi-ratelimit-headers-10, section 5, registers.
+// The types and their titles are as registered by draft-ietf-httpapi-ratelimit-headers-10, section
+// 5.
 const (
 	quotaExceededBody = `{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded",` +
 		`"title":"Request cannot be satisfied as assigned quota has been exceeded","status":429`
@@ -24,14 +25,16 @@ const (
 		`"title":"Request cannot be satisfied due to temporary server capacity constraints","status":503}`
 )
 
-// badRequest answers a request whose key cannot be told. It is never changed.
+// badRequest answers a request whose key cannot be told. The problem is never changed.
 var badRequest = newProblem(http.StatusBadRequest, `{"type":"about:blank","title":"Bad Request","status":400,`+
 	`"detail":"The header field that tells clients apart must not be sent more than once."}`)
 
-// unavailable answers a request that was refused for a reason that is not its client's fault. It is never changed.
+// unavailable answers a request that was refused without its client's fault. The problem is never
+// changed.
 var unavailable = newProblem(http.StatusServiceUnavailable, unavailableBody)
 
-// quotaExceeded answers a request that was refused by limits of these names; none if they are not to be told.
+// quotaExceeded returns the answer to a request that limits with these names refused; no names if
+// the client is not to know.
 func quotaExceeded(violated []string) problem {
 	body := quotaExceededBody
 	for i, name := range violated {
@@ -51,8 +54,8 @@ func newProblem(status int, body string) problem {
 	return problem{status: status, body: slices.Clip([]byte(body)), length: strconv.Itoa(len(body))}
 }
 
-// serve sends p, the values of whose fields go into room. A cache must not store a 429 (RFC 6585), whatever a handler around this one says
-// of answers in general.
+// serve sends p, and keeps the values of its header fields in room. A cache must not store a 429
+// (RFC 6585), also if a handler around this Handler lets caches store answers.
 func (p *problem) serve(w http.ResponseWriter, r *http.Request, room []string) {
 	header := w.Header()
 	room = put(header, "Content-Type", "application/problem+json", room)

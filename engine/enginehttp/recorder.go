@@ -8,19 +8,20 @@ import (
 	"net/http"
 )
 
-// recorder is the http.ResponseWriter that Next gets. It sees the status, and adds the fields to the header before that is sent.
+// recorder is the http.ResponseWriter for Next. A recorder notes the status, and adds the RateLimit
+// fields to the header before the header is sent.
 //
-// There is one for each request, and no pool of them: a handler that went on writing after its end would write into an answer to
-// somebody else.
+// Each request has a recorder of its own, without a pool: a handler that went on writing after its
+// end would write into the answer to another request.
 type recorder struct {
 	http.ResponseWriter
 	gauge  *gauge
 	key    string
-	status int                // 0 until it is known. Only final ones count; 101 is one
-	values [mostFields]string // room for those of the fields
+	status int                // 0 until known. Only a final status counts; 101 is final
+	values [mostFields]string // room for the values of the fields
 }
 
-// begin notes the status, the first time, and adds the fields. The header is sent after it.
+// begin notes the status and adds the fields, the first time. The header is sent after begin.
 func (w *recorder) begin(status int) {
 	if w.status != 0 {
 		return
@@ -30,8 +31,8 @@ func (w *recorder) begin(status int) {
 }
 
 func (w *recorder) WriteHeader(status int) {
-	if status >= http.StatusOK || status == http.StatusSwitchingProtocols { // others, such as Early Hints, have an answer follow
-		w.begin(status)
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		w.begin(status) // another answer follows any other status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -41,14 +42,15 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// WriteString implements io.StringWriter, which needs no asking: where w has it not, Write does the same.
+// WriteString implements io.StringWriter. If the writer inside has no WriteString, Write does the
+// same.
 func (w *recorder) WriteString(s string) (int, error) {
 	w.begin(http.StatusOK)
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// FlushError is how http.ResponseController flushes. It has it here, and not only where w is an http.Flusher, because the controller
-// would else unwrap w and flush past it.
+// FlushError flushes for http.ResponseController. Every recorder has FlushError, also if the writer
+// inside is no http.Flusher: the controller would unwrap the recorder otherwise, and flush past it.
 func (w *recorder) FlushError() error {
 	before := w.status
 	w.begin(http.StatusOK)
@@ -59,7 +61,7 @@ func (w *recorder) FlushError() error {
 	return err
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the writer inside, for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) flush() {
@@ -79,11 +81,12 @@ func (w *recorder) push(target string, opts *http.PushOptions) error {
 	return w.ResponseWriter.(http.Pusher).Push(target, opts)
 }
 
-// sniffed is how much net/http reads to tell the type of the content (http.DetectContentType).
+// sniffed is the number of bytes by which net/http tells the type of a content
+// (http.DetectContentType).
 const sniffed = 512
 
-// readFrom copies r. The beginning goes through Write, as in net/http: a source that has nothing sends no header, so that
-// the handler may yet answer with an error. What follows may go by sendfile.
+// readFrom copies r. The beginning goes through Write, as in net/http: a source without any bytes
+// sends no header, so that the handler may yet answer with an error. The rest may go by sendfile.
 func (w *recorder) readFrom(r io.Reader) (n int64, err error) {
 	if w.status == 0 {
 		n, err = io.Copy(w, io.LimitReader(r, sniffed))

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// What an http.ResponseWriter may offer besides.
+// The interfaces that an http.ResponseWriter may offer besides.
 const (
 	flushes = 1 << iota
 	hijacks
@@ -15,9 +15,10 @@ const (
 	readsFrom
 )
 
-// The recorders that offer more, one type for each combination, since what a value implements cannot be decided when it is made. F is
-// http.Flusher, H http.Hijacker, P http.Pusher, R io.ReaderFrom. Each adds the last of its letters to the type that it embeds.
-// All hold one pointer, so that making an interface of them allocates nothing.
+// The recorders that offer more: one type for each combination, since the methods of a value are
+// fixed by its type. F is http.Flusher, H http.Hijacker, P http.Pusher, R io.ReaderFrom. Each type
+// adds the last of its letters to the embedded type. Every type holds one pointer, so that an
+// interface of such a value allocates nothing.
 type (
 	recorderF    struct{ *recorder }
 	recorderH    struct{ *recorder }
@@ -55,7 +56,7 @@ func (w recorderFPR) ReadFrom(r io.Reader) (int64, error)  { return w.readFrom(r
 func (w recorderHPR) ReadFrom(r io.Reader) (int64, error)  { return w.readFrom(r) }
 func (w recorderFHPR) ReadFrom(r io.Reader) (int64, error) { return w.readFrom(r) }
 
-// dressed is w offering what the http.ResponseWriter inside offers.
+// dressed returns w with the interfaces that the http.ResponseWriter inside offers.
 func (w *recorder) dressed() http.ResponseWriter {
 	offers := 0
 	if _, ok := w.ResponseWriter.(http.Flusher); ok {

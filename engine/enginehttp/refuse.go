@@ -8,16 +8,18 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// limitExceeded answers a request that a limiter has refused, and names no limit. It is never changed.
+// limitExceeded answers a request that a limiter has refused, and names no limit. It is never
+// changed.
 var limitExceeded = quotaExceeded(nil)
 
-// Refuse answers r as a [Handler] without fields does if an engine refuses with err: with 429 if err is
-// or holds a *engine.Rejection of the limiter, and else with 503, with Retry-After if the Rejection knows
-// it, and with a body of application/problem+json. Refuse is for handlers that ask an engine themselves.
+// Refuse answers r as a [Handler] without fields does if an engine refuses with err: with 429 if
+// err is or holds a *engine.Rejection of the limiter, and else with 503, with Retry-After if the
+// Rejection knows it, and with a body of application/problem+json. Refuse is for handlers that ask
+// an engine themselves.
 //
-// The client has the answer without having sent the body of r. If the body is not there soon afterwards,
-// the connection is closed. Refuse must be called before anything else of the answer is written, and
-// nothing may be written after it.
+// The client has the answer without having sent the body of r. If the body is not there soon
+// afterwards, the connection is closed. Refuse must be called before anything else of the answer is
+// written, and nothing may be written after it.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	early := answerEarly(w, r)
 	room := make([]string, 1+problemFields)

@@ -6,27 +6,28 @@ import (
 	"strings"
 )
 
-// RemoteIP returns a Handler.Key that gives the client's IP address. An IPv4 address is the key itself,
-// such as "192.0.2.7". The key of an IPv6 address is the /64 that the address is in, such as
-// "2001:db8:1:2::/64": a /64 is the least that a subscriber gets, and has 2^64 addresses to choose from.
+// RemoteIP returns a Handler.Key that gives the client's IP address. An IPv4 address is the key
+// itself, such as "192.0.2.7". The key of an IPv6 address is the /64 that the address is in, such
+// as "2001:db8:1:2::/64": a /64 is the least that a subscriber gets, and has 2^64 addresses to
+// choose from.
 //
 // An IPv6 address in which an IPv4 address is embedded has that IPv4 address as the key: mapped
-// (::ffff:192.0.2.7), compatible and translated addresses, NAT64 (64:ff9b::/96 and 64:ff9b:1::/48), 6to4
-// (2002::/16) and Teredo (2001::/32). A link-local address (fe80::/10) is the key itself, with the zone;
-// from every other address RemoteIP drops the zone.
+// (::ffff:192.0.2.7), compatible and translated addresses, NAT64 (64:ff9b::/96 and 64:ff9b:1::/48),
+// 6to4 (2002::/16) and Teredo (2001::/32). A link-local address (fe80::/10) is the key itself, with
+// the zone; from every other address RemoteIP drops the zone.
 //
 // trustedProxies is the number of your own reverse proxies that a request passes. Each of them must
-// append the address of its peer to X-Forwarded-For, and the server must not be reachable other than
-// through them. With 0 the key is the address of the connection, and X-Forwarded-For means nothing. With
-// 1 the key is the last entry of X-Forwarded-For, with n the n-th from the right, over all lines of the
-// field. Entries further to the left come from the client, and RemoteIP never looks at them. If the
-// number is too large, a client can choose its key; if it is too small, all clients have the key of a
-// proxy. RemoteIP panics if the number is negative.
+// append the address of its peer to X-Forwarded-For, and the server must not be reachable other
+// than through them. With 0 the key is the address of the connection, and X-Forwarded-For means
+// nothing. With 1 the key is the last entry of X-Forwarded-For, with n the n-th from the right,
+// over all lines of the field. Entries further to the left come from the client, and RemoteIP never
+// looks at them. If the number is too large, a client can choose its key; if it is too small, all
+// clients have the key of a proxy. RemoteIP panics if the number is negative.
 //
-// If there are fewer entries, the leftmost counts. If an entry is no address ("unknown", or empty), the
-// next entry to its right counts, and after the last entry the address of the connection: your proxies
-// wrote all of these. An entry may have a port, brackets and quotes. If the connection has no IP address
-// either, as over a Unix socket, the key is http.Request.RemoteAddr.
+// If there are fewer entries, the leftmost counts. If an entry is no address ("unknown", or empty),
+// the next entry to its right counts, and after the last entry the address of the connection: your
+// proxies wrote all of these. An entry may have a port, brackets and quotes. If the connection has
+// no IP address either, as over a Unix socket, the key is http.Request.RemoteAddr.
 func RemoteIP(trustedProxies int) func(*http.Request) string {
 	if trustedProxies < 0 {
 		panic("enginehttp: RemoteIP: trustedProxies is negative")
@@ -49,7 +50,8 @@ func RemoteIP(trustedProxies int) func(*http.Request) string {
 	}
 }
 
-// forwardedFor is the leftmost address among the last n entries of the field with these lines; the zero Addr if there is none.
+// forwardedFor returns the leftmost address among the last n entries of the field with these lines,
+// or the zero Addr if no entry is an address.
 func forwardedFor(lines []string, n int) netip.Addr {
 	var leftmost netip.Addr
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -69,7 +71,8 @@ func forwardedFor(lines []string, n int) netip.Addr {
 	return leftmost
 }
 
-// parseIP reads an address that may have a port, brackets, quotes and a zone. It returns the zero Addr if it is none.
+// parseIP reads an address that may have a port, brackets, quotes and a zone. If s is no address,
+// parseIP returns the zero Addr.
 func parseIP(s string) netip.Addr {
 	s = strings.Trim(s, " \t")
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
@@ -107,7 +110,8 @@ func isPort(s string) bool {
 	return true
 }
 
-// dotted is the IPv4 address in s if s is that and a port, as net/http writes it, and else "". It is what parseIP finds, for less.
+// dotted returns the IPv4 address in s if s is an address and a port as net/http writes both, and
+// else "". The address is the same as that of parseIP, at less cost.
 func dotted(s string) string {
 	octet, digits, dots := 0, 0, 0
 	for i, c := range []byte(s) {
@@ -142,23 +146,25 @@ func networkOf(addr netip.Addr) string {
 	return string(prefix.AppendTo(buf[:0]))
 }
 
-// clientWithin returns the IPv4 address that addr is, or that a translator, a relay or a dual stack has
-// put into addr. Otherwise whole reports whether addr stands for one client, and not for a network.
+// clientWithin returns the IPv4 address that addr is, or that a translator, a relay or a dual stack
+// has put into addr. Otherwise whole reports whether addr stands for one client, and not for a
+// network.
 func clientWithin(addr netip.Addr) (v4 netip.Addr, whole bool) {
 	if addr.Is4() {
 		return addr, true
 	}
+	const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00"
 	a := addr.As16()
 	last := netip.AddrFrom4([4]byte(a[12:]))
 	switch {
 	case addr.IsLinkLocalUnicast(): // one of all the hosts of a link
 		return v4, true
-	case has(a, "\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00"), // translated, RFC 2765
-		has(a, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00") && a[12] != 0, // compatible, RFC 4291; not ::1
-		has(a, "\x00\x64\xff\x9b\x00\x00\x00\x00\x00\x00\x00\x00"):               // NAT64, RFC 6052
+	case has(a, zeros+"\xff\xff\x00\x00"), // translated, RFC 2765
+		has(a, zeros+"\x00\x00\x00\x00") && a[12] != 0, // compatible, RFC 4291; not ::1
+		has(a, "\x00\x64\xff\x9b"+zeros):               // NAT64, RFC 6052
 		return last, true
-	case has(a, "\x00\x64\xff\x9b\x00\x01"): // NAT64 of an operator, RFC 8215: RFC 6052 knows several places for the address
-		if a[13]|a[14]|a[15] == 0 { // not at the end
+	case has(a, "\x00\x64\xff\x9b\x00\x01"): // NAT64 of an operator, RFC 8215
+		if a[13]|a[14]|a[15] == 0 { // in another of the places that RFC 6052 knows
 			return v4, true
 		}
 		return last, true

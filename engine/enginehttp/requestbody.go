@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// slowBody is how long a body must have been awaited for its source to be blamed if the reader gives up
-// before its time is up.
+// slowBody is how long a body must have been awaited for its source to be blamed if the reader
+// gives up before its time is up.
 const slowBody = time.Second
 
-// requestBody is the body of a request on its way to a reader: Base, or the Next of a Handler. It notes
-// whether its source failed, and how long the reader had to wait for its source.
+// requestBody is the body of a request on its way to a reader: Base, or the Next of a Handler. It
+// notes whether its source failed, and how long the reader had to wait for its source.
 type requestBody struct {
 	source io.ReadCloser
-	length int64 // that the request promises; negative if the request promises none
+	length int64 // promised by the request; negative: unknown
 	began  time.Time
 	close  func() error // closes source once
 	forget func() bool  // undoes endWith; may be nil
@@ -29,7 +29,7 @@ type requestBody struct {
 	closed bool
 	owed   bool        // source was awaited when the body was closed
 	cause  error       // why the reader's time was up; nil while it is not
-	lease  *lease      // gives a probe's place back, once, when waited reaches lease.patience; nil if there is none
+	lease  *lease      // gives a probe's place back when waited reaches its patience; may be nil
 	timer  *time.Timer // for that; runs while a Read is under way
 }
 
@@ -38,7 +38,8 @@ func watch(body io.ReadCloser, length int64, lease *lease) *requestBody {
 	return &requestBody{source: body, length: length, began: time.Now(), close: sync.OnceValue(body.Close), lease: lease}
 }
 
-// endWith has the body closed when ctx ends, so that a Read under way returns, until settle is called.
+// endWith has the body closed when ctx ends, so that a Read under way returns, until settle is
+// called.
 func (b *requestBody) endWith(ctx context.Context) {
 	b.forget = context.AfterFunc(ctx, func() { _ = b.shut(context.Cause(ctx)) })
 }
@@ -121,7 +122,8 @@ func (b *requestBody) settle() {
 	}
 }
 
-// toBlame reports whether the source failed or was too slow; timeUp says that the reader's time is up.
+// toBlame reports whether the source failed or was too slow; timeUp says that the reader's time is
+// up.
 func (b *requestBody) toBlame(timeUp bool) bool { return b.faulty() || b.slow(timeUp) }
 
 // faulty reports whether the source failed, or is not as long as the request promises.
@@ -131,10 +133,10 @@ func (b *requestBody) faulty() bool {
 	return b.failed || b.length >= 0 && (b.read > b.length || b.ended && b.read < b.length)
 }
 
-// slow reports whether the source is to blame for an attempt that took too long. If the attempt's time is
-// up, the source is to blame if it is awaited, or has been for at least half of the time since began.
-// If the reader has given up earlier, the source must owe the rest of the body and have been awaited for
-// half of the time and for slowBody.
+// slow reports whether the source is to blame for an attempt that took too long. If the attempt's
+// time is up, the source is to blame if it is awaited, or has been for at least half of the time
+// since began. If the reader has given up earlier, the source must owe the rest of the body and
+// have been awaited for half of the time and for slowBody.
 func (b *requestBody) slow(timeUp bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

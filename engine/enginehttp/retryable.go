@@ -10,15 +10,20 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// DefaultRetryable is what a Transport without Retryable goes by: whether another attempt is worth it after one that ended with resp, or
-// else with err. Call it from a Retryable of your own for what that does not decide itself.
+// DefaultRetryable is the Retryable of a Transport without Retryable. DefaultRetryable reports
+// whether another attempt is worth it after an attempt that ended with resp, or else with err. A
+// Retryable of your own can call DefaultRetryable for the attempts that it does not decide itself.
 //
-// Of statuses, these are: 408 Request Timeout, 429 Too Many Requests, 502 Bad Gateway, 503 Service Unavailable and 504 Gateway Timeout. A
-// 500 is not, since it says nothing of being temporary.
+// Another attempt is worth it after the statuses 408 Request Timeout, 429 Too Many Requests, 502
+// Bad Gateway, 503 Service Unavailable and 504 Gateway Timeout. A 500 says nothing of being
+// temporary.
 //
-// Of errors, all are but those which another attempt is sure, or meant, to meet again: the context of req has ended; an engine, in Base,
-// has refused ([*engine.Rejection]); the server's certificate was not accepted, or it does not speak TLS; the scheme is other than http
-// and https. Redirects are followed by the http.Client, above, so that a loop of them is no error here.
+// Another attempt is worth it after every error except these, which another attempt would meet
+// again: the context of req has ended; an engine in Base has refused ([*engine.Rejection]); the
+// server's certificate was not accepted, the server does not speak TLS, or refuses the handshake
+// that the caller offers; the caller has made a mistake, or this process has run out of something,
+// as listed at [DefaultClassify]. The http.Client above follows redirects, so that a loop of
+// redirects is no error here.
 func DefaultRetryable(req *http.Request, resp *http.Response, err error) bool {
 	if err != nil {
 		return retryableError(req, err)
@@ -39,12 +44,12 @@ func retryableError(req *http.Request, err error) bool {
 	return !refused && !unverified(err) && !callersMistake(err) && !exhausted(err) && !handshakeRefused(err)
 }
 
-// unverified reports whether err is about whom the server is, or that it cannot prove it.
+// unverified reports whether err says that the server's identity is wrong or cannot be proved.
 func unverified(err error) bool {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return true
 	}
-	// A tls.Conn wraps the others in the first; an http.Transport.DialTLSContext may not.
+	// A tls.Conn wraps the other errors in the first; an http.Transport.DialTLSContext may not.
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}
@@ -61,8 +66,8 @@ func unverified(err error) bool {
 	return ok
 }
 
-// replayable reports whether req may be sent more than once, and can be. The rules of net/http leave out PUT and DELETE, which RFC 9110,
-// section 9.2.2, has among the idempotent methods.
+// replayable reports whether req may and can be sent more than once. The rules of net/http leave
+// out PUT and DELETE, which RFC 9110, section 9.2.2, has among the idempotent methods.
 func replayable(req *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false
@@ -71,7 +76,7 @@ func replayable(req *http.Request) bool {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
 	}
-	// As in net/http, a key that is there without a value says so too, and is not sent.
+	// As in net/http, a key without a value counts, too, and is not sent.
 	if _, ok := req.Header["Idempotency-Key"]; ok {
 		return true
 	}
@@ -79,8 +84,9 @@ func replayable(req *http.Request) bool {
 	return ok
 }
 
-// withdrawn reports whether the caller has given up by closing Request.Cancel, as used before contexts. With a Timeout an http.Client
-// closes it for a Transport that it does not know, beside the context's deadline: that is no withdrawal.
+// withdrawn reports whether the caller has given up by closing Request.Cancel, as was usual before
+// there were contexts. With a Timeout, an http.Client closes Cancel at the context's deadline: that
+// is no withdrawal.
 func withdrawn(req *http.Request) bool {
 	select {
 	case <-req.Cancel: //nolint:staticcheck // SA1019: nobody here sets it, but callers still do

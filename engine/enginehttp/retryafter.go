@@ -8,16 +8,20 @@ import (
 	"time"
 )
 
-// farthestDate is how much later than the Date of its response a Retry-After may be for that Date to be believed.
+// farthestDate is the longest time between the Date and the Retry-After of a response for which
+// Date is believed.
 const farthestDate = 24 * time.Hour
 
-// RetryAfter is how long the header of a response asks to wait from now on before the next request, and whether it does, after RFC 9110,
-// section 10.2.3. The wait is never negative.
+// RetryAfter returns the wait, from now on, that the Retry-After of a response asks for before the
+// next request (RFC 9110, section 10.2.3), and whether the header h has a Retry-After. The wait is
+// never negative.
 //
-// Both forms are read: a number of seconds, and a date in any of the three formats that RFC 9110, section 5.6.7, has. A date is measured
-// from the header's Date, so that it does not matter how the clocks of client and server differ; without one, or if Retry-After is more
-// than 24 h later than it, from now. What has passed is 0. A number too large for a time.Duration is the largest of them, about 292
-// years. Anything else, a negative number or a fraction too, is as if it were not there. Of several, the first counts.
+// RetryAfter reads both forms: a number of seconds, and a date in any of the three formats of RFC
+// 9110, section 5.6.7. A date is measured from the Date of h, so that the clocks of client and
+// server may differ. If h has no Date, or if Retry-After is more than 24 h later than Date, a date
+// is measured from now. A date that has passed is 0. A number too large for a time.Duration is the
+// largest Duration, about 292 years. Any other value, also a negative number or a fraction, counts
+// as absent. Of several values the first counts.
 func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	text := textproto.TrimString(h.Get("Retry-After"))
 	if text == "" {
@@ -38,7 +42,7 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return max(0, at.Sub(now)), true // Sub is held within a Duration
 }
 
-// adviceSeconds reads the first form, digits and nothing else.
+// adviceSeconds reads the first form: digits and nothing else.
 func adviceSeconds(text string) (time.Duration, bool) {
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {

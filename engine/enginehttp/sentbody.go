@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// sentBody is the body of an attempt. An http.Transport that finds its connection closed may ask for the
-// body once more: the last one counts.
+// sentBody is the body of an attempt. If an http.Transport finds its connection closed, the
+// http.Transport may ask for the body once more; the last body counts.
 type sentBody struct {
 	ctx    context.Context
 	req    *http.Request // the caller's
@@ -63,8 +63,9 @@ var (
 	}{}))
 )
 
-// mayFail reports whether body can fail or make its reader wait without telling so by the type of its
-// error. net/http sends the others faster if it sees what they are: readers of memory, and files.
+// mayFail reports whether body can fail without a telling type of error, or can keep its reader
+// waiting. The other bodies are readers of memory, which cannot fail, and files. net/http sends
+// such a body faster if the body is not wrapped.
 func mayFail(body io.ReadCloser) bool {
 	if body == nil || body == http.NoBody {
 		return false

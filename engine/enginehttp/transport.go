@@ -8,64 +8,87 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// Transport is an http.RoundTripper that sends each request under the guard of an engine: before every attempt the breaker and the
-// limiter of its key are asked, and when an attempt fails in a way that is worth another, the engine's retry.Policy says when.
-// Only Engine must be set. Any goroutine may use a Transport; do not change its fields while it is in use.
+// Transport is an http.RoundTripper that sends each request under the guard of an engine. Before
+// every attempt the engine asks the breaker and the limiter of the request's key. If an attempt
+// fails in a way that is worth another attempt, the engine's retry.Policy says when. Only Engine
+// must be set. Any goroutine may use a Transport; do not change the fields while it is in use, and
+// do not copy a Transport after its first use.
 //
-// What an answer means for the breaker: a status of 5xx and an error of Base are failures. 408 and 429 count neither way, and any other
-// status is a success: the server answered. A caller who leaves counts neither way; one whose deadline passes, or an attempt that takes
-// longer than AttemptTimeout, is a failure.
+// [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
+// whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
+// ends is a failure, unless the caller or this process had used up the time: the body of the
+// request was awaited, or a connection beyond MaxConnsPerHost of an http.Transport.
 //
-// An attempt after the first is made if all of these hold. The engine has a retry.Policy with attempts, time and delay to spare.
-// Retryable says that it is worth it. The method is GET, HEAD, OPTIONS, TRACE, PUT or DELETE (RFC 9110, section 9.2.2), or the request
-// has the header Idempotency-Key or X-Idempotency-Key. And it has no body, or GetBody to have it once more, which http.NewRequest sets
-// for the usual readers. An http.Transport as Base sends a request again by itself if a connection from its pool turns out to be closed
-// before it was used; that is one attempt here.
+// A Transport makes an attempt after the first if all of these hold. The engine has a retry.Policy
+// with attempts, time and delay to spare. Retryable says that the attempt is worth it. The method
+// is GET, HEAD, OPTIONS, TRACE, PUT or DELETE (RFC 9110, section 9.2.2), or the request has the
+// header Idempotency-Key or X-Idempotency-Key. And the request has no body, or a GetBody, which
+// http.NewRequest sets for the usual readers. An http.Transport as Base sends a request again by
+// itself if a connection from its pool was closed before the connection was used; that is one
+// attempt here.
 //
-// RoundTrip returns the last response as it is, with a nil error, if the last attempt brought one: also when the attempts are used up,
-// when the breaker or the limiter refuses another, or when the engine is closed meanwhile. It stays open, and keeps its connection, while
-// the engine waits for the next attempt; just before that, its body is read to the end, 4 KiB and 100 ms at most so that the connection
-// can be used again, and closed. If the last attempt brought none, the error is what the engine makes of it (see [engine.Do]). A request
-// that is refused before anything was sent gives a [*engine.Rejection]. A context that ends while RoundTrip waits gives the context's
-// error. An http.Client wraps all of them in a *url.Error, through which errors.Is, errors.AsType and Timeout see them.
+// If the last attempt brought a response, RoundTrip returns that response and a nil error, also if
+// the attempts are used up, if the breaker or the limiter refuses another attempt, or if the engine
+// is closed meanwhile. A response stays open, and keeps its connection, while the engine waits for
+// the next attempt. Just before that attempt the response is closed, and its body is read first, 4
+// KiB and 100 ms at most, so that the connection can be used again.
 //
-// The Timeout of an http.Client bounds all attempts together, and the waiting between them.
+// If the last attempt brought no response, the error is that of [engine.Do]. A request that the
+// engine refuses before anything was sent gives a [*engine.Rejection]. A context that ends while
+// RoundTrip waits gives the context's error. An http.Client wraps all of these in a *url.Error,
+// through which errors.Is, errors.AsType and Timeout see them.
+//
+// The Timeout of an http.Client bounds all attempts together, and the waits between them.
+//
+// A request with a body that cannot be had again is perhaps passed on from a client that has yet to
+// send the body. A probe of the breaker does not depend on such a client: if the body is awaited
+// for 100 ms in all, the place of the probe goes to another request. The first request goes on, and
+// is still the probe if it ends before another has decided; for that it takes one more token of the
+// limiter.
 type Transport struct {
-	// Engine is what guards the requests. Its Config.Classify is not asked about them. If its retry.Policy has a RetryIf, that must agree to
-	// a retry too; it sees the error of the attempt, or one that names the status. It must not be nil.
+	// Engine guards the requests. If its retry.Policy has a RetryIf, RetryIf must agree to a retry,
+	// too; RetryIf sees the error of the attempt, or an error that names the status. Engine must
+	// not be nil, and must not have a Config.Classify.
 	Engine *engine.Engine
 	// Base sends a single attempt. Default: http.DefaultTransport.
 	Base http.RoundTripper
-	// Key is the engine's key for a request. Default: the host of the URL with its port, if it names one, in lower case.
+	// Key returns the engine's key for a request. Default: the host of the URL, with the port
+	// unless that is the default port of the scheme, in the one spelling that all spellings of the
+	// host have in common: lower case, ASCII, no dot at the end, addresses in canonical form.
 	Key func(*http.Request) string
-	// Retryable reports whether another attempt is worth it after one that ended with this response, or else with this error; one of
-	// them is nil. It is asked only about requests that may be sent again, and only about what is not yet decided: no answer of it lets a POST
-	// be repeated. It must neither read nor close the body, and runs on the goroutine of RoundTrip. Default: [DefaultRetryable].
+	// Retryable reports whether another attempt is worth it after an attempt that ended with this
+	// response, or else with this error; one of the two is nil. Retryable is asked only about
+	// requests that may be sent again: no answer of Retryable lets a POST be repeated. Retryable
+	// must neither read nor close the body, and runs on the goroutine of RoundTrip. Default:
+	// [DefaultRetryable].
 	Retryable func(*http.Request, *http.Response, error) bool
-	// Classify returns the meaning of an attempt for the breaker of its key, in place of
-	// [DefaultClassify]. The attempt ended with this response, or else with this error; one of them is nil.
-	// Classify must neither read nor close the body, and runs on the goroutine of RoundTrip. A Failure of
-	// an attempt whose caller has left counts neither way all the same. Default: DefaultClassify.
+	// Classify returns the meaning of an attempt for the breaker of the request's key. The attempt
+	// ended with this response, or else with this error; one of the two is nil. A Failure counts
+	// for nothing if the caller has left. Classify must neither read nor close the body, and runs
+	// on the goroutine of RoundTrip. Default: [DefaultClassify].
 	Classify func(*http.Response, error) engine.Outcome
-	// AttemptTimeout is the longest that one attempt may take until its response has been read, on the system's clock. Each attempt
-	// has a context of its own, which ends when the attempt fails and when the body of its response is closed or at its end. The time in
-	// which RoundTrip waits between attempts does not count, nor does what comes after a 101 Switching Protocols. An attempt that takes
-	// longer fails with an error that is context.DeadlineExceeded for errors.Is. 0 means no limit. Negative is invalid. For streams
-	// without an end use http.Transport.ResponseHeaderTimeout instead.
+	// AttemptTimeout is the longest that one attempt may take until its response has been read, on
+	// the system's clock. Each attempt has a context of its own, which ends when the attempt fails
+	// and when the body of the response is closed or at its end. The time between attempts does not
+	// count, nor does the time after a 101 Switching Protocols. An attempt that takes longer fails
+	// with an error that is context.DeadlineExceeded for errors.Is. 0 means no limit. Negative is
+	// invalid. For streams without an end use http.Transport.ResponseHeaderTimeout instead.
 	AttemptTimeout time.Duration
-	// MaxRetryAfter is the longest Retry-After that is waited for: if a server asks for more, its response is returned at once.
-	// Advice above the MaxDelay of the engine's retry.Policy, or past the caller's deadline, has the same effect. 0 means one
-	// minute. Negative is invalid.
+	// MaxRetryAfter is the longest Retry-After that RoundTrip waits for: if a server asks for more,
+	// RoundTrip returns the response at once. Advice above the MaxDelay of the engine's
+	// retry.Policy, or past the caller's deadline, has the same effect. 0 means one minute.
+	// Negative is invalid.
 	MaxRetryAfter time.Duration
 
 	known atomic.Pointer[transportEngine]
 }
 
-// defaultMaxRetryAfter is what a MaxRetryAfter of 0 means.
+// defaultMaxRetryAfter is the meaning of a MaxRetryAfter of 0.
 const defaultMaxRetryAfter = time.Minute
 
-// RoundTrip sends the request, as often as it takes, as described at [Transport]. It does not change the request. If a field is
-// invalid, the error is an [*engine.ConfigError] that names it.
+// RoundTrip sends the request, as often as described at [Transport], and does not change the
+// request. If a field of t or of the engine's configuration is invalid, the error is an
+// [*engine.ConfigError] that names the field.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := &attempts{transport: t, req: req}
 	returned := false // no recover: a panic of Base or Goexit goes on untouched
@@ -87,22 +110,23 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// CloseIdleConnections closes the idle connections of Base, if it can. An http.Client's method of this name calls it.
+// CloseIdleConnections closes the idle connections of Base, if Base has a method of this name. The
+// method of an http.Client calls CloseIdleConnections.
 func (t *Transport) CloseIdleConnections() {
 	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
 }
 
-// transportEngine is what a Transport knows of its engine's configuration.
+// transportEngine is the part of an engine's configuration that a Transport needs.
 type transportEngine struct {
 	engine   *engine.Engine
 	patience time.Duration // of a lease
-	err      error         // says which field of the configuration has no meaning here
+	err      error         // names a field of the configuration that a Transport cannot honour
 }
 
-// check returns the patience of a lease, or an error that says what is wrong with the fields. Each
-// request asks, since no constructor could.
+// check returns the patience of a lease, or an error that names a field that is invalid. Each
+// request asks, since there is no constructor.
 func (t *Transport) check() (time.Duration, error) {
 	bad := func(field string, value any, reason string) (time.Duration, error) {
 		return 0, &engine.ConfigError{Field: "Transport." + field, Value: value, Reason: reason}
@@ -120,7 +144,7 @@ func (t *Transport) check() (time.Duration, error) {
 		cfg := t.Engine.Config()
 		known = &transportEngine{engine: t.Engine, patience: patienceOf(cfg)}
 		if cfg.Classify != nil {
-			known.err = unused("Classify", "an enginehttp.Transport does not ask it; use Transport.Classify")
+			known.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
 		}
 		t.known.Store(known)
 	}
@@ -143,7 +167,7 @@ func (t *Transport) key(req *http.Request) string {
 	switch {
 	case t.Key != nil:
 		return shortened(t.Key(req))
-	case req.URL == nil: // Base will say so
+	case req.URL == nil: // Base will refuse the request
 		return ""
 	}
 	return shortened(hostKey(req.URL.Scheme, req.URL.Host))
