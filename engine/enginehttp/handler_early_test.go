@@ -71,7 +71,9 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 			"limit": func(t *testing.T) (*enginehttp.Handler, int) { return refusing(t), 429 },
 			"Refuse": func(t *testing.T) (*enginehttp.Handler, int) {
 				h := refusing(t)
-				h.Refuse = func(w http.ResponseWriter, _ *http.Request, _ *engine.Rejection) { http.Error(w, "no", 418) }
+				h.Refuse = func(w http.ResponseWriter, _ *http.Request, _ *engine.Rejection) {
+					http.Error(w, "no", http.StatusTeapot)
+				}
 				return h, 418
 			},
 			"shutdown": func(t *testing.T) (*enginehttp.Handler, int) {

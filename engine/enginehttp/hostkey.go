@@ -55,7 +55,7 @@ func splitHost(host string) (name, port string, ok bool) {
 
 // hostName returns the one spelling of a host's name or address.
 func hostName(name string) string {
-	name = strings.TrimRight(name, ".")
+	name = strings.TrimRight(unescaped(name), ".")
 	if label := name[strings.LastIndexByte(name, '.')+1:]; strings.Contains(label, ":") || label != "" && label[0] <= '9' {
 		addr, err := netip.ParseAddr(name)
 		switch {
@@ -72,6 +72,19 @@ func hostName(name string) string {
 		}
 	}
 	return ascii(strings.ToLower(name))
+}
+
+// unescaped returns name with its percent-encoding undone (RFC 3986, section 3.2.2). If the result is no
+// name, as for an address with a zone, unescaped returns name itself.
+func unescaped(name string) string {
+	if strings.IndexByte(name, '%') < 0 {
+		return name
+	}
+	plain, err := url.PathUnescape(name)
+	if err != nil || strings.ContainsFunc(plain, func(r rune) bool { return r <= ' ' || strings.ContainsRune("%:/?#[]@", r) }) {
+		return name
+	}
+	return plain
 }
 
 // numbers returns the IPv4 address that the C function inet_aton, and with it many a resolver,

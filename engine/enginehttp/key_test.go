@@ -85,6 +85,14 @@ func TestSpellingsOfAHost(t *testing.T) {
 		{"http", "B\u00dcCHER.example.:80", "xn--bcher-kva.example"},
 		{"http", "xn--\u00fc.example", "xn--\u00fc.example"},
 		{"http", "a\u00fc\r\nx", "a\u00fc\r\nx"},
+		{"http", "b%C3%BCcher.example", "xn--bcher-kva.example"},
+		{"http", "%45x%61mple%2ecom%2E:80", "example.com"},
+		{"http", "127.0.0.%31", "127.0.0.1"},
+		{"http", "a%3A80", "a%3a80"},
+		{"http", "a%2fb", "a%2fb"},
+		{"http", "a%2545", "a%2545"},
+		{"http", "a%zz", "a%zz"},
+		{"http", "a%0a", "a%0a"},
 		{"http", "example.com:http", "example.com:http"},
 		{"http", "example.com:8x", "example.com:8x"},
 		{"http", "a:b:c", "a:b:c"},
@@ -170,7 +178,7 @@ func TestAKeyFieldWithSeveralLines(t *testing.T) {
 // FuzzHost: a key is bounded, is its own key, and no other for more capitals, dots or zeros.
 func FuzzHost(f *testing.F) {
 	for _, host := range []string{
-		"example.com:0080", "u:p@h.", "[::ffff:1.2.3.4%a]:80", "127.1", "0x7f.0.0.010:1", "B\u00dcCHER.example", "[1:2]", "xn--\u00fc", "\xff", "a:b:c",
+		"example.com:0080", "u:p@h.", "a%41%2e", "[::ffff:1.2.3.4%a]:80", "127.1", "0x7f.0.0.010:1", "B\u00dcCHER.example", "[1:2]", "xn--\u00fc", "\xff", "a:b:c",
 	} {
 		f.Add(host, false)
 		f.Add(host, true)
