@@ -131,12 +131,19 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) 
 		own := r.Body
 		*r = *inner // net/http removes the files of a form that Next has read
 		r.Body = own
-		if end != nil && body.toBlame(errors.Is(r.Context().Err(), context.DeadlineExceeded)) {
+		if end != nil && bodyToBlame(r.Context(), body.state()) {
 			end = undecided
 		}
 		lease.done(end)
 	}()
 	end = h.serve(w, inner, key)
+}
+
+// bodyToBlame reports whether the client is to blame for a failure of Next. A Next that gives up
+// while it waits for the body for long, as an http.TimeoutHandler does, is not to blame.
+func bodyToBlame(ctx context.Context, s bodyState) bool {
+	timeUp := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	return s.faulty || timeUp && s.outOfTime() || s.awaited && s.slow && s.owing
 }
 
 // serve has Next answer a request that was admitted, and returns the meaning for the breaker.

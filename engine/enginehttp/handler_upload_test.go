@@ -2,6 +2,7 @@ package enginehttp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -129,6 +130,55 @@ func TestAClientWhoseBodyTakesAllTheTimeIsNoFailure(t *testing.T) {
 				require.Equal(t, 504, put(ctx, h, body))
 				s, _ := h.Engine.Inspect("k")
 				require.Equal(t, c.failures, s.Failures)
+			})
+		})
+	}
+}
+
+// TestAFailureThatIsNextsOwn counts, however long the body took before.
+func TestAFailureThatIsNextsOwn(t *testing.T) {
+	parse := func(r *http.Request) {
+		var value int
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&value)) // which does not read to the end
+	}
+	for name, c := range map[string]struct {
+		next     http.Handler
+		failures int
+	}{
+		"fails": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			parse(r)
+			w.WriteHeader(http.StatusInternalServerError)
+		}), 1},
+		"panics": {http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			parse(r)
+			panic("fault")
+		}), 1},
+		"gives up": {http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}), 30*time.Second, ""), 0},
+		"takes too long": {http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			parse(r)
+			<-r.Context().Done()
+		}), 30*time.Second, ""), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &enginehttp.Handler{
+					Engine: guarding(t, engine.Config{Breaker: counting}), Key: func(*http.Request) string { return "k" }, Next: c.next,
+				}
+				body, client := io.Pipe()
+				done := make(chan any)
+				go func() { // ends with Next
+					defer func() { done <- recover() }()
+					put(t.Context(), h, body)
+				}()
+				time.Sleep(10 * time.Second)
+				_, err := io.WriteString(client, "7\n")
+				require.NoError(t, err)
+				<-done
+				s, _ := h.Engine.Inspect("k")
+				require.Equal(t, c.failures, s.Failures)
+				require.NoError(t, client.Close())
 			})
 		})
 	}

@@ -74,8 +74,8 @@ func hostName(name string) string {
 	return ascii(strings.ToLower(name))
 }
 
-// unescaped returns name with its percent-encoding undone (RFC 3986, section 3.2.2). If the result is no
-// name, as for an address with a zone, unescaped returns name itself.
+// unescaped returns name with its percent-encoding undone (RFC 3986, section 3.2.2). If the result
+// is no name, as for an address with a zone, unescaped returns name itself.
 func unescaped(name string) string {
 	if strings.IndexByte(name, '%') < 0 {
 		return name

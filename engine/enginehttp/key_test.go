@@ -135,7 +135,7 @@ func TestAHostAsAKey(t *testing.T) {
 		r.Host = host
 		require.Equal(t, want, key(r))
 	}
-	r.TLS = &tls.ConnectionState{}
+	r.TLS, r.Host = &tls.ConnectionState{}, "example.org:443"
 	require.Equal(t, "example.org", key(r))
 }
 

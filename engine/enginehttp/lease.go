@@ -32,10 +32,13 @@ const (
 	leaseOver            // the call has ended
 )
 
-// patienceOf returns lease.patience for an engine: a probe must not reach ProbeTimeout, which would
-// be a failure.
+// patienceOf returns lease.patience for an engine, and 0 if the engine has no breaker. A probe must
+// not reach ProbeTimeout, since that would be a failure.
 func patienceOf(cfg engine.Config) time.Duration {
-	if cfg.Breaker == nil || cfg.Breaker.ProbeTimeout == 0 { // the default is long
+	switch {
+	case cfg.Breaker == nil:
+		return 0
+	case cfg.Breaker.ProbeTimeout == 0: // the default is long
 		return probePatience
 	}
 	return min(probePatience, cfg.Breaker.ProbeTimeout/2)

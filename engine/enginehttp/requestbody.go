@@ -56,7 +56,7 @@ func (b *requestBody) begin() {
 	defer b.mu.Unlock()
 	b.since = time.Now()
 	switch {
-	case b.lease == nil:
+	case b.lease == nil || b.lease.patience == 0:
 	case b.timer == nil:
 		b.timer = time.AfterFunc(b.lease.patience, b.fire) // stopped by end
 	default:
@@ -122,31 +122,29 @@ func (b *requestBody) settle() {
 	}
 }
 
-// toBlame reports whether the source failed or was too slow; timeUp says that the reader's time is
-// up.
-func (b *requestBody) toBlame(timeUp bool) bool { return b.faulty() || b.slow(timeUp) }
-
-// faulty reports whether the source failed, or is not as long as the request promises.
-func (b *requestBody) faulty() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failed || b.length >= 0 && (b.read > b.length || b.ended && b.read < b.length)
+// bodyState is the part of the source in an attempt that has ended.
+type bodyState struct {
+	faulty  bool // the source failed, or is not as long as the request promises
+	awaited bool // the reader waits for the source, or did so when the body was closed
+	slow    bool // the reader spent at least half of its time waiting for the source
+	owing   bool // the source owes the rest of the body, and was awaited for slowBody
 }
 
-// slow reports whether the source is to blame for an attempt that took too long. If the attempt's
-// time is up, the source is to blame if it is awaited, or has been for at least half of the time
-// since began. If the reader has given up earlier, the source must owe the rest of the body and
-// have been awaited for half of the time and for slowBody.
-func (b *requestBody) slow(timeUp bool) bool {
+// state returns the state of the body.
+func (b *requestBody) state() bodyState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	waited, awaited := b.waited, b.owed
 	if !b.since.IsZero() {
 		waited, awaited = waited+time.Since(b.since), true
 	}
-	half := 2*waited >= time.Since(b.began)
-	if timeUp {
-		return awaited || half
+	return bodyState{
+		faulty:  b.failed || b.length >= 0 && (b.read > b.length || b.ended && b.read < b.length),
+		awaited: awaited,
+		slow:    2*waited >= time.Since(b.began),
+		owing:   !b.ended && b.read != b.length && waited >= slowBody,
 	}
-	return half && !b.ended && waited >= slowBody
 }
+
+// outOfTime reports whether the source has used up the time of a reader whose time is up.
+func (s bodyState) outOfTime() bool { return s.awaited || s.slow }

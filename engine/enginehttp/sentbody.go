@@ -50,9 +50,15 @@ func (s *sentBody) again() (io.ReadCloser, error) {
 
 func (s *sentBody) settle() { s.last.Load().settle() }
 
-// toBlame reports whether the source of the body failed or was too slow.
+// toBlame reports whether the source of the body is to blame for an attempt that failed; timeUp
+// says that the attempt's time was up. A server that hangs up while it waits for the body for long
+// is not to blame.
 func (s *sentBody) toBlame(timeUp bool) bool {
-	return s != nil && s.last.Load().toBlame(timeUp)
+	if s == nil {
+		return false
+	}
+	state := s.last.Load().state()
+	return state.faulty || timeUp && state.outOfTime() || state.slow && state.owing
 }
 
 var (
