@@ -43,7 +43,7 @@ func (v *view) charts() []chart {
 	for _, w := range []string{"steady", "one-slow"} {
 		_, about := workloadText(w)
 		add("latency-"+w, v.saysLatency(w), about+" Latency from the intended start at a fixed rate, medians and quartiles of the rounds. "+
-			"The no-op is what the machine and the harness do by themselves. Logarithmic axis.", v.percentiles(w))
+			"The no-op is the share of machine and harness. Logarithmic axis.", v.percentiles(w))
 	}
 	for _, c := range memoryCharts {
 		add(c.name, v.saysMemory(c.unit), c.caption, v.memory(c.unit))

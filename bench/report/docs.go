@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/template"
 
 	"github.com/limitpal/limitpal-go/bench/record"
@@ -112,7 +113,7 @@ func (w words) fill(name, text string) ([]byte, error) {
 	if err := t.Execute(&b, w); err != nil {
 		return nil, err
 	}
-	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
+	return []byte(wrapped(strings.TrimSpace(b.String())) + "\n"), nil
 }
 
 // Raw is the path of the raw file from root.

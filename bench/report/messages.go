@@ -95,12 +95,12 @@ func (v *view) saysGoroutines() string {
 
 func (v *view) saysRefused(workload string) string {
 	row := v.call(workload, "1")
-	who := map[string]string{"refused-empty": "An empty bucket", "refused-open": "An open breaker"}[workload]
+	subject := map[string]string{"refused-empty": "An empty bucket", "refused-open": "An open breaker"}[workload]
 	ns, ok := v.median(row.Of(ours), record.PerCall)
 	if !ok {
-		return who + " refuses: " + v.cheapest(row, record.PerCall, nanos)
+		return subject + " refuses: " + v.cheapest(row, record.PerCall, nanos)
 	}
-	text := fmt.Sprintf("%s refuses in %s through %s", who, nanos(ns), ours)
+	text := fmt.Sprintf("%s refuses in %s through %s", subject, nanos(ns), ours)
 	peers := map[string][]string{"refused-empty": {mutex, "x-time-rate", failsafe}, "refused-open": {mutex, "gobreaker", failsafe}}[workload]
 	if rest := v.against(row, record.PerCall, peers...); rest != "" {
 		text += ", " + rest
@@ -176,7 +176,7 @@ func (v *view) saysExcess() string {
 	}
 	limiters := plural(all, "limiter", "limiters")
 	if len(words) == 0 {
-		return fmt.Sprintf("None of %s admits more than its bound under contention", limiters)
+		return fmt.Sprintf("None of %s admitted more than its bound under contention in this record", limiters)
 	}
 	return fmt.Sprintf("%d of %s can admit more than the bound under contention: %s", len(words), limiters, listed(words))
 }

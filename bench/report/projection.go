@@ -59,7 +59,7 @@ func (v *view) growthTables() []table {
 		group: "Growth",
 		title: fmt.Sprintf("Growth: admitted by the pipeline (%s, %s)", plural(v.cores, "core", "cores"),
 			plural(v.many, "goroutine per core", "goroutines per core")),
-		about: "Least squares. Left: cost of a call with one key, and what ten times as many keys add to it. Right: on one key, what ten times as many goroutines add, from one per core on.",
+		about: "Least squares. Left: cost of a call with one key, and the cost that ten times as many keys add. Right: on one key, the cost that ten times as many goroutines add, from one per core on.",
 		heads: []head{{"", []string{"line at 1 key, ns", "ns per 10× keys", "R²", "ns per 10× goroutines", "R²"}}},
 	}
 	usl := table{

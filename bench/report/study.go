@@ -41,7 +41,7 @@ var studies = []study{
 	},
 	{
 		name: "Latency", title: "Latency",
-		about: "Time from the instant at which a call was meant to start to its end, at a fixed rate. The no-op row is what the harness and the machine do by themselves.",
+		about: "Time from the instant at which a call was meant to start to its end, at a fixed rate. The no-op row is the share of harness and machine.",
 		measures: []measure{
 			{unit: record.P50, head: "p50 µs", plain: "median latency", scale: micro, write: digits, order: -1},
 			{unit: record.P90, head: "p90 µs", plain: "p90 latency", scale: micro, write: digits, order: -1},
@@ -63,7 +63,7 @@ var studies = []study{
 	},
 	{
 		name: "Overload", title: "Overload",
-		about: "Callers with deadlines ask one key for twice its rate. Goodput is grants before the caller's deadline, as a fraction of what the limit has to give; beside it, how long a refused caller had waited for the answer.",
+		about: "Callers with deadlines ask one key for twice its rate. Goodput is grants before the caller's deadline, as a fraction of the limit; beside it, the time that a refused caller had waited for the answer.",
 		measures: []measure{
 			{unit: record.Goodput, head: "goodput", plain: "goodput", scale: 1, write: fraction, order: 1},
 			{unit: record.RefusedP50, head: "refused p50 µs", plain: "median time to a refusal", scale: micro, write: digits, order: -1},
@@ -72,7 +72,7 @@ var studies = []study{
 	},
 	{
 		name: "Memory", title: "Memory", each: true,
-		about: "What the guard holds once every key has been used: heap and stacks per key, the goroutines it runs, and the time of a forced garbage collection.",
+		about: "The weight of a guard once every key has been used: heap and stacks per key, the key's own bytes included, goroutines, and the time of a forced garbage collection.",
 		measures: []measure{
 			{unit: record.BytesPerKey, head: "B per key", plain: "memory per key", scale: 1, write: amount, ratio: true, order: -1},
 			{unit: record.Collection, head: "ms per collection", plain: "time of a forced collection", scale: milli, write: digits, ratio: true, order: -1},

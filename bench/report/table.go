@@ -113,7 +113,7 @@ func (v *view) allocationTables() []table {
 			}
 		}
 	}
-	return v.split("Allocations per call", "What one call allocates, on average over many.", columns)
+	return v.split("Allocations per call", "Allocations of one call, on average over many.", columns)
 }
 
 // split makes one table of columns, or, if that is too wide, one for every number of cores, then one for every number of
