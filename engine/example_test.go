@@ -14,20 +14,35 @@ import (
 )
 
 func Example() {
-	ctx := context.Background()
 	eng, err := engine.New(engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: 5 * time.Second},
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(100, time.Minute)},
 		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: 500 * time.Millisecond},
+		MaxWait: time.Second, // the longest wait of a call for the limiter
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer eng.Close(ctx)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := eng.Close(ctx); err != nil {
+			log.Print(err)
+		}
+	}()
 
-	user, err := engine.Do(ctx, eng, "user:123", fetchUser)
-	fmt.Println(user.Name, err)
-	// Output: Ada <nil>
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	user, err := engine.Do(ctx, eng, "users.example.com", fetchUser)
+	switch refusal, refused := errors.AsType[*engine.Rejection](err); {
+	case refused:
+		fmt.Printf("refused: %v; try again in %v\n", err, refusal.RetryAfter())
+	case err != nil:
+		fmt.Println("failed:", err)
+	default:
+		fmt.Println("hello,", user.Name)
+	}
+	// Output: hello, Ada
 }
 
 // User stands for whatever the guarded call returns.
