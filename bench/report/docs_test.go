@@ -54,6 +54,43 @@ func TestDocumentsAreOfTheRecord(t *testing.T) {
 	}
 }
 
+// TestOneFigureForAKey: every document gives the same weight of a key, that of the record. Only the bound of the test that guards the
+// weight may stand beside it.
+func TestOneFigureForAKey(t *testing.T) {
+	root := filepath.Join("..", "..")
+	study, err := os.ReadFile(filepath.Join(root, "docs", "contention.md"))
+	require.NoError(t, err)
+	found := regexp.MustCompile(`One of 1,000,000 keys\scosts\s(\d+) B\swith\sengine-published`).FindSubmatch(study)
+	require.NotNil(t, found)
+	weight := string(found[1])
+
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	documents = append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "SECURITY.md"))
+	amounts, said := regexp.MustCompile(`\b([1-9]\d{2,3})\s(?:B|bytes)\b`), 0
+	for _, path := range documents {
+		if filepath.Base(path) == "contention.md" {
+			continue // the study, which has all that was measured
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		written, _, _ := strings.Cut(string(text), "<!-- measured: begin -->")
+		for paragraph := range strings.SplitSeq(written, "\n\n") {
+			if !regexp.MustCompile(`\bkeys?\b`).MatchString(paragraph) {
+				continue
+			}
+			for _, m := range amounts.FindAllStringSubmatch(paragraph, -1) {
+				if m[1] == "160" && strings.Contains(paragraph, "TestWhatACleanKeyCosts") {
+					continue
+				}
+				require.Equal(t, weight, m[1], "bytes of a key in %s:\n%s", path, paragraph)
+				said++
+			}
+		}
+	}
+	require.Positive(t, said)
+}
+
 // differences lists the first lines in which files differ.
 func differences(have, want map[string]string) string {
 	names := map[string]bool{}
