@@ -15,7 +15,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The rows of "What the words mean" that are about trying again.
+// The rows of "Semantics" in docs/design.md that are about trying again.
 
 // everySecond tries five times, a second apart.
 var everySecond = &retry.Policy{MaxAttempts: 5, BaseDelay: time.Second, Backoff: 1, Jitter: retry.NoJitter}

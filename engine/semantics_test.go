@@ -17,7 +17,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The tests in this file are the rows of the table "What the words mean" in docs/design.md, one or more for each; the name
+// The tests in this file are the rows of the table "Semantics" in docs/design.md, one or more for each; the name
 // of a test is the name of its row.
 
 func TestRowOrder(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The rows of "What the words mean" that are about waiting, time and configuration.
+// The rows of "Semantics" in docs/design.md that are about waiting, time and configuration.
 
 func TestRowWaiting(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second)}, func(t *testing.T, eng *engine.Engine) {
