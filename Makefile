@@ -1,4 +1,4 @@
-# `make` is the loop while you work, `make ci` is everything a change must pass, `make help` lists the rest.
+# `make` is the loop during work, `make ci` runs everything that a change must pass, `make help` lists the rest.
 
 GO        ?= go
 FUZZTIME  ?= 30s
@@ -8,12 +8,12 @@ SOAK      ?= 10m
 # The longest time for the tests of one package under the race detector, also on a machine that is busy elsewhere.
 TIMEOUT   ?= 30m
 
-# Tools are pinned here and run with `go run`, so that go.mod holds only what the library and its tests need.
+# Tools are pinned here and run with `go run`, so that go.mod holds only the needs of the library and its tests.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GREMLINS      = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-# Folders with a go.mod of their own: `./...` does not reach them, so they are tested by name.
+# Folders with a go.mod of their own. `./...` does not reach such a folder, so each is tested by name.
 NESTED = bench engine/engineverify
 
 # Least statement coverage in per cent, by the package's own tests. "main" is the whole module without its examples.
@@ -21,7 +21,7 @@ COVERAGE = limiter=98 breaker=98 retry=98 engine/enginehttp=95 engine/enginenet=
 # Packages that the coverage profile must contain, so that a gate cannot pass because something was left out.
 COVERED  = actors breaker clock clock/clocktest engine engine/enginehttp engine/enginenet limiter mailbox retry
 
-# Packages whose tests have to kill mutants, and how many of them in per cent. docs/mutation.md tells of those that live.
+# Packages whose tests have to kill mutants, and the least share of killed mutants in per cent. docs/mutation.md has the results.
 MUTATED  = limiter breaker retry
 MUTATION = 95
 
@@ -69,7 +69,7 @@ cross: ## Vet for 32 bits and for the other systems
 race: ## Run the tests three times, shuffled, under the race detector
 	$(GO) test -race -shuffle=on -count=3 -timeout=$(TIMEOUT) ./...
 
-# Reads a coverage profile. A block that several test binaries report counts once, as covered if any of them ran it.
+# Reads a coverage profile. A block that several test binaries report counts once, as covered if any binary ran the block.
 define COVER_GATES
 NR == 1 { next }
 {
@@ -134,13 +134,13 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after another
 verify: ## Run every check with the volumes of docs/reliability.md, and write its table
 	$(GO) run ./engine/engineverify -docs .
 
-soak: ## Run mixed load at full speed for SOAK, and write down what came of it
+soak: ## Run mixed load at full speed for SOAK, and write down the result
 	$(GO) run ./engine/engineverify -soak $(SOAK) -docs .
 
-# Is called for go by gremlins, which tries the mutants that a coverage profile covers. The conditions of a switch's cases are in no block of
-# a profile, so all of every file is said to be covered: a mutant that no test reaches then lives. And a mutant that does not compile, which
-# go test does not tell from a failure, is told by the 2 that gremlins expects. The time that the first run takes is what mutants are given
-# a multiple of, so it must not be a remembered one.
+# gremlins calls this script for go. gremlins tries the mutants that a coverage profile covers. The conditions of a switch's cases are in no
+# block of a profile, so the script reports all of every file as covered: a mutant that no test reaches then lives. go test does not tell a
+# mutant that does not compile from a failure, so the script exits with the 2 that gremlins expects. The time limit of a mutant is a multiple
+# of the time of the first run, so that run must not come from the cache.
 define MUTANT_GO
 #!/bin/sh
 for package; do :; done
@@ -158,7 +158,7 @@ esac
 endef
 export MUTANT_GO
 
-# Reads what gremlins printed. A mutant that makes the tests hang has been noticed too, but does not count as killed.
+# Reads the output of gremlins. The tests notice a mutant that makes them hang too, but a hang does not count as killed.
 define MUTATION_GATE
 /^ *(KILLED|LIVED|TIMED OUT|NOT COVERED|NOT VIABLE) / { n[$$1 == "KILLED" || $$1 == "LIVED" ? $$1 : $$1 " " $$2]++ }
 /^ *(LIVED|TIMED OUT|NOT COVERED) / { print }
