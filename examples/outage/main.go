@@ -1,5 +1,5 @@
-// Outage keeps a value from an upstream up to date while the upstream goes down and comes back. Its test puts the same
-// code through an hour of outage in a few milliseconds.
+// Outage keeps a value from an upstream up to date while the upstream goes down and comes back. Its
+// test puts the same code through an hour of outage in a few milliseconds.
 //
 //	go run ./examples/outage
 //	go test -v ./examples/outage
@@ -27,7 +27,7 @@ import (
 type timing struct {
 	every    time.Duration // between two refreshes
 	backoff  time.Duration // before the first retry
-	recovery time.Duration // from when the breaker opens to its probe
+	recovery time.Duration // from the opening of the breaker to the probe
 }
 
 var (
@@ -35,7 +35,7 @@ var (
 	impatient  = timing{every: 20 * time.Millisecond, backoff: 2 * time.Millisecond, recovery: 60 * time.Millisecond}
 )
 
-// feed keeps the latest price. While the upstream is down it has the last one that came.
+// feed keeps the latest price. While the upstream is down, the latest price is the last that came.
 type feed struct {
 	eng   *engine.Engine
 	clock clock.Clock
@@ -44,7 +44,7 @@ type feed struct {
 	price atomic.Int64
 }
 
-// newFeed takes the clock as an argument, and that is all it takes to be tested without waiting.
+// newFeed takes the clock as an argument. A test needs nothing else to run without waiting.
 func newFeed(c clock.Clock, t timing, fetch func(context.Context) (int64, error)) (*feed, error) {
 	eng, err := engine.New(engine.Config{
 		Clock:   c,
@@ -76,7 +76,7 @@ func (f *feed) breaker() breaker.State {
 	return s.Breaker
 }
 
-// upstream is what the feed asks. Its price is how often it was asked.
+// upstream answers the feed. The price is the number of questions so far.
 type upstream struct {
 	down     atomic.Bool
 	requests atomic.Int64

@@ -1,4 +1,5 @@
-// Pacing hands six background jobs over at once; they start at an even pace, and the one too many is refused.
+// Pacing hands six background jobs over at once. Five start at an even pace, and the sixth is
+// refused.
 //
 //	go run ./examples/pacing
 package main
@@ -25,7 +26,8 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	eng, err := engine.New(engine.Config{
-		// A job every 100 ms. There are five places: for the job that has just started, and for four that wait.
+		// A job every 100 ms. There are five places: for the job that has just started, and for
+		// four that wait.
 		Limiter: limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(10, time.Second)},
 	})
 	if err != nil {
@@ -34,10 +36,11 @@ func run(ctx context.Context, out io.Writer) error {
 	defer eng.Close(ctx)
 
 	begin := time.Now()
-	job := func(context.Context) (time.Duration, error) { return time.Since(begin), nil } // when it started
+	job := func(context.Context) (time.Duration, error) { return time.Since(begin), nil } // the time of the start
 	results := make([]<-chan engine.Result[time.Duration], 6)
 	for i := range results {
-		// Go returns at once. Each job has a goroutine of its own, so which of them starts first is open.
+		// Go returns at once. Each job has a goroutine of its own, so the order of the starts is
+		// open.
 		results[i] = engine.Go(ctx, eng, "thumbnails", job)
 	}
 

@@ -1,4 +1,4 @@
-// Perkey limits every key on its own: a noisy client uses up its own tokens and nobody else's.
+// Perkey limits every key apart: a noisy client uses up its own tokens and no other.
 //
 //	go run ./examples/perkey
 package main
@@ -41,7 +41,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "noisy asked 1000 times: %d allowed\n", allowed)
 	fmt.Fprintf(out, "quiet asks once: %v\n", eng.Allow("quiet"))
 
-	// A batch takes as many tokens as it is large: all of them or none.
+	// A batch of n takes n tokens or none.
 	fmt.Fprintf(out, "quiet sends a batch of 20: %v\n", eng.AllowN("quiet", 20))
 	fmt.Fprintf(out, "quiet sends a batch of 6: %v\n", eng.AllowN("quiet", 6))
 
@@ -53,7 +53,7 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 	}
 
-	// Run and Do say when to come back, which is what belongs in a Retry-After header.
+	// Run and Do give the time to come back, for a Retry-After header.
 	err = eng.Run(ctx, "noisy", func(context.Context) error { return nil })
 	if rejection, ok := errors.AsType[*engine.Rejection](err); ok {
 		fmt.Fprintf(out, "noisy again: %v, come back in %v\n", rejection.Err, rejection.RetryAfter().Round(time.Second))

@@ -20,7 +20,8 @@ type change struct {
 	to     breaker.State
 }
 
-// watcher follows the breakers by looking at them every few milliseconds. Looking does not count as use of a key.
+// watcher follows the breakers by looking every few milliseconds. A look does not count as use of a
+// key.
 type watcher struct {
 	eng     *engine.Engine
 	tallies []tally
@@ -62,7 +63,7 @@ func (w *watcher) look() {
 	for i, t := range tenants {
 		s, ok := w.eng.Inspect(t.name)
 		if !ok {
-			continue // it has not called yet
+			continue // the tenant has not called yet
 		}
 		w.changes = append(w.changes, w.seen[i].next(i, look{s.Breaker, s.OpenFor}, time.Since(w.start))...)
 	}
@@ -86,7 +87,7 @@ func (l *look) next(tenant int, now look, at time.Duration) []change {
 	}
 }
 
-// line is one line of at most 77 columns, so that a terminal of 80 can redraw it.
+// line has at most 77 columns, so that a terminal of 80 can redraw the line.
 func (w *watcher) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.1fs", time.Since(w.start).Seconds())
@@ -116,8 +117,8 @@ type screen struct {
 	drawn    time.Time // the last live line
 }
 
-// newScreen returns a screen on out. If out is a terminal, the live line is redrawn, in colour unless NO_COLOR is set
-// (no-color.org).
+// newScreen returns a screen on out. If out is a terminal, the live line is redrawn, in colour
+// unless NO_COLOR is set (no-color.org).
 func newScreen(out io.Writer) *screen {
 	s := &screen{out: out, interval: time.Second}
 	file, ok := out.(*os.File)
@@ -162,7 +163,7 @@ var (
 	halfOpenRun = regexp.MustCompile("▒+")
 )
 
-// paint colours the glyphs of open breakers red and those of half-open ones yellow.
+// paint colours the glyphs of open breakers red and the glyphs of half-open breakers yellow.
 func (s *screen) paint(text string) string {
 	if !s.color {
 		return text

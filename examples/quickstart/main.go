@@ -1,5 +1,6 @@
-// Quickstart has five tenants call an HTTP server through one engine. The server fails one tenant for some seconds, and
-// another tenant calls too often. The program shows the calls that the engine limits and refuses, tenant by tenant.
+// Quickstart has five tenants call an HTTP server through one engine. The server fails one tenant
+// for some seconds, and another tenant calls too often. The program shows the calls that the engine
+// limits and refuses, tenant by tenant.
 //
 //	go run ./examples/quickstart
 package main
@@ -26,8 +27,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// newEngine is all the configuration there is. Every tenant gets a bucket and a breaker of its own. The seed makes the
-// retries of two runs wait for the same times.
+// newEngine holds the whole configuration. Every tenant gets a bucket and a breaker. The seed makes
+// the retries of two runs wait for the same times.
 func newEngine(seed uint64) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Breaker:  &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: 500 * time.Millisecond},
@@ -82,7 +83,8 @@ func run(ctx context.Context, n network, screen *screen, seed uint64, length tim
 	client := newClient(n)
 	screen.print(introduction(up.plan, length))
 
-	// A cancellation and not a deadline: calls refuse to wait beyond a deadline, and the last ones would look limited.
+	// A cancellation and not a deadline: calls refuse to wait beyond a deadline, and the last calls
+	// would look limited.
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	defer time.AfterFunc(length, end).Stop()
@@ -105,7 +107,8 @@ func run(ctx context.Context, n network, screen *screen, seed uint64, length tim
 	return errors.Join(failed, eng.Close(closing), up.close())
 }
 
-// newClient returns a client that gives up on an answer after a second, which then counts as a failure like any other.
+// newClient returns a client that gives up on an answer after a second, which then counts as a
+// failure like any other.
 func newClient(n network) *http.Client {
 	return &http.Client{
 		Timeout:   time.Second,
@@ -118,7 +121,7 @@ type status int
 
 func (s status) Error() string { return fmt.Sprintf("the upstream answered %d", int(s)) }
 
-// fetch makes one request. How it fails tells the engine whether another attempt is worth it.
+// fetch makes one request. Its error tells the engine whether another attempt is worthwhile.
 func fetch(ctx context.Context, client *http.Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -142,7 +145,8 @@ func fetch(ctx context.Context, client *http.Client, url string) (string, error)
 	}
 }
 
-// retryAfter is the time that the header Retry-After asks for, in seconds or as a date (RFC 9110, section 10.2.3).
+// retryAfter is the time that the header Retry-After asks for, in seconds or as a date (RFC 9110,
+// section 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
@@ -154,7 +158,8 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// classify tells the breaker how to count an error. An answer 4xx says nothing against the server's health.
+// classify tells the breaker how to count an error. An answer 4xx says nothing against the server's
+// health.
 func classify(err error) engine.Outcome {
 	if s, ok := errors.AsType[status](err); ok && s < 500 {
 		return engine.Ignore

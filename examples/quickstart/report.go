@@ -11,7 +11,7 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// width is how many columns a line may have, one less than a terminal's 80.
+// width is the longest line in columns, for a terminal of 80.
 const width = 79
 
 // introduction says how the server is going to treat each tenant.
@@ -45,7 +45,8 @@ func (t tenant) story(plan schedule) string {
 	return "all answers good"
 }
 
-// report is the text at the end of a run. A terminal of 24 rows shows all of it, with a row left for the prompt.
+// report is the text at the end of a run. A terminal of 24 rows shows all of it, with a row left
+// for the prompt.
 func report(plan schedule, tallies []tally, changes []change, ended time.Duration) string {
 	return "\n" + strings.Join([]string{counts(tallies), timeline(plan, changes, ended), verdict(plan, tallies, changes)}, "\n")
 }
@@ -92,7 +93,7 @@ func table(rows [][]string) string {
 	return b.String()
 }
 
-// verdict says in a few sentences what the numbers and the timeline show, each in at most two lines.
+// verdict sums the numbers and the timeline up in a few sentences of at most two lines.
 func verdict(plan schedule, tallies []tally, changes []change) string {
 	var sentences, over, opened, calm []string
 	var refusals, failures, retries int
@@ -131,7 +132,8 @@ func verdict(plan schedule, tallies []tally, changes []change) string {
 	return strings.Join(sentences, "")
 }
 
-// illness says what t's breaker did while the server was dead for t; changes are its own, at least one.
+// illness tells the story of t's breaker while the server was dead for t. changes are the changes
+// of that breaker, at least one.
 func illness(plan schedule, t tenant, refused int, changes []change) string {
 	probes := 0
 	for _, c := range changes {

@@ -39,8 +39,8 @@ var tenants = []tenant{
 	{"echo", 30, busy},
 }
 
-// send starts calls at the tenant's rate until ctx ends, and returns when the last of them has ended. A call is not held
-// up by those before it, as in a gateway.
+// send starts calls at the tenant's rate until ctx ends, and returns when the last call has ended.
+// No call is held up by an earlier call, as in a gateway.
 func (t tenant) send(ctx context.Context, by *caller, gaps *rand.Rand) error {
 	mean := time.Second / time.Duration(t.rate)
 	next := time.Now()
@@ -56,7 +56,7 @@ func (t tenant) send(ctx context.Context, by *caller, gaps *rand.Rand) error {
 	}
 }
 
-// call makes one call through the engine and counts how it ended.
+// call makes one call through the engine and counts its end.
 func (c *caller) call(ctx context.Context, key string) {
 	began, attempts := time.Now(), 0
 	patience, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -77,9 +77,9 @@ type ending uint8
 
 const (
 	answered   ending = iota
-	limited           // by the limiter; the upstream never saw it
-	refused           // by the breaker; the upstream never saw it
-	failed            // the upstream saw it, and all attempts that were made failed
+	limited           // by the limiter; the server never saw the call
+	refused           // by the breaker; the server never saw the call
+	failed            // the server saw the call, and all attempts failed
 	unfinished        // when the run ended
 	endings           // how many there are
 )
@@ -99,7 +99,7 @@ func judge(err error, attempts int) ending {
 	}
 }
 
-// tally counts a tenant's calls. Any goroutine may add to it.
+// tally counts a tenant's calls. Any goroutine may add a call.
 type tally struct {
 	mu       sync.Mutex
 	ended    [endings]int
@@ -132,7 +132,8 @@ func (t *tally) answered() int {
 	return t.ended[answered]
 }
 
-// percentile is the time within which p per cent of the calls in took were answered (nearest rank), or 0 without calls.
+// percentile is the time within which p per cent of the calls in took were answered (nearest rank),
+// or 0 without calls.
 func percentile(took []time.Duration, p int) time.Duration {
 	if len(took) == 0 {
 		return 0

@@ -15,7 +15,8 @@ const (
 	margin  = 12
 )
 
-// timeline draws the breaker of the tenant for whom the server dies, and below it how the server treated that tenant.
+// timeline draws the breaker of the tenant with the dying server, and below the breaker the state of
+// the server.
 func timeline(plan schedule, changes []change, ended time.Duration) string {
 	var b strings.Builder
 	row := func(name, lane string) { fmt.Fprintf(&b, "%-*s%s\n", margin, name, lane) }
@@ -42,8 +43,8 @@ func glyph(s breaker.State) rune {
 	}
 }
 
-// lane draws a tenant's breaker from the start to ended. A column in which it changed shows the state that is rarer:
-// half-open before open before closed.
+// lane draws a tenant's breaker from the start to ended. A column with a change shows the rarer
+// state: half-open before open before closed.
 func lane(tenant int, changes []change, ended time.Duration) string {
 	cells := slices.Repeat([]breaker.State{breaker.Closed}, columns)
 	fill := func(from, to time.Duration, state breaker.State) {
@@ -72,7 +73,7 @@ func column(at, ended time.Duration) int {
 	return min(columns-1, int(columns*max(0, at)/max(1, ended)))
 }
 
-// lane draws how the server treated the tenant for whom it dies, from the start to ended.
+// lane draws the state of the dying server from the start to ended.
 func (s schedule) lane(ended time.Duration) string {
 	var b strings.Builder
 	for c := range columns {

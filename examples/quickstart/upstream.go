@@ -21,10 +21,10 @@ const (
 	flaky           // now and then a 503
 	slow            // now and then a late answer
 	busy            // now and then a 429 with Retry-After
-	dying           // for a while it closes every connection, then answers 503, then is well again
+	dying           // for a while the server closes every connection, then answers 503, then is well again
 )
 
-// every is how many answers there are to a bad one.
+// every is the number of answers of which one is bad.
 var every = map[trouble]int{flaky: 12, slow: 15, busy: 40}
 
 // answer is the treatment of one request.
@@ -34,14 +34,16 @@ type answer struct {
 	retryAfter int // in seconds, for a 429
 }
 
-// schedule tells every fault of a run, and follows from the seed and the length of the run alone.
+// schedule has every fault of a run, and follows from the seed and the length of the run alone.
 type schedule struct {
 	seed uint64
-	// The dying shard closes connections from dead on, answers 503 from failing on, and is well from well on.
+	// The dying shard closes connections from dead on, answers 503 from failing on, and is well
+	// from well on.
 	dead, failing, well time.Duration
 }
 
-// newSchedule begins the trouble early in a run of the given length, so that the end shows the recovery.
+// newSchedule begins the trouble early in a run of the given length, so that the end shows the
+// recovery.
 func newSchedule(seed uint64, length time.Duration) schedule {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := schedule{seed: seed}
@@ -51,7 +53,8 @@ func newSchedule(seed uint64, length time.Duration) schedule {
 	return s
 }
 
-// answer is the answer to request n of shard, which has the trouble t, at the given time of the run.
+// answer is the answer to request n of shard, which has the trouble t, at the given time of the
+// run.
 func (s schedule) answer(shard int, t trouble, n uint64, at time.Duration) answer {
 	a := answer{delay: 2*time.Millisecond + upTo(s.random(shard, n), 6*time.Millisecond), status: http.StatusOK}
 	if t == dying {
@@ -63,7 +66,8 @@ func (s schedule) answer(shard int, t trouble, n uint64, at time.Duration) answe
 		}
 		return a
 	}
-	// One bad answer in each block, never several in a row: this is noise, and no reason for a breaker to open.
+	// One bad answer in each block, never several in a row: this is noise, and no reason for a
+	// breaker to open.
 	size := uint64(every[t])
 	if size == 0 || n%size != s.random(shard, ^(n/size)).Uint64N(size) {
 		return a
@@ -79,14 +83,14 @@ func (s schedule) answer(shard int, t trouble, n uint64, at time.Duration) answe
 	return a
 }
 
-// random is a source of its own for each number of a shard, so that the order of requests does not matter.
+// random has a source for each number of a shard, so that the order of requests does not matter.
 func (s schedule) random(shard int, number uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(s.seed+uint64(shard)<<32, number))
 }
 
 func upTo(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 
-// upstream is the HTTP server. It follows its schedule.
+// upstream is the HTTP server, which follows a schedule.
 type upstream struct {
 	plan     schedule
 	start    time.Time

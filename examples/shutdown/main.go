@@ -1,4 +1,4 @@
-// Shutdown closes an engine while calls are at every stage, and shows what each of them gets.
+// Shutdown closes an engine while calls are at every stage, and shows the error of each call.
 //
 //	go run ./examples/shutdown
 package main
@@ -44,7 +44,7 @@ func run(ctx context.Context, out io.Writer) error {
 	waiting := engine.Go(ctx, eng, "reports", func(context.Context) (string, error) { return "sent", nil })
 	time.Sleep(100 * time.Millisecond)
 
-	// Close says no to all that only waits, at once, and gives what runs until the deadline.
+	// Close refuses every waiting call at once, and gives running calls until the deadline.
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	fmt.Fprintln(out, "Close within 100ms:", eng.Close(short))
@@ -52,7 +52,8 @@ func run(ctx context.Context, out io.Writer) error {
 	show(out, "backing off", <-backingOff)
 	show(out, "new since then", <-engine.Go(ctx, eng, "invoices", func(context.Context) (string, error) { return "sent", nil }))
 
-	// Nothing is lost by a deadline that was too short: the call goes on, and Close may be called again.
+	// Nothing is lost by a deadline that was too short: the call goes on, and Close may be called
+	// again.
 	fmt.Fprintln(out, "Close once more:", eng.Close(ctx))
 	show(out, "in flight", <-inFlight)
 	return nil

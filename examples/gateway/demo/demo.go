@@ -1,5 +1,5 @@
-// Package demo demonstrates the gateway. It starts three upstreams, of which one falls sick, sends the requests of four
-// clients through the gateway, and draws the answers that the clients get.
+// Package demo demonstrates the gateway. Run starts three upstreams, of which one falls sick, sends
+// the requests of four clients through the gateway, and draws the answers that the clients get.
 package demo
 
 import (
@@ -14,7 +14,7 @@ import (
 // Gateway is a gateway that serves. All fields are needed.
 type Gateway struct {
 	URL    string                      // such as "http://127.0.0.1:8080"
-	Status func() []Route              // the state of its routes; called some 200 times a second by one goroutine
+	Status func() []Route              // the state of all routes; called some 200 times a second by one goroutine
 	Close  func(context.Context) error // called once, at the end
 }
 
@@ -33,11 +33,13 @@ func (r Route) state() string {
 	return r.Breaker
 }
 
-// Run shows the demonstration on out and takes about ten seconds. Run calls start once, with the configuration for the
-// gateway as JSON text. If ctx ends, Run ends early and still prints the summary.
+// Run shows the demonstration on out and takes about ten seconds. Run calls start once, with the
+// configuration for the gateway as JSON text. If ctx ends, Run ends early and still prints the
+// summary.
 //
-// If out is a terminal, a block of at most 79 columns is redrawn in place, in colour unless NO_COLOR is set; else a line is
-// written every second. Run returns the error of start, of closing the gateway, or of the loopback interface.
+// If out is a terminal, a block of at most 79 columns is redrawn in place, in colour unless
+// NO_COLOR is set; else a line is written every second. Run returns the error of start, of closing
+// the gateway, or of the loopback interface.
 func Run(ctx context.Context, out *os.File, start func(config []byte) (*Gateway, error)) error {
 	return tenSeconds().play(ctx, &loopback{}, newScreen(out, func() int { return rows(out) }), start)
 }
@@ -91,7 +93,7 @@ func (s script) play(ctx context.Context, n network, screen *screen, start func(
 	w.begin()
 	ups.begin(now)
 	traffic.begin(ctx, now)
-	w.watch(ctx, screen) // leaves the terminal as it was, so that from here on a second Ctrl-C does no harm
+	w.watch(ctx, screen) // restores the terminal, so that from here on a second Ctrl-C does no harm
 	traffic.wait()
 	w.look()
 	told := w.story()

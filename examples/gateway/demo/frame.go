@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// frame is the block that is redrawn: the state of the sick upstream, the last window in numbers, and the strips. It has the
-// same number of lines every time, of at most 79 columns.
+// frame is the block that is redrawn: the state of the sick upstream, the last window in numbers,
+// and the strips. A frame always has the same number of lines, of at most 79 columns.
 func (s *story) frame(ink ink) string {
 	var b strings.Builder
 	mood := s.script.mood(s.at)
@@ -38,7 +38,7 @@ func (s *story) frame(ink ink) string {
 	return b.String()
 }
 
-// alarm is n in a second in a column of its own, with a colour unless it is 0.
+// alarm is n in a second, in a column of the given width, with a colour unless n is 0.
 func (s *story) alarm(ink ink, colour string, width, n int) string {
 	text := fmt.Sprintf("%*d", width, s.rate(n))
 	if n == 0 {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// class is how a request ended for the client that sent it.
+// class is the end of a request, as its client saw it.
 type class uint8
 
 const (
@@ -26,11 +26,12 @@ type answer struct {
 
 func (a answer) took() time.Duration { return a.ended - a.began }
 
-// record is what the clients have seen. Any goroutine may add to it. The zero record is empty.
+// record holds the answers that the clients have seen. Any goroutine may add answers. The zero
+// record is empty.
 type record struct {
 	mu      sync.Mutex
 	begun   [][]time.Duration // when requests were sent, by route
-	answers []answer          // in the order in which they ended
+	answers []answer          // in the order of their ends
 }
 
 func (r *record) begin(route int, at time.Duration) {
@@ -48,16 +49,17 @@ func (r *record) end(a answer) {
 	r.answers = append(r.answers, a)
 }
 
-// read is what there is so far: what was added later does not change it.
+// read returns the record so far. Later additions do not change the result.
 func (r *record) read(routes int) (begun [][]time.Duration, answers []answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	begun = make([][]time.Duration, routes)
-	copy(begun, r.begun) // appending to one of them changes nothing that is there
+	copy(begun, r.begun) // appending to a copied slice changes no element of the copy
 	return begun, r.answers[:len(r.answers):len(r.answers)]
 }
 
-// percentile is the time within which p per cent of took lie (nearest rank), or 0 of nothing. took is left as it is.
+// percentile is the time within which p per cent of took lie (nearest rank), or 0 if took is empty.
+// took stays unchanged.
 func percentile(took []time.Duration, p int) time.Duration {
 	if len(took) == 0 {
 		return 0

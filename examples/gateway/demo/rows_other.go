@@ -4,5 +4,5 @@ package demo
 
 import "os"
 
-// rows is 0: what is no known terminal is written to line by line.
+// rows is 0: an unknown terminal gets lines, as a file does.
 func rows(*os.File) int { return 0 }

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// rows is the height of the terminal f, or 0 if it is none.
+// rows is the height of the terminal f, or 0 if f is no terminal.
 func rows(f *os.File) int {
 	conn, err := f.SyscallConn() // File.Fd would make f blocking
 	if err != nil {
@@ -20,7 +20,7 @@ func rows(f *os.File) int {
 		if errno != 0 {
 			size.rows = 0
 		} else if size.rows == 0 {
-			size.rows = 24 // a terminal that does not know its size, such as a serial line
+			size.rows = 24 // the terminal has no known size, as a serial line
 		}
 	})
 	if failed != nil {

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// screen is where everything is printed. Between two writes nothing is ever left changed on a terminal: each block hides
-// the cursor, turns line wrapping off and restores both in one write, so that whatever ends the program leaves the cursor as it was.
+// screen is the demonstration's output. Each write of a block hides the cursor, turns line wrapping
+// off and restores both, so that a terminal is in order between two writes, also after an early end
+// of the program.
 type screen struct {
 	out      io.Writer
 	live     bool // a terminal, on which a block can be redrawn
@@ -18,8 +19,8 @@ type screen struct {
 	drawn    int           // rows of the block that stands there
 }
 
-// newScreen redraws if out is a terminal that can, with as many rows as height says (0: it is none), and uses colour if nobody minds
-// (no-color.org).
+// newScreen returns a screen on out. If out is a terminal with a known number of rows (height
+// returns 0 otherwise), the screen redraws, in colour unless NO_COLOR is set (no-color.org).
 func newScreen(out io.Writer, height func() int) *screen {
 	s := &screen{out: out, interval: time.Second, height: height}
 	if term := os.Getenv("TERM"); term == "" || term == "dumb" || height() == 0 {
@@ -33,17 +34,17 @@ func newScreen(out io.Writer, height func() int) *screen {
 const (
 	hideCursor = "\x1b[?25l"
 	showCursor = "\x1b[?25h"
-	wrapOff    = "\x1b[?7l" // so that a terminal too narrow cuts lines, and a block is as high as it has lines
+	wrapOff    = "\x1b[?7l" // so that a narrow terminal cuts lines, and a block of n lines is n rows high
 	wrapOn     = "\x1b[?7h"
 	clearLine  = "\x1b[K" // from the cursor to the end
 	clearBelow = "\x1b[J"
 )
 
-// print writes text below what is there.
-func (s *screen) print(text string) { _, _ = io.WriteString(s.out, text) } // without a reader there is nothing to report either
+// print writes text.
+func (s *screen) print(text string) { _, _ = io.WriteString(s.out, text) } // an error means that nobody reads
 
-// draw writes a block over the last one. What does not fit the height of the terminal is left out, since the rows that have
-// scrolled away cannot be redrawn.
+// draw writes a block over the block before. Lines beyond the height of the terminal are left out,
+// since rows that have scrolled away cannot be redrawn.
 func (s *screen) draw(block string) {
 	lines := strings.SplitAfter(block, "\n")
 	lines = lines[:len(lines)-1] // behind the last newline
@@ -58,7 +59,7 @@ func (s *screen) draw(block string) {
 	s.print(text + clearBelow + wrapOn + showCursor)
 }
 
-// erase removes the block that stands there. Below lines, which stay, it leaves one free.
+// erase removes the block. Below lines of text, which stay, erase leaves an empty line.
 func (s *screen) erase() {
 	if !s.live {
 		s.print("\n")
@@ -68,5 +69,5 @@ func (s *screen) erase() {
 	}
 }
 
-// top moves the cursor to the beginning of the block that stands there.
+// top moves the cursor to the beginning of the block.
 func (s *screen) top() string { return "\r" + strings.Repeat("\x1b[A", s.drawn) }

@@ -9,7 +9,7 @@ import (
 type script struct {
 	length time.Duration
 	routes []route
-	acts   []act // of the route that falls sick, in order of time; it is well before the first
+	acts   []act // of the route that falls sick, in order of time; before the first act its upstream is well
 	cast   []client
 
 	window time.Duration // rates and percentiles of the view are of the last window
@@ -19,7 +19,7 @@ type script struct {
 // route is a route of the gateway and the upstream behind it.
 type route struct {
 	name  string
-	delay time.Duration // mean time to an answer, half of it at least and one and a half at most
+	delay time.Duration // mean time to an answer; an answer takes from half to one and a half of delay
 	sick  bool          // follows the script's acts
 }
 
@@ -29,18 +29,18 @@ type act struct {
 	mood mood
 }
 
-// client sends requests to some of the routes, at its own pace whatever the answers.
+// client sends requests to some of the routes, at a pace that no answer changes.
 type client struct {
 	name   string // also its API key
 	rate   int    // requests per second to each of its routes
 	routes []int
-	wave   time.Duration // it sends for one wave and rests for the next; 0: it never rests
+	wave   time.Duration // the client sends for one wave and rests for the next; 0: never rests
 }
 
 // greedy reports whether the client exceeds its limit.
 func (c client) greedy() bool { return c.wave > 0 }
 
-// tenSeconds is what Run performs.
+// tenSeconds is the script of Run.
 func tenSeconds() script {
 	all := []int{0, 1, 2}
 	return script{
@@ -108,7 +108,7 @@ func (s script) mood(at time.Duration) mood {
 	return now
 }
 
-// sickness is when the sick upstream falls ill, and when it is well again. It is well from the last act on.
+// sickness is the time from the first act to the last, at which the sick upstream is well again.
 func (s script) sickness() (from, to time.Duration) {
 	return s.acts[0].from, s.acts[len(s.acts)-1].from
 }
@@ -123,7 +123,7 @@ func (s script) patient() int {
 	return 0
 }
 
-// introduction says what is going to happen, in lines of at most 79 columns.
+// introduction announces the acts, in lines of at most 79 columns.
 func (s script) introduction() string {
 	from, to := s.sickness()
 	greedy := ""

@@ -11,10 +11,10 @@ type story struct {
 	script  script
 	at      time.Duration // the moment, since the start
 	begun   [][]time.Duration
-	answers []answer // in the order in which they ended
+	answers []answer // in the order of their ends
 	changes []change // in order
 	status  []Route  // as the gateway said last, by route
-	// Requests that the upstreams have seen, by route, and those of them that came when the upstream was not well.
+	// Requests that reached the upstreams, by route: all, and those during the sickness.
 	tried, triedIll []int
 }
 
@@ -51,7 +51,7 @@ func (s *story) recent(route int) *tally {
 	return s.tally(func(a answer) bool { return a.route == route && a.ended > s.at-s.script.window })
 }
 
-// rate is what n in the last window are in a second.
+// rate converts n in the last window to a second.
 func (s *story) rate(n int) int {
 	window := max(time.Millisecond, min(s.script.window, s.at))
 	return int((time.Duration(n)*time.Second + window/2) / window)
@@ -69,7 +69,8 @@ func (s *story) requests(route int) int {
 	return n
 }
 
-// closedAgain is when the breaker of the sick route closed for good, and whether it was open before and has closed.
+// closedAgain is the time at which the breaker of the sick route closed for good, and false if the
+// breaker has not opened or not closed.
 func (s *story) closedAgain() (time.Duration, bool) {
 	own := s.own()
 	if len(own) == 0 || own[len(own)-1].to != closed {
@@ -83,7 +84,8 @@ func (s *story) own() []change {
 	return slices.DeleteFunc(slices.Clone(s.changes), func(c change) bool { return c.route != s.script.patient() })
 }
 
-// look is what a character of a strip shows. Of several that fit, the strip shows the greatest, since it is the rarest.
+// look is the meaning of a character of a strip. Of several looks a strip shows the greatest, since
+// the greatest is the rarest.
 type look uint8
 
 const (
@@ -103,7 +105,7 @@ func (s *story) cells() int { return max(1, int(s.script.length/s.script.cell)) 
 // cell is the character of a strip that shows the given time.
 func (s *story) cell(at time.Duration) int { return min(s.cells()-1, int(max(0, at)/s.script.cell)) }
 
-// strip draws what has happened on route, from the start until now.
+// strip draws the events on route, from the start until now.
 func (s *story) strip(route int) string {
 	looks := make([]look, s.cell(s.at)+1)
 	show := func(from, to time.Duration, l look) {
@@ -131,7 +133,7 @@ func (s *story) strip(route int) string {
 	return strings.TrimRight(b.String(), "·")
 }
 
-// moods draws what the sick upstream has done, from the start until now.
+// moods draws the moods of the sick upstream, from the start until now.
 func (s *story) moods() string {
 	var b strings.Builder
 	for c := range s.cell(s.at) + 1 {

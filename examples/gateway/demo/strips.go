@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// margin is what stands before a strip.
+// margin is the width of the name before a strip.
 const margin = 11
 
-// strips are the timelines of all routes, with that of the sick upstream under its route, an axis and a legend.
+// strips are the timelines of all routes, with the moods of the sick upstream under its route, an
+// axis and a legend.
 func (s *story) strips(ink ink) string {
 	var b strings.Builder
 	row := func(name, text string) { fmt.Fprintf(&b, "%-*s%s\n", margin, name, text) }
@@ -64,7 +65,7 @@ func (k ink) paint(colour, text string) string {
 
 var glyphs = regexp.MustCompile(`─+|4+|x+|█+|▒+|[hr5]+`)
 
-// strip gives each run of a strip its colour.
+// strip colours each run of a strip.
 func (k ink) strip(text string) string {
 	return glyphs.ReplaceAllStringFunc(text, func(run string) string {
 		switch []rune(run)[0] {
@@ -80,7 +81,7 @@ func (k ink) strip(text string) string {
 	})
 }
 
-// breaker gives the state of a breaker its colour.
+// breaker colours the state of a breaker.
 func (k ink) breaker(state, text string) string {
 	switch state {
 	case open:

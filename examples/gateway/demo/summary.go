@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// summary is the text at the end, in lines of at most 79 columns. A terminal of 24 rows shows all of it, with a row left
-// for the prompt.
+// summary is the text at the end, in lines of at most 79 columns. A terminal of 24 rows shows all
+// of it, with a row left for the prompt.
 func (s *story) summary(ink ink) string {
 	return strings.Join([]string{s.table(), s.strips(ink), wrap(s.sick()) + wrap(s.others()) + wrap(s.greed())}, "\n")
 }
 
-// table counts the answers by route, and compares the time until the answers before, during and after the sickness.
+// table counts the answers by route, and compares the time until the answers before, during and
+// after the sickness.
 func (s *story) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-*s %7s %8s %5s %7s %6s %8s %7s %6s %6s\n", margin-1,
@@ -32,7 +33,8 @@ func (s *story) table() string {
 	return b.String()
 }
 
-// phases are the times to the answers of a route, for requests that were sent before, during and after the sickness.
+// phases are the times to the answers of a route, for requests that were sent before, during and
+// after the sickness.
 func (s *story) phases(route int) (took [3][]time.Duration) {
 	from, to := s.script.sickness()
 	for _, a := range s.answers {

@@ -36,8 +36,8 @@ func newTraffic(s script, n network, url string) *traffic {
 // close gives the connections back. Nothing may be under way.
 func (t *traffic) close() { t.http.CloseIdleConnections() }
 
-// warm has every client send two requests to each of its routes, so that what is measured later does not contain the setting
-// up of connections. It fails if one is not answered.
+// warm has every client send two requests to each of its routes, so that the later measurements
+// contain no setting up of connections. warm fails if a request is not answered.
 func (t *traffic) warm(ctx context.Context) error {
 	calls, ctx := errgroup.WithContext(ctx)
 	for _, c := range t.script.cast {
@@ -71,13 +71,14 @@ func (t *traffic) begin(ctx context.Context, start time.Time) {
 }
 
 // wait returns when the clients have stopped.
-func (t *traffic) wait() { _ = t.sending.Wait() } // they return no errors
+func (t *traffic) wait() { _ = t.sending.Wait() } // no goroutine of sending returns an error
 
-// lag is how far a client may fall behind its pace before it gives up what it has missed. Without it, a machine that could not keep up
-// for a while would then have to bear all of it at once.
+// lag is the longest time by which a client may fall behind its pace. A client further behind skips
+// the missed requests, so that a machine that was busy for a while need not bear all of the missed
+// requests at once.
 const lag = 100 * time.Millisecond
 
-// send sends client c's requests to route r. None is held up by those before it.
+// send sends client c's requests to route r. No request is held up by an earlier request.
 func (t *traffic) send(ctx context.Context, c, r int) error {
 	who := t.script.cast[c]
 	gaps := rand.New(rand.NewPCG(uint64(c), uint64(r)))
@@ -90,7 +91,7 @@ func (t *traffic) send(ctx context.Context, c, r int) error {
 		}
 		next = next.Add(mean/2 + time.Duration(gaps.Int64N(int64(mean))))
 		if who.wave > 0 && next.Sub(t.start)/who.wave%2 == 0 {
-			continue // it rests
+			continue // the client rests
 		}
 		select {
 		case <-time.After(time.Until(next)):
@@ -101,7 +102,7 @@ func (t *traffic) send(ctx context.Context, c, r int) error {
 	}
 }
 
-// call sends one request and records how it ended, unless the demo ends first.
+// call sends one request and records its end, unless the demonstration ends first.
 func (t *traffic) call(ctx context.Context, c, r int) {
 	a := answer{client: c, route: r, class: failed, began: time.Since(t.start)}
 	t.record.begin(r, a.began)
@@ -116,7 +117,7 @@ func (t *traffic) call(ctx context.Context, c, r int) {
 	t.record.end(a)
 }
 
-// get sends one request and reads the answer to its end.
+// get sends one request and reads the whole answer.
 func (t *traffic) get(ctx context.Context, key, route string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"/"+route+"/", nil)
 	if err != nil {
@@ -132,7 +133,8 @@ func (t *traffic) get(ctx context.Context, key, route string) (*http.Response, e
 	return resp, err
 }
 
-// classOf tells what an answer is. A 503 without the mark of an upstream is one that the gateway gave without asking it.
+// classOf classifies an answer. A 503 without the mark of an upstream comes from the gateway
+// itself.
 func classOf(resp *http.Response) class {
 	switch code := resp.StatusCode; {
 	case code/100 == 2:

@@ -15,12 +15,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// template is the gateway's configuration, with the names of the routes where the addresses of the upstreams belong.
+// template is the gateway's configuration, with the names of the routes where the addresses of the
+// upstreams belong.
 //
 //go:embed config.json
 var template string
 
-// mark is the header that upstreams set, so that a client can tell their 503 from one of the gateway.
+// mark is a header of all upstreams. With it a client can tell the 503 of an upstream from a 503 of
+// the gateway.
 const mark = "X-Demo-Upstream"
 
 // upstreams are the servers, one for each route.
@@ -38,7 +40,7 @@ type upstream struct {
 	address string
 	server  http.Server
 	seen    atomic.Int64 // requests that have come since begin
-	seenIll atomic.Int64 // those of them that came while it was not well
+	seenIll atomic.Int64 // requests that have come during the sickness
 }
 
 // openUpstreams starts the servers of s.
@@ -77,7 +79,7 @@ func (all *upstreams) config() []byte {
 // begin makes now the start of the script.
 func (all *upstreams) begin(now time.Time) { all.start.Store(&now) }
 
-// mood is what u does with a request that comes now.
+// mood is the mood in which u treats a request that comes now.
 func (u *upstream) mood() mood {
 	start := u.all.start.Load()
 	if start == nil {
@@ -94,7 +96,7 @@ func (u *upstream) mood() mood {
 	return now
 }
 
-// ServeHTTP answers as the script wants it.
+// ServeHTTP answers in the mood of the script.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(mark, u.route.name)
 	switch u.mood() {
@@ -121,12 +123,12 @@ func reset(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler) // not HTTP/1: the next best thing, and package http logs nothing
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it, Close would end the connection in an orderly way
+		_ = tcp.SetLinger(0) // else Close would end the connection in an orderly way
 	}
 	_ = conn.Close()
 }
 
-// close ends the servers and cuts what connections there are.
+// close ends the servers and cuts their connections.
 func (all *upstreams) close() error {
 	var errs []error
 	for _, u := range all.servers {

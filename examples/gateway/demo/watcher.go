@@ -33,7 +33,7 @@ type watcher struct {
 // pace is the time between two looks.
 const pace = 5 * time.Millisecond
 
-// begin asks the gateway for the first time. It comes before watch.
+// begin asks the gateway for the first time. Call begin before watch.
 func (w *watcher) begin() {
 	w.seen = make([]Route, len(w.script.routes))
 	w.look()
@@ -80,7 +80,8 @@ func (w *watcher) look() {
 	}
 }
 
-// between returns the transitions that the breaker of a route must have made from one look to the next, at the given time.
+// between returns the transitions that the breaker of a route must have made from one look to the
+// next, at the given time.
 func between(before, now Route, route int, at time.Duration) []change {
 	was, is := before.state(), now.state()
 	switch {
@@ -89,7 +90,7 @@ func between(before, now Route, route int, at time.Duration) []change {
 	case was == open && is != halfOpen:
 		return []change{{at, route, halfOpen}, {at, route, is}} // a probe has come and gone
 	case was == closed && is == halfOpen:
-		return []change{{at, route, open}, {at, route, is}} // its recovery time has passed meanwhile
+		return []change{{at, route, open}, {at, route, is}} // the recovery time has passed meanwhile
 	default:
 		return []change{{at, route, is}}
 	}

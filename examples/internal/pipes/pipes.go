@@ -1,5 +1,6 @@
-// Package pipes is a network in memory. Its connections are those of [net.Pipe], so that a server and its clients work
-// inside a testing/synctest bubble: time passes only while all of them wait, and no machine is too busy for a test.
+// Package pipes is a network in memory. The connections are made by [net.Pipe], so that a server
+// and clients work inside a testing/synctest bubble: time passes only while all goroutines wait,
+// and no machine is too busy for a test.
 package pipes
 
 import (
@@ -10,13 +11,14 @@ import (
 	"syscall"
 )
 
-// Network connects dialers with listeners. The zero Network has no listeners. Any goroutine may use it.
+// Network connects dialers with listeners. The zero Network has no listeners. Any goroutine may use
+// a Network.
 type Network struct {
 	mu        sync.Mutex
-	listeners []*listener // by the last number of their addresses, less one
+	listeners []*listener // by the last number of the address, less one
 }
 
-// Listen returns a listener at an address of its own.
+// Listen returns a listener at a new address.
 func (n *Network) Listen() (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -26,8 +28,9 @@ func (n *Network) Listen() (net.Listener, error) {
 	return l, nil
 }
 
-// DialContext connects to the listener at an address; the network's name is ignored. It waits until the listener accepts,
-// and fails with ECONNREFUSED if the listener is closed or there is none.
+// DialContext connects to the listener at an address; the network's name is ignored. DialContext
+// waits until the listener accepts, and fails with ECONNREFUSED if the listener is closed or there
+// is no listener.
 func (n *Network) DialContext(ctx context.Context, _, at string) (net.Conn, error) {
 	l := n.find(at)
 	if l == nil {
@@ -59,7 +62,7 @@ func refused(at string) error {
 	return &net.OpError{Op: "dial", Net: "pipe", Addr: address(at), Err: syscall.ECONNREFUSED}
 }
 
-// listener hands the connections of dialers to those who accept.
+// listener hands the connections of dialers to Accept.
 type listener struct {
 	address address
 	conns   chan net.Conn

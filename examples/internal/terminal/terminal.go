@@ -1,4 +1,5 @@
-// Package terminal imitates a terminal, so that tests can look at what a program leaves on its screen.
+// Package terminal imitates a terminal, so that tests can look at the screen that a program leaves
+// behind.
 package terminal
 
 import (
@@ -6,16 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// Screen shows what is written to it. It knows the control sequences that the examples write: colours, cursor up, hiding
-// the cursor, wrapping on and off, and erasing to the end of the line or of the screen. Any other makes Write panic.
+// Screen shows written text. Screen knows the control sequences that the examples write: colours,
+// cursor up, hiding the cursor, wrapping on and off, and erasing to the end of the line or of the
+// screen. Any other makes Write panic.
 type Screen struct {
 	columns  int
-	lines    [][]rune // what is visible, from the top; each has at most columns characters
+	lines    [][]rune // visible lines, from the top; each has at most columns characters
 	height   int
 	row, col int
 	noWrap   bool
 	wrapped  []string // lines that were too long
-	rest     []byte   // the beginning of a character or sequence of which the end has not been written yet
+	rest     []byte   // the beginning of a character or sequence whose end has not been written yet
 }
 
 // New is an empty screen.
@@ -23,7 +25,7 @@ func New(columns, rows int) *Screen {
 	return &Screen{columns: columns, height: rows, lines: make([][]rune, 1, rows)}
 }
 
-// Lines is what can be seen, without spaces at the ends of lines, up to the line with the cursor.
+// Lines are the visible lines up to the last written line, without spaces at their ends.
 func (s *Screen) Lines() []string {
 	lines := make([]string, len(s.lines))
 	for i, l := range s.lines {
@@ -32,7 +34,7 @@ func (s *Screen) Lines() []string {
 	return lines
 }
 
-// Wrapped are the lines that were too long for the screen, each as far as it fitted.
+// Wrapped are the lines that were too long for the screen, each cut to the width of the screen.
 func (s *Screen) Wrapped() []string { return s.wrapped }
 
 // Write shows text. A newline also returns the cursor to the left, as terminals do by default.
@@ -48,7 +50,8 @@ func (s *Screen) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// next shows the first character or sequence of text, and returns its length; 0 if it is not complete.
+// next shows the first character or sequence of text, and returns the number of bytes shown, 0 for
+// an incomplete sequence.
 func (s *Screen) next(text string) int {
 	if text[0] == '\x1b' {
 		return s.sequence(text)
