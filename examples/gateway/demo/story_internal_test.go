@@ -149,7 +149,7 @@ func TestSummaryOfARunCutShort(t *testing.T) {
 		{"at once", 0, "The run ended before the upstream of payments fell sick, at 2s.", false},
 		{"before the sickness", time.Second, "The run ended before the upstream of payments fell sick, at 2s.", false},
 		{"before the breaker opened", 2300 * ms, "The upstream of payments fell sick at 2s; the breaker of payments has not\nopened since.", false},
-		{"in the sickness", 4 * time.Second, "the breaker opened 400ms after", false},
+		{"in the sickness", 4 * time.Second, "opened 400ms after the upstream fell sick and refused 17\nrequests until the end.", false},
 		{"before the breaker closed", 7300 * ms, "The breaker did not close before the end.", false},
 		{"the whole of it", 10 * time.Second, "The breaker closed 460ms after the upstream was well.", true},
 	} {

@@ -88,9 +88,12 @@ func (s *story) sick() string {
 	ill := s.tally(func(a answer) bool {
 		return a.route == patient && a.ended >= from && a.ended < to && a.class == refused
 	})
-	text := fmt.Sprintf("%s: the breaker opened %s after the upstream fell sick and refused %s until the upstream was well. "+
-		"%s reached the sick upstream.", name, short(s.changes[opened].at-from),
-		requests(ill.count[refused]), requests(s.triedIll[patient]))
+	until := "until the upstream was well"
+	if s.at < to {
+		until = "until the end"
+	}
+	text := fmt.Sprintf("%s: the breaker opened %s after the upstream fell sick and refused %s %s. %s reached the sick upstream.",
+		name, short(s.changes[opened].at-from), requests(ill.count[refused]), until, requests(s.triedIll[patient]))
 	again, ok := s.closedAgain()
 	switch {
 	case s.at < to || ok && again < to:
