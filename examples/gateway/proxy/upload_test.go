@@ -125,10 +125,10 @@ func TestUploadSlow(t *testing.T) {
 		require.NoError(t, err)
 		fmt.Fprintf(w, "%s", rest)
 	})
-	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": %q, "timeout": "50ms"}`, up.URL))
+	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": %q, "timeout": "300ms"}`, up.URL))
 	body, in := io.Pipe()
-	time.AfterFunc(200*time.Millisecond, func() { close(second) }) // four times as long as the upstream may be silent
-	go func() {                                                    // ends with the request
+	time.AfterFunc(1200*time.Millisecond, func() { close(second) }) // four times as long as the upstream may be silent
+	go func() {                                                     // ends with the request
 		_, _ = io.WriteString(in, "hello")
 		<-first
 		<-second
