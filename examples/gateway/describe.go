@@ -16,8 +16,10 @@ func describe(to io.Writer, c *config.Config) {
 	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
 	line("listen", c.Listen)
 	line("trusted proxies", fmt.Sprint(c.TrustedProxies))
-	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v",
-		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle))
+	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v, stall %v, half-closed %v",
+		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle, c.Timeouts.Stall, c.Timeouts.HalfClosed))
+	line("header", fmt.Sprintf("at most %v", c.MaxHeaderBytes))
+	line("connections", connectionsOf(c))
 	rate := "unbounded"
 	if b := c.Connection; b != nil {
 		rate = fmt.Sprintf("%v, burst %v", b.Rate, b.Burst)
@@ -32,7 +34,10 @@ func describe(to io.Writer, c *config.Config) {
 		line("  path", pathOf(r))
 		line("  upstream", upstreamOf(r))
 		line("  timeout", r.Timeout.String())
-		line("  limiter", limiterOf(r))
+		line("  limiter", limiterOf(r.Limiter, r.Key.String()))
+		if r.AddressLimiter != nil {
+			line("  and", limiterOf(r.AddressLimiter, "ip"))
+		}
 		line("  breaker", breakerOf(r))
 		line("  retry", retryOf(r))
 	}
@@ -60,12 +65,18 @@ func upstreamOf(r config.Route) string {
 	return r.Upstream.String()
 }
 
-func limiterOf(r config.Route) string {
-	l := r.Limiter
+func connectionsOf(c *config.Config) string {
+	if c.MaxClientConnections == 0 {
+		return "unbounded"
+	}
+	return fmt.Sprintf("at most %d", c.MaxClientConnections)
+}
+
+func limiterOf(l *config.Limiter, key string) string {
 	if l == nil {
 		return "off"
 	}
-	s := fmt.Sprintf("%v per %v, burst %d", l.Rate, r.Key, l.Burst)
+	s := fmt.Sprintf("%v per %v, burst %d", l.Rate, key, l.Burst)
 	if l.MaxWait > 0 {
 		s += fmt.Sprintf(", waits %v, queue %d", l.MaxWait, l.MaxQueue)
 	}

@@ -86,7 +86,9 @@ func TestCheckDescribes(t *testing.T) {
 	require.Equal(t, strings.Join([]string{
 		"listen           :8080",
 		"trusted proxies  0",
-		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m",
+		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m, stall 30s, half-closed 3s",
+		"header           at most 64KiB",
+		"connections      unbounded",
 		"each connection  10MiB/s, burst 1MiB",
 		"access log       text",
 		"shutdown         within 10s",

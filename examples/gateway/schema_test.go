@@ -76,6 +76,9 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{route(`, "timeout": "1h2m3.5s", "limiter": {"rate": "20/250ms", "max_wait": "1ms", "max_queue": 3}`), true},
 		{route(`, "key": {"header": "X-API-Key"}, "max_connections": 2147483647`), true},
 		{`{"connection": {"rate": "1B/s"}, ` + route(``)[1:], true},
+		{`{"max_client_connections": 1, "max_header_bytes": "16MiB", ` + route(``)[1:], true},
+		{`{"timeouts": {"stall": "1m", "half_closed": "1ms"}, ` + route(``)[1:], true},
+		{route(`, "key": {"header": "X-API-Key"}, "limiter": {"rate": "1/s"}, "address_limiter": {"rate": "5/s", "max_wait": "1s", "max_queue": 3}`), true},
 		{`[]`, false},
 		{`{}`, false},
 		{`{"routes": []}`, false},
@@ -90,6 +93,14 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"shutdown": "-1s", ` + route(``)[1:], false},
 		{`{"shutdown": null, ` + route(``)[1:], false},
 		{`{"connection": {}, ` + route(``)[1:], false},
+		{`{"max_client_connections": 0, ` + route(``)[1:], false},
+		{`{"max_client_connections": "1", ` + route(``)[1:], false},
+		{`{"max_header_bytes": 65536, ` + route(``)[1:], false},
+		{`{"timeouts": {"stall": "0"}, ` + route(``)[1:], false},
+		{`{"timeouts": {"half_closed": 5}, ` + route(``)[1:], false},
+		{route(`, "key": {"header": "a"}, "address_limiter": {}`), false},
+		{route(`, "key": {"header": "a"}, "address_limiter": {"rate": "1/s", "max_queue": 3}`), false},
+		{route(`, "key": {"header": "a"}, "address_limiter": {"rate": "1/s", "key": "ip"}`), false},
 		{`{"connection": {"rate": "1MiB"}, ` + route(``)[1:], false},
 		{`{"connection": {"rate": "1MiB/s", "burst": "1"}, ` + route(``)[1:], false},
 		{route(`, "unknown": 1`), false},
@@ -124,7 +135,7 @@ func TestSchemaNamesTheDefaults(t *testing.T) {
 	n := v.give(v.root, none)
 	given, err := json.Marshal(none)
 	require.NoError(t, err)
-	require.Equal(t, 17, n, "defaults that the schema names")
+	require.Equal(t, 20, n, "defaults that the schema names")
 
 	want, err := config.Load(plain)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,6 +34,9 @@ func (d *decoder) check(c *Config) {
 			d.bad(path, "must not be empty; leave it out for its default")
 		}
 	}
+	if n := d.nodes["max_client_connections"]; n != nil && n.kind == number && !d.wrong["max_client_connections"] && c.MaxClientConnections < 1 {
+		d.bad("max_client_connections", "must be at least 1; leave it out for no bound")
+	}
 	c.fill()
 
 	if reason := badListen(c.Listen); reason != "" {
@@ -40,6 +44,9 @@ func (d *decoder) check(c *Config) {
 	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > 16 {
 		d.bad("trusted_proxies", "must be 0 to 16")
+	}
+	if c.MaxHeaderBytes < 4<<10 || c.MaxHeaderBytes > 16<<20 {
+		d.bad("max_header_bytes", "must be 4KiB to 16MiB")
 	}
 	if !slices.Contains([]string{"text", "json", "off"}, c.Log) {
 		d.bad("log", `must be "text", "json" or "off"`)
@@ -70,15 +77,19 @@ func (d *decoder) written(r *Route, at string) {
 	if len(r.Path) > 1 && r.Path != "//" {
 		r.Path = strings.TrimSuffix(r.Path, "/")
 	}
-	if r.Limiter != nil && !d.has(at+".limiter.rate") {
-		d.bad(at+".limiter.rate", `missing, such as "100/m"`)
-	}
-	if d.has(at+".limiter.max_queue") && !d.has(at+".limiter.max_wait") && !d.meant[at+".limiter.max_wait"] {
-		d.bad(at+".limiter.max_queue", "is of use only with max_wait; without it no request waits")
-	}
 	counts := []string{"max_connections"}
-	if r.Limiter != nil {
-		counts = append(counts, "limiter.burst", "limiter.max_queue")
+	for name := range limitersOf(r) {
+		limiter := at + "." + name
+		if !d.has(limiter + ".rate") {
+			d.bad(limiter+".rate", `missing, such as "100/m"`)
+		}
+		if d.has(limiter+".max_queue") && !d.has(limiter+".max_wait") && !d.meant[limiter+".max_wait"] {
+			d.bad(limiter+".max_queue", "is of use only with max_wait; without it no request waits")
+		}
+		counts = append(counts, name+".burst", name+".max_queue")
+	}
+	if r.AddressLimiter != nil && r.Key.Header == "" && !d.wrong[at+".key"] && !d.wrong[at+".key.header"] {
+		d.bad(at+".address_limiter", "is of use only with a key that is a header; with \"ip\", limiter counts addresses")
 	}
 	if r.Breaker != nil {
 		counts = append(counts, "breaker.failures", "breaker.probes", "breaker.successes")
@@ -97,6 +108,18 @@ func (d *decoder) written(r *Route, at string) {
 	}
 }
 
+// limitersOf yields the limiters of r with their names in the file.
+func limitersOf(r *Route) iter.Seq2[string, *Limiter] {
+	return func(yield func(string, *Limiter) bool) {
+		if r.Limiter != nil && !yield("limiter", r.Limiter) {
+			return
+		}
+		if r.AddressLimiter != nil {
+			yield("address_limiter", r.AddressLimiter)
+		}
+	}
+}
+
 // route checks one route.
 func (d *decoder) route(r *Route, at string) {
 	if d.has(at+".name") && strings.ContainsFunc(r.Name, func(c rune) bool { return !unicode.IsPrint(c) }) {
@@ -108,8 +131,8 @@ func (d *decoder) route(r *Route, at string) {
 	if reason := badPath(r.Path); reason != "" {
 		d.bad(at+".path", reason)
 	}
-	if r.Limiter != nil {
-		d.lift(at+".limiter", r.Limiter.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+	for name, l := range limitersOf(r) {
+		d.lift(at+"."+name, l.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
 	}
 	if r.Breaker != nil {
 		d.lift(at+".breaker", r.Breaker.policy().Validate(), "FailureThreshold", "failures", "RecoveryTimeout", "recovery",

@@ -24,6 +24,11 @@ type Config struct {
 	Timeouts Timeouts `json:"timeouts"`
 	// Connection bounds the bytes per second of each connection of a client. Default: no bound.
 	Connection *Connection `json:"connection"`
+	// MaxClientConnections is the largest number of connections of clients, idle ones included. Beyond that number a new connection waits,
+	// in the system's queue, until another one ends. Default: no bound.
+	MaxClientConnections int `json:"max_client_connections"`
+	// MaxHeaderBytes is the largest size of a request's line and header, 4 KiB to 16 MiB. A larger one is answered 431. Default 64 KiB.
+	MaxHeaderBytes Size `json:"max_header_bytes"`
 	// Routes say which requests go where. At least one.
 	Routes []Route `json:"routes"`
 }
@@ -32,13 +37,18 @@ type Config struct {
 type Timeouts struct {
 	// ReadHeader is how long the header of a request may take. Default 10 s.
 	ReadHeader Duration `json:"read_header"`
-	// Read is how long a request may take to arrive, body and all. Default: no bound, for uploads of any length. But one that takes more than
-	// 30 s does harm if it is the request with which a breaker tries its upstream: the others are refused meanwhile, and it counts as failed.
+	// Read is how long the body of a request may take to arrive. A slower body is answered 408. Default: no bound, for uploads of any length.
 	Read Duration `json:"read"`
 	// Write is how long an answer may take to leave, from the end of the request's header. Default: no bound, for streams.
 	Write Duration `json:"write"`
 	// Idle is how long a connection is kept for the next request. Default 2 min.
 	Idle Duration `json:"idle"`
+	// Stall is how long a client may send nothing of a request's body that is awaited, and take nothing of an answer that is there. The
+	// request is answered 408 in the first case, and cut off in the second. Default 30 s.
+	Stall Duration `json:"stall"`
+	// HalfClosed is how long a request goes on that is silent and whose client has closed its direction of the connection. TCP does not
+	// tell a client that still reads from one that has left. Default 3 s.
+	HalfClosed Duration `json:"half_closed"`
 }
 
 // Connection bounds the bytes per second of each connection, reads and writes as the listener of engine/enginenet counts them.
@@ -76,6 +86,9 @@ func (c *Config) fill() {
 	c.Log = or(c.Log, "text")
 	c.Timeouts.ReadHeader = or(c.Timeouts.ReadHeader, Duration(10*time.Second))
 	c.Timeouts.Idle = or(c.Timeouts.Idle, Duration(2*time.Minute))
+	c.Timeouts.Stall = or(c.Timeouts.Stall, Duration(30*time.Second))
+	c.Timeouts.HalfClosed = or(c.Timeouts.HalfClosed, Duration(3*time.Second))
+	c.MaxHeaderBytes = or(c.MaxHeaderBytes, 64<<10)
 	if c.Connection != nil {
 		c.Connection.Burst = or(c.Connection.Burst, min(max(Size(c.Connection.Rate), 4<<10), 1<<20))
 	}

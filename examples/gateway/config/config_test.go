@@ -17,7 +17,10 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "text", c.Log)
 	require.Zero(t, c.TrustedProxies)
 	require.Equal(t, config.Duration(10*time.Second), c.Shutdown)
-	require.Equal(t, config.Timeouts{ReadHeader: config.Duration(10 * time.Second), Idle: config.Duration(2 * time.Minute)}, c.Timeouts)
+	require.Equal(t, config.Timeouts{ReadHeader: config.Duration(10 * time.Second), Idle: config.Duration(2 * time.Minute),
+		Stall: config.Duration(30 * time.Second), HalfClosed: config.Duration(3 * time.Second)}, c.Timeouts)
+	require.Zero(t, c.MaxClientConnections)
+	require.Equal(t, config.Size(64<<10), c.MaxHeaderBytes)
 	require.Nil(t, c.Connection)
 	require.Len(t, c.Routes, 1)
 	r := c.Routes[0]
@@ -47,11 +50,12 @@ func TestDefaultsOfStages(t *testing.T) {
 func TestEverything(t *testing.T) {
 	c := load(t, `{
 		"$schema": "./schema.json", "listen": "127.0.0.1:0", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
-		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s"},
-		"connection": {"rate": "500KB/s", "burst": "64KiB"},
+		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s", "stall": "5s", "half_closed": "6s"},
+		"connection": {"rate": "500KB/s", "burst": "64KiB"}, "max_client_connections": 1000, "max_header_bytes": "1MiB",
 		"routes": [{
 			"name": "api", "host": "api.example.com", "path": "/v1/", "upstream": "https://10.0.0.1:8443/base", "strip_prefix": true,
 			"key": {"header": "x-api-key"}, "limiter": {"rate": "20/250ms", "burst": 5, "max_wait": "100ms", "max_queue": 7},
+			"address_limiter": {"rate": "9/s"},
 			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4},
 			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
 			"timeout": "250ms", "max_connections": 99}]}`)
@@ -59,14 +63,17 @@ func TestEverything(t *testing.T) {
 		Schema: "./schema.json", Listen: "127.0.0.1:0", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
 		Timeouts: config.Timeouts{
 			ReadHeader: config.Duration(time.Second), Read: config.Duration(2 * time.Second),
-			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second)},
-		Connection: &config.Connection{Rate: 500_000, Burst: 65_536},
+			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second),
+			Stall: config.Duration(5 * time.Second), HalfClosed: config.Duration(6 * time.Second)},
+		Connection:           &config.Connection{Rate: 500_000, Burst: 65_536},
+		MaxClientConnections: 1000, MaxHeaderBytes: 1 << 20,
 		Routes: []config.Route{{
 			Name: "api", Host: "api.example.com", Path: "/v1", Upstream: c.Routes[0].Upstream, StripPrefix: true,
 			Key: config.Key{Header: "X-Api-Key"},
 			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5,
 				MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
-			Breaker: &config.Breaker{Failures: 1, Recovery: config.Duration(2 * time.Second), Probes: 3, Successes: 4},
+			AddressLimiter: &config.Limiter{Rate: config.Rate{Count: 9, Per: time.Second}, Burst: 9, MaxQueue: 1024},
+			Breaker:        &config.Breaker{Failures: 1, Recovery: config.Duration(2 * time.Second), Probes: 3, Successes: 4},
 			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond),
 				MaxDelay:   config.Duration(20 * time.Millisecond),
 				MaxElapsed: config.Duration(time.Hour)},

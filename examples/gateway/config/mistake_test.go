@@ -44,10 +44,10 @@ func TestMistakes(t *testing.T) {
 		{"unknown", withRoute(`"limitter": {}, "Retry": {}, "burts": 5, "x y": [1]`), []string{
 			`routes[0].limitter = {...}: unknown field; did you mean "limiter"?`,
 			`routes[0].Retry = {...}: unknown field; did you mean "retry"?`,
-			`routes[0].burts = 5: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, breaker, retry, ` +
-				`timeout, max_connections`,
-			`routes[0]["x y"] = [...]: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, breaker, retry, ` +
-				`timeout, max_connections`}},
+			`routes[0].burts = 5: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, ` +
+				`address_limiter, breaker, retry, timeout, max_connections`,
+			`routes[0]["x y"] = [...]: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, ` +
+				`address_limiter, breaker, retry, timeout, max_connections`}},
 		{"misspelt and therefore not missing", `{"routes": [{"paht": "/", "upstraem": "http://x"}]}`, []string{
 			`routes[0].paht = "/": unknown field; did you mean "path"?`,
 			`routes[0].upstraem = "http://x": unknown field; did you mean "upstream"?`}},
@@ -96,6 +96,26 @@ func TestMistakes(t *testing.T) {
 			`listen = "8080": must be an address and a port, such as ":8080" or "127.0.0.1:8080"`,
 			`trusted_proxies = 17: must be 0 to 16`,
 			`log = "xml": must be "text", "json" or "off"`}},
+		{"bounds of clients", `{"max_client_connections": 0, "max_header_bytes": "1KiB", "timeouts": {"stall": "0s", "halfclosed": "1s"}, ` + smallest[1:],
+			[]string{`max_client_connections = 0: must be at least 1; leave it out for no bound`,
+				`max_header_bytes = "1KiB": must be 4KiB to 16MiB`,
+				`timeouts.stall = "0s": must be more than zero; leave it out for its default`,
+				`timeouts.halfclosed = "1s": unknown field; did you mean "half_closed"?`}},
+		{"more bounds of clients", `{"max_client_connections": -1, "max_header_bytes": "17MiB", ` + smallest[1:], []string{
+			`max_client_connections = -1: must be at least 1; leave it out for no bound`, `max_header_bytes = "17MiB": must be 4KiB to 16MiB`}},
+		{"types of bounds", `{"max_client_connections": 1.5, "max_header_bytes": 4096, ` + smallest[1:], []string{
+			`max_client_connections = 1.5: must be a whole number below 2^31, written in digits`,
+			`max_header_bytes = 4096: must be a string, not a number`}},
+		{"a limit by address", withRoute(`"key": {"header": "a"}, "limiter": {"rate": "1/s"}, "address_limiter": {"burst": 0, "max_queue": 2}`), []string{
+			`routes[0].address_limiter.rate: missing, such as "100/m"`,
+			`routes[0].address_limiter.burst = 0: must be at least 1; leave it out for its default`,
+			`routes[0].address_limiter.max_queue = 2: is of use only with max_wait; without it no request waits`}},
+		{"a limit by address too high", withRoute(`"key": {"header": "a"}, "address_limiter": {"rate": "5000000/ms"}`), []string{
+			`routes[0].address_limiter.rate = "5000000/ms": must not be above 1e9 per second`}},
+		{"a limit by address twice", withRoute(`"limiter": {"rate": "1/s"}, "address_limiter": {"rate": "5/s"}`), []string{
+			`routes[0].address_limiter = {...}: is of use only with a key that is a header; with "ip", limiter counts addresses`}},
+		{"a limit by address and a wrong key", withRoute(`"key": {"header": "a b"}, "address_limiter": {"rate": "5/s"}`), []string{
+			`routes[0].key.header = "a b": must be the name of a header field`}},
 		{"a port", `{"listen": ":65536", ` + smallest[1:], []string{`listen = ":65536": the port must be 0 to 65535`}},
 		{"keys", `{"routes": [{"path": "/a", "upstream": "http://x", "key": "cookie"}, {"path": "/b", "upstream": "http://x", "key": {}},
 			{"path": "/c", "upstream": "http://x", "key": {"header": "a b"}}, {"path": "/d", "upstream": "http://x", "key": {"Header": "host"}},

@@ -24,19 +24,24 @@ type Route struct {
 	Upstream Upstream `json:"upstream"`
 	// StripPrefix takes Path off what the upstream is asked for. Default false.
 	StripPrefix bool `json:"strip_prefix"`
-	// Key is whom the limiter counts: "ip", or {"header": "X-API-Key"}; those without the header count as one. Default "ip", with
-	// IPv6 by /64.
+	// Key says how Limiter tells clients apart: "ip", by address, with IPv6 by /64; or {"header": "X-API-Key"}, by the value of a field.
+	// Requests without the field count as one client; requests with several lines of it are answered 400. A client chooses what it sends: a
+	// key that nobody has verified bounds honest clients only, unless AddressLimiter stands beside it. Default "ip".
 	Key Key `json:"key"`
 	// Limiter bounds the requests of each key.
 	Limiter *Limiter `json:"limiter"`
+	// AddressLimiter bounds the requests of each address as well, and is asked before Limiter. It is of use if Key is a header.
+	AddressLimiter *Limiter `json:"address_limiter"`
 	// Breaker stops calling an upstream that keeps failing. It is one for each route.
 	Breaker *Breaker `json:"breaker"`
 	// Retry tries again what may be sent twice.
 	Retry *Retry `json:"retry"`
-	// Timeout is how long the upstream may be silent in each attempt: while it is dialled, while it takes the request's body, and from then
-	// until the header of its answer. Default 30 s. The body of an answer may take as long as it likes.
+	// Timeout is how long the upstream may be silent in each attempt, from its beginning to the header of the answer. The time in which more
+	// of the request's body is awaited from the client does not count, and each part of the body begins the time anew. The body of an answer
+	// may take as long as it likes. Default 30 s.
 	Timeout Duration `json:"timeout"`
-	// MaxConnections is how many connections to the upstream there may be; beyond that requests wait for one. Default: no bound.
+	// MaxConnections is the largest number of connections to the upstream, those included that were switched to websocket. Beyond that
+	// number a request waits for a connection, for as long as Timeout says, and is then answered 503. Default: no bound.
 	MaxConnections int `json:"max_connections"`
 }
 
@@ -80,9 +85,11 @@ type Retry struct {
 func (r *Route) fill() {
 	r.Name = or(r.Name, r.Host+r.Path)
 	r.Timeout = or(r.Timeout, Duration(30*time.Second))
-	if r.Limiter != nil {
-		r.Limiter.Burst = or(r.Limiter.Burst, int(r.Limiter.Rate.Count))
-		r.Limiter.MaxQueue = or(r.Limiter.MaxQueue, 1024)
+	for _, l := range []*Limiter{r.Limiter, r.AddressLimiter} {
+		if l != nil {
+			l.Burst = or(l.Burst, int(l.Rate.Count))
+			l.MaxQueue = or(l.MaxQueue, 1024)
+		}
 	}
 	if b := r.Breaker; b != nil {
 		b.Failures, b.Recovery = or(b.Failures, 5), or(b.Recovery, Duration(5*time.Second))
