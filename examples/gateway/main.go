@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 
 // act does what is left: the demonstration if there is no file, and else what the file says, or only a check of it.
 func act(ctx context.Context, file string, check bool, stdout *os.File, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, endings()...)
 	defer stop()
 	if file == "" {
 		context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
@@ -84,6 +84,16 @@ func act(ctx context.Context, file string, check bool, stdout *os.File, stderr i
 		return nil
 	}
 	return serve(ctx, stop, cfg, stderr)
+}
+
+// endings are the signals that end the program with a drain. That of a terminal which closes is one of them, unless the program was started
+// to outlive its terminal.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 func misuse(stderr io.Writer, flags *flag.FlagSet, reason string) int {
@@ -113,6 +123,7 @@ func load(file string) (*config.Config, error) {
 // serve serves until ctx ends, and then until the requests that are running have ended or their time is up. It calls stop in between, so
 // that a second signal ends the program at once.
 func serve(ctx context.Context, stop context.CancelFunc, cfg *config.Config, stderr io.Writer) error {
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more is no reason to end
 	server, err := proxy.Start(cfg, stderr)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -131,17 +132,20 @@ func TestServeEndsWithItsContext(t *testing.T) {
 // program is the gateway in a process of its own, with a request that is running.
 type program struct {
 	*exec.Cmd
+	url    string
+	stderr io.Closer
 	lines  *bufio.Scanner // of standard error
 	answer chan string    // the body of the answer to the request
 	finish chan struct{}  // when closed, the upstream answers it
 }
 
-func startProgram(t *testing.T) *program {
+// startProgram starts it, as the argument of what comes before it.
+func startProgram(t *testing.T, before ...string) *program {
 	t.Helper()
-	came := make(chan struct{})
+	came, once := make(chan struct{}), sync.Once{}
 	p := &program{answer: make(chan string, 1), finish: make(chan struct{})}
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(came)
+		once.Do(func() { close(came) })
 		select {
 		case <-p.finish:
 		case <-r.Context().Done():
@@ -153,15 +157,17 @@ func startProgram(t *testing.T) *program {
 		"routes": [{"path": "/", "upstream": %q, "breaker": {}}]}`, up.URL))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	p.Cmd = exec.CommandContext(ctx, os.Args[0], "-config", file)
+	args := append(before, os.Args[0], "-config", file)
+	p.Cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	p.Env = append(os.Environ(), asProgram+"=1")
 	stderr, err := p.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.Start())
 	t.Cleanup(func() { _ = p.Process.Kill() })
-	p.lines = bufio.NewScanner(stderr)
+	p.stderr, p.lines = stderr, bufio.NewScanner(stderr)
 	url := p.line(t)
 	url = url[strings.Index(url, "http://"):]
+	p.url = url
 	go func() { // ends with the program
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 		resp, err := client.Get(url)
@@ -188,12 +194,28 @@ func (p *program) line(t *testing.T) string {
 }
 
 func TestSignalDrains(t *testing.T) {
-	p := startProgram(t)
-	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
-	require.Equal(t, "gateway: stopping, within 1h; again to stop now", p.line(t))
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		p := startProgram(t)
+		require.NoError(t, p.Process.Signal(signal))
+		require.Equal(t, "gateway: stopping, within 1h; again to stop now", p.line(t))
+		close(p.finish)
+		require.Equal(t, "late", <-p.answer)
+		require.Contains(t, p.line(t), "status=200")
+		require.NoError(t, p.Wait())
+	}
+}
+
+// A program that was started with nohup outlives its terminal, and one whose log nobody reads any more goes on.
+func TestHangupAndBrokenPipeAreOutlived(t *testing.T) {
+	p := startProgram(t, "sh", "-c", `trap "" HUP; exec "$@"`, "sh")
+	require.NoError(t, p.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, p.stderr.Close())
 	close(p.finish)
 	require.Equal(t, "late", <-p.answer)
-	require.Contains(t, p.line(t), "status=200")
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(p.url + "/nowhere") // after a line that could not be written
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.Wait())
 }
 
