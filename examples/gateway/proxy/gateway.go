@@ -28,6 +28,7 @@ type Gateway struct {
 	search []*route // in the order in which they are tried
 	now    *inFlight
 	log    *slog.Logger
+	limits *config.Timeouts
 	client func(*http.Request) string // the address of a client, for the log
 	seed   maphash.Seed               // of the hashes there
 }
@@ -45,7 +46,7 @@ type Status struct {
 
 // New makes a gateway of a configuration that config.Load has read. Each request is logged to log, unless that is nil.
 func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{now: newInFlight(), log: log, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
+	g := &Gateway{now: newInFlight(), log: log, limits: &cfg.Timeouts, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
 	buffers := new(buffers)
 	for i := range cfg.Routes {
 		r, err := newRoute(&cfg.Routes[i], cfg.TrustedProxies, buffers)
@@ -67,25 +68,39 @@ func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 // ServeHTTP answers a request: 404 if no route fits, and 400 if it may not be passed on.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w}
+	x.conn, _ = r.Context().Value(connKey{}).(*conn)
+	x.conn.serve()
 	g.begin(x)
+	x.cut = true
+	with := x.open(r, g.limits)
 	defer g.end(x, r) // also if the answer breaks off, with a panic, which goes on
-	switch {
-	case malformed(r):
+	g.pass(x, with)
+	x.cut = false
+}
+
+// pass hands a request to the route that fits it.
+func (g *Gateway) pass(x *exchange, r *http.Request) {
+	path, ok := readingOf(r.URL.Path)
+	if !ok || malformed(r) {
 		answer(x, r, http.StatusBadRequest)
 		return
-	case !g.find(x, r):
+	}
+	route, ok := g.find(r, path)
+	switch {
+	case !ok:
+		answer(x, r, http.StatusBadRequest)
+	case route == nil:
 		answer(x, r, http.StatusNotFound)
-		return
+	case !route.keyed(r):
+		answer(x, r, http.StatusBadRequest)
+	default:
+		x.route = route
+		route.requests.Add(1)
+		if route.limits != nil || route.addresses != nil {
+			x.ending = refused // until it is admitted
+		}
+		route.handler.ServeHTTP(x, r)
 	}
-	x.cut = true
-	if r.ContentLength == 0 {
-		x.route.handler.ServeHTTP(x, r)
-	} else {
-		with, done := withUpload(x, r)
-		defer done()
-		x.route.handler.ServeHTTP(x, with)
-	}
-	x.cut = false
 }
 
 func (g *Gateway) begin(x *exchange) {
@@ -95,45 +110,52 @@ func (g *Gateway) begin(x *exchange) {
 	}
 }
 
-// end counts and logs a request that has ended.
+// end counts and logs a request that has ended, before its client can know.
 func (g *Gateway) end(x *exchange, r *http.Request) {
 	defer g.now.end()
+	defer x.close()
+	x.cause = context.Cause(&x.context)
 	if x.route != nil {
-		x.route.count(x, r)
+		x.route.count(x)
 	}
 	if g.log != nil {
 		g.note(x, r, time.Since(x.begun))
 	}
 }
 
-// malformed reports whether r may not be passed on: its path has a segment that is "." or "..", which an upstream might take for the path of
-// another route; or it has what net/http takes from a client but sends to nobody, for which the upstream would be blamed.
+// malformed reports whether r has what net/http takes from a client but sends to nobody, for which the upstream would be blamed.
 func malformed(r *http.Request) bool {
 	for name := range r.Trailer {
 		if !config.IsToken(name) {
 			return true
 		}
 	}
-	return hasDots(r.URL.Path) || strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
+	return strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// find looks for the route that fits r, and has it count r. A tunnel, which has no path, fits none.
-func (g *Gateway) find(x *exchange, r *http.Request) bool {
+// find looks for the route that fits r; nil if none does. It reports false if r is for another route in the eyes of those who read its path
+// as reading. A tunnel, which has no path, fits none.
+func (g *Gateway) find(r *http.Request, reading string) (_ *route, ok bool) {
 	if r.Method == http.MethodConnect {
-		return false
+		return nil, true
 	}
 	host := hostOf(r.Host)
+	var found, read *route
 	for _, route := range g.search {
-		if (route.config.Host == "" || route.config.Host == host) && below(r.URL.Path, route.config.Path) >= 0 {
-			x.route = route
-			route.requests.Add(1)
-			if route.limits != nil {
-				x.ending = refused // until it is admitted
-			}
-			return true
+		if route.config.Host != "" && route.config.Host != host {
+			continue
+		}
+		if found == nil && below(r.URL.Path, route.config.Path) >= 0 {
+			found = route
+		}
+		if read == nil && below(reading, route.reading) >= 0 {
+			read = route
 		}
 	}
-	return false
+	if found == nil {
+		return nil, true
+	}
+	return found, read != nil && read.config.Host == found.config.Host && read.reading == found.reading
 }
 
 // Status tells of the routes, in the order of the configuration.
@@ -165,5 +187,5 @@ func hostOf(s string) string {
 	if colon := strings.IndexByte(s, ':'); colon >= 0 {
 		s = s[:colon]
 	}
-	return strings.ToLower(strings.TrimSuffix(s, "."))
+	return strings.ToLower(strings.TrimRight(s, "."))
 }

@@ -61,6 +61,9 @@ func TestAccessLogIsText(t *testing.T) {
 	require.Contains(t, out.String(), "level=INFO msg=request method=GET path=/ route=/ status=101")
 }
 
+// soon has a gateway notice soon that a client has left.
+const soon = `"timeouts": {"half_closed": "20ms"},`
+
 // The client has left before there was an answer: that is in the log, and counts for nothing.
 func TestAccessLogOfOneWhoLeft(t *testing.T) {
 	came := make(chan struct{})
@@ -69,7 +72,7 @@ func TestAccessLogOfOneWhoLeft(t *testing.T) {
 		<-r.Context().Done()
 	})
 	var out bytes.Buffer
-	s := serveTo(t, &out, "", route("/", up, `, "breaker": {"failures": 1}`))
+	s := serveTo(t, &out, soon, route("/", up, `, "breaker": {"failures": 1}`))
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {
 		<-came
@@ -88,7 +91,7 @@ func TestAccessLogOfOneWhoLeft(t *testing.T) {
 func TestAccessLogOfOneWhoLeftTheQueue(t *testing.T) {
 	up := upstream(t, name("up"))
 	var out bytes.Buffer
-	s := serveTo(t, &out, "", route("/", up, `, "limiter": {"rate": "1/h", "max_wait": "2h"}`))
+	s := serveTo(t, &out, soon, route("/", up, `, "limiter": {"rate": "1/h", "max_wait": "2h"}`))
 	cl := client(t)
 	get(t, cl, s.URL())
 	ctx, leave := context.WithCancel(t.Context())
@@ -188,7 +191,7 @@ func TestStatusOfOneWhoLeftAStream(t *testing.T) {
 		<-r.Context().Done()
 		close(ended)
 	})
-	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1}`))
+	s := serve(t, soon, route("/", up, `, "breaker": {"failures": 1}`))
 	ctx, leave := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
 	require.NoError(t, err)

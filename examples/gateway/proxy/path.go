@@ -1,6 +1,11 @@
 package proxy
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // below returns where in path the part begins that is below prefix: after it, and either at a slash or at the end. It is -1 if path does not
 // lie there. Slashes that follow one another count as one in path, as many servers take them. No path at all is that of "http://host", and as
@@ -40,15 +45,93 @@ func escaped(path string, n int) int {
 	return min(at, len(path))
 }
 
-// hasDots reports whether a segment of path is "." or "..", or is to those who take what comes behind a semicolon for parameters.
-func hasDots(path string) bool {
-	if !strings.Contains(path, "/.") {
-		return false
+// readingOf returns path as the most obliging of servers reads it, so that two paths which any of them takes for one have one reading. Such
+// a server unescapes as long as there is something to unescape, stops at a query or fragment, drops parameters (RFC 3986, section 3.3), drops
+// spaces and dots at the ends of segments as some file systems do, and does not tell letters from their other case or from their full-width
+// forms. readingOf reports false if the path has what leads out of it, or what servers are known to disagree about: a segment that is
+// "." or "..", a backslash, a control character, or what is not UTF-8.
+func readingOf(path string) (reading string, ok bool) {
+	if plain(path) {
+		return path, true
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
-			return true
+	for {
+		if !utf8.ValidString(path) {
+			return "", false
+		}
+		path = strings.Map(unified, path)
+		if strings.ContainsFunc(path, func(c rune) bool { return c == '\\' || unicode.IsControl(c) }) {
+			return "", false
+		}
+		again := unescaped(path)
+		if again == path {
+			break
+		}
+		path = again
+	}
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segment, _, _ = strings.Cut(segment, ";")
+		spaceless := strings.Map(func(c rune) rune {
+			if unicode.IsSpace(c) {
+				return -1
+			}
+			return c
+		}, segment)
+		if len(spaceless) < len(segment) || len(segment) <= len("..") {
+			if spaceless != "" && strings.Trim(spaceless, ".") == "" {
+				return "", false
+			}
+		}
+		segment = strings.TrimLeftFunc(segment, unicode.IsSpace)
+		segments[i] = strings.TrimRightFunc(segment, func(c rune) bool { return c == '.' || unicode.IsSpace(c) })
+	}
+	return strings.Join(segments, "/"), true
+}
+
+// plain reports whether path is its own reading without a closer look.
+func plain(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '/', c == '-', c == '_', c == '~', c == ',', c == '+', c == '=', c == '@', c == ':':
+		default:
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// unified is the form of c that stands for all that are taken for it; -1 if c is taken for nothing.
+func unified(c rune) rune {
+	switch {
+	case c < utf8.RuneSelf:
+		return unicode.ToLower(c)
+	case unicode.Is(unicode.Cf, c): // such as those that join others, or have no width
+		return -1
+	case '\uff01' <= c && c <= '\uff5e': // full-width ASCII
+		return unicode.ToLower(c - '\uff01' + '!')
+	default:
+		return unicode.ToLower(unicode.ToUpper(c))
+	}
+}
+
+// unescaped is path without its escapes. A % that begins none stays.
+func unescaped(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] == '%' && i+2 < len(path) {
+			if c, err := strconv.ParseUint(path[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(path[i])
+	}
+	return b.String()
 }

@@ -13,11 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// statusLeft is what the log says of a client that has left; nothing is sent. nginx writes it so.
+// statusLeft is the status in the log of a request whose client has closed its connection, as nginx writes it.
 const statusLeft = 499
-
-// errStopping is why contexts end when the gateway stops before its requests have.
-var errStopping = errors.New("proxy: the gateway is stopping")
 
 // answer answers with a status and says no more than it does (RFC 9457).
 func answer(w http.ResponseWriter, r *http.Request, status int) {
@@ -36,19 +33,11 @@ func answer(w http.ResponseWriter, r *http.Request, status int) {
 	}
 }
 
-// unanswered is the ErrorHandler of the reverse proxy: the upstream was not asked, or did not answer.
+// unanswered is the ErrorHandler of the reverse proxy: the upstream was not asked, or did not answer. It always answers.
 func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(w)
-	if ctx := r.Context(); errors.Is(ctx.Err(), context.Canceled) {
-		x.ending = left
-		switch cause := context.Cause(ctx); {
-		case errors.Is(cause, errStopping):
-			answer(w, r, http.StatusServiceUnavailable)
-		case errors.Is(cause, errUpload):
-			answer(w, r, http.StatusBadRequest)
-		default:
-			x.status = statusLeft
-		}
+	if ctx := r.Context(); ctx.Err() != nil {
+		interrupted(x, r, context.Cause(ctx))
 		return
 	}
 	x.ending = failed
@@ -57,8 +46,7 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 			x.ending = unavailable
 		}
 		if after := rejection.RetryAfter(); after > 0 {
-			seconds := (after + time.Second - 1) / time.Second
-			w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+			retryAfter(w, after)
 		}
 		answer(w, r, http.StatusServiceUnavailable)
 		return
@@ -68,4 +56,29 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	answer(w, r, http.StatusBadGateway)
+}
+
+// interrupted answers a request whose context has ended for cause. The upstream has no part in it.
+func interrupted(x *exchange, r *http.Request, cause error) {
+	x.ending = left
+	switch {
+	case errors.Is(cause, errStopping):
+		answer(x, r, http.StatusServiceUnavailable)
+	case errors.Is(cause, errBusy), errors.Is(cause, errExhausted), errors.Is(cause, errMadeWay):
+		x.ending = unavailable
+		retryAfter(x, time.Second)
+		answer(x, r, http.StatusServiceUnavailable)
+	case errors.Is(cause, errLateBody):
+		answer(x, r, http.StatusRequestTimeout)
+	case errors.Is(cause, errCutBody):
+		answer(x, r, http.StatusBadRequest)
+	default: // the client, which may have closed its direction only
+		answer(x, r, http.StatusBadGateway)
+		x.status = statusLeft
+	}
+}
+
+// retryAfter says how long to wait, in whole seconds.
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 }

@@ -6,10 +6,10 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
@@ -17,104 +17,138 @@ import (
 
 // route passes the requests of one route on.
 type route struct {
-	config  *config.Route
-	handler http.Handler
-	base    *http.Transport
-	limits  *engine.Engine // keyed by client; nil without a limiter
-	calls   *engine.Engine // keyed by host of the upstream, the only one; nil with neither breaker nor retries
-	host    string         // that key
+	config    *config.Route
+	reading   string // of its path
+	handler   http.Handler
+	base      *http.Transport
+	gate      *gate          // nil without a bound on connections
+	limits    *engine.Engine // keyed by client; nil without a limiter
+	addresses *engine.Engine // keyed by address; nil without a second limiter
+	calls     *engine.Engine // keyed by host of the upstream, the only one; nil with neither breaker nor retries
+	host      string         // that key
+	probes    probes
+	forward   forwarding
 
 	requests, limited, unavailable, failed atomic.Uint64
 }
 
-func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) {
-	r := &route{config: cfg, host: cfg.Upstream.Host, base: newTransport(cfg)}
-	var transport http.RoundTripper = &patience{base: r.base, timeout: time.Duration(cfg.Timeout), always: cfg.MaxConnections > 0}
-	if guards, guarded := cfg.Engine(); guarded {
-		var err error
-		if r.calls, err = engine.New(guards); err != nil {
-			return nil, err
+func newRoute(cfg *config.Route, proxies int, buffers *buffers) (_ *route, err error) {
+	r := &route{config: cfg, host: cfg.Upstream.Host, base: newTransport(cfg), forward: forwarding{trusted: proxies > 0, key: cfg.Key.Header}}
+	r.reading, _ = readingOf(cfg.Path)
+	if cfg.MaxConnections > 0 {
+		r.gate = newGate(r.base, cfg.MaxConnections)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close(context.Background()))
 		}
-		guard := &enginehttp.Transport{Engine: r.calls, Base: transport, Key: func(*http.Request) string { return r.host }}
-		if cfg.Retry != nil {
-			guard.MaxRetryAfter = time.Duration(cfg.Retry.MaxDelay)
-		}
-		transport = guard
+	}()
+	transport, err := r.guarded()
+	if err != nil {
+		return nil, err
 	}
 	r.handler = &httputil.ReverseProxy{
-		Rewrite:      r.rewrite(proxies > 0),
-		Transport:    transport,
-		BufferPool:   buffers,
-		ErrorHandler: unanswered,
-		ErrorLog:     log.New(nowhere{}, "", 0), // what it would say is in the access log
+		Rewrite:        r.rewrite,
+		ModifyResponse: r.modify,
+		Transport:      transport,
+		BufferPool:     buffers,
+		ErrorHandler:   unanswered,
+		ErrorLog:       log.New(nowhere{}, "", 0), // what it would say is in the access log
 	}
-	if cfg.Limiter == nil {
+	if cfg.Limiter == nil && cfg.AddressLimiter == nil {
 		return r, nil
 	}
-	var err error
-	if r.limits, err = engine.New(cfg.Limiter.Engine()); err != nil {
-		return nil, errors.Join(err, r.close(context.Background()))
-	}
-	key := enginehttp.RemoteIP(proxies)
+	r.handler = &admitted{r.handler}
+	address := enginehttp.RemoteIP(proxies)
+	key := address
 	if cfg.Key.Header != "" {
 		key = enginehttp.Header(cfg.Key.Header)
 	}
-	r.handler = &enginehttp.Handler{
-		Engine: r.limits, Key: key, Next: &admitted{r.handler}, Wait: time.Duration(cfg.Limiter.MaxWait),
+	if err = r.limit(&r.limits, cfg.Limiter, key); err != nil {
+		return nil, err
 	}
-	return r, nil
+	return r, r.limit(&r.addresses, cfg.AddressLimiter, address)
 }
 
-// rewrite makes the request to the upstream: its address, the path without the route's if that is wanted, and whom it is for. What clients
-// say of that themselves is kept only if a proxy that is trusted has sent it.
-func (r *route) rewrite(trusted bool) func(*httputil.ProxyRequest) {
-	return func(p *httputil.ProxyRequest) {
-		if u := p.Out.URL; r.config.StripPrefix {
-			n := below(u.Path, r.config.Path)
-			if u.RawPath != "" {
-				u.RawPath = u.RawPath[escaped(u.RawPath, n):]
-			}
-			u.Path = u.Path[n:]
-		}
-		p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on what it says
-		p.SetURL(&r.config.Upstream.URL)
-		p.Out.Trailer = p.In.Trailer // not a copy: the values come with the end of the body
-		if up := p.Out.Header.Get("Upgrade"); up != "" && r.config.Upstream.Scheme == "https" && !strings.EqualFold(up, "websocket") {
-			// HTTP/2 may have been agreed on, which has no other. An Upgrade may be ignored (RFC 9110, section 7.8).
-			p.Out.Header.Del("Connection")
-			p.Out.Header.Del("Upgrade")
-		}
-		if trusted {
-			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
-		}
-		p.SetXForwarded()
-		if !trusted {
-			return
-		}
-		for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
-			if v := p.In.Header[name]; len(v) > 0 {
-				p.Out.Header[name] = v
-			}
-		}
+// guarded is the transport of the route with its stages around it.
+func (r *route) guarded() (http.RoundTripper, error) {
+	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil, probing: r.probing, probes: &r.probes}
+	guards, guarded := r.config.Engine()
+	if !guarded {
+		return attempts, nil
 	}
+	var err error
+	if r.calls, err = engine.New(guards); err != nil {
+		return nil, err
+	}
+	guard := &enginehttp.Transport{
+		Engine: r.calls, Base: attempts, Retryable: retryable,
+		Key: func(*http.Request) string { return r.host },
+	}
+	if r.config.Retry != nil {
+		guard.MaxRetryAfter = time.Duration(r.config.Retry.MaxDelay)
+	}
+	if r.config.Breaker == nil {
+		return guard, nil
+	}
+	return &prober{next: guard, probing: r.probing, probes: &r.probes}, nil
+}
+
+// limit puts a limiter around what the route has, unless cfg is nil.
+func (r *route) limit(limits **engine.Engine, cfg *config.Limiter, key func(*http.Request) string) (err error) {
+	if cfg == nil {
+		return nil
+	}
+	if *limits, err = engine.New(cfg.Engine()); err != nil {
+		return err
+	}
+	r.handler = &enginehttp.Handler{Engine: *limits, Key: key, Next: r.handler, Wait: time.Duration(cfg.MaxWait)}
+	return nil
+}
+
+// retryable is enginehttp.DefaultRetryable but for bodies that cannot be sent again.
+func retryable(req *http.Request, resp *http.Response, err error) bool {
+	if x := exchangeIn(req.Context()); x != nil && x.upload != nil && x.upload.spilt.Load() {
+		return false
+	}
+	return enginehttp.DefaultRetryable(req, resp, err)
+}
+
+// keyed reports whether req has one key at most: of several lines of a field it is not known which one the upstream takes.
+func (r *route) keyed(req *http.Request) bool {
+	return r.config.Key.Header == "" || len(req.Header[r.config.Key.Header]) <= 1
+}
+
+// probing reports whether what the breaker lets through now, or has just let through, is a probe.
+func (r *route) probing() bool {
+	if r.config.Breaker == nil {
+		return false
+	}
+	key, known := r.calls.Inspect(r.host)
+	return known && key.Breaker == breaker.HalfOpen
 }
 
 // count counts how a request has ended.
-func (r *route) count(x *exchange, req *http.Request) {
+func (r *route) count(x *exchange) {
 	switch {
 	case x.ending == refused && x.status == http.StatusTooManyRequests:
 		r.limited.Add(1)
-	case x.ending == refused && req.Context().Err() != nil:
-		if !errors.Is(context.Cause(req.Context()), errStopping) {
+	case x.ending == refused && x.cause != nil:
+		if !errors.Is(x.cause, errStopping) {
 			x.status = statusLeft // the queue; for the log
 		}
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
-	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError:
+	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError && !ofTheRequest(x.status):
 		r.failed.Add(1)
-	case x.ending == answered && x.cut && !x.gone && req.Context().Err() == nil: // it broke off, and not because the client had left
+	case x.ending == answered && x.cut && !x.gone && x.cause == nil: // it broke off, and not because the client had left
 		r.failed.Add(1)
 	}
+}
+
+// ofTheRequest reports whether a status of 5xx is about the request: an upstream that does not know its method, or its version, is well.
+func ofTheRequest(status int) bool {
+	return status == http.StatusNotImplemented || status == http.StatusHTTPVersionNotSupported
 }
 
 func (r *route) status() Status {
@@ -132,10 +166,13 @@ func (r *route) status() Status {
 
 func (r *route) close(ctx context.Context) error {
 	var errs []error
-	for _, e := range []*engine.Engine{r.limits, r.calls} {
+	for _, e := range []*engine.Engine{r.limits, r.addresses, r.calls} {
 		if e != nil {
 			errs = append(errs, e.Close(ctx))
 		}
+	}
+	if r.gate != nil {
+		r.gate.close()
 	}
 	r.base.CloseIdleConnections()
 	return errors.Join(errs...)

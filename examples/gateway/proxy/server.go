@@ -56,24 +56,33 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 			return err
 		}
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	below, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}
-	s.url = urlOf(listener.Addr())
+	s.url = urlOf(below.Addr())
+	clients := newListener(below, cfg.MaxClientConnections, time.Duration(cfg.Timeouts.Stall))
+	if access != nil {
+		clients.direct = s.gateway.noteDirect
+	}
+	var listener net.Listener = clients
 	if s.pace != nil {
 		listener = &enginenet.Listener{Listener: listener, PerConn: s.pace}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
+	ctx = context.WithValue(ctx, stoppingKey{}, ctx.Done())
 	s.http = &http.Server{
-		Handler:           s.gateway,
-		ReadHeaderTimeout: time.Duration(cfg.Timeouts.ReadHeader),
-		ReadTimeout:       time.Duration(cfg.Timeouts.Read),
-		WriteTimeout:      time.Duration(cfg.Timeouts.Write),
-		IdleTimeout:       time.Duration(cfg.Timeouts.Idle),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          errorLog,
+		Handler:                      s.gateway,
+		DisableGeneralOptionsHandler: true, // which answers past routes, limits and log
+		ReadHeaderTimeout:            time.Duration(cfg.Timeouts.ReadHeader),
+		WriteTimeout:                 time.Duration(cfg.Timeouts.Write),
+		IdleTimeout:                  time.Duration(cfg.Timeouts.Idle),
+		MaxHeaderBytes:               int(cfg.MaxHeaderBytes),
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ConnContext:                  withConn,
+		ConnState:                    watchConn,
+		ErrorLog:                     errorLog,
 	}
 	s.serving.Go(func() { s.failed <- s.http.Serve(listener) }) // ends with Close, which waits for it
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"time"
@@ -17,10 +18,10 @@ import (
 func newTransport(cfg *config.Route) *http.Transport {
 	timeout := time.Duration(cfg.Timeout)
 	dialer := &net.Dialer{Timeout: timeout}
+	silence := min(max(timeout, time.Second), 15*time.Second)
 	return &http.Transport{
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   timeout,
-		ResponseHeaderTimeout: timeout, // from the end of the request
 		ExpectContinueTimeout: min(timeout, time.Second),
 		MaxConnsPerHost:       cfg.MaxConnections,
 		MaxIdleConnsPerHost:   1024,       // the default of 2 would dial anew for most requests under load
@@ -28,16 +29,20 @@ func newTransport(cfg *config.Route) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
+		// A connection of HTTP/2 is shared, so that a request which ends for its upstream's silence does not end it. These do.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence, WriteByteTimeout: silence},
 	}
 }
 
-// patience ends an attempt whose upstream has been silent for too long in what the timeouts of an http.Transport do not cover: while it
-// takes the request's body, and while a connection is waited for because there are as many as there may be. The time in which the client is
-// waited for, to send more of the body, does not count.
+// patience makes one attempt, and ends it when its upstream has been silent for too long: while it is dialled, while it takes the request,
+// and until the header of its answer has come, whatever the protocol. The time in which the client is waited for, to send more of the body,
+// does not count.
 type patience struct {
 	base    *http.Transport
 	timeout time.Duration
-	always  bool // also without a body
+	bounded bool // a connection may have to be waited for
+	probing func() bool
+	probes  *probes
 }
 
 // errSilent is the error of an attempt that has been ended.
@@ -49,28 +54,40 @@ func (silent) Error() string   { return "proxy: the upstream has been silent for
 func (silent) Timeout() bool   { return true }
 func (silent) Temporary() bool { return true }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. If it is not for the upstream that the attempt fails, the request's context ends with the reason.
 func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
-	body := req.Body != nil && req.Body != http.NoBody
-	if !body && !p.always {
-		return heard(req, p.base)
+	x := exchangeIn(req.Context())
+	watch := &watch{timeout: p.timeout}
+	var ctx context.Context
+	ctx, watch.cancel = context.WithCancelCause(req.Context()) // ends with the request: until then the answer's body is read under it
+	if p.bounded {
+		ctx = context.WithValue(ctx, watchKey{}, watch)
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { watch.asked.Store(true) }})
 	}
-	ctx, cancel := context.WithCancelCause(req.Context()) // ends with the request: until then the answer's body is read under it
-	watch := &watch{timeout: p.timeout, cancel: cancel}
-	watch.start()
 	req = req.WithContext(ctx)
-	if body {
-		req.Body = &watchedBody{req.Body, watch}
+	if req.Body != nil && req.Body != http.NoBody {
+		watch.follow(req)
+		if x != nil && !x.upload.whole.Load() && p.probing() {
+			p.probes.add(x)
+		}
 	}
+	watch.start()
 	resp, err := heard(req, p.base)
-	if watch.end() {
+	switch {
+	case watch.end():
 		if err == nil {
 			_ = resp.Body.Close()
 		}
+		if p.bounded && !watch.asked.Load() {
+			x.cancel(errBusy)
+			return nil, errBusy
+		}
 		return nil, errSilent
-	}
-	if err != nil {
-		cancel(nil)
+	case err != nil:
+		watch.cancel(nil)
+		if exhausted(err) {
+			x.cancel(errExhausted)
+		}
 	}
 	return resp, err
 }

@@ -3,25 +3,31 @@ package proxy
 import (
 	"context"
 	"io"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// watch is a timer that can be paused and begins anew after that.
+// watch is the timer of an attempt. It stands still while somebody waits for the client, and begins anew after that.
 type watch struct {
 	timeout time.Duration
 	cancel  context.CancelCauseFunc
+	asked   atomic.Bool // the attempt has a connection, or one is being dialled; only of attempts that may have to wait for one
 
-	mu    sync.Mutex
-	timer *time.Timer
-	state watchState
+	mu      sync.Mutex
+	timer   *time.Timer
+	waiting int // for the client
+	state   watchState
 }
+
+// watchKey is where the context of an attempt has its watch.
+type watchKey struct{}
 
 type watchState uint8
 
 const (
 	running watchState = iota
-	paused
 	ended
 	expired
 )
@@ -31,34 +37,52 @@ func (w *watch) start() { w.timer = time.AfterFunc(w.timeout, w.expire) } // sto
 func (w *watch) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.state == running {
+	if w.state == running && w.waiting == 0 {
 		w.state = expired
 		w.cancel(errSilent)
 	}
 }
 
-// turn changes from one state to another, if it is in the first.
-func (w *watch) turn(from, to watchState) {
+// pause stops the timer until resume has been called as often.
+func (w *watch) pause() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.state != from {
-		return
-	}
-	w.state = to
-	if to == running {
-		w.timer.Reset(w.timeout)
-	} else {
+	if w.waiting++; w.state == running {
 		w.timer.Stop()
+	}
+}
+
+func (w *watch) resume() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting--; w.waiting == 0 && w.state == running {
+		w.timer.Reset(w.timeout)
 	}
 }
 
 // end stops the watch and reports whether the time was up before.
 func (w *watch) end() bool {
-	w.turn(running, ended)
-	w.turn(paused, ended)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.state == running {
+		w.state = ended
+		w.timer.Stop()
+	}
 	return w.state == expired
+}
+
+// follow pauses the watch while a body of req is read, the one that it has and those that are made to be sent again.
+func (w *watch) follow(req *http.Request) {
+	req.Body = &watchedBody{req.Body, w}
+	if again := req.GetBody; again != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			if err != nil {
+				return nil, err
+			}
+			return &watchedBody{body, w}, nil
+		}
+	}
 }
 
 // watchedBody is the body of a request, during whose reading the upstream is not the one who is silent.
@@ -68,8 +92,7 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.watch.turn(running, paused)
-	n, err := b.ReadCloser.Read(p)
-	b.watch.turn(paused, running)
-	return n, err
+	b.watch.pause()
+	defer b.watch.resume()
+	return b.ReadCloser.Read(p)
 }

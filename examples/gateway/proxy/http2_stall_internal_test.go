@@ -1,0 +1,179 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// large is the header of a request that does not fit into smallBuffers.
+func large() http.Header {
+	return http.Header{"X-Large": {strings.Repeat("x", 60<<10)}}
+}
+
+// smallBuffers has kernels keep little of what an upstream does not read.
+func smallBuffers(g *Gateway) {
+	base := g.routes[0].base
+	dial := base.DialContext
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if buffered, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
+			_ = buffered.SetWriteBuffer(1)
+		}
+		return conn, err
+	}
+}
+
+// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it stalls, and it is its failure.
+func TestTimeoutHoldsForHTTP2(t *testing.T) {
+	const timeout = `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`
+	reset := func(p *peer) func(frame) bool {
+		return func(f frame) bool {
+			if f.kind == frameHeaders {
+				p.write(frameReset, 0, f.stream, []byte{0, 0, 0, refusedStream})
+			}
+			return true
+		}
+	}
+	for name, row := range map[string]struct {
+		handle func(*testing.T, *peer)
+		body   []byte
+		status int
+	}{
+		"no settings": {func(t *testing.T, p *peer) { p.hold(t) }, nil, http.StatusGatewayTimeout},
+		"no answer": {func(t *testing.T, p *peer) { p.serve(nil, func(frame) bool { return true }) },
+			nil, http.StatusGatewayTimeout},
+		"no streams": {func(t *testing.T, p *peer) { p.serve([]byte{0, 3, 0, 0, 0, 0}, func(frame) bool { return true }) },
+			nil, http.StatusGatewayTimeout},
+		"refused streams":             {func(t *testing.T, p *peer) { p.serve(nil, reset(p)) }, nil, http.StatusGatewayTimeout},
+		"refused streams with a body": {func(t *testing.T, p *peer) { p.serve(nil, reset(p)) }, []byte("hello"), http.StatusGatewayTimeout},
+		"half a header": {func(t *testing.T, p *peer) {
+			p.serve(nil, func(f frame) bool {
+				p.write(frameHeaders, 0, f.stream, ok)
+				return true
+			})
+		}, nil, http.StatusGatewayTimeout},
+		"early hints without an end": {func(t *testing.T, p *peer) {
+			p.serve(nil, func(f frame) bool {
+				for t.Context().Err() == nil {
+					p.write(frameHeaders, flagEndHeaders, f.stream, []byte("\x08\x03103"))
+					time.Sleep(10 * time.Millisecond)
+				}
+				return false
+			})
+		}, nil, http.StatusGatewayTimeout},
+		"no window": {func(t *testing.T, p *peer) { p.serve([]byte{0, 4, 0, 0, 0, 0}, func(frame) bool { return true }) },
+			bytes.Repeat([]byte("x"), 300<<10), http.StatusGatewayTimeout},
+		"a window used up": {func(t *testing.T, p *peer) { p.serve(nil, func(frame) bool { return true }) },
+			bytes.Repeat([]byte("x"), 300<<10), http.StatusGatewayTimeout},
+		"goaway and silence": {func(t *testing.T, p *peer) {
+			p.serve(nil, func(f frame) bool {
+				p.write(frameGoAway, 0, 0, []byte{0, 0, 0, 1, 0, 0, 0, 0})
+				return true
+			})
+		}, nil, http.StatusGatewayTimeout},
+		"goaway on each connection": {func(t *testing.T, p *peer) {
+			p.serve(nil, func(f frame) bool {
+				p.write(frameGoAway, 0, 0, make([]byte, 8))
+				return true
+			})
+		}, nil, http.StatusGatewayTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, g := http2Gateway(t, timeout, func(p *peer) { row.handle(t, p) })
+			begun := time.Now()
+			status, _ := ask(t, s, http.MethodPost, nil, row.body)
+			require.Equal(t, row.status, status)
+			require.Less(t, time.Since(begun), 10*time.Second, "the request was held for longer than timeout")
+			require.Equal(t, breaker.Open, g.Status()[0].Breaker)
+			require.EqualValues(t, 1, g.Status()[0].Failed)
+		})
+	}
+}
+
+// Nor does a header that nobody takes hold a request, or those that come after it on the same connection.
+func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
+	for _, protocol := range []string{"h2", "http/1.1"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			pair, trust := certificate()
+			plain, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			s, g := gatewayTo(t, smallWindow{plain, pair, protocol}, "https", `"timeout": "200ms"`, trust, func(p *peer) {
+				_, _ = io.ReadFull(p, make([]byte, 1)) // the handshake, and no more
+				p.hold(t)
+			})
+			smallBuffers(g)
+			for range 3 {
+				status, _ := ask(t, s, http.MethodGet, large(), nil)
+				require.Equal(t, http.StatusGatewayTimeout, status)
+			}
+			require.EqualValues(t, 3, g.Status()[0].Failed)
+		})
+	}
+}
+
+// A connection that has died silently is given up, so that the upstream is found again when it is well.
+func TestDeadHTTP2ConnectionIsGivenUp(t *testing.T) {
+	s, g := http2Gateway(t, `"timeout": "100ms"`, func(p *peer) {
+		if p.number == 1 {
+			p.hold(t)
+			return
+		}
+		p.serve(nil, func(f frame) bool {
+			if f.kind == frameHeaders {
+				p.write(frameHeaders, flagEndHeaders|flagEndStream, f.stream, ok)
+			}
+			return true
+		})
+	})
+	status, _ := ask(t, s, http.MethodGet, nil, nil)
+	require.Equal(t, http.StatusGatewayTimeout, status)
+	require.Eventually(t, func() bool {
+		status, _ := ask(t, s, http.MethodGet, nil, nil)
+		return status == http.StatusOK
+	}, 5*time.Second, 10*time.Millisecond)
+	require.Positive(t, g.Status()[0].Failed)
+}
+
+// A POST that an upstream says it has not looked at, because the connection is going away, is sent again.
+func TestSmallBodiesSurviveGoAway(t *testing.T) {
+	var lost atomic.Int64
+	body := bytes.Repeat([]byte("x"), 50<<10)
+	s, g := http2Gateway(t, `"timeout": "5s", "breaker": {"failures": 1, "recovery": "1h"}`, func(p *peer) {
+		got := map[uint32]int{}
+		p.serve(nil, func(f frame) bool {
+			if f.kind == frameData {
+				got[f.stream] += len(f.payload)
+			}
+			switch {
+			case f.kind == frameData && p.number%2 == 1: // some of the body has come
+				if got[f.stream] == len(f.payload) {
+					lost.Add(1)
+					p.write(frameGoAway, 0, 0, make([]byte, 8))
+				}
+			case f.kind == frameData && f.flags&flagEndStream != 0 && got[f.stream] == len(body):
+				p.write(frameHeaders, flagEndHeaders|flagEndStream, f.stream, ok)
+				p.write(frameGoAway, 0, 0, []byte{0, 0, 0, byte(f.stream), 0, 0, 0, 0})
+			}
+			return true
+		})
+	})
+	for range 3 {
+		status, _ := ask(t, s, http.MethodPost, nil, body)
+		require.Equal(t, http.StatusOK, status)
+	}
+	require.GreaterOrEqual(t, lost.Load(), int64(3))
+	require.Equal(t, Status{Name: "/", Breaker: breaker.Closed, Requests: 3}, g.Status()[0])
+}

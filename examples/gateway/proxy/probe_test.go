@@ -1,0 +1,166 @@
+package proxy_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+// fallible is an upstream that fails until it is told to be well, and says how much it was sent.
+type fallible struct{ well atomic.Bool }
+
+func (f *fallible) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !f.well.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	n, _ := io.Copy(io.Discard, r.Body)
+	fmt.Fprint(w, n)
+}
+
+// halfOpen starts a gateway whose breaker is about to let a probe through.
+func halfOpen(t *testing.T, more string) (*proxy.Server, *fallible) {
+	t.Helper()
+	f := new(fallible)
+	s := serve(t, "", route("/", upstream(t, f.ServeHTTP), `, "breaker": {"failures": 1, "recovery": "50ms"}`+more))
+	require.Equal(t, http.StatusServiceUnavailable, get(t, client(t), s.URL()).status)
+	require.NotEqual(t, breaker.Closed, s.Status()[0].Breaker)
+	f.well.Store(true)
+	require.Eventually(t, func() bool { return s.Status()[0].OpenFor == 0 }, patience, time.Millisecond)
+	return s, f
+}
+
+// slow begins an upload of size bytes, of which it sends the first ones and no more.
+func slow(t *testing.T, s *proxy.Server, size int, first int) net.Conn {
+	t.Helper()
+	conn := dial(t, s)
+	body := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, strings.Repeat("x", first))
+	if size < 0 {
+		body = fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", first, strings.Repeat("x", first))
+	}
+	_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+	require.NoError(t, err)
+	return conn
+}
+
+// A client that has not sent its body does not hold the breaker's probe: whoever comes meanwhile has it.
+func TestSlowUploadsHoldNoProbe(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		size, first int
+	}{
+		{"nothing", 100, 0}, {"a part", 100, 50}, {"chunks", -1, 5}, {"more than is kept", 1 << 20, 0}, {"all that is kept", 1 << 20, 64 << 10},
+		{"much more", 1 << 20, 1 << 19}, {"many chunks", -1, 1 << 19},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			for _, more := range []string{"", `, "retry": {"base_delay": "1ms"}`} {
+				s, _ := halfOpen(t, more)
+				for range 3 {
+					slow(t, s, row.size, row.first)
+				}
+				require.Eventually(t, func() bool { return s.Status()[0].Requests == 4 }, patience, time.Millisecond)
+				time.Sleep(50 * time.Millisecond) // so that they have what they can get
+				for range 3 {
+					r := get(t, client(t), s.URL())
+					require.Equal(t, http.StatusOK, r.status)
+				}
+				require.Equal(t, breaker.Closed, s.Status()[0].Breaker)
+				require.EqualValues(t, 1, s.Status()[0].Failed)
+			}
+		})
+	}
+}
+
+// An upload is as good a probe as any if nobody else comes, and if there is no hurry about it.
+func TestUploadsAreProbes(t *testing.T) {
+	for _, size := range []int{100, 64 << 10, 1 << 20} {
+		s, _ := halfOpen(t, "")
+		conn := slow(t, s, size, size/2)
+		time.Sleep(50 * time.Millisecond)
+		_, err := io.WriteString(conn, strings.Repeat("x", size-size/2))
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, fmt.Sprint(size), string(body))
+		require.Equal(t, breaker.Closed, s.Status()[0].Breaker)
+	}
+}
+
+// One who has had to make way for a probe is told to come again.
+func TestUploadsMakeWay(t *testing.T) {
+	s, f := halfOpen(t, "")
+	conn := slow(t, s, 1<<20, 1<<19)
+	time.Sleep(50 * time.Millisecond)
+	require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+
+	// With the breaker closed nobody has to.
+	conn = slow(t, s, 1<<20, 1<<19)
+	require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+	_, err = io.WriteString(conn, strings.Repeat("x", 1<<19))
+	require.NoError(t, err)
+	resp, err = http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.True(t, f.well.Load())
+}
+
+// Bodies that are small are sent again, if the request may be.
+func TestSmallBodiesAreSentAgain(t *testing.T) {
+	var asked atomic.Int64
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		if asked.Add(1)%2 == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprint(w, n)
+	})
+	s := serve(t, "", route("/", up, `, "retry": {"base_delay": "1ms"}`))
+	for _, row := range []struct {
+		method string
+		size   int
+		header string
+		again  bool
+	}{
+		{http.MethodPut, 1, "", true}, {http.MethodPut, 64 << 10, "", true}, {http.MethodPut, 64<<10 + 1, "", false}, {http.MethodPut, 1 << 20, "", false},
+		{http.MethodPost, 1, "", false}, {http.MethodPost, 1, "Idempotency-Key", true},
+	} {
+		for _, chunked := range []bool{false, true} {
+			asked.Store(0)
+			var body io.Reader = strings.NewReader(strings.Repeat("x", row.size))
+			if chunked {
+				body = io.MultiReader(body)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), row.method, s.URL(), body)
+			require.NoError(t, err)
+			req.Header.Set("Expect", "100-continue") // so that an early answer does not cost the connection
+			if row.header != "" {
+				req.Header.Set(row.header, "1")
+			}
+			r := send(t, client(t), req)
+			require.Equal(t, row.again, r.status == http.StatusOK, "%v %v", row, chunked)
+			require.Equal(t, fmt.Sprint(row.size), r.body)
+		}
+	}
+}
