@@ -114,6 +114,8 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{route(`, "retry": {"attempts": 2147483648}`), false},
 		{route(`, "strip_prefix": "yes"`), false},
 		{strings.Replace(route(``), `"/"`, `"x"`, 1), false},
+		{strings.Replace(route(``), `"/"`, `"/x;y"`, 1), false},
+		{strings.Replace(route(``), `"/"`, `"/x\\y"`, 1), false},
 		{strings.Replace(route(``), `http:`, `ftp:`, 1), false},
 	} {
 		_, err := config.Load([]byte(row.file))

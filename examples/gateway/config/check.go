@@ -245,8 +245,17 @@ func badPath(s string) string {
 		return "must be a path without %, ? and #, its characters as they are"
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return "must have no control characters"
-	case s != "/" && slices.ContainsFunc(strings.Split(s[1:], "/"), func(part string) bool { return part == "" || part == "." || part == ".." }):
-		return "must have no empty segment, and none that is . or .."
+	case strings.ContainsAny(s, `\;`):
+		return `must have no \ and no ;`
+	case strings.ContainsFunc(s, func(c rune) bool { return unicode.IsSpace(c) && c != ' ' || unicode.Is(unicode.Cf, c) }):
+		return "must have no spaces but ordinary ones, and no characters that cannot be seen"
+	case s != "/" && slices.ContainsFunc(strings.Split(s[1:], "/"), empty):
+		return "must have no empty segment, and none that begins or ends with a space or ends with a dot"
 	}
 	return ""
+}
+
+// empty reports whether some servers take a segment of a path for another one, or for none.
+func empty(segment string) bool {
+	return segment == "" || strings.Trim(segment, " ") != segment || strings.HasSuffix(segment, ".")
 }

@@ -19,6 +19,7 @@ import (
 
 // That there are no more connections to an upstream is a bound of the gateway's, and no failure of the upstream.
 func TestWaitingForAConnectionIsNoFailure(t *testing.T) {
+	t.Parallel()
 	came, release := make(chan struct{}), make(chan struct{})
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hold" { // answers in time, and takes its time for the rest
@@ -48,6 +49,7 @@ func TestWaitingForAConnectionIsNoFailure(t *testing.T) {
 
 // A client that does not read its answer gives the connections that it holds back.
 func TestAnswerThatIsNotReadIsCutOff(t *testing.T) {
+	t.Parallel()
 	ended := make(chan error, 1)
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/large" {
@@ -66,6 +68,7 @@ func TestAnswerThatIsNotReadIsCutOff(t *testing.T) {
 
 // One that reads slowly, but does read, has all of it.
 func TestAnswerThatIsReadSlowlyIsNot(t *testing.T) {
+	t.Parallel()
 	const size = 16 << 20
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, io.LimitReader(endless{}, size)) })
 	s := serve(t, `"timeouts": {"stall": "300ms"},`, route("/", up, ""))
@@ -86,6 +89,7 @@ func TestAnswerThatIsReadSlowlyIsNot(t *testing.T) {
 
 // There are no more connections of clients than max_client_connections; the next one waits.
 func TestMaxClientConnections(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, name("up"))
 	for _, more := range []string{"", `"connection": {"rate": "1MiB/s"},`} {
 		s := serve(t, more+`"max_client_connections": 2,`, route("/", up, ""))
@@ -109,6 +113,7 @@ func TestMaxClientConnections(t *testing.T) {
 
 // Nobody waits for a client that has more to send: it is answered, and the connection closed.
 func TestAnswersDoNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/early" { // without a look at the body
 			w.Header().Set("Connection", "close")

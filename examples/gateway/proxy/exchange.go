@@ -115,6 +115,26 @@ func (x *exchange) linger(client context.Context, silence time.Duration) {
 	}
 }
 
+// standstill ends an exchange whose upstream answers before it has all of the request, when neither body has moved for as long as stall. The
+// upstream may not want the rest; and as long as nobody reads it, the end of the client's connection cannot be seen.
+func (x *exchange) standstill(stall time.Duration) {
+	tick := time.NewTicker(stall)
+	defer tick.Stop()
+	for before := int64(-1); !x.upload.whole.Load(); {
+		moved := x.bytes.Load() + x.upload.read.Load()
+		if moved == before {
+			x.cancel(errLateBody)
+			return
+		}
+		before = moved
+		select {
+		case <-tick.C:
+		case <-x.context.Done():
+			return
+		}
+	}
+}
+
 // close ends the exchange: nothing reads from the client any more. If the client is still sending, it has its answer first, and its
 // connection is closed unless the rest comes soon.
 func (x *exchange) close() {

@@ -51,6 +51,7 @@ func spellings(name string) []string {
 
 // What a client says of itself reaches no upstream, however it is spelt, and neither as a trailer nor twice.
 func TestForgedHeadersAreDropped(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, headers)
 	s := serve(t, "", route("/", up, `, "strip_prefix": true`), route("/key", up, `, "limiter": {"rate": "1000/s"}, "key": {"header": "X-API-Key"}`))
 	for _, claim := range claims {
@@ -78,6 +79,7 @@ func TestForgedHeadersAreDropped(t *testing.T) {
 
 // The header that tells clients apart has one spelling, and is there once.
 func TestKeyHeaderHasOneSpelling(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, headers)
 	s := serve(t, "", route("/", up, `, "limiter": {"rate": "1000/s"}, "key": {"header": "X-API-Key"}`))
 	for _, name := range spellings("X-API-Key")[3:] {
@@ -94,6 +96,7 @@ func TestKeyHeaderHasOneSpelling(t *testing.T) {
 
 // A proxy that is trusted is believed, in the spelling that it uses.
 func TestTrustedProxyIsBelieved(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, headers)
 	s := serve(t, `"trusted_proxies": 1,`, route("/", up, ""))
 	r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Port: 443\r\nX-Real-IP: 192.0.2.1\r\n"+
@@ -107,6 +110,7 @@ func TestTrustedProxyIsBelieved(t *testing.T) {
 
 // A key that a client makes up gives it a new limit; a limit by address beside it holds all the same.
 func TestLimitByAddressBesideOneByHeader(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, headers)
 	s := serve(t, "", route("/", up,
 		`, "limiter": {"rate": "2/h"}, "key": {"header": "X-API-Key"}, "address_limiter": {"rate": "5/h"}`))

@@ -195,6 +195,9 @@ func (r *route) modify(resp *http.Response) error {
 		!hasToken(resp.Header["Connection"], "upgrade") || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket")) {
 		return errSwitched
 	}
+	if x := exchangeIn(resp.Request.Context()); x.upload != nil && !x.upload.whole.Load() {
+		go x.standstill(x.upload.stall) // ends with the exchange
+	}
 	for _, name := range []string{"Location", "Content-Location"} {
 		for i, place := range resp.Header[name] {
 			resp.Header[name][i] = r.outside(place, resp.Request)

@@ -40,6 +40,7 @@ func halfClosed(t testing.TB, s *proxy.Server, text string) string {
 
 // A client that closes its direction after the request still reads, and gets the answer of the upstream.
 func TestHalfClosedClientIsAnswered(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		time.Sleep(20 * time.Millisecond) // the gateway hears of the end of the connection before it hears of the answer
@@ -69,6 +70,7 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 
 // What is answered goes on as long as there is more of it.
 func TestHalfClosedClientHasTheWholeAnswer(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		for i := range 10 {
 			fmt.Fprintf(w, "%d.", i)
@@ -86,6 +88,7 @@ func TestHalfClosedClientHasTheWholeAnswer(t *testing.T) {
 
 // An upstream that is silent is not waited for without an end, since the client may have left for good.
 func TestHalfClosedClientOfASilentUpstream(t *testing.T) {
+	t.Parallel()
 	ended := make(chan struct{}, 1)
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
@@ -103,6 +106,7 @@ func TestHalfClosedClientOfASilentUpstream(t *testing.T) {
 
 // A request that has not come whole is the client's fault, and is never answered with 200.
 func TestIncompleteRequestsAreRefused(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	s := serve(t, "", route("/", up, `, "limiter": {"rate": "100/s"}, "breaker": {"failures": 1, "recovery": "1h"}, "retry": {}`))
 	for _, body := range []string{
@@ -126,6 +130,7 @@ func TestIncompleteRequestsAreRefused(t *testing.T) {
 
 // A request whose body comes too slowly is answered 408.
 func TestSlowUploadIsRefused(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	for _, timeouts := range []string{`{"read": "100ms"}`, `{"stall": "100ms"}`} {
 		s := serve(t, `"timeouts": `+timeouts+`,`, route("/", up, `, "breaker": {"failures": 1, "recovery": "1h"}, "retry": {}`))
@@ -144,6 +149,7 @@ func TestSlowUploadIsRefused(t *testing.T) {
 
 // The bound on how long a request may take to arrive does not count while the upstream is at work.
 func TestReadTimeoutEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		time.Sleep(200 * time.Millisecond)

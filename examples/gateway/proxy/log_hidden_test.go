@@ -40,6 +40,7 @@ func answered(t *testing.T, settings, text string) (answer string, lines []map[s
 
 // Every answer leaves a line, that of a request that is never looked at, too; and no line is so long that it is dropped.
 func TestNoRequestHidesFromTheLog(t *testing.T) {
+	t.Parallel()
 	const kib, mib = 1 << 10, 1 << 20
 	a, x := strings.Repeat("a", 900*kib), strings.Repeat("x", 3*mib)
 	host := " HTTP/1.1\r\nHost: x\r\n"
@@ -72,6 +73,7 @@ func TestNoRequestHidesFromTheLog(t *testing.T) {
 		"tunnel":               {"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 404, "CONNECT", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			answer, lines := answered(t, "", row.text)
 			require.True(t, strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", row.status)) || answer == "", "%.100q", answer)
 			require.Len(t, lines, 1)
@@ -86,6 +88,7 @@ func TestNoRequestHidesFromTheLog(t *testing.T) {
 
 // What comes first on a connection is not what is logged of what comes later.
 func TestLogTellsRequestsOfAConnectionApart(t *testing.T) {
+	t.Parallel()
 	for _, between := range []string{"", "hello"} {
 		first := fmt.Sprintf("POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(between), between)
 		answer, lines := answered(t, "", first+"GET /second HTTP/1.1\r\n\r\n")
@@ -98,6 +101,7 @@ func TestLogTellsRequestsOfAConnectionApart(t *testing.T) {
 }
 
 func TestMaxHeaderBytes(t *testing.T) {
+	t.Parallel()
 	request := "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 100<<10) + "\r\n\r\n"
 	_, lines := answered(t, `"max_header_bytes": "128KiB",`, request)
 	require.EqualValues(t, 200, lines[0]["status"])
@@ -107,6 +111,7 @@ func TestMaxHeaderBytes(t *testing.T) {
 
 // Lines are not lost because they are many and long.
 func TestLogOfLongLines(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {})
 	w := &stuck{begun: make(chan struct{}), proceed: make(chan struct{})}
 	s := serveTo(t, w, "", route("/", up, ""))

@@ -45,6 +45,9 @@ func escaped(path string, n int) int {
 	return min(at, len(path))
 }
 
+// mostEscapes is how often a path may be escaped. To unescape one without an end would take the square of its length.
+const mostEscapes = 8
+
 // readingOf returns path as the most obliging of servers reads it, so that two paths which any of them takes for one have one reading. Such
 // a server unescapes as long as there is something to unescape, stops at a query or fragment, drops parameters (RFC 3986, section 3.3), drops
 // spaces and dots at the ends of segments as some file systems do, and does not tell letters from their other case or from their full-width
@@ -54,8 +57,8 @@ func readingOf(path string) (reading string, ok bool) {
 	if plain(path) {
 		return path, true
 	}
-	for {
-		if !utf8.ValidString(path) {
+	for depth := 0; ; depth++ {
+		if depth > mostEscapes || !utf8.ValidString(path) {
 			return "", false
 		}
 		path = strings.Map(unified, path)
@@ -91,11 +94,12 @@ func readingOf(path string) (reading string, ok bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// plain reports whether path is its own reading without a closer look.
+// plain reports whether path is its own reading at first sight.
 func plain(path string) bool {
 	for i := range len(path) {
 		switch c := path[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '/', c == '-', c == '_', c == '~', c == ',', c == '+', c == '=', c == '@', c == ':':
+		case c == '.' && i > 0 && path[i-1] != '/' && i+1 < len(path) && path[i+1] != '/': // within a segment
 		default:
 			return false
 		}

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // What is cut off a path is the route's path, no more and no less, in both forms of the path.
@@ -41,6 +43,49 @@ func FuzzBelow(f *testing.F) {
 		}
 		if last, err := url.PathUnescape(whole[at:]); err != nil || last != rest {
 			t.Fatalf("%q: the rest of %q is %q, not %q (%v)", raw, u.Path, last, rest, err)
+		}
+	})
+}
+
+// A path has the reading that it has in another form that servers take for the same, and its reading has itself.
+func FuzzReading(f *testing.F) {
+	f.Add("/admin/x")
+	f.Add("/Admin;x/%2561.b%20/")
+	f.Add("/a%c0%af/%00")
+	f.Add("/é%EF%BC%8Fx\u200b/...")
+	f.Add("/a%3fb%2523c")
+	f.Fuzz(func(t *testing.T, path string) {
+		if len(path) > 1<<10 || strings.Contains(path, "25252525") {
+			return // takes long, or is escaped more often than a server does
+		}
+		reading, ok := readingOf(path)
+		if plain(path) != (plain(path) && ok && reading == path) {
+			t.Fatalf("the reading of %q, which is plain, is %q", path, reading)
+		}
+		var escapes strings.Builder
+		for i := range len(path) {
+			if path[i] == '/' {
+				escapes.WriteByte('/')
+			} else {
+				fmt.Fprintf(&escapes, "%%%02x", path[i])
+			}
+		}
+		others := []string{escapes.String(), strings.ReplaceAll(path, "%", "%25")}
+		if !strings.ContainsAny(unescaped(unescaped(unescaped(path))), "%?#;") && utf8.ValidString(path) {
+			others = append(others, strings.ToUpper(path), strings.ReplaceAll(path, "/", ";a=b/")+";c", strings.ReplaceAll(path, "/", "\u200b/"))
+		}
+		for _, other := range others {
+			if again, also := readingOf(other); again != reading || also != ok {
+				t.Fatalf("the reading of %q is %q (%v), that of %q is %q (%v)", path, reading, ok, other, again, also)
+			}
+		}
+		if again, also := readingOf(reading); ok && (again != reading || !also) {
+			t.Fatalf("the reading of %q is %q, whose own is %q (%v)", path, reading, again, also)
+		}
+		for segment := range strings.SplitSeq(reading, "/") {
+			if segment == "." || segment == ".." || strings.ContainsAny(segment, "\\;?#\x00") {
+				t.Fatalf("the reading of %q is %q", path, reading)
+			}
 		}
 	})
 }

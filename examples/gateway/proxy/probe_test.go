@@ -56,6 +56,7 @@ func slow(t *testing.T, s *proxy.Server, size int, first int) net.Conn {
 
 // A client that has not sent its body does not hold the breaker's probe: whoever comes meanwhile has it.
 func TestSlowUploadsHoldNoProbe(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name        string
 		size, first int
@@ -85,6 +86,7 @@ func TestSlowUploadsHoldNoProbe(t *testing.T) {
 
 // An upload is as good a probe as any if nobody else comes, and if there is no hurry about it.
 func TestUploadsAreProbes(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{100, 64 << 10, 1 << 20} {
 		s, _ := halfOpen(t, "")
 		conn := slow(t, s, size, size/2)
@@ -104,6 +106,7 @@ func TestUploadsAreProbes(t *testing.T) {
 
 // One who has had to make way for a probe is told to come again.
 func TestUploadsMakeWay(t *testing.T) {
+	t.Parallel()
 	s, f := halfOpen(t, "")
 	conn := slow(t, s, 1<<20, 1<<19)
 	time.Sleep(50 * time.Millisecond)
@@ -128,6 +131,7 @@ func TestUploadsMakeWay(t *testing.T) {
 
 // Bodies that are small are sent again, if the request may be.
 func TestSmallBodiesAreSentAgain(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)

@@ -36,9 +36,8 @@ func eager(w http.ResponseWriter, r *http.Request) {
 
 // Of all protocols only websocket passes, alone; anything else is as if it were not there, and no tunnel leads past routes and limits.
 func TestOnlyWebsocketPasses(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, eager)
-	secure := httptest.NewTLSServer(http.HandlerFunc(eager)) // is refused for its certificate, if it is asked
-	t.Cleanup(secure.Close)
 	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1}`))
 	for _, fields := range []string{
 		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
@@ -81,6 +80,7 @@ func TestOnlyWebsocketPasses(t *testing.T) {
 }
 
 func TestWebsocketPasses(t *testing.T) {
+	t.Parallel()
 	up := upstream(t, eager)
 	s := serve(t, "", route("/", up, ""))
 	for _, fields := range []string{
@@ -98,33 +98,34 @@ func TestWebsocketPasses(t *testing.T) {
 	}
 }
 
-// counting counts the connections of an upstream that are open.
-func counting(t *testing.T, handle http.HandlerFunc) (up *httptest.Server, open *atomic.Int64) {
+// counting starts an upstream that counts the connections that it has been given.
+func counting(t *testing.T, handle http.HandlerFunc) (up *httptest.Server, given *atomic.Int64) {
 	t.Helper()
-	open = new(atomic.Int64)
+	given = new(atomic.Int64)
 	up = httptest.NewUnstartedServer(handle)
-	up.Listener = &countingListener{up.Listener, open}
+	up.Listener = &countingListener{up.Listener, given}
 	up.Start()
 	t.Cleanup(up.Close)
-	return up, open
+	return up, given
 }
 
 type countingListener struct {
 	net.Listener
-	open *atomic.Int64
+	given *atomic.Int64
 }
 
-// Accept counts a connection until the peer has closed it.
+// Accept counts a connection.
 func (l *countingListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
-		l.open.Add(1)
+		l.given.Add(1)
 	}
 	return conn, err
 }
 
 // An upstream that switches to what it was not asked for, or to nothing, fails the request; its connection is closed.
 func TestFailedUpgradesAreClosed(t *testing.T) {
+	t.Parallel()
 	const tries = 5
 	var closed atomic.Int64
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +154,8 @@ func TestFailedUpgradesAreClosed(t *testing.T) {
 
 // A connection that has been switched is one of max_connections, as long as it is open.
 func TestUpgradesCountAsConnections(t *testing.T) {
-	up, open := counting(t, echoUpgrade)
+	t.Parallel()
+	up, given := counting(t, echoUpgrade)
 	s := serve(t, "", fmt.Sprintf(
 		`{"path": "/", "upstream": %q, "timeout": "100ms", "max_connections": 2, "breaker": {"failures": 1, "recovery": "1h"}}`, up.URL))
 	first, _ := upgrade(t, s)
@@ -162,7 +164,7 @@ func TestUpgradesCountAsConnections(t *testing.T) {
 		r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		require.Equal(t, http.StatusServiceUnavailable, r.status)
 	}
-	require.EqualValues(t, 2, open.Load())
+	require.EqualValues(t, 2, given.Load())
 	require.Equal(t, breaker.Closed, s.Status()[0].Breaker)
 	require.NoError(t, first.Close())
 	require.Eventually(t, func() bool {
@@ -171,6 +173,6 @@ func TestUpgradesCountAsConnections(t *testing.T) {
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		return err == nil && resp.StatusCode == http.StatusSwitchingProtocols
 	}, patience, time.Millisecond)
-	require.EqualValues(t, 3, open.Load(), "connections that have been opened in all")
+	require.EqualValues(t, 3, given.Load(), "connections in all")
 	require.Equal(t, proxy.Status{Name: "/", Requests: s.Status()[0].Requests, Unavailable: s.Status()[0].Unavailable}, s.Status()[0])
 }

@@ -44,10 +44,10 @@ type upload struct {
 	deadline sync.Mutex // held while the client's deadline is set
 	stopped  bool       // nothing more is wanted
 
-	mu   sync.Mutex // held while the client is waited for
-	kept []byte     // the beginning of the body
-	read int64      // bytes that have come
-	err  error      // io.EOF, or why no more can come
+	mu   sync.Mutex   // held while the client is waited for
+	kept []byte       // the beginning of the body
+	read atomic.Int64 // bytes that have come
+	err  error        // io.EOF, or why no more can come
 }
 
 // reader is one reading of an upload, from its beginning.
@@ -103,10 +103,10 @@ func (u *upload) next(p []byte) (n int) {
 		return 0
 	}
 	n, u.err = u.body.Read(p)
-	u.read += int64(n)
+	read := u.read.Add(int64(n))
 	if !u.spilt.Load() {
 		u.kept = append(u.kept, p[:n]...)
-		u.spilt.Store(u.read > mostKept) // what is kept stays, for a reader that has not come to its end
+		u.spilt.Store(read > mostKept) // what is kept stays, for a reader that has not come to its end
 	}
 	switch {
 	case u.err == nil:
@@ -163,7 +163,12 @@ func (u *upload) discard() bool {
 	if u.err == nil || u.err == http.ErrBodyReadAfterClose {
 		_, u.err = io.CopyN(io.Discard, u.body, mostDiscarded)
 	}
-	return u.err == io.EOF
+	if u.err == io.EOF {
+		return true
+	}
+	u.interrupt()
+	_ = u.body.Close() // net/http would do so when it has stopped to look for the end of the connection, and the body could start that anew
+	return false
 }
 
 // Read gives what is kept, and then what the client sends.
@@ -180,7 +185,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		n := copy(p, u.kept[r.at:])
 		r.at += int64(n)
 		return n, nil
-	case r.at < u.read:
+	case r.at < u.read.Load():
 		return 0, errNotKept
 	}
 	n := u.next(p)
