@@ -122,9 +122,6 @@ var handshakeAnswers = []tls.AlertError{40, 41, 42, 43, 44, 45, 46, 48, 49, 70, 
 
 // handshakeRefused reports whether err is one of handshakeAnswers.
 func handshakeRefused(err error) bool {
-	if alert, ok := errors.AsType[tls.AlertError](err); ok { // of QUIC
-		return slices.Contains(handshakeAnswers, alert)
-	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error" && op.Err != nil &&
 		slices.ContainsFunc(handshakeAnswers, func(a tls.AlertError) bool { return a.Error() == op.Err.Error() })
