@@ -44,7 +44,7 @@ func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 			for g := range goroutines {
 				wg.Go(func() {
 					rng := rand.New(rand.NewPCG(seed, uint64(g)))
-					for range 3000 {
+					for range 6000 / (1 + slowdown) {
 						i := rng.IntN(keys)
 						switch rng.IntN(4) {
 						case 0:
