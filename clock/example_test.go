@@ -37,7 +37,7 @@ func ExampleTimer() {
 	// Output: not due yet
 }
 
-// Nanos holds still while its clock runs back.
+// Nanos stands still when the clock is set back.
 func ExampleNanos() {
 	mock := benbjohnson.NewMock()
 	read := clock.Nanos(clock.Wrap(mock))

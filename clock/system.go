@@ -2,21 +2,20 @@ package clock
 
 import "time"
 
-// System returns the clock of the operating system, as package time reads it.
-// It is the clock to use unless a test says otherwise.
+// System returns the clock of the operating system, as package time reads that
+// clock. Use System unless a test says otherwise.
 //
-// Inside a testing/synctest bubble it follows the bubble's clock and needs no
-// change; call System inside the bubble, because each value takes its base for
-// Nanos when it is made, and a bubble's clock does not compare with the one
-// outside.
+// Inside a testing/synctest bubble the clock follows the clock of the bubble.
+// Call System inside the bubble: System takes the base for Nanos when called,
+// and the clock of a bubble does not compare with the clock outside.
 //
-// The value has the optional method Nanos described at [Clock]: it is
-// time.Since of the base, a monotonic reading, which does not run back when
-// the wall clock is set.
+// The clock has the optional method Nanos described at [Clock]: time.Since of
+// the base, a monotonic reading, which does not run back when the wall clock is
+// set.
 //
-// Its timers are those of time.NewTimer. Since Go 1.23 these need no draining:
-// after Stop or Reset no stale tick can be received. That is void for a
-// program built with GODEBUG=asynctimerchan=1.
+// The timers are those of time.NewTimer. Since Go 1.23 these need no draining:
+// after Stop or Reset no stale tick can be received. That is void for a program
+// built with GODEBUG=asynctimerchan=1.
 func System() Clock {
 	return &system{base: time.Now()}
 }

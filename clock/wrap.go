@@ -7,21 +7,20 @@ import (
 	benbjohnson "github.com/benbjohnson/clock"
 )
 
-// Wrap returns c, a clock of github.com/benbjohnson/clock, as a [Clock]: its
-// real clock, its Mock, or anything else with that interface. Wrap panics if c
-// is nil. It keeps no state, so that two wraps of one clock are alike.
+// Wrap returns c, a clock of github.com/benbjohnson/clock, as a [Clock]: the
+// real clock, the Mock, or anything else with that interface. Wrap panics if c
+// is nil. Wrap keeps no state, so that two wraps of the same clock are alike.
 //
-// Timers hold to the contract of [Timer] even where those of the Mock do not.
-// The Mock's own timers deadlock when they are reset without draining, leave a
-// stale tick behind Stop, do not fire on Reset(0), and move the Mock's time
-// back when made with a negative duration. Wrap uses only Now and AfterFunc of
-// c, never with a duration of zero or less, and delivers on channels of its
-// own, so that nothing is ever sent while the Mock's lock is held.
+// The timers keep the contract of [Timer], even where the Mock's own timers do
+// not: these deadlock when reset without draining, leave a stale tick behind
+// Stop, do not fire on Reset(0), and move the Mock's time back when made with a
+// negative duration. Wrap uses only Now and AfterFunc of c, never with a
+// duration of zero or less, and delivers on channels of Wrap's own, so that
+// nothing is ever sent while the Mock's lock is held.
 //
-// One weakness of the Mock remains with whoever moves it: Mock.Add does not
-// wait for goroutines that have yet to arm their timers. Call it inside a
-// testing/synctest bubble, between two calls of synctest.Wait, or use package
-// clocktest, which does so.
+// Mock.Add does not wait for goroutines that have yet to arm their timers, and
+// Wrap cannot mend that. Call Add inside a testing/synctest bubble, between two
+// calls of synctest.Wait, or use package clocktest, which does so.
 func Wrap(c benbjohnson.Clock) Clock {
 	if c == nil {
 		panic("clock: Wrap of a nil clock")
@@ -42,20 +41,20 @@ func (w wrapped) NewTimer(d time.Duration) Timer {
 	return t
 }
 
-// wrappedTimer is a timer made of one AfterFunc per arming.
+// wrappedTimer is a timer that uses a new AfterFunc for each arming.
 //
-// Why no stale tick can be received, although ch stays the same for life: ch
-// is written only under mu, by arm and by a fire of the present generation,
-// hence at most once per generation; and disarm, under mu too, begins a new
-// generation and empties ch. So ch is empty when disarm returns and stays
-// empty until the timer is armed again, and a write never blocks. The lock is
-// held over calls of the clock, which never calls back under its own.
+// No stale tick can be received, although ch stays the same for life. Only arm
+// and the fire of the present generation write ch, under mu, hence at most once
+// per generation; and disarm, under mu too, begins a new generation and empties
+// ch. So ch is empty when disarm returns and stays empty until the timer is
+// armed again, and a write never blocks. The lock is held over calls of the
+// clock, which never calls back while holding a lock.
 type wrappedTimer struct {
 	clock benbjohnson.Clock
 	ch    chan time.Time // capacity 1
 
 	mu         sync.Mutex
-	generation uint64             // counts the disarmings; a late fire of an earlier one is ignored
+	generation uint64             // counts the disarmings; a late fire of an earlier generation is ignored
 	armed      bool               // due, and not yet fired
 	inner      *benbjohnson.Timer // the AfterFunc of this generation; nil unless armed
 }
@@ -96,9 +95,9 @@ func (t *wrappedTimer) disarm() bool {
 
 // arm makes the timer fire d from now. The caller holds mu and has disarmed.
 //
-// Each arming gets an AfterFunc of its own instead of a Reset of the last one,
-// because the Mock may be about to run that one, and only the closure can tell
-// the generation for which it was meant.
+// Each arming gets a new AfterFunc instead of a Reset of the last AfterFunc: the
+// Mock may be about to run the last closure, and only the closure knows the
+// generation for which the closure was meant.
 func (t *wrappedTimer) arm(d time.Duration) {
 	if d <= 0 {
 		t.ch <- t.clock.Now()

@@ -33,7 +33,7 @@ func (w *world) reading() int64 {
 	return w.eng.system.Now()
 }
 
-// roughClock may run back; actors.System holds its readings. Its timers never fire: who waits is the world's business.
+// roughClock may run back. Its timers never fire: who waits is the world's business.
 type roughClock struct{ w *world }
 
 func (c roughClock) Now() time.Time { return time.Unix(1e9, 0).Add(time.Duration(c.sample())) }
@@ -46,18 +46,32 @@ func (c roughClock) sample() int64 {
 	w.between()
 	source := w.now + w.offset
 	w.between()
-	w.given = source + 1
-	if !w.steady {
-		w.high = max(w.high, source)
-		w.given = w.high + 1
-	}
+	w.high = max(w.high, source)
 	return source
+}
+
+// heldClock is a roughClock as package clock reads it, and tells the world what was read.
+type heldClock struct {
+	roughClock
+	read func() int64
+}
+
+func newHeldClock(w *world) heldClock { return heldClock{roughClock{w}, clock.Nanos(roughClock{w})} }
+
+func (c heldClock) Nanos() int64 {
+	reading := c.read()
+	c.w.given = reading + 1
+	return reading
 }
 
 // steadyClock has the method that the system's clock has: readings are used as they are, however old they have become.
 type steadyClock struct{ roughClock }
 
-func (c steadyClock) Nanos() int64 { return c.sample() }
+func (c steadyClock) Nanos() int64 {
+	source := c.sample()
+	c.w.given = source + 1
+	return source
+}
 
 type stopped struct{}
 

@@ -28,7 +28,8 @@ func (w *world) play(until int64) {
 	} else {
 		w.draining = true
 	}
-	w.offset = max(w.offset, w.high-w.now) // a clock that runs behind stands still for its readers, and timers fire too early
+	w.offset = max(w.offset, w.high-w.now) // or a jump of a clock that is behind would not count in full, and timers would fire too early
+	w.reading()
 	for id := range w.callers {
 		if p := w.people[id].phase; p == resting || p == running {
 			w.wakeAt(id, w.now)

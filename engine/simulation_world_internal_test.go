@@ -91,9 +91,9 @@ func (w *world) open() {
 	w.recovered = false
 	w.closed, w.draining, w.sweepAt, w.calls = false, false, 0, 0
 	w.watched = w.watched[:0]
-	w.cfg.Clock = roughClock{w}
-	if w.steady {
-		w.cfg.Clock = steadyClock{roughClock{w}}
+	w.cfg.Clock = steadyClock{roughClock{w}}
+	if !w.steady {
+		w.cfg.Clock = newHeldClock(w)
 	}
 	var err error
 	if w.eng, err = New(w.cfg); err != nil {

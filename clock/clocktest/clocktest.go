@@ -7,28 +7,28 @@
 //
 // # Two clocks in step
 //
-// There are two clocks in the bubble. Package time reads the bubble's, and so
-// do the deadlines of contexts. Code under test reads the Mock. Advance moves
-// both, from one instant at which something is due to the next, so that they
-// agree on order and on durations: under Advance(10*time.Second) a timer of
-// 3 s fires, and all that it causes happens, before a context of 5 s ends. At
-// one and the same instant contexts and other timers of package time come
-// first, then the Mock's timers, in the order in which they were armed.
+// There are two clocks in the bubble. Package time and the deadlines of contexts
+// read the bubble's clock. Code under test reads the Mock. Advance moves both
+// clocks together, from each instant at which something is due to the next, so
+// that the clocks agree on order and on durations: under
+// Advance(10*time.Second) a timer of 3 s fires, with all consequences, before a
+// context of 5 s ends. At the same instant contexts and other timers of package
+// time come first, then the Mock's timers in the order of arming.
 //
-// They do not agree on the date: a bubble starts at midnight UTC of 2000-01-01
-// and a Mock at the Unix epoch. Code that compares an instant of one with an
-// instant of the other is wrong in production too, and is shown to be so.
+// The clocks do not agree on the date: a bubble starts at midnight UTC of
+// 2000-01-01 and a Mock at the Unix epoch. Code that compares instants of
+// different clocks is wrong in production too, and fails here.
 //
-// Bubble time that passes outside Advance, because the test slept or waited
-// for a context, does not move the Mock.
+// Bubble time that passes outside Advance, because the test slept or waited for
+// a context, does not move the Mock.
 //
 // # What must be in the bubble
 //
-// Whatever waits for a timer must be made by f: an engine, its channels, its
-// goroutines. Every goroutine must have ended when f and its cleanups return;
-// testing/synctest fails the test otherwise. A goroutine that blocks on a
-// mutex, on I/O or on a channel from outside the bubble is not at rest, and
-// Advance waits for it.
+// Make everything that waits for a timer inside f: an engine with all channels
+// and goroutines. Every goroutine must have ended when f and the cleanups of f
+// return; otherwise testing/synctest fails the test. A goroutine that blocks on
+// a mutex, on I/O or on a channel from outside the bubble is not at rest, and
+// Advance waits for that goroutine.
 package clocktest
 
 import (
@@ -37,10 +37,10 @@ import (
 )
 
 // Run calls f in a new testing/synctest bubble with a new [Mock], and returns
-// when f, the cleanups of the bubble's t and every goroutine of the bubble
-// have ended. The t given to f is the bubble's: use it instead of the outer
-// one, and do not call its Run, Parallel or Deadline. Run must not be called
-// inside a bubble.
+// when f, the cleanups of the bubble's t and every goroutine of the bubble have
+// ended. The t given to f is the bubble's: use that t instead of the outer t,
+// and do not call the methods Run, Parallel and Deadline of that t. Run must not
+// be called inside a bubble.
 func Run(t *testing.T, f func(t *testing.T, m *Mock)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

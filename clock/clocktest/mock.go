@@ -12,21 +12,20 @@ import (
 )
 
 // addSleep is how long every Mock.Add of benbjohnson sleeps, on the clock of
-// the bubble, after it has set the time and after each timer that it fires.
+// the bubble, after setting the time and after firing each timer.
 const addSleep = time.Millisecond
 
-// A Mock is a clock.Clock that moves only when the test says so, by Advance. It
-// starts at the Unix epoch. [Run] makes it; the zero value is of no use. All
-// methods except Advance may be called by any goroutine of the bubble at any
-// time.
+// A Mock is a clock.Clock that moves only when the test says so, by Advance. A
+// Mock starts at the Unix epoch. [Run] makes Mocks; the zero value is of no use.
+// Any goroutine of the bubble may call all methods except Advance at any time.
 //
-// A Mock keeps its time in a benbjohnson Mock and its timers itself, because
-// only so can they fire one after another at an instant without the bubble's
-// clock running on.
+// A Mock keeps the time in a benbjohnson Mock, but has a heap of timers of its
+// own. Only so can several timers fire in order at the same instant without the
+// bubble's clock running on.
 type Mock struct {
 	raw   *benbjohnson.Mock
-	adds  sync.WaitGroup // the goroutines of carry; Run joins them
-	armed chan struct{}  // capacity 1: a timer became the earliest one
+	adds  sync.WaitGroup // the goroutines of carry; joined by Run
+	armed chan struct{}  // capacity 1: a timer became the earliest
 
 	mu      sync.Mutex // never held over anything that blocks
 	shared  bool       // raw was handed out and may have timers of its own
@@ -38,8 +37,8 @@ type Mock struct {
 	advancing           bool
 	from, origin, limit time.Time
 
-	// ahead is by how much the bubble has moved more than the Mock. It is the
-	// debt that raw leaves when shared; later steps sleep that much less.
+	// ahead is by how much the bubble has moved more than the Mock: the debt
+	// that raw leaves when shared. Later steps sleep that much less.
 	ahead time.Duration
 }
 
@@ -49,9 +48,9 @@ func newMock() *Mock {
 	return &Mock{raw: benbjohnson.NewMock(), armed: make(chan struct{}, 1)}
 }
 
-// Now returns the time of the Mock. While Advance runs it moves with the clock
-// of the bubble, so that code woken by a context reads the instant at which
-// the context ended.
+// Now returns the time of the Mock. While Advance runs, that time moves with the
+// clock of the bubble, so that code woken by a context reads the instant at
+// which the context ended.
 func (m *Mock) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,24 +70,24 @@ func (m *Mock) now() time.Time {
 }
 
 // NewTimer returns a timer that fires d from now, in an Advance that reaches
-// that instant. If d is zero or negative, it has fired when NewTimer returns.
-// The timer holds to the contract of clock.Timer.
+// that instant. If d is zero or negative, the timer has fired when NewTimer
+// returns. The timer keeps the contract of clock.Timer.
 func (m *Mock) NewTimer(d time.Duration) clock.Timer {
 	t := &timer{mock: m, ch: make(chan time.Time, 1), index: idle}
 	t.Reset(d)
 	return t
 }
 
-// Raw returns the benbjohnson Mock in which m keeps its time, for code that
-// takes one. Move it with Advance only; its own Add and Set leave the clock of
-// the bubble and the timers of m behind.
+// Raw returns the benbjohnson Mock in which m keeps the time, for code that
+// takes a benbjohnson clock. Move that Mock with Advance only: the methods Add
+// and Set leave the clock of the bubble and the timers of m behind.
 //
 // Timers made by Raw fire in Advance too, and have had their consequences when
-// it returns, but they agree less closely with contexts than those of m.
-// Advance cannot see when they are due, so that they fire at the end of the
-// step during which they fall due: at the next timer of m, or at the end of
-// Advance. Each one that fires, and each step under 1 ms, moves the bubble up to
-// 1 ms ahead of m; later steps make up for it.
+// Advance returns, but agree less closely with contexts than timers of m do.
+// Advance cannot see when a timer of Raw is due. Such a timer fires at the end
+// of the step in which the timer falls due: at the next timer of m, or at the
+// end of Advance. Each timer of Raw that fires, and each step under 1 ms, moves
+// the bubble up to 1 ms ahead of m; later steps make up for that.
 func (m *Mock) Raw() *benbjohnson.Mock {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,16 +95,17 @@ func (m *Mock) Raw() *benbjohnson.Mock {
 	return m.raw
 }
 
-// Advance moves the Mock, and the clock of the bubble with it, forward by d.
-// It first lets every goroutine of the bubble come to rest. Then it goes from
-// one instant to the next at which a timer is due, fires the timers of that
-// instant one by one in the order in which they were armed, and after each
-// lets the goroutines come to rest again. Timers armed meanwhile that fall due
-// by the end are fired too. When Advance returns, all that is due has happened.
+// Advance moves the Mock and the clock of the bubble forward by d. First Advance
+// lets every goroutine of the bubble come to rest. Then Advance goes from each
+// instant at which a timer is due to the next. At each such instant Advance
+// fires the timers that are due, in the order of arming, and lets the
+// goroutines come to rest after each timer. Advance also fires timers that are
+// armed meanwhile and fall due by the end. When Advance returns, all that is
+// due has happened.
 //
-// Advance(0) only lets the goroutines come to rest. A negative d panics. Only
-// one goroutine of the bubble may be in Advance at a time, commonly that of
-// the test; a second one panics.
+// Advance(0) only lets the goroutines come to rest. A negative d panics. Only a
+// single goroutine of the bubble may be in Advance at a time, commonly that of
+// the test; a second call panics.
 func (m *Mock) Advance(d time.Duration) {
 	if d < 0 {
 		panic("clocktest: Advance by a negative duration")
@@ -158,7 +158,7 @@ func (m *Mock) next(target time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {
-	case <-m.armed: // it is in pending, which is read below
+	case <-m.armed: // the timer is in pending, which is read below
 	default:
 	}
 	at := target
@@ -172,9 +172,9 @@ func (m *Mock) next(target time.Time) time.Time {
 	return at
 }
 
-// move brings both clocks to at and lets the goroutines come to rest. It
-// returns false, with the clocks somewhere before at, if a timer was armed on
-// the way that may be due earlier.
+// move brings both clocks to at and lets the goroutines come to rest. If a timer
+// that may be due earlier was armed on the way, move returns false, and the
+// clocks are somewhere before at.
 func (m *Mock) move(at time.Time) bool {
 	var lead time.Duration
 	if m.isShared() {
@@ -189,9 +189,9 @@ func (m *Mock) move(at time.Time) bool {
 	if !m.isShared() {
 		return true
 	}
-	// Add may be in the midst of raw's timers. Waiting for it to return, instead
-	// of asking raw whether it has got there, lets testing/synctest report a
-	// timer of raw on which Add is stuck with raw's lock held.
+	// Add may be in the midst of raw's timers. Waiting for Add to return, instead
+	// of asking raw for the time, lets testing/synctest report a timer of raw on
+	// which Add is stuck with raw's lock held.
 	<-added
 	reached := m.sleepUntil(at)
 	synctest.Wait()
@@ -204,8 +204,8 @@ func (m *Mock) isShared() bool {
 	return m.shared
 }
 
-// sleepUntil lets the bubble's clock run until it agrees with at. It returns
-// false if a timer was armed meanwhile that became the earliest one.
+// sleepUntil lets the bubble's clock run to at. If a timer that was armed
+// meanwhile became the earliest timer, sleepUntil returns false.
 func (m *Mock) sleepUntil(at time.Time) bool {
 	left := at.Sub(m.from) - time.Since(m.origin)
 	if left <= 0 {
@@ -221,10 +221,10 @@ func (m *Mock) sleepUntil(at time.Time) bool {
 	}
 }
 
-// carry moves raw to at and returns a channel that is closed when its Add has
-// returned. The Add is on a goroutine of its own because it ends with a sleep:
-// when raw has no timers, that sleep is all that remains of it at the next
-// synctest.Wait, and nobody need wait for it until Run joins the goroutine.
+// carry moves raw to at and returns a channel that is closed when the Add of raw
+// has returned. The Add runs on a goroutine of its own because Add ends with a
+// sleep: when raw has no timers, only that sleep remains at the next
+// synctest.Wait, and nobody need wait until Run joins the goroutine.
 func (m *Mock) carry(at time.Time) <-chan struct{} {
 	done := make(chan struct{})
 	gap := at.Sub(m.raw.Now())
@@ -239,8 +239,8 @@ func (m *Mock) carry(at time.Time) <-chan struct{} {
 	return done
 }
 
-// fire fires the earliest timer if it is due at or before at, and reports
-// whether there was one.
+// fire fires the earliest timer if that timer is due at or before at, and
+// reports whether a timer was due.
 func (m *Mock) fire(at time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,8 +11,8 @@ const idle = -1
 // timer is a timer of a Mock. The lock of the Mock guards all but its first two
 // fields, and every send on ch.
 //
-// No stale tick can be received: a send happens only when the timer leaves the
-// heap because it is due, or in arm; disarm takes it off the heap and empties
+// No stale tick can be received: a send happens only in arm, or when a timer
+// that is due leaves the heap; disarm takes the timer off the heap and empties
 // ch, so that ch is empty until the timer is armed again.
 type timer struct {
 	mock *Mock
@@ -23,7 +23,7 @@ type timer struct {
 	index  int    // in the heap, or idle
 }
 
-// C returns the channel of the timer, the same one for life.
+// C returns the channel of the timer, the same for life.
 func (t *timer) C() <-chan time.Time { return t.ch }
 
 // Stop disarms the timer, as clock.Timer says.
@@ -74,8 +74,8 @@ func (t *timer) arm(d time.Duration) {
 	}
 }
 
-// timerHeap is a container/heap of timers, the earliest first and of those the
-// one that was armed first.
+// timerHeap is a container/heap of timers: the earliest first, and the first
+// armed among equals.
 type timerHeap []*timer
 
 func (h timerHeap) Len() int { return len(h) }

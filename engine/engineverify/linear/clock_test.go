@@ -15,10 +15,10 @@ import (
 const tick = 10 * time.Minute
 
 // stepped is a clock that stands still but for its steps. They may go back; what the engine reads is what package clock makes of
-// that, which is held at the latest instant seen.
+// that, which never runs back.
 type stepped struct {
 	wall  atomic.Int64 // ns
-	nanos func() int64 // the wall, held by package clock
+	nanos func() int64 // what package clock makes of the wall
 
 	mu     sync.Mutex // of steps and alarms
 	alarms map[*alarm]struct{}

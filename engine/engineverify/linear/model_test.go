@@ -24,7 +24,9 @@ type rules struct {
 
 // state is a key at one instant. States are compared with ==.
 type state struct {
-	now, wall int // the time and what the wall clock shows, which may be behind it; in ticks
+	now, wall int // the time and what the wall clock shows; in ticks
+	high      int // the latest that the wall clock has shown, and the time then
+	highNow   int
 	born      bool
 	levels    [2]int // of each limit, in units of late
 	circuit   circuit
@@ -154,14 +156,20 @@ func (r *rules) atGate(s *state, o *operation) bool {
 	return r.published && len(r.limits) <= 1 && s.circuit.state == breaker.Closed && s.waiting == 0 && o.kind <= enter
 }
 
-// step moves the wall clock. Time does not run back with it.
+// step moves the wall clock. Time stands still while the clock is set back, and goes on from there; what has gone by before the clock
+// comes to where it was does not count again.
 func (r *rules) step(s *state, d int) {
 	s.wall += d
-	if s.wall <= s.now {
+	gone := max(0, d)
+	if s.wall >= s.high {
+		gone = max(0, s.highNow+s.wall-s.high-s.now)
+		s.high, s.highNow = s.wall, s.now+gone
+	}
+	if gone == 0 {
 		return
 	}
-	r.flow(s, s.wall-s.now)
-	s.now, s.moved = s.wall, false
+	r.flow(s, gone)
+	s.now, s.moved = s.now+gone, false
 }
 
 // reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
