@@ -3,51 +3,20 @@ package actors
 import (
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/mailbox"
 )
 
-// Cell is the place of one key: what is published of it, and its actor while one runs. A million keys have a million cells, so
-// that it is small: 40 bytes and P.
-type Cell[P, S, M any] struct {
-	// Published is the part of the state that callers may read, and perhaps move, whether an actor runs or not.
-	Published P
-
-	key   string
-	actor atomic.Pointer[actor[P, S, M]] // nil while no goroutine runs
-	// Guarded by the lifecycle lock.
-	rest    *rest[S] // what the last actor left behind; nil when the published part says it all
-	index   uint32   // in System.ring
-	starts  uint8    // of its actor since the last sweep, as far as eager
-	retired bool
-}
-
-// rest is the state of a key between two actors.
-type rest[S any] struct {
-	state  S
-	forget int64 // Next.Forget of the last turn
-}
-
-// left is the state that the last actor left behind, or nil.
-func (c *Cell[P, S, M]) left() *S {
-	if c.rest == nil {
-		return nil
-	}
-	return &c.rest.state
-}
-
-// Key is the key of the cell.
-func (c *Cell[P, S, M]) Key() string { return c.key }
-
-// envelope is what travels in a mailbox: a message, or an order of the supervisor.
+// envelope is an element of a mailbox: a message, or an order.
 type envelope[M any] struct {
 	order *order
 	m     M
 }
 
-// order is what the supervisor tells an actor: to leave if it can and has not been used since, and to take its cell with it if
-// that equals a new one and has gone unused; or to stop.
+// order tells an actor to stop, or else to leave. An actor does not leave while a wake is to come, or if a use of the actor came
+// after since. An actor that leaves forgets its cell if the cell equals a new cell and no use came after unused.
 type order struct {
 	since  int64
 	unused int64
@@ -55,45 +24,75 @@ type order struct {
 	done   chan struct{} // nil, or closed when the order has been carried out
 }
 
-// actor is the goroutine of a cell and what it needs while it runs.
+// working is actor.waits while the actor works, or waits for a message alone.
+const working = -1
+
+// wariness is for how long an actor leaves the timers of the system's clock alone after a panic of that clock.
+const wariness = time.Second
+
+// actor is the goroutine of a cell, and all that the goroutine needs while it runs.
 type actor[P, S, M any] struct {
 	sys  *System[P, S, M]
 	cell *Cell[P, S, M]
 	box  *mailbox.Mailbox[envelope[M]]
 
-	used   atomic.Int64 // the instant of the last turn that was a use
-	forget atomic.Int64 // Next.Forget of the last turn
+	used  atomic.Int64 // the instant of the last turn that was a use
+	waits atomic.Int64 // how many messages had been taken when the actor began to wait for the next, or for a wake; else working
+	aside atomic.Bool  // a search has put the cell aside because the actor waits for a wake
+
+	// Owned by run, but written under the lifecycle lock, and read by others under that lock.
+	lingers bool // the actor stays although it has nothing to wait for
 
 	// Owned by run.
+	now      func() int64 // read
 	state    S
-	eager    bool // to leave as soon as the key is clean
+	good     S // the state after the last turn that ended
 	next     Next
-	timer    clock.Timer // nil until the first Wake
-	armedFor int64       // what the timer is set to; Never when it is stopped
-	current  envelope[M] // what was taken last
-	inTurn   bool        // whether current is a message whose turn has not ended
-	good     S           // the state before the turn
-	restarts []int64     // the instants of the restarts within the last window
-	failed   int64       // refuse messages until then
+	hot      bool             // started so often that the actor had better linger
+	timer    clock.Timer      // nil until the first Wake
+	due      <-chan time.Time // of timer
+	armedFor int64            // the instant for which timer is armed, or Never
+	current  envelope[M]      // taken last
+	inTurn   bool             // current is a message whose turn has not ended
+	seen     int64            // the last reading of the clock
+	calling  bool             // a method of the clock or of timer has been called and has not returned
+	wary     bool             // such a method has just panicked, and not in the turn of a message
+	panicked bool             // a turn has panicked
+	restarts []int64          // the instants of the restarts within the last window
+	failed   int64            // refuse messages until then
 }
 
-// run is the actor's goroutine. It ends when the actor leaves, or at Close.
+// newActor makes an actor for c. The actor must be started by start.
+func (s *System[P, S, M]) newActor(c *Cell[P, S, M]) *actor[P, S, M] {
+	a := &actor[P, S, M]{
+		sys:      s,
+		cell:     c,
+		box:      mailbox.New[envelope[M]](s.mailbox),
+		armedFor: Never,
+		seen:     1,
+	}
+	a.now = a.read
+	a.waits.Store(working)
+	a.used.Store(-int64(s.idleAfter)) // an actor that is started only to be asked something has gone unused for long
+	return a
+}
+
+// run is the actor's goroutine. The goroutine ends when the actor leaves, or at Close.
 func (a *actor[P, S, M]) run() {
 	gone := false
 	defer func() {
-		if !gone { // runtime.Goexit was called: this goroutine is lost, the actor is not
+		if !gone { // runtime.Goexit was called: the goroutine is lost, the actor is not
 			a.sys.join(a.run)
 		}
 	}()
 	for !a.serve() {
 	}
 	gone = true
-	if a.timer != nil {
-		a.timer.Stop()
-	}
+	a.drop()
 }
 
-// serve takes messages until the actor leaves, and reports whether it has; false means that a turn panicked.
+// serve takes messages until the actor leaves, and reports whether the actor has left; false means that a turn or the clock
+// panicked.
 func (a *actor[P, S, M]) serve() (gone bool) {
 	defer func() {
 		if !gone {
@@ -109,7 +108,7 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		case a.obey(a.current.order):
 			return true
 		}
-		if a.next.Clean && a.eager && a.box.Empty() && a.sys.leave(a) {
+		if a.next.Wake == Never && !a.lingers && !a.panicked && a.box.Empty() && a.sys.leave(a, a.hot) {
 			return true
 		}
 	}
@@ -117,53 +116,97 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 
 // await takes the next message into current, or reports false when it is time to wake.
 func (a *actor[P, S, M]) await() bool {
-	if a.next.Wake == Never {
-		a.current = a.box.Take()
-		return true
+	for a.next.Wake != Never {
+		var over <-chan time.Time
+		if a.wary {
+			pause := clock.System().NewTimer(wariness)
+			defer pause.Stop()
+			over = pause.C()
+		} else {
+			a.arm(max(a.next.Wake, a.failed))
+			over = a.due
+		}
+		a.waits.Store(a.box.Taken())
+		select {
+		case a.current = <-a.box.C():
+			a.box.Took()
+			a.work()
+			return true
+		case <-over:
+			a.work()
+		}
+		if !a.wary {
+			a.armedFor = Never
+			return false
+		}
+		a.wary = false
 	}
-	a.arm(max(a.next.Wake, a.failed))
-	select {
-	case a.current = <-a.box.C():
-		a.box.Took()
-		return true
-	case <-a.timer.C():
-		a.armedFor = Never
-		return false
-	}
+	a.disarm()
+	a.current = a.box.Take()
+	return true
 }
 
 // turn gives m its turn.
 func (a *actor[P, S, M]) turn(m *M) {
-	a.good = a.state
-	if a.failed != 0 && a.sys.now() < a.failed {
+	a.inTurn = true
+	if a.failed != 0 && a.read() < a.failed {
+		a.inTurn = false
 		a.refuse(m, ErrFailed)
 		return
 	}
-	a.inTurn = true
-	next := a.sys.behavior.Receive(a.sys.now, &a.cell.Published, &a.state, m)
+	next := a.sys.behavior.Receive(a.now, &a.cell.Published, &a.state, m)
 	a.inTurn = false
 	if !next.Same {
 		a.settle(next)
 	}
 }
 
-// wake gives the state the turn that it asked for.
+// wake gives the state the turn that the state asked for.
 func (a *actor[P, S, M]) wake() {
-	a.good = a.state
-	a.settle(a.sys.behavior.Wake(a.sys.now(), &a.cell.Published, &a.state))
+	a.settle(a.sys.behavior.Wake(a.read(), &a.cell.Published, &a.state))
 }
 
-// settle takes over what a turn said.
+// settle takes over the result of a turn.
 func (a *actor[P, S, M]) settle(next Next) {
+	a.good, a.wary = a.state, false
 	if next.Used != 0 {
 		a.used.Store(next.Used)
 	}
 	a.next = next
-	a.forget.Store(next.Forget)
-	if next.Wake == Never && a.timer != nil && a.armedFor != Never {
-		a.timer.Stop()
-		a.armedFor = Never
+}
+
+// work ends a wait.
+func (a *actor[P, S, M]) work() {
+	a.waits.Store(working)
+	if a.aside.Load() {
+		a.sys.putBack(a)
 	}
+}
+
+// held reports whether the actor waits for a wake, so that it cannot leave, and no message is on its way that may change that. Any
+// goroutine may ask.
+func (a *actor[P, S, M]) held() bool {
+	taken := a.waits.Load()
+	return taken != working && a.box.Quiet(taken)
+}
+
+// read reads the system's clock. A panic of the clock leaves calling behind.
+func (a *actor[P, S, M]) read() int64 {
+	a.calling = true
+	a.seen = a.sys.Now()
+	a.calling = false
+	return a.seen
+}
+
+// tryRead is read, but survives a panic of the clock, and returns the reading before then.
+func (a *actor[P, S, M]) tryRead() (now int64, ok bool) {
+	defer func() {
+		if !ok {
+			_ = recover()
+			now, a.calling = a.seen, false
+		}
+	}()
+	return a.read(), true
 }
 
 // arm sets the one timer of the actor.
@@ -171,13 +214,37 @@ func (a *actor[P, S, M]) arm(at int64) {
 	if a.armedFor == at {
 		return
 	}
-	d := a.sys.until(at)
+	d := time.Duration(at - a.read())
+	a.calling = true
 	if a.timer == nil {
-		a.timer = a.sys.clock.NewTimer(d)
+		timer := a.sys.clock.NewTimer(d)
+		a.timer, a.due = timer, timer.C()
 	} else {
 		a.timer.Reset(d)
 	}
+	a.calling = false
 	a.armedFor = at
+}
+
+// disarm stops the timer.
+func (a *actor[P, S, M]) disarm() {
+	if a.armedFor == Never {
+		return
+	}
+	a.armedFor = Never
+	a.calling = true
+	a.timer.Stop()
+	a.calling = false
+}
+
+// drop stops the timer for good, whatever state the timer is in.
+func (a *actor[P, S, M]) drop() {
+	defer func() { _ = recover() }()
+	timer := a.timer
+	a.timer, a.due, a.armedFor, a.calling = nil, nil, Never, false
+	if timer != nil {
+		timer.Stop()
+	}
 }
 
 // obey carries out an order and reports whether the actor is gone.
@@ -189,14 +256,18 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 		a.stop()
 		return true
 	}
-	if a.next.Wake != Never || a.used.Load() > o.since || a.failed > a.sys.now() || !a.sys.leave(a) {
+	if a.next.Wake != Never || a.used.Load() > o.since {
 		return false
 	}
-	a.sys.forget(a.cell, o.unused)
+	now, ok := a.tryRead()
+	if !ok || a.failed > now || !a.sys.leave(a, false) {
+		return false
+	}
+	a.sys.forget(a.cell, now, o.unused)
 	return true
 }
 
-// stop refuses what is queued and fails what is owed, at the end of the system.
+// stop refuses all that is queued and fails all that is owed, at the end of the system.
 func (a *actor[P, S, M]) stop() {
 	a.box.CloseAndDrain(func(e envelope[M]) {
 		switch {
@@ -206,18 +277,34 @@ func (a *actor[P, S, M]) stop() {
 			close(e.order.done)
 		}
 	})
-	a.fail(ErrClosed)
+	a.fail(a.seen, ErrClosed)
 	a.sys.stopped(a)
 }
 
-// restart puts the actor back on its feet after a panic: the state as it was before the turn, the turn's message and all
-// that the state owes answered.
+// restart puts the actor back on its feet after a panic: with the state as it was after the last turn that ended. The message of
+// the turn, and all that the state owes an answer to, is answered with the panic. A panic of the clock is no fault of the turn and
+// does not count against the budget.
 func (a *actor[P, S, M]) restart(reason any) {
 	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
 	a.sys.restarts.Add(1)
 	a.state = a.good
-
-	now := a.sys.now()
+	byClock, inTurn, now := a.calling, a.inTurn, a.seen
+	a.calling, a.inTurn = false, false
+	if !byClock {
+		now, _ = a.tryRead()
+	}
+	if inTurn {
+		a.refuse(&a.current.m, err)
+	}
+	a.fail(now, err)
+	if byClock {
+		if !inTurn {
+			a.wary = true
+			a.drop()
+		}
+		return
+	}
+	a.panicked = true // the actor stays, because its successor would have a new budget
 	keep := a.restarts[:0]
 	for _, at := range a.restarts {
 		if now-at < a.sys.window {
@@ -225,27 +312,20 @@ func (a *actor[P, S, M]) restart(reason any) {
 		}
 	}
 	a.restarts = append(keep, now)
-	a.eager = false // its successor would have a new budget
 	if len(a.restarts) > a.sys.budget {
-		a.restarts, a.failed = nil, now+a.sys.window
+		a.restarts, a.failed = nil, now+min(a.sys.window, Never-now)
 	}
-
-	if a.inTurn {
-		a.inTurn = false
-		a.refuse(&a.current.m, err)
-	}
-	a.fail(err)
 }
 
-// refuse answers m, which no turn will process. Should that panic too, m stays without an answer, but the actor lives.
+// refuse answers m, which no turn will process. Should refuse panic too, m stays without an answer, but the actor lives.
 func (a *actor[P, S, M]) refuse(m *M, err error) {
 	defer func() { _ = recover() }()
 	a.sys.behavior.Refuse(m, err)
 }
 
-// fail has the behavior answer what the state owes. Should that panic too, the state stays as it is, owing nothing: it
-// is not asked again, and never forgotten.
-func (a *actor[P, S, M]) fail(err error) {
+// fail has the behavior answer all that the state owes. Should that panic too, the state stays as it is, owing nothing: Fail is not
+// asked again, and the key is never forgotten.
+func (a *actor[P, S, M]) fail(now int64, err error) {
 	next := Next{Wake: Never, Forget: Never}
 	defer func() {
 		if recover() != nil {
@@ -253,6 +333,5 @@ func (a *actor[P, S, M]) fail(err error) {
 		}
 		a.settle(next)
 	}()
-	a.good = a.state
-	next = a.sys.behavior.Fail(a.sys.now(), &a.cell.Published, &a.state, err)
+	next = a.sys.behavior.Fail(now, &a.cell.Published, &a.state, err)
 }

@@ -61,11 +61,11 @@ func Example() {
 		}
 		fmt.Println(page, <-v.Answered())
 	}
-	fmt.Println(s.Stats().Actors, "actors, closed:", s.Close(ctx))
+	fmt.Println("closed:", s.Close(ctx))
 	// Output:
 	// /home 1
 	// /home 2
 	// /about 1
 	// /home 3
-	// 2 actors, closed: <nil>
+	// closed: <nil>
 }

@@ -79,7 +79,9 @@ func TestA13WhatARunningActorCosts(t *testing.T) {
 			cells[i], _ = s.Cell(fmt.Sprint("key ", i))
 		}
 		before := memory()
-		m := message{turn: add(1)}
+		m := message{turn: func(now int64, _ *state) actors.Next {
+			return actors.Next{Wake: now + int64(idle), Forget: actors.Never}
+		}}
 		for _, c := range cells {
 			if err := s.Send(t.Context(), c, m); err != nil {
 				require.NoError(t, err)
@@ -130,11 +132,13 @@ func TestA14AnIdleActorHasNoTimer(t *testing.T) {
 		after(100 * idle)
 		require.EqualValues(t, 1, timers.Load())
 
+		linger(t, s, "0")
 		for range 10 {
 			require.NoError(t, do(t, s, "0", func(now int64, _ *state) actors.Next {
 				return actors.Next{Wake: now + int64(time.Second), Forget: actors.Never}
 			}))
-			after(2 * time.Second)
+			after(time.Second)
+			require.NoError(t, do(t, s, "0", add(1)))
 		}
 		require.EqualValues(t, 2, timers.Load(), "the one timer of the one actor")
 		require.Zero(t, stops.Load())

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -163,6 +164,16 @@ func number(t testing.TB, s *system, key string) (n int) {
 		return unused(rest(now))
 	}))
 	return n
+}
+
+// linger starts the actor of key so often that it stays, although it has nothing to wait for. It belongs into a bubble. The turns are
+// questions.
+func linger(t testing.TB, s *system, key string) {
+	t.Helper()
+	for range actors.Eager + 1 {
+		number(t, s, key)
+		synctest.Wait()
+	}
 }
 
 // gate is a turn that lasts until it is released; started is closed when it has begun.

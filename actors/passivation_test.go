@@ -17,8 +17,8 @@ func TestACellIsSmall(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(actors.Cell[[3]int64, [100]int64, message]{}), uintptr(64))
 }
 
-// TestACleanActorLeavesAtOnce, its state dropped, but not before its mailbox is empty.
-func TestACleanActorLeavesAtOnce(t *testing.T) {
+// TestAnActorWithNothingToComeLeavesAtOnce, its state kept or, if it is clean, dropped; but not before its mailbox is empty.
+func TestAnActorWithNothingToComeLeavesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, &script{}, actors.Config{}, nil)
 		require.NoError(t, do(t, s, "a", clean))
@@ -33,8 +33,9 @@ func TestACleanActorLeavesAtOnce(t *testing.T) {
 		require.NoError(t, first(t, cleaned))
 		require.NoError(t, first(t, behind))
 		synctest.Wait()
-		require.Equal(t, actors.Stats{Keys: 1, Actors: 1}, s.Stats(), "the message behind made it needed again")
-		require.Equal(t, 1, number(t, s, "a"))
+		require.Equal(t, actors.Stats{Keys: 1}, s.Stats())
+		require.Equal(t, 1, number(t, s, "a"), "the message behind was processed, and what it did was kept")
+		after(time.Minute) // a sweep: so many starts are not often
 		require.NoError(t, do(t, s, "a", clean))
 		synctest.Wait()
 		require.Zero(t, s.Stats().Actors)
@@ -52,9 +53,9 @@ func TestAPutBetweenTheCleanTurnAndTheLeave(t *testing.T) {
 		synctest.Wait() // it is about to leave
 		sent := post(t, s, "a", add(1))
 		close(r.release)
-		require.NoError(t, first(t, sent))
+		require.NoError(t, first(t, sent), "it stayed")
 		synctest.Wait()
-		require.Equal(t, actors.Stats{Keys: 1, Actors: 1}, s.Stats(), "it stays")
+		require.Equal(t, actors.Stats{Keys: 1}, s.Stats())
 		require.Equal(t, 1, number(t, s, "a"))
 	})
 }
@@ -79,6 +80,7 @@ func TestAnActorThatKeepsBeingNeededLingers(t *testing.T) {
 func TestTheStateOutlivesALingeringActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, &script{}, actors.Config{IdleAfter: idle, Linger: idle / 8}, nil)
+		linger(t, s, "a")
 		require.NoError(t, do(t, s, "a", add(5)))
 		after(idle / 16)
 		require.Equal(t, 1, s.Stats().Actors)

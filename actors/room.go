@@ -1,111 +1,116 @@
 package actors
 
-// What is done for a key that is born when there are as many as there may be.
+// The work for a key that is born when there are as many keys as allowed.
 const (
-	searched   = 256 // cells looked at for one that can go
-	compared   = 16  // of which so many without an actor are compared for the one to spill
-	maxLeavers = 8   // and so many running actors are asked to leave
+	searched   = 256 // cells looked at under one hold of the lifecycle lock
+	compared   = 16  // cells without an actor that are compared for the coldest
+	maxLeavers = 8   // running actors asked to leave at a time
+	maxRounds  = 3   // times that running actors are asked
 )
 
-// create returns the cell of key, which had none a moment ago. At the limit of keys it makes room: first by a cell that equals a
-// new one, also if its actor has to leave before; then by spilling one without an actor; then by having actors leave for that.
+// create returns the cell of key, which had none a moment ago. At the limit of keys create makes room: by forgetting a cell that
+// equals a new cell, or else by spilling the coldest of some cells without an actor, or else by asking running actors to leave
+// for that. The error is ErrKeyLimit only if every key is held.
 func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
-	for tries := 2; ; tries-- {
-		c, leavers, err := s.tryCreate(key, tries > 0)
-		if len(leavers) == 0 {
+	now := s.Now() // before the lock is taken, because a clock may panic. An earlier reading is only stricter
+	for rounds := 0; ; {
+		c, found, err := s.tryCreate(key, now)
+		switch {
+		case c != nil || err != nil:
 			return c, err
-		}
-		for _, a := range leavers {
-			s.askToLeave(a)
+		case found.more: // the cells looked at have been put aside
+		case len(found.leavers) == 0 || rounds == maxRounds:
+			return nil, ErrKeyLimit
+		default:
+			rounds++
+			for _, a := range found.leavers {
+				s.askToLeave(a)
+			}
 		}
 	}
 }
 
-// tryCreate is one try of create. With ErrKeyLimit come running actors that may be able to make room if they leave, if those are
-// wanted.
-func (s *System[P, S, M]) tryCreate(key string, wanted bool) (*Cell[P, S, M], []*actor[P, S, M], error) {
+// tryCreate is one try of create, under one hold of the lifecycle lock. Without a cell and without an error there was no room.
+func (s *System[P, S, M]) tryCreate(key string, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	if s.ended {
-		return nil, nil, ErrClosed
+		return nil, finding[P, S, M]{}, ErrClosed
 	}
-	if c, ok := s.cells.Load(key); ok {
-		return c, nil, nil
+	if c := s.cells.load(key); c != nil {
+		return c, finding[P, S, M]{}, nil
 	}
-	if s.ring.len() < s.maxKeys {
-		return s.insert(key), nil, nil
+	if s.keys() >= s.maxKeys {
+		found := s.search(now)
+		if !found.room && found.coldest == nil {
+			return nil, found, nil
+		}
+		if c := found.coldest; c != nil {
+			s.behavior.Spill(c.key, &c.Published, c.left())
+			s.remove(c)
+			s.spilled++
+		}
 	}
-	from := s.hand
-	coldest, asNew, others, room := s.search()
-	switch {
-	case room:
-	case wanted && len(asNew) > 0:
-		return nil, asNew, ErrKeyLimit
-	case coldest != nil:
-		s.behavior.Spill(coldest.key, &coldest.Published, coldest.left())
-		s.remove(coldest)
-		s.spilled++
-	case wanted && len(others) > 0:
-		s.hand = from // to come by them again when they have left
-		return nil, others, ErrKeyLimit
-	default:
-		return nil, nil, ErrKeyLimit
-	}
-	return s.insert(key), nil, nil
+	return s.insert(key, now), finding[P, S, M]{}, nil
 }
 
-// search goes round the ring for a cell that equals a new one, and forgets the first that it finds: then there is room. If it finds
-// none it returns the coldest of those without an actor; actors that seem to be as new; and others, those that owe something only if
-// there are none else: they may just be about to hear that they do not. The lifecycle lock is held.
-func (s *System[P, S, M]) search() (coldest *Cell[P, S, M], asNew, others []*actor[P, S, M], room bool) {
-	now := s.now()
+// finding is the result of a search: one of the four, or nothing if every key is held.
+type finding[P, S, M any] struct {
+	room    bool              // a cell has been forgotten
+	coldest *Cell[P, S, M]    // of some without an actor, to be spilled
+	leavers []*actor[P, S, M] // actors that may make room if they leave
+	more    bool              // the search is not at its end
+}
+
+// search looks for a cell that can go. A cell that cannot go is put aside, into the ring held, where no search comes by; the next
+// turn of the key's actor brings the cell back. So a search looks at few cells that an earlier search has looked at, and the cost of
+// a search does not grow with the number of keys that are held. The lifecycle lock is held.
+func (s *System[P, S, M]) search(now int64) (found finding[P, S, M]) {
+	left := searched
 	var least int64 = Never
-	var owing []*actor[P, S, M]
-	seen := 0
-	for range min(searched, s.ring.len()) {
-		if s.hand++; s.hand >= s.ring.len() {
+	rest := &s.rings[resting]
+	for passed, seen := 0, 0; passed < rest.len() && seen < compared && left > 0; left-- {
+		if s.hand >= rest.len() {
 			s.hand = 0
 		}
-		c := s.ring.at(s.hand)
-		if a := c.actor.Load(); a != nil {
-			switch forget := a.forget.Load(); {
-			case forget <= now:
-				asNew = join(asNew, a)
-			case forget != Never:
-				others = join(others, a)
-			default:
-				owing = join(owing, a)
-			}
+		c := rest.at(s.hand)
+		if s.retire(c, now, now) {
+			return finding[P, S, M]{room: true}
+		}
+		heat := s.behavior.Heat(&c.Published, c.left())
+		if heat == Never && (c.parked == nil || c.parked.forget == Never) {
+			s.move(c, held)
+			found.more = true
 			continue
 		}
-		if s.retire(c, now, now) {
-			return nil, nil, nil, true
+		s.hand++
+		passed++
+		if heat < Never {
+			seen++
 		}
-		if heat := s.behavior.Heat(&c.Published, c.left()); heat < least {
-			coldest, least = c, heat
-		}
-		if seen++; seen >= compared && coldest != nil {
-			break
+		if heat < least {
+			found.coldest, least = c, heat
 		}
 	}
-	if len(others) == 0 {
-		others = owing
+	if found.coldest != nil {
+		return found
 	}
-	return coldest, asNew, others, false
+	for run := &s.rings[running]; left > 0 && len(found.leavers) < min(maxLeavers, run.len()); left-- {
+		if a := s.nextRunning().actor.Load(); s.putAside(a) {
+			s.turn--
+			found.more = true
+		} else {
+			found.leavers = append(found.leavers, a)
+		}
+	}
+	found.more = found.more && left == 0 && len(found.leavers) == 0
+	return found
 }
 
-// join adds a to those that may be asked to leave, if they are not too many already.
-func join[A any](leavers []A, a A) []A {
-	if len(leavers) == maxLeavers {
-		return leavers
-	}
-	return append(leavers, a)
-}
-
-// askToLeave tells a to leave, used or not, and waits until it has or could not.
+// askToLeave tells a to leave, used or not, and waits until a has left or could not.
 func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
 	o := &order{since: Never, unused: Never, done: make(chan struct{})}
 	if a.box.TryPut(envelope[M]{order: o}) == nil {
-		<-o.done // the turn it is in never blocks, and what is queued before the order is at most a mailbox full
+		<-o.done // the turn that a is in never blocks, and before the order there is at most a mailbox full of messages
 	}
 }

@@ -36,8 +36,10 @@ func TestTheColdestGoes(t *testing.T) {
 			require.NoError(t, do(t, s, fmt.Sprint("rests ", i), add(n)))
 		}
 		after(2 * idle)
+		linger(t, s, "runs")
 		require.NoError(t, do(t, s, "runs", add(1)))
 		for i, want := range []string{"rests 1 3", "rests 0 7", "rests 2 9"} {
+			linger(t, s, fmt.Sprint("new ", i))
 			require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(100+i)))
 			require.Equal(t, want, gone.get()[i])
 		}

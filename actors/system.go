@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/puzpuzpuz/xsync/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/limitpal/limitpal-go/clock"
@@ -44,7 +42,6 @@ type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	clock     clock.Clock
 	nanos     func() int64
-	now       func() int64 // Now, for turns
 	maxKeys   int
 	idleAfter time.Duration
 	linger    time.Duration
@@ -52,18 +49,18 @@ type System[P, S, M any] struct {
 	budget    int
 	window    int64
 
-	// cells finds the cell of a key. Lookups take no lock; insertion and deletion happen under the lifecycle lock.
-	cells    *xsync.Map[string, *Cell[P, S, M]]
-	running  atomic.Int64
+	cells    table[P, S, M]
 	restarts atomic.Uint64
 
-	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its
-	// retirement, and the end of the system. It is held for some hundred nanoseconds, by the supervisor for up to 512 cells,
-	// and never while anything can block.
+	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its retirement, and
+	// the end of the system. Every hold is short and looks at 512 cells at most, and nothing that can block is called under the lock.
 	lifecycle sync.Mutex
-	ring      ring[*Cell[P, S, M]] // every cell
-	hand      int                  // where in ring the search for a cell to forget goes on
-	newborn   S                    // for insert alone
+	rings     [ringsOfCells]ring[*Cell[P, S, M]] // every cell is in one of them
+	hand      int                                // in the ring resting: where the search for a cell to forget goes on
+	turn      int                                // likewise in the ring running
+	newborn   S                                  // for insert alone
+	actors    int
+	lingering int // of them
 	evicted   uint64
 	spilled   uint64
 	ended     bool
@@ -93,11 +90,10 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
 		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
-		cells:     xsync.NewMap[string, *Cell[P, S, M]](),
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
-	s.now = s.Now
+	s.cells.init()
 	s.linger = orElse(cfg.Linger, s.idleAfter)
 	s.join(s.supervise) // ended by Close
 	return s, nil
@@ -144,15 +140,15 @@ func (s *System[P, S, M]) join(f func()) {
 // Now is the instant on the system's clock, in nanoseconds from just before its making: at least 1. It never runs back.
 func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instant
 
-// until is how long it is to an instant.
-func (s *System[P, S, M]) until(at int64) time.Duration { return time.Duration(at - s.now()) }
-
 // Find returns the cell of key if there is one. It never makes one.
-func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) { return s.cells.Load(key) }
+func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) {
+	c := s.cells.load(key)
+	return c, c != nil
+}
 
 // Cell returns the cell of key, and makes one if there is none; the error is then ErrKeyLimit or ErrClosed.
 func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
-	if c, ok := s.cells.Load(key); ok {
+	if c := s.cells.load(key); c != nil {
 		return c, nil
 	}
 	return s.create(key)
@@ -182,7 +178,7 @@ func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error
 // Keys are the keys that have a cell. Keys that come or go during the iteration may or may not be among them.
 func (s *System[P, S, M]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		s.cells.Range(func(key string, _ *Cell[P, S, M]) bool { return yield(key) })
+		s.cells.all(func(c *Cell[P, S, M]) bool { return yield(c.key) })
 	}
 }
 
@@ -198,8 +194,8 @@ func (s *System[P, S, M]) Stats() Stats {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	return Stats{
-		Keys:     s.ring.len(),
-		Actors:   int(s.running.Load()),
+		Keys:     s.keys(),
+		Actors:   s.actors,
 		Evicted:  s.evicted,
 		Spilled:  s.spilled,
 		Restarts: s.restarts.Load(),
@@ -231,17 +227,4 @@ func (s *System[P, S, M]) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// insert makes the cell of key. The lifecycle lock is held, and no cell of key exists.
-func (s *System[P, S, M]) insert(key string) *Cell[P, S, M] {
-	c := &Cell[P, S, M]{key: strings.Clone(key), index: uint32(s.ring.len())} //nolint:gosec // below maxKeys
-	var zero S
-	s.newborn = zero
-	if next := s.behavior.Init(s.now(), c.key, &c.Published, &s.newborn); !next.Clean {
-		c.rest = &rest[S]{s.newborn, next.Forget}
-	}
-	s.ring.push(c)
-	s.cells.Store(c.key, c)
-	return c
 }

@@ -49,19 +49,29 @@ func TestARefusalIsConfirmedByALaterReading(t *testing.T) {
 
 // TestACleanKeyHasNoGoroutine: calls, tokens, refusals for want of tokens and successes are all decided at the gate.
 func TestACleanKeyHasNoGoroutine(t *testing.T) {
-	eng := start(t, engine.Config{
-		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Breaker: opensAfter(3), MaxWait: engine.NoWait,
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, engine.Config{
+			Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Breaker: opensAfter(3), MaxWait: engine.NoWait,
+		})
+		for i := range 1000 {
+			key := fmt.Sprint("tenant-", i)
+			require.NoError(t, eng.Run(t.Context(), key, succeed))
+			require.True(t, eng.AllowN(key, 2))
+			require.False(t, eng.Allow(key))
+			rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
+		}
+		require.Equal(t, engine.Stats{Keys: 1000}, eng.Stats())
+		for range 4 {
+			inspect(t, eng, "tenant-0")
+		}
+		require.Zero(t, eng.Stats().Actors, "nor is Inspect for the actor to answer")
+		failTimes(t, eng, "failing", 1)
+		for range 4 {
+			inspect(t, eng, "failing")
+			synctest.Wait()
+		}
+		require.Equal(t, 1, eng.Stats().Actors, "a failure is for the actor to keep, and one that is asked for often lingers")
 	})
-	for i := range 1000 {
-		key := fmt.Sprint("tenant-", i)
-		require.NoError(t, eng.Run(t.Context(), key, succeed))
-		require.True(t, eng.AllowN(key, 2))
-		require.False(t, eng.Allow(key))
-		rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
-	}
-	require.Equal(t, engine.Stats{Keys: 1000}, eng.Stats())
-	failTimes(t, eng, "failing", 1)
-	require.Equal(t, 1, eng.Stats().Actors, "a failure is for the actor to decide on")
 }
 
 // TestGatesAndActorsShareOneBucket lets callers take from open gates while others make the actor seize the bucket all the

@@ -28,8 +28,9 @@ type player struct {
 	state, good  state
 	next         actors.Next
 	used, forget int64
-	eager        bool
-	leaving      bool // the last turn was clean, and the actor is about to leave
+	hot          bool // it was started often
+	stays        bool // although it has nothing to wait for
+	leaving      bool // it has nothing to wait for, and is about to leave
 	failed       int64
 	restarts     []int64
 	armedFor     int64
@@ -154,8 +155,8 @@ func (w *world) start(s *site) {
 	}
 	p.state, p.good = state{}, state{}
 	p.next = actors.Next{Wake: actors.Never, Clean: !s.rested}
-	p.eager, p.leaving = s.starts < 3, false
-	if p.eager {
+	p.hot, p.stays, p.leaving = s.starts == 3, false, false
+	if !p.hot {
 		s.starts++
 	}
 	if s.rested {
@@ -164,7 +165,7 @@ func (w *world) start(s *site) {
 		w.k.Resume(s.name, &s.gate, &p.state)
 	}
 	p.forget = p.next.Forget
-	p.used = w.reading() - w.idle
+	p.used = -w.idle
 	p.failed, p.restarts = 0, p.restarts[:0]
 	p.armedFor, p.queue, p.moved = actors.Never, p.queue[:0], 0
 	p.box.head, p.box.n, p.awaiting = 0, 0, 0
@@ -230,7 +231,9 @@ func (w *world) act(s *site) {
 	switch {
 	case p.leaving:
 		p.leaving = false
-		if w.leave(s) {
+		if p.hot && w.oneIn(2) { // there is a seat
+			p.stays = true
+		} else if w.leave(s) {
 			return
 		}
 	case p.box.n > 0 && (!fired || w.oneIn(2)):
@@ -240,7 +243,7 @@ func (w *world) act(s *site) {
 		w.wake(s)
 	}
 	if s.player == p {
-		p.leaving = p.next.Clean && p.eager && p.box.n == 0
+		p.leaving = p.next.Wake == actors.Never && !p.stays && p.box.n == 0
 		w.arrange(s)
 	}
 }

@@ -129,8 +129,7 @@ func (w *world) obey(s *site) {
 		w.stop(s)
 		return
 	}
-	if p.next.Wake == actors.Never && p.used <= e.since && p.failed <= w.reading() && w.leave(s) {
-		now := w.reading()
+	if now := w.reading(); p.next.Wake == actors.Never && p.used <= e.since && p.failed <= now && w.leave(s) {
 		w.retire(s, now, min(e.unused, now))
 	}
 	if e.order == leaveOrder {

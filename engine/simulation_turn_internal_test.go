@@ -140,7 +140,7 @@ func (w *world) restart(s *site, at fuse) actors.Next {
 		}
 	}
 	p.restarts = append(keep, now)
-	p.eager = false
+	p.stays = true
 	if len(p.restarts) > 5 {
 		p.restarts, p.failed = p.restarts[:0], now+60e9
 	}

@@ -34,8 +34,8 @@ const closed = 1 << 62
 // Mailbox is a first-in first-out queue of at most the number of messages given to [New]. Make a
 // Mailbox with New; the zero Mailbox is not ready for use.
 //
-// Any goroutine may call Put and TryPut. Only the owner may call Take, C, Took, Empty, CloseIfEmpty
-// and CloseAndDrain.
+// Any goroutine may call Put, TryPut and Quiet. Only the owner may call Take, C, Took, Taken, Empty,
+// CloseIfEmpty and CloseAndDrain.
 type Mailbox[M any] struct {
 	ch chan M
 	// puts counts the puts that were delivered or are under way; the closed bit is set at the end.
@@ -125,6 +125,13 @@ func (b *Mailbox[M]) Take() M {
 	b.taken++
 	return m
 }
+
+// Taken returns the number of messages that the owner has received.
+func (b *Mailbox[M]) Taken() int64 { return b.taken }
+
+// Quiet reports whether no message was put or is being put since Taken returned taken. Any goroutine
+// may call Quiet.
+func (b *Mailbox[M]) Quiet(taken int64) bool { return b.puts.Load() == taken }
 
 // Empty reports whether no message is in the mailbox or being put at this moment. Empty is for an
 // open mailbox: after a close, Empty is false.

@@ -1,0 +1,186 @@
+package actors
+
+import "strings"
+
+const (
+	eager = 3    // starts between two sweeps after which the actor of a key had better linger: starting over costs more
+	seats = 1024 // actors that may linger at a time
+
+	patience = int64(1e9) // ns; an actor that lingers unused for so long gives up its seat to another
+	sampled  = 8          // actors looked at for one that gives up a seat
+)
+
+// insert makes the cell of key at now. The lifecycle lock is held, and no cell of key exists.
+func (s *System[P, S, M]) insert(key string, now int64) *Cell[P, S, M] {
+	c := &Cell[P, S, M]{key: strings.Clone(key)}
+	var zero S
+	s.newborn = zero
+	if next := s.behavior.Init(now, c.key, &c.Published, &s.newborn); !next.Clean {
+		c.parked = &parked[S]{s.newborn, next.Forget}
+	}
+	s.place(c, resting)
+	s.cells.store(c)
+	return c
+}
+
+// start returns the running actor of c, and starts an actor if none runs.
+func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
+	if s.hook != nil {
+		s.hook(beforeStart)
+	}
+	a := s.newActor(c) // before the lock is taken, because making an actor takes longer than the rest
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	switch {
+	case s.ended:
+		return nil, ErrClosed
+	case c.retired:
+		return nil, ErrRetired
+	}
+	if a := c.actor.Load(); a != nil {
+		return a, nil
+	}
+	a.next = Next{Wake: Never, Clean: c.parked == nil}
+	if c.parked == nil {
+		s.behavior.Resume(c.key, &c.Published, &a.state)
+	} else {
+		a.state, a.next.Forget = c.parked.state, c.parked.forget
+	}
+	a.good = a.state
+	if a.hot = c.starts == eager; !a.hot {
+		c.starts++
+	}
+	c.actor.Store(a)
+	s.move(c, running)
+	s.actors++
+	s.join(a.run) // leaves when nothing is to come, or at Close; the supervisor keeps the group from being empty before that
+	return a, nil
+}
+
+// leave ends a's mailbox if nothing is in the mailbox or on its way, and reports whether the actor is gone. An actor that wants
+// to linger stays if there is a seat.
+func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
+	if s.hook != nil {
+		s.hook(beforeLeave)
+	}
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if linger && s.seat(a) || !a.box.CloseIfEmpty() {
+		return false
+	}
+	s.depart(a)
+	return true
+}
+
+// seat has a linger if fewer actors than seats do. Otherwise seat asks an actor that has lingered unused to leave, so that there is
+// a seat the next time. The lifecycle lock is held.
+func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
+	if s.lingering < seats {
+		s.lingering++
+		a.lingers = true
+		return true
+	}
+	for range min(sampled, s.rings[running].len()) {
+		other := s.nextRunning().actor.Load()
+		if since := a.seen - patience; other.lingers && other.used.Load() <= since {
+			_ = other.box.TryPut(envelope[M]{order: &order{since: since, unused: a.seen - int64(s.idleAfter)}})
+			break
+		}
+	}
+	return false
+}
+
+// nextRunning goes round the ring of running actors, which is not empty. The lifecycle lock is held.
+func (s *System[P, S, M]) nextRunning() *Cell[P, S, M] {
+	if s.turn++; s.turn >= s.rings[running].len() {
+		s.turn = 0
+	}
+	return s.rings[running].at(s.turn)
+}
+
+// stopped takes note that a has stopped for good.
+func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	s.depart(a)
+}
+
+// depart leaves in a's cell all that the next actor has to find there. The lifecycle lock is held.
+func (s *System[P, S, M]) depart(a *actor[P, S, M]) {
+	c := a.cell
+	switch {
+	case a.next.Clean:
+		c.parked = nil
+	case c.parked == nil:
+		c.parked = &parked[S]{a.state, a.next.Forget}
+	default:
+		*c.parked = parked[S]{a.state, a.next.Forget}
+	}
+	c.actor.Store(nil)
+	s.move(c, resting)
+	s.actors--
+	if a.lingers {
+		s.lingering--
+	}
+}
+
+// putAside keeps the cell of a from being found by searches, if a holds the cell, and reports whether putAside did. An actor that
+// ends its wait at the same time either sees aside, or is seen. The lifecycle lock is held.
+func (s *System[P, S, M]) putAside(a *actor[P, S, M]) bool {
+	if !a.held() {
+		return false
+	}
+	a.aside.Store(true)
+	if !a.held() {
+		a.aside.Store(false)
+		return false
+	}
+	s.move(a.cell, held)
+	return true
+}
+
+// putBack undoes putAside.
+func (s *System[P, S, M]) putBack(a *actor[P, S, M]) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	a.aside.Store(false)
+	s.move(a.cell, running)
+}
+
+// forget retires c if c has no actor now.
+func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if c.actor.Load() == nil && !c.retired {
+		s.retire(c, now, min(unused, now))
+	}
+}
+
+// retire forgets c, which has no actor, if the state of c equals that of a new actor now, and the published part says that no use
+// came after unused. The result is whether retire did. The lifecycle lock is held.
+func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
+	if c.parked != nil && c.parked.forget > now || !s.mayRetire(c, unused) {
+		return false
+	}
+	s.remove(c)
+	s.evicted++
+	return true
+}
+
+// mayRetire asks the behavior. A panic must neither take the process down nor end the actor that is leaving.
+func (s *System[P, S, M]) mayRetire(c *Cell[P, S, M], unused int64) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return s.behavior.Retire(unused, &c.Published)
+}
+
+// remove takes c out of the system. The lifecycle lock is held.
+func (s *System[P, S, M]) remove(c *Cell[P, S, M]) {
+	c.retired = true
+	c.parked = nil
+	s.cells.delete(c)
+	s.displace(c)
+}
