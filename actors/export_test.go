@@ -64,3 +64,16 @@ func (g *gated) NewTimer(d time.Duration) clock.Timer {
 	<-g.ready
 	return g.Clock.NewTimer(d)
 }
+
+// Rings are the numbers of cells at rest, with a running actor, and kept out of searches.
+func (s *System[P, S, M]) Rings() (atRest, run, aside int) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	return s.rings[resting].len(), s.rings[running].len(), s.rings[held].len()
+}
+
+// Seats is how many actors may linger.
+const Seats = seats
+
+// Patience is for how long an actor that lingers may go unused when others want its seat.
+const Patience = time.Duration(patience)

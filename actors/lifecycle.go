@@ -65,7 +65,10 @@ func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
 	}
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
-	if linger && s.seat(a) || !a.box.CloseIfEmpty() {
+	if linger && s.seat(a) {
+		return false
+	}
+	if !a.box.CloseIfEmpty() {
 		return false
 	}
 	s.depart(a)

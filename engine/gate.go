@@ -179,6 +179,7 @@ func (k *keeper) Heat(g *gate, s *state) int64 {
 // Spill writes into the sketch what the key must not gain by being forgotten, and shuts the gate for good. The refusal of an open
 // breaker goes after that, so that a call that still finds it was here before.
 func (k *keeper) Spill(key string, g *gate, s *state) {
+	k.census.note(key)
 	word := g.word.Swap(gone)
 	g.standing.Store(nil)
 	if s == nil {

@@ -34,6 +34,7 @@ type keeper struct {
 	maxQueue    int
 	sketch      *sketch
 	newborn     []int64       // the words of the key that is being born; for Init alone
+	census      census
 	generations atomic.Uint64 // the last one given out. Those that a key is born with are odd, the others even
 	requests    sync.Pool     // of *request that have ended
 	lines       sync.Pool     // of *line that are empty

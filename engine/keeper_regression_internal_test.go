@@ -85,20 +85,27 @@ func TestAResetWaitsForWhatIsBeingBornOrSpilled(t *testing.T) {
 // TestASuccessIsNotDroppedWhileATurnMayCountAFailure: a shut gate may mean that a turn is counting a failure at this moment, which the success
 // of a call ends the row of.
 func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
-	e, err := New(Config{Breaker: &breaker.Policy{FailureThreshold: 2}})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close(context.Background())) }()
-	p := place{key: "a"}
-	a, err := e.decide(context.Background(), p, demand{n: 1, way: calling})
-	require.NoError(t, err)
-	e.report(p, &a, Success)
-	require.Zero(t, e.Stats().Actors, "nothing changes by it")
-	c := a.cell
-	c.Published.word.Store(shut) // as a turn does
-	defer c.Published.word.Store(1)
-	require.False(t, c.Published.content())
-	e.report(p, &a, Success)
-	require.Positive(t, e.Stats().Actors, "a message")
+	synctest.Test(t, func(t *testing.T) {
+		e, err := New(Config{Breaker: &breaker.Policy{FailureThreshold: 2}})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, e.Close(context.Background())) }()
+		p := place{key: "a"}
+		a, err := e.decide(context.Background(), p, demand{n: 1, way: calling})
+		require.NoError(t, err)
+		reported := func() int { // an actor that is started often lingers
+			for range 4 {
+				e.report(p, &a, Success)
+				synctest.Wait()
+			}
+			return e.Stats().Actors
+		}
+		require.Zero(t, reported(), "nothing changes by it")
+		c := a.cell
+		c.Published.word.Store(shut) // as a turn does
+		defer c.Published.word.Store(1)
+		require.False(t, c.Published.content())
+		require.Equal(t, 1, reported(), "a message")
+	})
 }
 
 // TestACallPassesInsideAProbeThatQueued: a probe that had to queue is answered before its turn has posted anything, so that its function

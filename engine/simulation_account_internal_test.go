@@ -21,6 +21,7 @@ type account struct {
 	buckets [mostLimits]naiveBucket
 	circuit naiveCircuit
 	version uint64
+	asNewAt int64 // the event at which it was as new for certain: reset, or retired
 }
 
 // mostWatches is how many callers may be in the midst of a step.
@@ -100,6 +101,7 @@ func (a *account) waiting() []waiter {
 // forgive makes a as new, at now.
 func (w *world) forgive(a *account, now int64) {
 	a.version++
+	a.asNewAt = w.events
 	for i := range a.buckets {
 		a.buckets[i] = naiveBucket{full: now, at: now}
 	}

@@ -28,6 +28,7 @@ const (
 	resetting        // finds the cell to reset
 	pardoning        // there is none: the sketch forgets what it had of the key
 	inspecting       // finds the cell to inspect
+	counting         // collects the keys to reset
 	parked           // until the end of the scene
 	phases
 )
@@ -79,6 +80,9 @@ type caller struct {
 	seen        uint64 // the version of the account when its call was decided
 	decided     int64  // the instant of that
 	pending     uint64 // names that are still to be reset
+	counted     int    // names that the census has come by
+	resetSince  int64  // the event with which ResetAll began; 0 for Reset
+	resetKnown  uint64 // names that were known then
 }
 
 // demand is what the caller asks for.
@@ -157,6 +161,8 @@ func (w *world) advance(c *caller) {
 		w.pardon(c)
 	case inspecting:
 		w.inspect(c, w.finish)
+	case counting:
+		w.count(c)
 	}
 }
 
@@ -187,7 +193,7 @@ func (w *world) choose(c *caller) {
 	case what == 0:
 		w.resetAll(c)
 	case what < 20:
-		c.pending, c.phase = 0, resetting
+		c.pending, c.resetSince, c.phase = 0, 0, resetting
 	case what < 56:
 		c.phase = inspecting
 	default:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/bits"
+	"slices"
 )
 
 // report is Engine.report. What need not be reported is compared with the naive circuit.
@@ -92,26 +93,59 @@ func (w *world) pardon(c *caller) {
 	w.pardonNext(c)
 }
 
-// resetAll begins Engine.ResetAll.
+// resetAll begins Engine.ResetAll: what is remembered is forgotten, and the census begins.
 func (w *world) resetAll(c *caller) {
+	if w.k.census.open {
+		w.finish(c) // one at a time; it would wait
+		return
+	}
 	w.wash()
 	w.k.sketch.clear()
 	w.lend()
-	c.pending = 0
+	w.k.census.open, w.k.census.spilled = true, map[string]struct{}{}
+	c.pending, c.counted, c.resetSince, c.resetKnown = 0, 0, w.events, 0
 	for i := range w.keys {
 		a := &w.keys[i]
 		if a.site == nil {
 			w.forgive(a, 0)
 		} else {
-			c.pending |= 1 << i
+			c.resetKnown |= 1 << i
 		}
 	}
+	w.goOn(c, counting)
+}
+
+// count is a step of the census: it comes by some keys, and those that are known then are to be reset. At its end come those that were
+// spilled meanwhile.
+func (w *world) count(c *caller) {
+	for range 1 + w.below(4) {
+		if c.counted == len(w.keys) {
+			break
+		}
+		if w.keys[c.counted].site != nil {
+			c.pending |= 1 << c.counted
+		}
+		c.counted++
+	}
+	if c.counted < len(w.keys) {
+		w.goOn(c, counting)
+		return
+	}
+	for key := range w.k.census.spilled {
+		c.pending |= 1 << slices.Index(keyNames[:], key)
+	}
+	w.k.census.open = false
 	w.pardonNext(c)
 }
 
 // pardonNext goes on with the next key of ResetAll.
 func (w *world) pardonNext(c *caller) {
 	if c.pending == 0 {
+		for left := c.resetKnown; c.resetSince > 0 && !w.closed && left != 0; left &= left - 1 {
+			if i := bits.TrailingZeros64(left); w.keys[i].asNewAt < c.resetSince {
+				w.fail("ResetAll is over, and %q, which was known when it began, has not been reset", keyNames[i])
+			}
+		}
 		w.finish(c)
 		return
 	}

@@ -167,6 +167,9 @@ func (w *world) await(c *caller) {
 			w.sleep(c)
 		}
 	default:
+		if err != nil { // the actor has panicked too often, and refuses everything
+			c.resetKnown &^= 1 << c.key
+		}
 		w.pardonNext(c)
 	}
 }

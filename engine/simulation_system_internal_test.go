@@ -93,6 +93,7 @@ func (w *world) retire(s *site, now, unused int64) bool {
 	if !w.asNew(s.account, now) {
 		w.fail("the cell of %q was retired and is not as a new one", s.name)
 	}
+	s.account.asNewAt = w.events
 	w.remove(s)
 	return true
 }

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
@@ -70,15 +72,51 @@ func (e *Engine) Reset(key string) {
 	}
 }
 
-// ResetAll is [Engine.Reset] for every key, known or forgotten.
+// ResetAll makes every key as new. Before ResetAll returns, every key that was known when ResetAll
+// was called, and every key that had been forgotten by then, has been reset as [Engine.Reset] does,
+// at an instant of its own. A key that becomes known meanwhile may be reset too. Keys can be used,
+// born and forgotten all the time.
 func (e *Engine) ResetAll() {
-	var keys []string
-	e.system.Still(func() { // a key is among those known, or remembered by the sketch, and cannot change from one to the other meanwhile
-		keys = slices.Collect(e.Keys())
-		e.keeper.sketch.clear()
-	})
-	for _, key := range keys {
+	for _, key := range e.takeCensus() {
 		e.Reset(key)
+	}
+}
+
+// census is a time in which ResetAll collects the keys that are to be reset.
+type census struct {
+	sync.Mutex // for one census at a time
+
+	// Guarded by the lock of births and spills.
+	open    bool
+	spilled map[string]struct{} // keys spilled in the time: the collection may have missed them
+}
+
+// takeCensus has the sketch forget every key, and returns each key that was known then. Nothing
+// under the lock of births and spills takes longer if there are more keys. A key that is known
+// through all of the census is collected. A key that goes in that time has nothing to be reset, or
+// is spilled.
+func (e *Engine) takeCensus() []string {
+	c := &e.keeper.census
+	c.Lock()
+	defer c.Unlock()
+	e.system.Still(func() {
+		e.keeper.sketch.clear()
+		c.open, c.spilled = true, map[string]struct{}{}
+	})
+	keys := slices.Collect(e.Keys())
+	e.system.Still(func() { c.open = false })
+	for _, key := range keys {
+		delete(c.spilled, key)
+	}
+	keys = slices.AppendSeq(keys, maps.Keys(c.spilled))
+	c.spilled = nil
+	return keys
+}
+
+// note takes note that key is spilled.
+func (c *census) note(key string) {
+	if c.open {
+		c.spilled[key] = struct{}{}
 	}
 }
 

@@ -65,7 +65,7 @@ var faults = []fault{
 	},
 	{
 		name:     "a registry without a handshake",
-		file:     "actors/supervisor.go",
+		file:     "actors/lifecycle.go",
 		is:       "\tif !a.box.CloseIfEmpty() {\n\t\treturn false\n\t}\n",
 		wants:    "",
 		settings: "(bucket|eviction)", sign: lost, histories: 2_000,

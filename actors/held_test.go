@@ -1,0 +1,238 @@
+package actors_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+)
+
+// hold is a turn after which the actor has a wake to come, in an hour.
+func hold(now int64, _ *state) actors.Next {
+	return actors.Next{Wake: now + int64(time.Hour), Forget: actors.Never, Used: now}
+}
+
+// TestAKeyIsRefusedOnlyIfEveryKeyIsHeld: a search used to give up when it had passed over 256 held ones.
+func TestAKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
+	for _, most := range []int{1, 2, 10, 300, 3000} {
+		for free := range 3 {
+			synctest.Test(t, func(t *testing.T) {
+				var gone tape[string]
+				s := open(t, spilling(&gone), actors.Config{MaxKeys: most, IdleAfter: idle}, nil)
+				holders := max(0, most-free)
+				for i := range holders {
+					require.NoError(t, do(t, s, fmt.Sprint("held ", i), hold))
+				}
+				for i := holders; i < most; i++ {
+					require.NoError(t, do(t, s, fmt.Sprint("free ", i), add(1)))
+				}
+				synctest.Wait()
+				for i := range 100 {
+					_, err := s.Cell(fmt.Sprint("new ", i))
+					if holders == most {
+						require.ErrorIs(t, err, actors.ErrKeyLimit)
+						continue
+					}
+					require.NoError(t, err, "%d of %d are held", holders, most)
+					require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(1+i)))
+				}
+				synctest.Wait()
+				for i := range holders {
+					_, there := s.Find(fmt.Sprint("held ", i))
+					require.True(t, there)
+				}
+				_, run, aside := s.Rings()
+				if holders == most {
+					require.Equal(t, most, aside, "no search comes by them again")
+					require.Zero(t, run)
+				}
+				for i := range holders {
+					require.NoError(t, do(t, s, fmt.Sprint("held ", i), add(1)))
+				}
+				synctest.Wait()
+				atRest, run, aside := s.Rings()
+				require.Equal(t, [3]int{most, 0, 0}, [3]int{atRest, run, aside}, "all can go")
+			})
+		}
+	}
+}
+
+// TestOneThatStopsHoldingIsFoundAgain, at once, by its message or by its wake, whether it leaves or lingers.
+func TestOneThatStopsHoldingIsFoundAgain(t *testing.T) {
+	for _, lingers := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var gone tape[string]
+			s := open(t, spilling(&gone), actors.Config{MaxKeys: 2, IdleAfter: 2 * time.Hour}, nil)
+			for _, key := range []string{"a", "b"} {
+				if lingers {
+					linger(t, s, key)
+				}
+				require.NoError(t, do(t, s, key, hold))
+			}
+			synctest.Wait()
+			_, err := s.Cell("c")
+			require.ErrorIs(t, err, actors.ErrKeyLimit)
+			require.NoError(t, do(t, s, "b", add(1)))
+			require.NoError(t, do(t, s, "c", hold))
+			require.Equal(t, []string{"b 1"}, gone.get())
+
+			_, err = s.Cell("d")
+			require.ErrorIs(t, err, actors.ErrKeyLimit)
+			after(time.Hour) // a and c have woken
+			require.NoError(t, do(t, s, "d", hold))
+			require.NoError(t, do(t, s, "e", hold))
+			require.Len(t, gone.get(), 3)
+		})
+	}
+}
+
+// TestAMessageThatIsQueuedMayEndAHold: the search waits for it.
+func TestAMessageThatIsQueuedMayEndAHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gone tape[string]
+		s := open(t, spilling(&gone), actors.Config{MaxKeys: 1}, nil)
+		require.NoError(t, do(t, s, "a", hold))
+		g := newGate()
+		post(t, s, "a", func(now int64, st *state) actors.Next {
+			g.turn(now, st)
+			return hold(now, st)
+		})
+		<-g.started
+		post(t, s, "a", add(1))
+		born := make(chan error, 1)
+		go func() {
+			_, err := s.Cell("b")
+			born <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, born)
+		close(g.release)
+		require.NoError(t, first(t, born))
+		require.Equal(t, []string{"a 1"}, gone.get())
+	})
+}
+
+// TestKeysThatAreNeverToBeSpilledArePutAside too, until their next turn.
+func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pinned = 1000
+		var gone tape[string]
+		s := open(t, spilling(&gone), actors.Config{MaxKeys: pinned + 1}, nil)
+		for i := range pinned {
+			require.NoError(t, do(t, s, fmt.Sprint(i), add(-1)))
+		}
+		for i := range 50 {
+			require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(1)))
+		}
+		synctest.Wait()
+		atRest, _, aside := s.Rings()
+		require.Equal(t, pinned, aside)
+		require.Equal(t, 1, atRest)
+		require.NoError(t, do(t, s, "7", add(1)))
+		synctest.Wait()
+		require.NoError(t, do(t, s, "one more", add(1)))
+		require.NoError(t, do(t, s, "and another", add(1)))
+		require.Contains(t, gone.get(), "7 0")
+	})
+}
+
+// TestHoldsComeAndGoAtTheLimit with all that may happen at the same time. In the end every cell can be found again.
+func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
+	const most, keys, workers = 24, 60, 6
+	b := spilling(new(tape[string]))
+	b.spill = func(string, *face, *state) {}
+	s := open(t, b, actors.Config{MaxKeys: most, IdleAfter: time.Millisecond}, nil)
+	var accepted, processed, full atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		random := rand.New(rand.NewPCG(uint64(w), 1))
+		wg.Go(func() {
+			for range 4000 {
+				until := []int64{0, 0, int64(time.Microsecond), int64(50 * time.Microsecond), int64(time.Hour)}[random.IntN(5)]
+				m := message{turn: func(now int64, _ *state) actors.Next {
+					processed.Add(1)
+					next := rest(now)
+					if until > 0 {
+						next.Wake = now + until
+					}
+					return next
+				}, refuse: func(error) { processed.Add(-1 << 40) }}
+				c, err := s.Cell(fmt.Sprint(random.IntN(keys)))
+				if err == nil {
+					err = s.Send(t.Context(), c, m)
+				}
+				switch err {
+				case nil:
+					accepted.Add(1)
+				case actors.ErrRetired:
+				case actors.ErrKeyLimit:
+					full.Add(1)
+				default:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range keys { // end every hold
+		if c, there := s.Find(fmt.Sprint(i)); there {
+			_ = s.Send(t.Context(), c, message{turn: add(0), refuse: func(error) {}})
+		}
+	}
+	t.Logf("%d accepted, %d refused for want of room", accepted.Load(), full.Load())
+	require.NotZero(t, full.Load())
+	for i := range 2 * most { // every one of those that hold nothing goes, one after the other
+		done := make(chan struct{})
+		m := message{turn: func(now int64, _ *state) actors.Next {
+			close(done)
+			return rest(now)
+		}}
+		for err := actors.ErrRetired; err != nil; {
+			var c *actors.Cell[face, state, message]
+			c, err = s.Cell(fmt.Sprint("new ", i))
+			require.NoError(t, err)
+			if err = s.Send(t.Context(), c, m); err != nil {
+				require.ErrorIs(t, err, actors.ErrRetired, "by the supervisor")
+			}
+		}
+		<-done
+	}
+	require.Equal(t, accepted.Load(), processed.Load())
+	require.NoError(t, s.Close(t.Context()))
+	atRest, run, aside := s.Rings()
+	require.Equal(t, s.Stats().Keys, atRest)
+	require.Zero(t, run+aside)
+}
+
+// TestLingeringIsBounded: however many keys are started often, and those that have gone unused give up their seats.
+func TestLingeringIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, &script{}, actors.Config{}, nil)
+		for i := range 2 * actors.Seats {
+			linger(t, s, fmt.Sprint(i))
+			require.LessOrEqual(t, s.Stats().Actors, actors.Seats)
+		}
+		require.Equal(t, actors.Seats, s.Stats().Actors)
+		last := fmt.Sprint(2*actors.Seats - 1)
+		require.NoError(t, do(t, s, last, add(1)))
+		after(actors.Patience)
+		for range 2 {
+			require.NoError(t, do(t, s, last, add(1)))
+			synctest.Wait()
+		}
+		require.Equal(t, actors.Seats, s.Stats().Actors)
+		after(actors.Patience / 2)
+		for range 100 { // others have no seat to get from one that is used
+			require.NoError(t, do(t, s, last, add(1)))
+			synctest.Wait()
+		}
+		require.Equal(t, actors.Seats, s.Stats().Actors)
+	})
+}

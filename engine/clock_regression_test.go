@@ -1,0 +1,214 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// yearly is the system's clock, but in another year. Its timers are those of the system.
+type yearly struct {
+	clock.Clock
+	ahead atomic.Int64 // years, by which it is ahead of the system's
+}
+
+func (y *yearly) Now() time.Time { return y.Clock.Now().AddDate(int(y.ahead.Load()), 0, 0) }
+
+// TestAJumpOfTheClockOutlivesNothing: a clock that jumped by more than the range of a duration used to have every key refused for ever, and
+// so did one that jumped forward and back.
+func TestAJumpOfTheClockOutlivesNothing(t *testing.T) {
+	for name, years := range map[string][]int64{
+		"year 1 to 2000":       {-1999, 0},
+		"2000 to 9999":         {0, 7999},
+		"forward and back":     {0, 7999, 0},
+		"a century and back":   {0, 100, 0},
+		"back and forth":       {0, -1999, 0},
+		"ever further":         {-5000, -1999, 0, 300, 7999, 100_000},
+		"to and fro for long":  {0, 7999, 0, 7999, 0, -1999, 0, -1999, 0, 300, 0, 300, 0, -30, 0, -30, 0},
+		"an hour of the epoch": {-30, 0, -30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &yearly{Clock: clock.System()}
+			c.ahead.Store(years[0])
+			cfg := engine.Config{
+				Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Second)}, Breaker: opensAfter(1),
+				MaxWait: engine.NoWait, IdleAfter: time.Minute, Clock: c,
+			}
+			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+				defer c.ahead.Store(years[0]) // for the next engine
+				for i, y := range years {
+					c.ahead.Store(y)
+					fresh := fmt.Sprint("fresh ", i)
+					for _, key := range []string{"used", fresh} {
+						time.Sleep(time.Minute)
+						require.True(t, eng.AllowN(key, 2), "%s in year %d", key, y)
+						require.False(t, eng.Allow(key))
+						time.Sleep(time.Second)
+						require.True(t, eng.Allow(key), "its rate is that of the clock again")
+						require.False(t, eng.Allow(key))
+						time.Sleep(2 * time.Second)
+						require.ErrorIs(t, eng.Run(t.Context(), key, fail), errDown)
+						require.Equal(t, 5*time.Second, rejected(t, eng.Run(t.Context(), key, succeed), breaker.ErrOpen).RetryAfter())
+						time.Sleep(5 * time.Second)
+						require.NoError(t, eng.Run(t.Context(), key, succeed), "it recovers")
+					}
+				}
+				time.Sleep(5 * time.Minute)
+				require.Zero(t, eng.Stats().Keys, "all have been forgotten")
+			})
+		})
+	}
+}
+
+// TestAJumpOfTheClockMintsNothing: a bucket that was emptied after the jump stays empty, whatever the clock shows next.
+func TestAJumpOfTheClockMintsNothing(t *testing.T) {
+	c := &yearly{Clock: clock.System()}
+	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, IdleAfter: time.Hour, Clock: c}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		defer c.ahead.Store(0) // for the next engine
+		c.ahead.Store(7999)
+		require.True(t, eng.AllowN("k", 3))
+		for range 1000 {
+			c.ahead.Store(0)
+			require.False(t, eng.Allow("k"))
+			c.ahead.Store(7999)
+			require.False(t, eng.Allow("k"))
+		}
+	})
+}
+
+// shaky is the system's clock, whose methods panic now and then.
+type shaky struct {
+	clock.Clock
+	oneIn atomic.Int64 // 0: never
+}
+
+var errShaky = errors.New("the clock is broken")
+
+func (s *shaky) shake() {
+	if n := s.oneIn.Load(); n > 0 && rand.Int64N(n) == 0 {
+		panic(errShaky)
+	}
+}
+
+func (s *shaky) Now() time.Time {
+	s.shake()
+	return s.Clock.Now()
+}
+
+func (s *shaky) NewTimer(d time.Duration) clock.Timer {
+	s.shake()
+	return shakyTimer{s.Clock.NewTimer(d), s}
+}
+
+type shakyTimer struct {
+	clock.Timer
+	s *shaky
+}
+
+func (t shakyTimer) Reset(d time.Duration) bool {
+	t.s.shake()
+	return t.Timer.Reset(d)
+}
+
+func (t shakyTimer) Stop() bool {
+	t.s.shake()
+	return t.Timer.Stop()
+}
+
+// TestAPanicOfTheClockOutlivesNothing: the process used to end. A panic on the goroutine of a caller is the caller's, a panic in a turn is
+// that of the turn; every call comes back, and when the clock is well again every key is, at once.
+func TestAPanicOfTheClockOutlivesNothing(t *testing.T) {
+	for _, oneIn := range []int64{1, 2, 5, 20} {
+		t.Run(fmt.Sprint("one in ", oneIn), func(t *testing.T) {
+			c := &shaky{Clock: clock.System()}
+			cfg := engine.Config{
+				Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(10, time.Second)},
+				Breaker: &breaker.Policy{FailureThreshold: 2, RecoveryTimeout: time.Second, ProbeTimeout: time.Second},
+				MaxKeys: 6, MaxQueue: 4, IdleAfter: 8 * time.Second, Clock: c,
+			}
+			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+				c.oneIn.Store(oneIn)
+				var callers sync.WaitGroup
+				for w := range 8 {
+					callers.Go(func() {
+						for i := range 60 {
+							shakyCall(eng, fmt.Sprint("k", (w+i)%9), i)
+							time.Sleep(time.Duration(rand.Int64N(int64(300 * time.Millisecond))))
+						}
+					})
+				}
+				waitFor(t, &callers)
+				c.oneIn.Store(0)
+				time.Sleep(2 * time.Second) // what was open has had the time to recover
+				for i := range 9 {
+					key := fmt.Sprint("k", i)
+					require.NoError(t, eng.Run(t.Context(), key, succeed))
+					require.Equal(t, breaker.Closed, inspect(t, eng, key).Breaker)
+				}
+				time.Sleep(2 * time.Minute)
+				require.Zero(t, eng.Stats().Keys, "all have been forgotten")
+			})
+		})
+	}
+}
+
+// shakyCall makes a call of some kind. It may panic with the clock, and then with nothing else.
+func shakyCall(eng *engine.Engine, key string, i int) {
+	defer func() {
+		if reason := recover(); reason != nil && reason != error(errShaky) {
+			panic(reason)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var err error
+	switch i % 6 {
+	case 0:
+		err = eng.Run(ctx, key, fail)
+	case 1:
+		err = eng.Run(ctx, key, succeed)
+	case 2:
+		err = eng.Acquire(ctx, key)
+	case 3:
+		eng.Allow(key)
+	case 4:
+		eng.Inspect(key)
+	default:
+		eng.Reset(key)
+	}
+	if p, panicked := errors.AsType[*actors.PanicError](err); panicked && p.Value != error(errShaky) {
+		panic(err)
+	}
+}
+
+// TestNoKeyIsRefusedForLongAfterAPanicOfTheClock: many panics in the turns of one key used to use up the budget of its actor, which then
+// refused everything for a minute.
+func TestNoKeyIsRefusedForLongAfterAPanicOfTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &shaky{Clock: clock.System()}
+		eng := start(t, engine.Config{Breaker: opensAfter(3), Clock: c, Dispatch: engine.Mailbox})
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		c.oneIn.Store(1)
+		for range 20 {
+			err := eng.Run(t.Context(), "k", succeed)
+			require.ErrorAs(t, err, new(*actors.PanicError))
+		}
+		c.oneIn.Store(0)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	})
+}
