@@ -40,8 +40,8 @@ type actor[P, S, M any] struct {
 	waits atomic.Int64 // how many messages had been taken when the actor began to wait for the next, or for a wake; else working
 	aside atomic.Bool  // a search has put the cell aside because the actor waits for a wake
 
-	// Owned by run, but written under the lifecycle lock, and read by others under that lock.
-	lingers bool // the actor stays although it has nothing to wait for
+	lingers    atomic.Bool     // the actor stays although it has nothing to wait for
+	leftBefore *actor[P, S, M] // the list of actors that have left; see System.left
 
 	// Owned by run.
 	now      func() int64 // read
@@ -108,7 +108,7 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		case a.obey(a.current.order):
 			return true
 		}
-		if a.next.Wake == Never && !a.lingers && !a.panicked && a.box.Empty() && a.sys.leave(a, a.hot) {
+		if a.next.Wake == Never && !a.lingers.Load() && !a.panicked && a.box.Empty() && a.sys.leave(a, a.hot) {
 			return true
 		}
 	}

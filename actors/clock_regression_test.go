@@ -162,7 +162,9 @@ func TestAnActorOutlivesABrokenClock(t *testing.T) {
 
 // TestAnActorWithABrokenClockDoesNotSpin while it has a wake to come that no failure takes away.
 func TestAnActorWithABrokenClockDoesNotSpin(t *testing.T) {
-	due := func(now int64, _ *state, _ error) actors.Next { return actors.Next{Wake: now + 1, Forget: actors.Never} }
+	due := func(now int64, _ *state, _ error) actors.Next {
+		return actors.Next{Wake: now + 1, Forget: actors.Never}
+	}
 	eachFailure(t, func(t *testing.T, c *fragile, m method) {
 		b := &script{fail: due}
 		s := open(t, b, actors.Config{Clock: c}, nil)

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/clock"
@@ -67,8 +69,8 @@ func (g *gated) NewTimer(d time.Duration) clock.Timer {
 
 // Rings are the numbers of cells at rest, with a running actor, and kept out of searches.
 func (s *System[P, S, M]) Rings() (atRest, run, aside int) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	return s.rings[resting].len(), s.rings[running].len(), s.rings[held].len()
 }
 
@@ -77,3 +79,35 @@ const Seats = seats
 
 // Patience is for how long an actor that lingers may go unused when others want its seat.
 const Patience = time.Duration(patience)
+
+// Face is what the cells of a Table publish.
+type Face struct{ atomic.Int64 }
+
+// Table is the table of cells.
+type Table struct {
+	table[Face, struct{}, struct{}]
+}
+
+// NewTable returns an empty table.
+func NewTable() *Table {
+	t := &Table{}
+	t.init()
+	return t
+}
+
+// Load, Store and Delete are those of the table.
+func (t *Table) Load(key string) *Cell[Face, struct{}, struct{}] { return t.load(key) }
+func (t *Table) Store(key string)                                { t.store(&Cell[Face, struct{}, struct{}]{key: key}) }
+func (t *Table) Delete(c *Cell[Face, struct{}, struct{}])        { t.delete(c) }
+
+// All yields the keys.
+func (t *Table) All() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		t.all(func(c *Cell[Face, struct{}, struct{}]) bool { return yield(c.key) })
+	}
+}
+
+// Size is how many buckets there are, and how many segments of them.
+func (t *Table) Size() (buckets, segments int) {
+	return int(t.state.Load() % oneMore), len(*t.segments.Load())
+}

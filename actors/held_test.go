@@ -181,28 +181,33 @@ func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	turned := func(c *actors.Cell[face, state, message]) error { // after all that was sent to c before
+		done := make(chan struct{})
+		err := s.Send(t.Context(), c, message{turn: func(now int64, _ *state) actors.Next {
+			defer close(done)
+			return rest(now)
+		}})
+		if err == nil {
+			<-done
+		}
+		return err
+	}
 	for i := range keys { // end every hold
 		if c, there := s.Find(fmt.Sprint(i)); there {
-			_ = s.Send(t.Context(), c, message{turn: add(0), refuse: func(error) {}})
+			_ = turned(c) // or it has been spilled
 		}
 	}
 	t.Logf("%d accepted, %d refused for want of room", accepted.Load(), full.Load())
 	require.NotZero(t, full.Load())
 	for i := range 2 * most { // every one of those that hold nothing goes, one after the other
-		done := make(chan struct{})
-		m := message{turn: func(now int64, _ *state) actors.Next {
-			close(done)
-			return rest(now)
-		}}
 		for err := actors.ErrRetired; err != nil; {
 			var c *actors.Cell[face, state, message]
 			c, err = s.Cell(fmt.Sprint("new ", i))
 			require.NoError(t, err)
-			if err = s.Send(t.Context(), c, m); err != nil {
+			if err = turned(c); err != nil {
 				require.ErrorIs(t, err, actors.ErrRetired, "by the supervisor")
 			}
 		}
-		<-done
 	}
 	require.Equal(t, accepted.Load(), processed.Load())
 	require.NoError(t, s.Close(t.Context()))

@@ -23,21 +23,65 @@ func (s *System[P, S, M]) insert(key string, now int64) *Cell[P, S, M] {
 	return c
 }
 
+// lock takes the lifecycle lock, and takes note of actors that have left.
+func (s *System[P, S, M]) lock() {
+	s.lifecycle.Lock()
+	s.departures()
+}
+
+// unlock gives the lifecycle lock back. An actor that leaves while the lock is held leaves a note instead of waiting, and here is
+// the end of the hold: so no note is forgotten, and no goroutine stays for want of the lock.
+func (s *System[P, S, M]) unlock() {
+	s.lifecycle.Unlock()
+	s.tidy()
+}
+
+// tidy takes note of actors that have left, unless another goroutine is about to.
+func (s *System[P, S, M]) tidy() {
+	for s.left.Load() != nil && s.lifecycle.TryLock() {
+		s.departures()
+		s.lifecycle.Unlock()
+	}
+}
+
+// departures takes note of some of the actors that have left. The lifecycle lock is held.
+func (s *System[P, S, M]) departures() {
+	for range chunk {
+		a := s.left.Load()
+		if a == nil {
+			return
+		}
+		if s.left.CompareAndSwap(a, a.leftBefore) && a.cell.actor.Load() == a {
+			s.depart(a)
+		}
+	}
+}
+
+// present returns the running actor of c, or nil. The lifecycle lock is held.
+func (s *System[P, S, M]) present(c *Cell[P, S, M]) *actor[P, S, M] {
+	a := c.actor.Load()
+	if a != nil && a.box.Closed() && !s.ended { // the actor has just left; at the end of the system, it may be at it
+		s.depart(a)
+		return nil
+	}
+	return a
+}
+
 // start returns the running actor of c, and starts an actor if none runs.
 func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 	if s.hook != nil {
 		s.hook(beforeStart)
 	}
 	a := s.newActor(c) // before the lock is taken, because making an actor takes longer than the rest
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	switch {
 	case s.ended:
 		return nil, ErrClosed
 	case c.retired:
 		return nil, ErrRetired
 	}
-	if a := c.actor.Load(); a != nil {
+	if a := s.present(c); a != nil {
 		return a, nil
 	}
 	a.next = Next{Wake: Never, Clean: c.parked == nil}
@@ -58,34 +102,42 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 }
 
 // leave ends a's mailbox if nothing is in the mailbox or on its way, and reports whether the actor is gone. An actor that wants
-// to linger stays if there is a seat.
+// to linger stays if there is a seat. The actor does not wait for the lifecycle lock; see unlock. After leave has ended the mailbox,
+// the state belongs to the holder of that lock.
 func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
 	if s.hook != nil {
 		s.hook(beforeLeave)
 	}
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
 	if linger && s.seat(a) {
 		return false
 	}
 	if !a.box.CloseIfEmpty() {
 		return false
 	}
-	s.depart(a)
-	return true
+	for {
+		a.leftBefore = s.left.Load()
+		if s.left.CompareAndSwap(a.leftBefore, a) {
+			s.tidy()
+			return true
+		}
+	}
 }
 
 // seat has a linger if fewer actors than seats do. Otherwise seat asks an actor that has lingered unused to leave, so that there is
-// a seat the next time. The lifecycle lock is held.
+// a seat the next time.
 func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
-	if s.lingering < seats {
-		s.lingering++
-		a.lingers = true
+	if s.lingering.Add(1) <= seats {
+		a.lingers.Store(true)
 		return true
 	}
+	s.lingering.Add(-1)
+	if !s.lifecycle.TryLock() {
+		return false
+	}
+	defer s.unlock()
 	for range min(sampled, s.rings[running].len()) {
 		other := s.nextRunning().actor.Load()
-		if since := a.seen - patience; other.lingers && other.used.Load() <= since {
+		if since := a.seen - patience; other.lingers.Load() && other.used.Load() <= since {
 			_ = other.box.TryPut(envelope[M]{order: &order{since: since, unused: a.seen - int64(s.idleAfter)}})
 			break
 		}
@@ -103,8 +155,8 @@ func (s *System[P, S, M]) nextRunning() *Cell[P, S, M] {
 
 // stopped takes note that a has stopped for good.
 func (s *System[P, S, M]) stopped(a *actor[P, S, M]) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	s.depart(a)
 }
 
@@ -122,8 +174,8 @@ func (s *System[P, S, M]) depart(a *actor[P, S, M]) {
 	c.actor.Store(nil)
 	s.move(c, resting)
 	s.actors--
-	if a.lingers {
-		s.lingering--
+	if a.lingers.Load() {
+		s.lingering.Add(-1)
 	}
 }
 
@@ -144,17 +196,17 @@ func (s *System[P, S, M]) putAside(a *actor[P, S, M]) bool {
 
 // putBack undoes putAside.
 func (s *System[P, S, M]) putBack(a *actor[P, S, M]) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	a.aside.Store(false)
 	s.move(a.cell, running)
 }
 
 // forget retires c if c has no actor now.
 func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
-	if c.actor.Load() == nil && !c.retired {
+	s.lock()
+	defer s.unlock()
+	if s.present(c) == nil && !c.retired {
 		s.retire(c, now, min(unused, now))
 	}
 }

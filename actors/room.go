@@ -18,7 +18,7 @@ func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
 		switch {
 		case c != nil || err != nil:
 			return c, err
-		case found.more: // the cells looked at have been put aside
+		case found.more: // cells have been put aside, or come to rest
 		case len(found.leavers) == 0 || rounds == maxRounds:
 			return nil, ErrKeyLimit
 		default:
@@ -32,8 +32,8 @@ func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
 
 // tryCreate is one try of create, under one hold of the lifecycle lock. Without a cell and without an error there was no room.
 func (s *System[P, S, M]) tryCreate(key string, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	if s.ended {
 		return nil, finding[P, S, M]{}, ErrClosed
 	}
@@ -96,10 +96,13 @@ func (s *System[P, S, M]) search(now int64) (found finding[P, S, M]) {
 		return found
 	}
 	for run := &s.rings[running]; left > 0 && len(found.leavers) < min(maxLeavers, run.len()); left-- {
-		if a := s.nextRunning().actor.Load(); s.putAside(a) {
+		switch a := s.present(s.nextRunning()); {
+		case a == nil: // and the cell is at rest
+			return finding[P, S, M]{more: true}
+		case s.putAside(a):
 			s.turn--
 			found.more = true
-		} else {
+		default:
 			found.leavers = append(found.leavers, a)
 		}
 	}

@@ -100,8 +100,8 @@ func (s *System[P, S, M]) sweep() {
 // 0 at the end, and the actors that are idle. Downwards, because what leaves the ring is replaced by the last cell, and that cell
 // has been seen.
 func (s *System[P, S, M]) sweepSome(ring, from int, now int64, idle []*actor[P, S, M]) (int, []*actor[P, S, M]) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	r := &s.rings[ring]
 	if from < 0 || from > r.len() {
 		from = r.len()
@@ -110,7 +110,7 @@ func (s *System[P, S, M]) sweepSome(ring, from int, now int64, idle []*actor[P, 
 	for i := from - 1; i >= down; i-- {
 		c := r.at(i)
 		c.starts = 0
-		if a := c.actor.Load(); a == nil {
+		if a := s.present(c); a == nil {
 			s.retire(c, now, now-int64(s.idleAfter))
 		} else if a.used.Load() <= now-int64(s.linger) {
 			idle = append(idle, a)
@@ -135,8 +135,8 @@ func (s *System[P, S, M]) stopAll() {
 
 // someActors returns actors of a ring, as sweepSome does.
 func (s *System[P, S, M]) someActors(ring, from int, actors []*actor[P, S, M]) (int, []*actor[P, S, M]) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	r := &s.rings[ring]
 	if from < 0 || from > r.len() {
 		from = r.len()

@@ -49,18 +49,20 @@ type System[P, S, M any] struct {
 	budget    int
 	window    int64
 
-	cells    table[P, S, M]
-	restarts atomic.Uint64
+	cells     table[P, S, M]
+	restarts  atomic.Uint64
+	lingering atomic.Int64                   // actors
+	left      atomic.Pointer[actor[P, S, M]] // actors that have left and of which their cells have not heard, last first
 
 	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its retirement, and
 	// the end of the system. Every hold is short and looks at 512 cells at most, and nothing that can block is called under the lock.
+	// Take it by lock and give it back by unlock.
 	lifecycle sync.Mutex
 	rings     [ringsOfCells]ring[*Cell[P, S, M]] // every cell is in one of them
 	hand      int                                // in the ring resting: where the search for a cell to forget goes on
 	turn      int                                // likewise in the ring running
 	newborn   S                                  // for insert alone
 	actors    int
-	lingering int // of them
 	evicted   uint64
 	spilled   uint64
 	ended     bool
@@ -184,15 +186,16 @@ func (s *System[P, S, M]) Keys() iter.Seq[string] {
 
 // Still runs f while no cell is born, spilled or forgotten. f must not block.
 func (s *System[P, S, M]) Still(f func()) {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.lock()
+	defer s.unlock()
 	f()
 }
 
 // Stats returns the counters.
 func (s *System[P, S, M]) Stats() Stats {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
+	s.tidy()
+	s.lock()
+	defer s.unlock()
 	return Stats{
 		Keys:     s.keys(),
 		Actors:   s.actors,
@@ -205,10 +208,10 @@ func (s *System[P, S, M]) Stats() Stats {
 // Close refuses new messages, has every actor refuse what it holds, and waits until every goroutine has ended or ctx
 // ends; the error is then ctx's. It may be called again.
 func (s *System[P, S, M]) Close(ctx context.Context) error {
-	s.lifecycle.Lock()
+	s.lock()
 	first := !s.ended
 	s.ended = true
-	s.lifecycle.Unlock()
+	s.unlock()
 	if first {
 		close(s.closing)
 		go func() { // ends with the last goroutine of group

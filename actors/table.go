@@ -7,145 +7,237 @@ import (
 )
 
 const (
-	tableSegment = 256 // buckets that the table takes memory for at a time
-	tableLoad    = 2   // keys per bucket
+	tableSlots   = 6   // cells in a bucket; a bucket is one cache line
+	tableLoad    = 3   // cells per bucket, on average
+	tableSegment = 128 // buckets that the table takes memory for at a time
 )
 
-// table finds the cell of a key. Lookups take no lock; the lifecycle lock orders insertion and removal, whose cost does not
-// grow with the number of keys.
+// table finds the cell of a key. A lookup takes no lock and writes nothing. Insertion and removal happen under the lifecycle lock, and
+// take no longer if there are more keys.
 //
-// The table is a split-ordered list (Shalev and Shavit, 2006): one linked list of all keys in the order of their reversed
-// hashes. A bucket is an entry point into the list, and a new bucket is one more entry point. So the table grows and shrinks
-// by one bucket at a time, as linear hashing does, and no key ever moves: a lookup needs no luck and no second try.
+// The table grows and shrinks by one bucket at a time (linear hashing; Litwin, 1980). A new bucket takes cells over from one other
+// bucket: they are in both while state changes, so that a lookup that finds no cell, and finds state as it was, has missed none.
 type table[P, S, M any] struct {
 	seed     maphash.Seed
-	buckets  atomic.Uint64
-	segments atomic.Pointer[[]*[tableSegment]entry[P, S, M]]
-	keys     uint64 // guarded by the lifecycle lock
+	state    atomic.Uint64 // the number of buckets, and above that the number of changes of that number
+	segments atomic.Pointer[[]*[tableSegment]bucket[P, S, M]]
+	cells    uint64 // guarded by the lifecycle lock
 }
 
-// entry is an element of the list. The entry of a key has an odd order; that of a bucket an even order, and no cell.
-type entry[P, S, M any] struct {
-	next  atomic.Pointer[entry[P, S, M]]
-	order uint64
-	cell  *Cell[P, S, M]
+// bucket has up to six cells, and more in the buckets after it.
+type bucket[P, S, M any] struct {
+	tags  atomic.Uint64 // a byte for each cell: 0 if there is none, and else from the hash of its key
+	cells [tableSlots]atomic.Pointer[Cell[P, S, M]]
+	next  atomic.Pointer[bucket[P, S, M]]
 }
+
+const (
+	lowBits  = 0x0101010101010101 // of every byte
+	highBits = 0x8080808080808080
+	oneMore  = 1 << 32 // of the changes in table.state
+)
 
 // init makes the table ready for use.
 func (t *table[P, S, M]) init() {
 	t.seed = maphash.MakeSeed()
-	t.segments.Store(&[]*[tableSegment]entry[P, S, M]{new([tableSegment]entry[P, S, M])})
-	t.buckets.Store(1)
+	t.segments.Store(&[]*[tableSegment]bucket[P, S, M]{new([tableSegment]bucket[P, S, M])})
+	t.state.Store(1)
 }
 
-// bucketOf is the bucket of a hash among n.
-func bucketOf(hash, n uint64) uint64 {
-	mask := uint64(1)<<bits.Len64(n-1) - 1
-	if bucket := hash & mask; bucket < n {
-		return bucket
+func (t *table[P, S, M]) hash(key string) uint64 { return maphash.String(t.seed, key) }
+
+// tagOf is the tag of a hash.
+func tagOf(hash uint64) uint64 { return hash>>57 | 0x80 }
+
+// indexOf is the index of the bucket of a hash among n, and the number of low bits that all hashes of the bucket share.
+func indexOf(hash, n uint64) (index uint64, shared int) {
+	shared = bits.Len64(n - 1)
+	mask := uint64(1)<<(shared%64) - 1
+	if index = hash & mask; index >= n {
+		return hash & (mask >> 1), shared - 1
 	}
-	return hash & (mask >> 1)
+	return index, shared
 }
 
-// orderOf is the place of a key with that hash.
-func orderOf(hash uint64) uint64 { return bits.Reverse64(hash) | 1 }
-
-// bucket returns the entry of the bucket for a hash.
-func (t *table[P, S, M]) bucket(hash uint64) *entry[P, S, M] {
-	for {
-		b := bucketOf(hash, t.buckets.Load())
-		if segments := *t.segments.Load(); b/tableSegment < uint64(len(segments)) { // else the table has just grown or shrunk
-			return &segments[b/tableSegment][b%tableSegment]
-		}
+// bucket returns a bucket, or nil if the table has just shrunk.
+func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
+	segments := *t.segments.Load()
+	if index/tableSegment >= uint64(len(segments)) {
+		return nil
 	}
+	return &segments[index/tableSegment][index%tableSegment]
 }
 
 // load returns the cell of key, or nil.
 func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
 	hash := maphash.String(t.seed, key)
-	order := orderOf(hash)
-	e := t.bucket(hash).next.Load()
-	for e != nil && e.order < order {
-		e = e.next.Load()
+	index, _ := indexOf(hash, t.state.Load()%oneMore)
+	if b := t.bucket(index); b != nil {
+		if c := b.find(key, tagOf(hash)); c != nil {
+			return c
+		}
 	}
-	for ; e != nil && e.order == order; e = e.next.Load() {
-		if e.cell.key == key {
-			return e.cell
+	return t.loadSlowly(key, hash)
+}
+
+func (b *bucket[P, S, M]) find(key string, tag uint64) *Cell[P, S, M] {
+	differ := b.tags.Load() ^ tag*lowBits
+	for same := (differ - lowBits) &^ differ & highBits; same != 0; same &= same - 1 {
+		if c := b.cells[uint(bits.TrailingZeros64(same))/8].Load(); c != nil && c.key == key {
+			return c
 		}
 	}
 	return nil
 }
 
+// loadSlowly is load also for cells that are not in the first bucket, or move.
+func (t *table[P, S, M]) loadSlowly(key string, hash uint64) *Cell[P, S, M] {
+	for {
+		state := t.state.Load()
+		index, _ := indexOf(hash, state%oneMore)
+		for b := t.bucket(index); b != nil; b = b.next.Load() {
+			if c := b.find(key, tagOf(hash)); c != nil {
+				return c
+			}
+		}
+		if t.state.Load() == state {
+			return nil
+		}
+	}
+}
+
 // store adds the cell of a key that has none. The lifecycle lock is held.
 func (t *table[P, S, M]) store(c *Cell[P, S, M]) {
-	hash := maphash.String(t.seed, c.key)
-	t.link(t.bucket(hash), &entry[P, S, M]{order: orderOf(hash), cell: c})
-	if t.keys++; t.keys > tableLoad*t.buckets.Load() {
-		t.grow()
+	hash, n := t.hash(c.key), t.state.Load()%oneMore
+	index, _ := indexOf(hash, n)
+	t.bucket(index).put(c, tagOf(hash))
+	if t.cells++; t.cells > tableLoad*n {
+		t.grow(n)
 	}
 }
 
-// delete removes c. The lifecycle lock is held. A reader that stands on the entry of c still finds the rest of the list.
+// delete removes c. The lifecycle lock is held.
 func (t *table[P, S, M]) delete(c *Cell[P, S, M]) {
-	before := t.bucket(maphash.String(t.seed, c.key))
-	e := before.next.Load()
-	for ; e.cell != c; e = e.next.Load() {
-		before = e
-	}
-	before.next.Store(e.next.Load())
-	if n := t.buckets.Load(); n > 1 && tableLoad*(n-1) > 2*t.keys {
+	n := t.state.Load() % oneMore
+	index, _ := indexOf(t.hash(c.key), n)
+	t.bucket(index).remove(func(other *Cell[P, S, M]) bool { return other == c })
+	if t.cells--; n > 1 && tableLoad*(n-1) > 2*t.cells {
 		t.shrink(n - 1)
 	}
-	t.keys--
 }
 
-// link puts e into the list behind from, where its order belongs. The lifecycle lock is held.
-func (t *table[P, S, M]) link(from, e *entry[P, S, M]) {
-	next := from.next.Load()
-	for ; next != nil && next.order < e.order; next = next.next.Load() {
-		from = next
+// put adds c. The lifecycle lock is held.
+func (b *bucket[P, S, M]) put(c *Cell[P, S, M], tag uint64) {
+	for {
+		for slot := range tableSlots {
+			if b.cells[slot].Load() == nil {
+				b.cells[slot].Store(c)
+				b.tags.Store(b.tags.Load() | tag<<(8*slot)) // a lookup sees the tag first, and then the cell
+				return
+			}
+		}
+		next := b.next.Load()
+		if next == nil {
+			next = new(bucket[P, S, M])
+			b.next.Store(next)
+		}
+		b = next
 	}
-	e.next.Store(next)
-	from.next.Store(e)
 }
 
-// grow adds a bucket. A reader finds the entry of the bucket in the list before the bucket.
-func (t *table[P, S, M]) grow() {
-	n := t.buckets.Load()
+// remove takes out the cells of which goes is true, and the buckets after b that are then empty. The lifecycle lock is held.
+func (b *bucket[P, S, M]) remove(goes func(*Cell[P, S, M]) bool) {
+	for before := (*bucket[P, S, M])(nil); b != nil; b = b.next.Load() {
+		for slot := range tableSlots {
+			if c := b.cells[slot].Load(); c != nil && goes(c) {
+				b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
+				b.cells[slot].Store(nil)
+			}
+		}
+		if before != nil && b.tags.Load() == 0 {
+			before.next.Store(b.next.Load())
+		} else {
+			before = b
+		}
+	}
+}
+
+// each calls f for the cells of b.
+func (b *bucket[P, S, M]) each(f func(*Cell[P, S, M])) {
+	for ; b != nil; b = b.next.Load() {
+		for slot := range tableSlots {
+			if c := b.cells[slot].Load(); c != nil {
+				f(c)
+			}
+		}
+	}
+}
+
+// grow adds a bucket to n. The lifecycle lock is held.
+func (t *table[P, S, M]) grow(n uint64) {
 	segments := *t.segments.Load()
 	if n == tableSegment*uint64(len(segments)) {
-		segments = append(segments, new([tableSegment]entry[P, S, M])) // no reader looks behind the length of its own slice
+		segments = append(segments, new([tableSegment]bucket[P, S, M])) // no reader looks beyond the length that it has loaded
 		t.segments.Store(&segments)
 	}
-	e := &segments[n/tableSegment][n%tableSegment]
-	if e.order == 0 { // else the bucket was there before, and a late reader may still stand on its entry
-		e.order = bits.Reverse64(n)
+	added := t.bucket(n)
+	from, _ := indexOf(n, n)
+	moves := func(c *Cell[P, S, M]) bool {
+		index, _ := indexOf(t.hash(c.key), n+1)
+		return index == n
 	}
-	t.link(t.bucket(n), e)
-	t.buckets.Store(n + 1)
-}
-
-// shrink removes the last bucket, b. One empty segment stays.
-func (t *table[P, S, M]) shrink(b uint64) {
-	t.buckets.Store(b)
-	segments := *t.segments.Load()
-	e := &segments[b/tableSegment][b%tableSegment]
-	before := t.bucket(b)
-	for next := before.next.Load(); next != e; next = before.next.Load() {
-		before = next
-	}
-	before.next.Store(e.next.Load())
-	if n := b/tableSegment + 2; n < uint64(len(segments)) {
-		segments = append([]*[tableSegment]entry[P, S, M]{}, segments[:n]...)
-		t.segments.Store(&segments)
-	}
-}
-
-// all yields every cell. A cell that is there from the beginning to the end comes exactly once.
-func (t *table[P, S, M]) all(yield func(*Cell[P, S, M]) bool) {
-	for e := t.bucket(0); e != nil; e = e.next.Load() {
-		if e.cell != nil && !yield(e.cell) {
-			return
+	t.bucket(from).each(func(c *Cell[P, S, M]) {
+		if moves(c) {
+			added.put(c, tagOf(t.hash(c.key)))
 		}
+	})
+	t.state.Add(oneMore + 1)
+	t.bucket(from).remove(moves)
+}
+
+// shrink removes the last bucket, the one after n others. One segment stays empty. The lifecycle lock is held.
+func (t *table[P, S, M]) shrink(n uint64) {
+	last := t.bucket(n)
+	to, _ := indexOf(n, n)
+	last.each(func(c *Cell[P, S, M]) { t.bucket(to).put(c, tagOf(t.hash(c.key))) })
+	t.state.Add(oneMore - 1)
+	last.remove(func(*Cell[P, S, M]) bool { return true })
+	segments := *t.segments.Load()
+	if kept := n/tableSegment + 2; kept < uint64(len(segments)) {
+		segments = append([]*[tableSegment]bucket[P, S, M]{}, segments[:kept]...)
+		t.segments.Store(&segments)
+	}
+}
+
+// all yields every cell. A cell that is there from the beginning to the end comes exactly once: the cells come in the order of their
+// reversed hashes, in which every bucket is an interval, however many buckets there are.
+func (t *table[P, S, M]) all(yield func(*Cell[P, S, M]) bool) {
+	var cells []*Cell[P, S, M]
+	for from, more := uint64(0), true; more; more = from != 0 {
+		cells, from = t.some(cells[:0], from)
+		for _, c := range cells {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// some appends the cells of the bucket that has the reversed hash from, from there on, and returns where the next bucket begins, 0
+// at the end.
+func (t *table[P, S, M]) some(cells []*Cell[P, S, M], from uint64) ([]*Cell[P, S, M], uint64) {
+	for {
+		state := t.state.Load()
+		index, shared := indexOf(bits.Reverse64(from), state%oneMore)
+		last := bits.Reverse64(index) + 1<<(64-shared) - 1
+		t.bucket(index).each(func(c *Cell[P, S, M]) {
+			if order := bits.Reverse64(t.hash(c.key)); from <= order && order <= last {
+				cells = append(cells, c)
+			}
+		})
+		if t.state.Load() == state {
+			return cells, last + 1
+		}
+		cells = cells[:0]
 	}
 }

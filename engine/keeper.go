@@ -33,7 +33,7 @@ type keeper struct {
 	maxWait     int64 // ns
 	maxQueue    int
 	sketch      *sketch
-	newborn     []int64       // the words of the key that is being born; for Init alone
+	newborn     []int64 // the words of the key that is being born; for Init alone
 	census      census
 	generations atomic.Uint64 // the last one given out. Those that a key is born with are odd, the others even
 	requests    sync.Pool     // of *request that have ended

@@ -34,7 +34,7 @@ const closed = 1 << 62
 // Mailbox is a first-in first-out queue of at most the number of messages given to [New]. Make a
 // Mailbox with New; the zero Mailbox is not ready for use.
 //
-// Any goroutine may call Put, TryPut and Quiet. Only the owner may call Take, C, Took, Taken, Empty,
+// Any goroutine may call Put, TryPut, Quiet and Closed. Only the owner may call Take, C, Took, Taken, Empty,
 // CloseIfEmpty and CloseAndDrain.
 type Mailbox[M any] struct {
 	ch chan M
@@ -132,6 +132,9 @@ func (b *Mailbox[M]) Taken() int64 { return b.taken }
 // Quiet reports whether no message was put or is being put since Taken returned taken. Any goroutine
 // may call Quiet.
 func (b *Mailbox[M]) Quiet(taken int64) bool { return b.puts.Load() == taken }
+
+// Closed reports whether the mailbox is closed. Any goroutine may call Closed.
+func (b *Mailbox[M]) Closed() bool { return b.puts.Load() >= closed }
 
 // Empty reports whether no message is in the mailbox or being put at this moment. Empty is for an
 // open mailbox: after a close, Empty is false.

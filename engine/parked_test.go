@@ -1,0 +1,131 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// TestKeysThatFailNeedNoGoroutines: 200,000 keys of an upstream that is down had 200,000 goroutines and 1.2 GB, and now a few hundred bytes
+// each. It holds for keys that have failed once, for those whose breaker is open, and for those that are asked often, with several limits
+// and in the plain design, too.
+func TestKeysThatFailNeedNoGoroutines(t *testing.T) {
+	keys := 200_000 / (slowdown * slowdown)
+	bucket := limiter.TokenBucket{Capacity: 1000, RefillRate: limiter.Per(1, time.Second)}
+	for name, row := range map[string]struct {
+		cfg   engine.Config
+		calls int
+	}{
+		"once":           {engine.Config{Limiter: bucket}, 1},
+		"until it opens": {engine.Config{Limiter: bucket}, 6},
+		"no limiter":     {engine.Config{}, 2},
+		"several limits": {engine.Config{Limiter: limiter.All(bucket, bucket)}, 1},
+		"mailbox":        {engine.Config{Limiter: bucket, Dispatch: engine.Mailbox}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys := keys
+			if row.calls > 1 || row.cfg.Dispatch == engine.Mailbox {
+				keys /= 4
+			}
+			row.cfg.Breaker = opensAfter(5)
+			eng := start(t, row.cfg)
+			heap, before := heapInUse(), runtime.NumGoroutine()
+			var most atomic.Int64
+			var callers sync.WaitGroup
+			const together = 16
+			for w := range together {
+				callers.Go(func() {
+					for i := w; i < keys; i += together {
+						key := fmt.Sprint("key-", i)
+						for range row.calls {
+							_ = eng.Run(context.Background(), key, fail)
+						}
+						if n := int64(runtime.NumGoroutine()); n > most.Load() {
+							most.Store(n)
+						}
+					}
+				})
+			}
+			callers.Wait()
+			require.Equal(t, keys, eng.Stats().Keys)
+			require.Less(t, most.Load()-int64(before), int64(1500))
+			each := (heapInUse() - heap) / int64(keys)
+			t.Logf("%d keys: %d goroutines at most, %d bytes each", keys, most.Load(), each)
+			require.Less(t, each, int64(600))
+		})
+	}
+}
+
+// TestWhatAParkedKeyKnows is what its actor knew: failures, an open breaker, a probe that has succeeded.
+func TestWhatAParkedKeyKnows(t *testing.T) {
+	cfg := engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)},
+		Breaker: &breaker.Policy{FailureThreshold: 3, HalfOpenSuccesses: 2},
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		parked := func() {
+			t.Helper()
+			synctest.Wait()
+			require.Zero(t, eng.Stats().Actors)
+			time.Sleep(time.Minute / 4) // a sweep: so many starts are not often
+		}
+		for failures := 1; failures <= 2; failures++ {
+			failTimes(t, eng, "k", 1)
+			parked()
+			require.Equal(t, failures, inspect(t, eng, "k").Failures)
+		}
+		failTimes(t, eng, "k", 1)
+		require.Equal(t, breaker.Open, inspect(t, eng, "k").Breaker)
+		parked()
+		require.NoError(t, eng.Run(t.Context(), "k", succeed), "one of two")
+		parked()
+		require.Equal(t, breaker.HalfOpen, inspect(t, eng, "k").Breaker)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+	})
+}
+
+// TestAnActorIsThereWhileACallerWaits, and while a probe is out; and no longer.
+func TestAnActorIsThereWhileACallerWaits(t *testing.T) {
+	cfg := engine.Config{Limiter: oneEvery(time.Hour), Breaker: &breaker.Policy{FailureThreshold: 1, ProbeTimeout: 3 * time.Hour}, IdleAfter: 10 * time.Hour}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.NoError(t, eng.Acquire(t.Context(), "waits"))
+		ctx, cancel := context.WithCancel(t.Context())
+		left := inBackground(func() error { return eng.Acquire(ctx, "waits") })
+		served := inBackground(func() error { return eng.Acquire(t.Context(), "waits") })
+		synctest.Wait()
+		require.Equal(t, 1, eng.Stats().Actors)
+		cancel()
+		require.ErrorIs(t, <-left, context.Canceled)
+		synctest.Wait()
+		require.Equal(t, 1, eng.Stats().Actors, "another still waits")
+		time.Sleep(time.Hour)
+		require.NoError(t, <-served)
+		synctest.Wait()
+		require.Zero(t, eng.Stats().Actors)
+
+		failTimes(t, eng, "probed", 1)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Zero(t, eng.Stats().Actors)
+		probe, err := eng.Admit(t.Context(), "probed")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 1, eng.Stats().Actors)
+		probe.Done(nil)
+		synctest.Wait()
+		require.Zero(t, eng.Stats().Actors)
+		require.Equal(t, breaker.Closed, inspect(t, eng, "probed").Breaker)
+	})
+}
