@@ -22,6 +22,7 @@ type Cell[P, S, M any] struct {
 type parked[S any] struct {
 	state  S
 	forget int64 // Next.Forget of the last turn
+	used   int64 // the instant of the last turn that was a use
 }
 
 // left is the state that the last actor left behind, or nil.

@@ -16,7 +16,7 @@ func (s *System[P, S, M]) insert(key string, now int64) *Cell[P, S, M] {
 	var zero S
 	s.newborn = zero
 	if next := s.behavior.Init(now, c.key, &c.Published, &s.newborn); !next.Clean {
-		c.parked = &parked[S]{s.newborn, next.Forget}
+		c.parked = &parked[S]{s.newborn, next.Forget, -int64(s.idleAfter)}
 	}
 	s.place(c, resting)
 	s.cells.store(c)
@@ -89,6 +89,7 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 		s.behavior.Resume(c.key, &c.Published, &a.state)
 	} else {
 		a.state, a.next.Forget = c.parked.state, c.parked.forget
+		a.used.Store(c.parked.used)
 	}
 	a.good = a.state
 	if a.hot = c.starts == eager; !a.hot {
@@ -167,9 +168,9 @@ func (s *System[P, S, M]) depart(a *actor[P, S, M]) {
 	case a.next.Clean:
 		c.parked = nil
 	case c.parked == nil:
-		c.parked = &parked[S]{a.state, a.next.Forget}
+		c.parked = &parked[S]{a.state, a.next.Forget, a.used.Load()}
 	default:
-		*c.parked = parked[S]{a.state, a.next.Forget}
+		*c.parked = parked[S]{a.state, a.next.Forget, a.used.Load()}
 	}
 	c.actor.Store(nil)
 	s.move(c, resting)
@@ -211,10 +212,10 @@ func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
 	}
 }
 
-// retire forgets c, which has no actor, if the state of c equals that of a new actor now, and the published part says that no use
-// came after unused. The result is whether retire did. The lifecycle lock is held.
+// retire forgets c, which has no actor, if the state of c equals that of a new actor now, and no use came after unused. The result is
+// whether retire did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
-	if c.parked != nil && c.parked.forget > now || !s.mayRetire(c, unused) {
+	if p := c.parked; p != nil && (p.forget > now || p.used > unused) || !s.mayRetire(c, unused) {
 		return false
 	}
 	s.remove(c)

@@ -140,3 +140,19 @@ func TestTheRingGivesMemoryBack(t *testing.T) {
 	}
 	require.Less(t, len(model), most/2)
 }
+
+// TestAParkedKeyIsForgottenWhenItHasGoneUnused for as long as it should, although its actor has left long before. A question is no use.
+func TestAParkedKeyIsForgottenWhenItHasGoneUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, &script{}, actors.Config{IdleAfter: idle}, nil)
+		require.NoError(t, do(t, s, "a", toForget))
+		for range 3 {
+			after(idle / 4)
+			require.NoError(t, do(t, s, "a", func(now int64, _ *state) actors.Next { return unused(fresh(now)) }))
+		}
+		after(idle/4 - 1)
+		require.Equal(t, actors.Stats{Keys: 1}, s.Stats())
+		after(1)
+		require.Equal(t, actors.Stats{Evicted: 1}, s.Stats())
+	})
+}

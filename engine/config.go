@@ -147,11 +147,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 	k.newborn = make([]int64, max(1, len(k.limits)))
 	k.gated = c.Dispatch == Published && len(k.limits) <= 1
 	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
-	linger := idle
 	k.coarse = int64(idle / 8)
-	if k.gated {
-		linger = max(1, idle/8) // the actor of a dirty key is there for what may come next; its state stays without it
-	}
 	rules := breaker.Policy{}
 	if c.Breaker != nil {
 		rules = *c.Breaker
@@ -184,7 +180,7 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 	if c.Dispatch > Mailbox {
 		bad("Dispatch", c.Dispatch, "must be Published or Mailbox")
 	}
-	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: linger, Clock: c.Clock}, errors.Join(errs...)
+	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: max(1, idle/8), Clock: c.Clock}, errors.Join(errs...)
 }
 
 // longestWait, 73 years, bounds every stay in a queue, so that sums of instants and of tokens fit in an int64.

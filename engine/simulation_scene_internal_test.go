@@ -125,7 +125,7 @@ func (w *world) drawSystem(s *scene) {
 	if w.oneIn(2) {
 		s.idle = w.spread(s.tick, s.tick*1000)
 	}
-	s.linger = s.idle
+	s.linger = max(1, s.idle/8)
 	s.cfg.MaxKeys, s.cfg.IdleAfter = s.maxKeys, time.Duration(s.idle)
 	s.maxWait = longestWait
 	switch w.below(4) {
@@ -160,9 +160,6 @@ func (w *world) drawLimiter(s *scene) {
 		s.cfg.Limiter = members[0]
 	case mostLimits:
 		s.cfg.Limiter = limiter.All(members...)
-	}
-	if s.cfg.Dispatch == Published && n <= 1 {
-		s.linger = max(1, s.idle/8)
 	}
 }
 

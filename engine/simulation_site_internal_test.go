@@ -15,6 +15,7 @@ type site struct {
 	rest    state
 	rested  bool  // rest is what the last actor left behind
 	forget  int64 // of rest
+	used    int64 // of rest
 	starts  uint8
 	retired bool
 
@@ -165,7 +166,9 @@ func (w *world) start(s *site) {
 		w.k.Resume(s.name, &s.gate, &p.state)
 	}
 	p.forget = p.next.Forget
-	p.used = -w.idle
+	if p.used = -w.idle; s.rested {
+		p.used = s.used
+	}
 	p.failed, p.restarts = 0, p.restarts[:0]
 	p.armedFor, p.queue, p.moved = actors.Never, p.queue[:0], 0
 	p.box.head, p.box.n, p.awaiting = 0, 0, 0
@@ -189,7 +192,7 @@ func (w *world) depart(s *site) {
 	}
 	s.rested = !p.next.Clean
 	if s.rested {
-		s.rest, s.forget = p.state, p.next.Forget
+		s.rest, s.forget, s.used = p.state, p.next.Forget, p.used
 	} else if len(w.limits) <= 1 && s.gate.word.Load() < 0 {
 		w.fail("the actor of %q leaves nothing behind, and the gate is shut", s.name)
 	}

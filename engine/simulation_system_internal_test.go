@@ -76,7 +76,7 @@ func (w *world) insert(a *account, name string) *site {
 	w.born(a, now)
 	var newborn state
 	if next := w.k.Init(now, name, &s.gate, &newborn); !next.Clean {
-		s.rest, s.rested, s.forget = newborn, true, next.Forget
+		s.rest, s.rested, s.forget, s.used = newborn, true, next.Forget, -w.idle
 	}
 	s.generation = s.gate.generation.Load()
 	w.note(1, s.slot, now)
@@ -86,7 +86,7 @@ func (w *world) insert(a *account, name string) *site {
 
 // retire forgets s, which has no actor, if it is as new and was not used after unused.
 func (w *world) retire(s *site, now, unused int64) bool {
-	if s.rested && s.forget > now || !w.k.Retire(unused, &s.gate) {
+	if s.rested && (s.forget > now || s.used > unused) || !w.k.Retire(unused, &s.gate) {
 		return false
 	}
 	s.finalPeriod = s.account.circuit.period
