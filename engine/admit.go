@@ -119,7 +119,14 @@ func (e *Engine) consult(ctx context.Context, p place, c *cell, d demand) (admis
 	if d.way == calling && c.Published.standing.Load() != nil { // else no probe is out
 		under = probeFor(ctx, e, p.key)
 	}
+	asked := false
+	defer func() {
+		if !asked && under != nil { // the clock panicked
+			under.free()
+		}
+	}()
 	c, answer, err := e.ask(ctx, p, d, under)
+	asked = true
 	if err == nil && answer.err != nil {
 		err = e.reject(p.key, answer.err, answer.at)
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"reflect"
 	"runtime"
+	"runtime/debug"
+
+	"github.com/limitpal/limitpal-go/actors"
 )
 
 // Result is the end of a call that [Go] started: the results of its function.
@@ -15,7 +18,8 @@ type Result[T any] struct {
 // Go is the asynchronous [Do]: the call runs on a goroutine of its own, and exactly one Result comes on
 // the channel. The Result need not be received, and the channel is never closed. Calls of Go that
 // follow one another may reach the limiter in any order. If fn ends its goroutine with runtime.Goexit,
-// the error is ErrGoexit. A panic of fn is not recovered. [Engine.Close] waits for these goroutines.
+// the error is ErrGoexit. A panic of fn is not recovered. A panic outside of fn, as of Config.Clock, is
+// the error, an *actors.PanicError. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
 	results := make(chan Result[T], 1)
 	e.background.Lock()
@@ -29,7 +33,23 @@ func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Conte
 		defer e.begun.Add(-1)
 		r := Result[T]{Err: ErrGoexit}
 		defer func() { results <- r }()
-		inBackground(func() { r.Value, r.Err = Do(ctx, e, key, fn) })
+		inFn := false
+		defer func() {
+			if inFn {
+				return
+			}
+			if reason := recover(); reason != nil {
+				r.Err = &actors.PanicError{Key: key, Value: reason, Stack: debug.Stack()}
+			}
+		}()
+		inBackground(func() {
+			r.Value, r.Err = Do(ctx, e, key, func(ctx context.Context) (T, error) {
+				inFn = true
+				v, err := fn(ctx)
+				inFn = false
+				return v, err
+			})
+		})
 		return nil
 	})
 	return results

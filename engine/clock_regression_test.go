@@ -1,10 +1,12 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
 )
 
 // yearly is the system's clock, but in another year. Its timers are those of the system.
@@ -95,12 +98,18 @@ func TestAJumpOfTheClockMintsNothing(t *testing.T) {
 type shaky struct {
 	clock.Clock
 	oneIn atomic.Int64 // 0: never
+	after atomic.Int64 // it panics at the reading when this comes to 1; 0: never
+	// onlyCallers: on their goroutines, and not in turns. (The report of a probe whose turn panics is lost; then its lease ends.)
+	onlyCallers bool
 }
 
 var errShaky = errors.New("the clock is broken")
 
 func (s *shaky) shake() {
 	if n := s.oneIn.Load(); n > 0 && rand.Int64N(n) == 0 {
+		panic(errShaky)
+	}
+	if s.after.Load() > 0 && (!s.onlyCallers || !bytes.Contains(debug.Stack(), []byte(").serve("))) && s.after.Add(-1) == 0 {
 		panic(errShaky)
 	}
 }
@@ -194,6 +203,71 @@ func shakyCall(eng *engine.Engine, key string, i int) {
 	if p, panicked := errors.AsType[*actors.PanicError](err); panicked && p.Value != error(errShaky) {
 		panic(err)
 	}
+}
+
+// TestAPanicOfTheClockHoldsNoProbe: a probe whose place was taken when the clock panicked gives it back, and so does one within which another
+// call was to pass.
+func TestAPanicOfTheClockHoldsNoProbe(t *testing.T) {
+	for _, stay := range []time.Duration{0, time.Hour} {
+		for until := range int64(12) { // the reading that panics
+			c := &shaky{Clock: clock.System(), onlyCallers: true}
+			cfg := engine.Config{
+				Breaker: &breaker.Policy{FailureThreshold: 1, ProbeTimeout: time.Hour}, Clock: c,
+				Retry: &retry.Policy{MaxAttempts: 2, BaseDelay: time.Second, MaxElapsed: time.Minute, Jitter: retry.NoJitter},
+			}
+			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+				key := eng.Key("k")
+				if stay > 0 {
+					key = key.Within(stay)
+				}
+				require.ErrorIs(t, key.Run(t.Context(), fail), errDown)
+				time.Sleep(5 * time.Second)
+				c.after.Store(until + 1)
+				func() {
+					defer func() { _ = recover() }()
+					_ = key.Run(t.Context(), func(ctx context.Context) error {
+						func() {
+							defer func() { _ = recover() }()
+							_ = key.Run(ctx, succeed)
+						}()
+						c.after.Store(0)
+						require.NoError(t, key.Run(ctx, succeed), "reading %d", until)
+						return nil
+					})
+				}()
+				c.after.Store(0)
+				synctest.Wait()
+				require.NoError(t, key.Run(t.Context(), succeed), "reading %d", until)
+			})
+		}
+	}
+}
+
+// TestAPanicOfTheClockOnAGoroutineOfGo is the result: nobody else could recover it.
+func TestAPanicOfTheClockOnAGoroutineOfGo(t *testing.T) {
+	c := &shaky{Clock: clock.System()}
+	cfg := engine.Config{
+		Limiter: oneEvery(time.Second), Breaker: opensAfter(3), Retry: &retry.Policy{MaxAttempts: 2, BaseDelay: time.Second}, Clock: c,
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		for until := range int64(12) {
+			c.after.Store(until + 1)
+			r := <-engine.Go(t.Context(), eng, fmt.Sprint("k", until), func(context.Context) (int, error) { return 0, errDown })
+			c.after.Store(0)
+			require.Error(t, r.Err)
+			if p, panicked := errors.AsType[*actors.PanicError](r.Err); panicked {
+				require.Equal(t, errShaky, p.Value)
+				require.Contains(t, string(p.Stack), "shake")
+			}
+		}
+		c.oneIn.Store(1)
+		r := <-engine.Go(t.Context(), eng, "k", func(context.Context) (int, error) { return 0, nil })
+		c.oneIn.Store(0)
+		require.ErrorAs(t, r.Err, new(*actors.PanicError))
+		r = <-engine.Go(t.Context(), eng, "k", func(context.Context) (int, error) { return 7, nil })
+		require.NoError(t, r.Err)
+		require.Equal(t, 7, r.Value)
+	})
 }
 
 // TestNoKeyIsRefusedForLongAfterAPanicOfTheClock: many panics in the turns of one key used to use up the budget of its actor, which then

@@ -76,7 +76,7 @@ func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.C
 	}
 	var began int64
 	if e.retry != nil && e.retry.MaxElapsed > 0 {
-		began = e.system.Now()
+		began = e.nowHolding(p, &a)
 	}
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
@@ -160,7 +160,7 @@ func (e *Engine) another(
 		return a, stay, errLate // the timer was late
 	}
 	a, stay, err := e.begin(ctx, p, stay, end)
-	if err == nil && end != actors.Never && e.system.Now() > end {
+	if err == nil && end != actors.Never && e.nowHolding(p, &a) > end {
 		e.giveUp(p, a) // the queue was late
 		err = errLate
 	}
@@ -182,9 +182,23 @@ func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admissi
 		err = e.giveUpFor(ctx, p, a)
 	}
 	if stay > 0 {
-		stay = tighter(stay, stay-(e.system.Now()-since))
+		stay = tighter(stay, stay-(e.nowHolding(p, &a)-since))
 	}
 	return a, stay, err
+}
+
+// nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's place
+// comes back.
+func (e *Engine) nowHolding(p place, a *admission) int64 {
+	read := false
+	defer func() {
+		if !read && a.cell != nil {
+			e.report(p, a, Ignore)
+		}
+	}()
+	now := e.system.Now()
+	read = true
+	return now
 }
 
 // giveUp ends a call that was admitted as a and is not made. A probe's place comes back; the token
