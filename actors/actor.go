@@ -15,8 +15,9 @@ type envelope[M any] struct {
 	m     M
 }
 
-// order tells an actor to stop, or else to leave. An actor does not leave while a wake is to come, or if a use of the actor came
-// after since. An actor that leaves forgets its cell if the cell equals a new cell and no use came after unused.
+// order tells an actor to stop, or else to leave. An actor does not leave while a wake is to come,
+// or if a use of the actor came after since. An actor that leaves forgets its cell if the cell
+// equals a new cell and no use came after unused.
 type order struct {
 	since  int64
 	unused int64
@@ -27,7 +28,8 @@ type order struct {
 // working is actor.waits while the actor works, or waits for a message alone.
 const working = -1
 
-// wariness is for how long an actor leaves the timers of the system's clock alone after a panic of that clock.
+// wariness is for how long an actor leaves the timers of the system's clock alone after a panic of
+// that clock.
 const wariness = time.Second
 
 // actor is the goroutine of a cell, and all that the goroutine needs while it runs.
@@ -91,8 +93,8 @@ func (a *actor[P, S, M]) run() {
 	a.drop()
 }
 
-// serve takes messages until the actor leaves, and reports whether the actor has left; false means that a turn or the clock
-// panicked.
+// serve takes messages until the actor leaves, and reports whether the actor has left; false means
+// that a turn or the clock panicked.
 func (a *actor[P, S, M]) serve() (gone bool) {
 	defer func() {
 		if !gone {
@@ -183,8 +185,8 @@ func (a *actor[P, S, M]) work() {
 	}
 }
 
-// held reports whether the actor waits for a wake, so that it cannot leave, and no message is on its way that may change that. Any
-// goroutine may ask.
+// held reports whether the actor waits for a wake, so that it cannot leave, and no message is on
+// its way that may change that. Any goroutine may ask.
 func (a *actor[P, S, M]) held() bool {
 	taken := a.waits.Load()
 	return taken != working && a.box.Quiet(taken)
@@ -281,9 +283,10 @@ func (a *actor[P, S, M]) stop() {
 	a.sys.stopped(a)
 }
 
-// restart puts the actor back on its feet after a panic: with the state as it was after the last turn that ended. The message of
-// the turn, and all that the state owes an answer to, is answered with the panic. A panic of the clock is no fault of the turn and
-// does not count against the budget.
+// restart puts the actor back on its feet after a panic: with the state as it was after the last
+// turn that ended. The message of the turn, and all that the state owes an answer to, is answered
+// with the panic. A panic of the clock is no fault of the turn and does not count against the
+// budget.
 func (a *actor[P, S, M]) restart(reason any) {
 	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
 	a.sys.restarts.Add(1)
@@ -317,14 +320,15 @@ func (a *actor[P, S, M]) restart(reason any) {
 	}
 }
 
-// refuse answers m, which no turn will process. Should refuse panic too, m stays without an answer, but the actor lives.
+// refuse answers m, which no turn will process. Should refuse panic too, m stays without an answer,
+// but the actor lives.
 func (a *actor[P, S, M]) refuse(m *M, err error) {
 	defer func() { _ = recover() }()
 	a.sys.behavior.Refuse(m, err)
 }
 
-// fail has the behavior answer all that the state owes. Should that panic too, the state stays as it is, owing nothing: Fail is not
-// asked again, and the key is never forgotten.
+// fail has the behavior answer all that the state owes. Should that panic too, the state stays as
+// it is, owing nothing: Fail is not asked again, and the key is never forgotten.
 func (a *actor[P, S, M]) fail(now int64, err error) {
 	next := Next{Wake: Never, Forget: Never}
 	defer func() {

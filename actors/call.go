@@ -2,11 +2,12 @@ package actors
 
 import "sync/atomic"
 
-// Call is one ask: a caller sends a message with a pointer to it and waits for the answer. Either the actor claims the
-// call and then answers it, or the caller leaves; the one compare-and-swap on the call decides, so never both.
+// Call is one ask: a caller sends a message with a pointer to the Call and waits for the answer.
+// Either the actor claims the Call and then answers, or the caller leaves. A compare-and-swap
+// decides, so never both.
 //
-// Make one with [NewCall]. It may be used again, after Reset, by whoever saw it end: the caller that received the answer,
-// or the actor that found it left.
+// Make a Call with [NewCall]. After Reset the Call may be used again, by the caller that received
+// the answer, or by the actor that found the Call left.
 type Call[A any] struct {
 	state  atomic.Uint32 // asked, claimed or left
 	answer chan A        // of capacity 1, so that an actor never waits for a caller
@@ -28,22 +29,24 @@ func (c *Call[A]) Reset() {
 	}
 }
 
-// Claim is the actor's: it reports whether the caller is still there, who from now on cannot leave and must be answered.
+// Claim reports whether the caller is still there. If Claim returns true, the caller cannot leave
+// any more, and must be answered. Only the actor calls Claim.
 func (c *Call[A]) Claim() bool { return c.state.CompareAndSwap(asked, claimed) }
 
-// Answer is the actor's, once after Claim. It never blocks.
+// Answer answers the caller, once after Claim. Answer never blocks. Only the actor calls Answer.
 func (c *Call[A]) Answer(a A) { c.answer <- a }
 
-// Answers is the channel that Answer sends on, for a message that carries it along: an actor that answers a caller who
-// cannot leave has no need to touch the call, which is in another processor's cache.
+// Answers returns the channel that Answer sends on. A message may carry the channel along: an actor
+// that answers a caller that cannot leave need not touch the Call, which is in another processor's
+// cache.
 func (c *Call[A]) Answers() chan<- A { return c.answer }
 
 // Left reports whether the caller has left.
 func (c *Call[A]) Left() bool { return c.state.Load() == left }
 
-// Leave is the caller's: it reports whether the caller is free to go. If not, the actor has claimed the call and the
-// answer is about to come.
+// Leave reports whether the caller is free to go. If Leave returns false, the actor has claimed the
+// Call, and the answer is about to come. Only the caller calls Leave.
 func (c *Call[A]) Leave() bool { return c.state.CompareAndSwap(asked, left) }
 
-// Answered is the caller's: the channel on which the one answer comes.
+// Answered returns the channel on which the one answer comes, for the caller.
 func (c *Call[A]) Answered() <-chan A { return c.answer }

@@ -2,10 +2,11 @@ package actors
 
 import "sync/atomic"
 
-// Cell is the place of one key: the published part of the key's state, and the key's actor while an actor runs. A million keys
-// have a million cells, so a cell is small: 40 bytes and P.
+// Cell is the place of one key: the published part of the key's state, and the key's actor while an
+// actor runs. A million keys have a million cells, so a cell is small: 40 bytes and P.
 type Cell[P, S, M any] struct {
-	// Published is the part of the state that callers may read, and perhaps move, whether an actor runs or not.
+	// Published is the part of the state that callers may read, and perhaps move, whether an actor
+	// runs or not.
 	Published P
 
 	key   string

@@ -1,27 +1,34 @@
-// Package actors runs one actor per key. It knows nothing of resilience: what an actor keeps and does is a [Behavior].
+// Package actors runs one actor per key. The package knows nothing of resilience: a [Behavior] says
+// what an actor keeps and does.
 //
-// # What an actor is
+// # Actors
 //
-// A key has a [Cell] and, when there is something to do, an actor: a goroutine that takes messages from a bounded mailbox one
-// at a time and gives each a turn. The actor is the one writer of the key's state. It starts with the first message and leaves
-// (passivation) when nothing is owed and nobody has called for a while, and at once when what the cell has published says it
-// all; until then what it knew stays in the cell. A cell whose state equals that of a new actor is forgotten (eviction), which
-// nobody can notice.
+// A key has a [Cell] and, while there is something to do, an actor: a goroutine that takes messages
+// from a bounded mailbox and gives each message a turn. Only the actor writes the key's state. The
+// actor starts with the first message. When no wake is to come and the mailbox is empty, the actor
+// leaves (passivation), and the state is parked in the cell. An actor that is started often lingers
+// for a while; at most 1,024 actors linger at a time. A cell whose state equals that of a new actor
+// is forgotten (eviction), which nobody can notice.
 //
-// # What is promised
+// # Promises
 //
-//   - A message that [System.Send] accepted is processed exactly once: by a turn, or by Behavior.Refuse. A message that it
-//     did not accept is not processed at all.
-//   - There are never two actors for one key, also while one retires and its successor is born.
-//   - A turn that panics costs its own message and what the state owed at that moment. The state is set back to what it was
-//     before the turn, the actor goes on, and the process never goes down. An actor that panics more often than its budget
-//     allows refuses all messages for a while.
-//   - Close ends every goroutine. What is still queued is refused, never lost.
+//   - A message that [System.Send] accepted is processed exactly once: by a turn, or by
+//     Behavior.Refuse. A message that Send did not accept is not processed.
+//   - A key never has two actors, also while an actor leaves and the next starts.
+//   - A turn that panics costs its own message and the answers that the state owed at that moment. The
+//     state is set back to the state before the turn, the actor goes on, and the process lives. An
+//     actor that panics more often than the budget allows refuses all messages for a while.
+//   - A panic of the [clock.Clock] in a turn costs as much as a panic of the turn, but does not count
+//     against the budget. On the goroutine of a caller the panic is the caller's, and leaves no lock
+//     held. Elsewhere nothing is lost, and the clock is tried again after a second.
+//   - Close ends every goroutine. Messages that are still queued are refused, never lost.
 //
-// # How retiring loses nothing
+// # Retiring loses nothing
 //
-// The mailbox counts a put before the message enters the channel, so that it can be closed if and only if nothing is in it
-// or on its way. An actor leaves by closing its mailbox that way; if it cannot, it stays. Whoever finds a mailbox closed
-// takes the lifecycle lock, under which actors start, leave and retire, and there finds the actor gone, a new one, or the
-// cell retired; in the last case it looks the key up again. Messages and turns never touch that lock.
+// The mailbox counts a put before the message enters the channel, so that the mailbox can be closed
+// if and only if no message is inside or on the way. An actor leaves by closing its mailbox in that
+// way, or else stays. A sender that finds a mailbox closed takes the lifecycle lock, under which
+// cells are born, actors start and cells retire. There the sender finds the cell without an actor,
+// a new actor, or the cell retired; in the last case the sender looks the key up again. Messages
+// and turns never touch that lock.
 package actors

@@ -143,6 +143,27 @@ func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
 	})
 }
 
+// TestASweepLeavesHeldKeysAside: it used to tell their actors to leave, which they could not, again and again.
+func TestASweepLeavesHeldKeysAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gone tape[string]
+		s := open(t, spilling(&gone), actors.Config{MaxKeys: 100, IdleAfter: idle}, nil)
+		for i := range 100 {
+			require.NoError(t, do(t, s, fmt.Sprint(i), hold))
+		}
+		synctest.Wait()
+		for range 3 {
+			_, err := s.Cell("new")
+			require.ErrorIs(t, err, actors.ErrKeyLimit)
+			_, _, aside := s.Rings()
+			require.Equal(t, 100, aside)
+			after(10 * idle)
+			_, _, aside = s.Rings()
+			require.Equal(t, 100, aside)
+		}
+	})
+}
+
 // TestHoldsComeAndGoAtTheLimit with all that may happen at the same time. In the end every cell can be found again.
 func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 	const most, keys, workers = 24, 60, 6

@@ -10,8 +10,10 @@ const (
 	sampled  = 8          // actors looked at for one that gives up a seat
 )
 
-// insert makes the cell of key at now. The lifecycle lock is held, and no cell of key exists.
+// insert makes the cell of key at now, or at the last retirement if that came later: an earlier cell
+// of the key may have been used until then. The lifecycle lock is held, and no cell of key exists.
 func (s *System[P, S, M]) insert(key string, now int64) *Cell[P, S, M] {
+	now = max(now, s.retired)
 	c := &Cell[P, S, M]{key: strings.Clone(key)}
 	var zero S
 	s.newborn = zero
@@ -29,8 +31,9 @@ func (s *System[P, S, M]) lock() {
 	s.departures()
 }
 
-// unlock gives the lifecycle lock back. An actor that leaves while the lock is held leaves a note instead of waiting, and here is
-// the end of the hold: so no note is forgotten, and no goroutine stays for want of the lock.
+// unlock gives the lifecycle lock back. An actor that leaves while the lock is held leaves a note
+// instead of waiting, and here is the end of the hold: so no note is forgotten, and no goroutine
+// stays for want of the lock.
 func (s *System[P, S, M]) unlock() {
 	s.lifecycle.Unlock()
 	s.tidy()
@@ -51,7 +54,10 @@ func (s *System[P, S, M]) departures() {
 		if a == nil {
 			return
 		}
-		if s.left.CompareAndSwap(a, a.leftBefore) && a.cell.actor.Load() == a {
+		if !s.left.CompareAndSwap(a, a.leftBefore) {
+			continue
+		}
+		if a.leftBefore = nil; a.cell.actor.Load() == a {
 			s.depart(a)
 		}
 	}
@@ -102,9 +108,10 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 	return a, nil
 }
 
-// leave ends a's mailbox if nothing is in the mailbox or on its way, and reports whether the actor is gone. An actor that wants
-// to linger stays if there is a seat. The actor does not wait for the lifecycle lock; see unlock. After leave has ended the mailbox,
-// the state belongs to the holder of that lock.
+// leave ends a's mailbox if nothing is in the mailbox or on its way, and reports whether the actor
+// is gone. An actor that wants to linger stays if there is a seat. The actor does not wait for the
+// lifecycle lock; see unlock. After leave has ended the mailbox, the state belongs to the holder of
+// that lock.
 func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
 	if s.hook != nil {
 		s.hook(beforeLeave)
@@ -124,8 +131,8 @@ func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
 	}
 }
 
-// seat has a linger if fewer actors than seats do. Otherwise seat asks an actor that has lingered unused to leave, so that there is
-// a seat the next time.
+// seat has a linger if fewer actors than seats do. Otherwise seat asks an actor that has lingered
+// unused to leave, so that there is a seat the next time.
 func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
 	if s.lingering.Add(1) <= seats {
 		a.lingers.Store(true)
@@ -146,7 +153,8 @@ func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
 	return false
 }
 
-// nextRunning goes round the ring of running actors, which is not empty. The lifecycle lock is held.
+// nextRunning goes round the ring of running actors, which is not empty. The lifecycle lock is
+// held.
 func (s *System[P, S, M]) nextRunning() *Cell[P, S, M] {
 	if s.turn++; s.turn >= s.rings[running].len() {
 		s.turn = 0
@@ -180,8 +188,9 @@ func (s *System[P, S, M]) depart(a *actor[P, S, M]) {
 	}
 }
 
-// putAside keeps the cell of a from being found by searches, if a holds the cell, and reports whether putAside did. An actor that
-// ends its wait at the same time either sees aside, or is seen. The lifecycle lock is held.
+// putAside keeps the cell of a from being found by searches, if a holds the cell, and reports
+// whether putAside did. An actor that ends its wait at the same time either sees aside, or is seen.
+// The lifecycle lock is held.
 func (s *System[P, S, M]) putAside(a *actor[P, S, M]) bool {
 	if !a.held() {
 		return false
@@ -212,18 +221,20 @@ func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
 	}
 }
 
-// retire forgets c, which has no actor, if the state of c equals that of a new actor now, and no use came after unused. The result is
-// whether retire did. The lifecycle lock is held.
+// retire forgets c, which has no actor, if the state of c equals that of a new actor now, and no
+// use came after unused. The result is whether retire did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
 	if p := c.parked; p != nil && (p.forget > now || p.used > unused) || !s.mayRetire(c, unused) {
 		return false
 	}
 	s.remove(c)
 	s.evicted++
+	s.retired = max(s.retired, now)
 	return true
 }
 
-// mayRetire asks the behavior. A panic must neither take the process down nor end the actor that is leaving.
+// mayRetire asks the behavior. A panic must neither take the process down nor end the actor that is
+// leaving.
 func (s *System[P, S, M]) mayRetire(c *Cell[P, S, M], unused int64) (ok bool) {
 	defer func() {
 		if recover() != nil {

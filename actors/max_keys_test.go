@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/clock"
 )
 
 func TestTheLimitOfKeys(t *testing.T) {
@@ -178,5 +180,48 @@ func TestASweepInPieces(t *testing.T) {
 		for i := 0; i < n; i += 3 {
 			require.Equal(t, i, number(t, s, fmt.Sprint(i)))
 		}
+	})
+}
+
+// late is a clock of which one reading is handed out late.
+type late struct {
+	clock.Clock
+	hold    atomic.Bool
+	release chan struct{}
+}
+
+func (l *late) Now() time.Time {
+	now := l.Clock.Now()
+	if l.hold.CompareAndSwap(true, false) {
+		<-l.release
+	}
+	return now
+}
+
+// TestAKeyIsNotBornBeforeItWasForgotten: a caller read the clock, and was stopped before it could make the cell; meanwhile another made
+// the cell, used it, and it was forgotten. To be born at the early reading would count the time since twice.
+func TestAKeyIsNotBornBeforeItWasForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &late{Clock: clock.System(), release: make(chan struct{})}
+		var births tape[int64]
+		b := &script{born: func(now int64) actors.Next {
+			births.add(now)
+			return fresh(now)
+		}}
+		s := open(t, b, actors.Config{IdleAfter: idle, Clock: c}, nil)
+		c.hold.Store(true)
+		made := make(chan error, 1)
+		go func() {
+			_, err := s.Cell("a")
+			made <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, do(t, s, "a", toForget))
+		after(3 * idle)
+		require.EqualValues(t, 1, s.Stats().Evicted)
+		close(c.release)
+		require.NoError(t, first(t, made))
+		require.Len(t, births.get(), 2)
+		require.GreaterOrEqual(t, births.get()[1], born+int64(idle), "it was used until it was forgotten")
 	})
 }

@@ -3,8 +3,8 @@ package actors
 // segment is how many elements the ring takes memory for at a time.
 const segment = 1024
 
-// ring keeps elements in no order, found by their index. It grows and shrinks by segments: it never copies what it has, and gives
-// back what it does not need.
+// ring keeps elements in no order, found by their index. A ring grows and shrinks by segments: a
+// ring never copies its elements, and gives back the memory that it does not need.
 type ring[E any] struct {
 	segments []*[segment]E
 	length   int
@@ -25,8 +25,8 @@ func (r *ring[E]) push(e E) {
 	r.length++
 }
 
-// remove takes out the element with index i, and returns the one that has moved there from the end: perhaps itself. One empty
-// segment stays, so that coming and going at its edge costs nothing.
+// remove takes out the element with index i, and returns the element that has moved there from the
+// end: perhaps itself. One empty segment stays, so that coming and going at an edge costs nothing.
 func (r *ring[E]) remove(i int) (moved E) {
 	r.length--
 	last := &r.segments[r.length/segment][r.length%segment]

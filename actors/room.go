@@ -8,9 +8,10 @@ const (
 	maxRounds  = 3   // times that running actors are asked
 )
 
-// create returns the cell of key, which had none a moment ago. At the limit of keys create makes room: by forgetting a cell that
-// equals a new cell, or else by spilling the coldest of some cells without an actor, or else by asking running actors to leave
-// for that. The error is ErrKeyLimit only if every key is held.
+// create returns the cell of key, which had none a moment ago. At the limit of keys create makes
+// room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
+// without an actor, or else by asking running actors to leave for that. The error is ErrKeyLimit
+// only if every key is held.
 func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
 	now := s.Now() // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
@@ -30,7 +31,8 @@ func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
 	}
 }
 
-// tryCreate is one try of create, under one hold of the lifecycle lock. Without a cell and without an error there was no room.
+// tryCreate is one try of create, under one hold of the lifecycle lock. Without a cell and without
+// an error there was no room.
 func (s *System[P, S, M]) tryCreate(key string, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lock()
 	defer s.unlock()
@@ -62,9 +64,10 @@ type finding[P, S, M any] struct {
 	more    bool              // the search is not at its end
 }
 
-// search looks for a cell that can go. A cell that cannot go is put aside, into the ring held, where no search comes by; the next
-// turn of the key's actor brings the cell back. So a search looks at few cells that an earlier search has looked at, and the cost of
-// a search does not grow with the number of keys that are held. The lifecycle lock is held.
+// search looks for a cell that can go. A cell that cannot go is put aside, into the ring held,
+// where no search comes by; the next turn of the key's actor brings the cell back. So a search
+// looks at few cells that an earlier search has looked at, and the cost of a search does not grow
+// with the number of keys that are held. The lifecycle lock is held.
 func (s *System[P, S, M]) search(now int64) (found finding[P, S, M]) {
 	left := searched
 	var least int64 = Never

@@ -22,8 +22,9 @@ const (
 	chunk         = 512 // cells that the supervisor looks at under one hold of the lifecycle lock
 )
 
-// supervise is the supervisor's goroutine: until Close the supervisor lets idle actors leave and forgets cells, and then stops all
-// actors. A clock that panics ends neither the goroutine nor the process.
+// supervise is the supervisor's goroutine: until Close the supervisor lets idle actors leave and
+// forgets cells, and then stops all actors. A clock that panics ends neither the goroutine nor the
+// process.
 func (s *System[P, S, M]) supervise() {
 	ended := false
 	defer func() {
@@ -37,8 +38,8 @@ func (s *System[P, S, M]) supervise() {
 	s.stopAll()
 }
 
-// watch sweeps at intervals of the system's clock, and reports whether the system has been closed; false means that the clock
-// panicked.
+// watch sweeps at intervals of the system's clock, and reports whether the system has been closed;
+// false means that the clock panicked.
 func (s *System[P, S, M]) watch() (closed bool) {
 	every := max(s.idleAfter/sweepsPerIdle, time.Millisecond)
 	defer func() {
@@ -65,7 +66,8 @@ func (s *System[P, S, M]) watch() (closed bool) {
 	}
 }
 
-// pause waits for d on another clock than the system's, and reports whether the system has been closed.
+// pause waits for d on another clock than the system's, and reports whether the system has been
+// closed.
 func (s *System[P, S, M]) pause(d time.Duration) (closed bool) {
 	timer := clock.System().NewTimer(d)
 	defer timer.Stop()
@@ -77,8 +79,9 @@ func (s *System[P, S, M]) pause(d time.Duration) (closed bool) {
 	}
 }
 
-// sweep looks at every cell once, at some of them under each hold of the lifecycle lock. An actor that went unused for
-// Config.Linger is told to leave. A cell without an actor that equals a new cell and went unused for IdleAfter is forgotten.
+// sweep looks at every cell once, at some of them under each hold of the lifecycle lock. An actor
+// that went unused for Config.Linger is told to leave. A cell without an actor that equals a new
+// cell and went unused for IdleAfter is forgotten.
 func (s *System[P, S, M]) sweep() {
 	if s.hook != nil {
 		s.hook(beforeRetire)
@@ -89,16 +92,17 @@ func (s *System[P, S, M]) sweep() {
 			now := s.Now()
 			from, idle = s.sweepSome(ring, from, now, idle[:0])
 			for _, a := range idle {
-				// A full mailbox means that the actor is not idle; a closed mailbox, that the actor has left.
+				// A full mailbox means that the actor is not idle; a closed mailbox, that the actor
+				// has left.
 				_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.linger), unused: now - int64(s.idleAfter)}})
 			}
 		}
 	}
 }
 
-// sweepSome looks at the cells of a ring below from, at all but for the last ones if from is negative, and returns where to go on,
-// 0 at the end, and the actors that are idle. Downwards, because what leaves the ring is replaced by the last cell, and that cell
-// has been seen.
+// sweepSome looks at the cells of a ring below from, at all but for the last ones if from is
+// negative, and returns where to go on, 0 at the end, and the actors that are idle. Downwards,
+// because what leaves the ring is replaced by the last cell, and that cell has been seen.
 func (s *System[P, S, M]) sweepSome(ring, from int, now int64, idle []*actor[P, S, M]) (int, []*actor[P, S, M]) {
 	s.lock()
 	defer s.unlock()
@@ -112,15 +116,15 @@ func (s *System[P, S, M]) sweepSome(ring, from int, now int64, idle []*actor[P, 
 		c.starts = 0
 		if a := s.present(c); a == nil {
 			s.retire(c, now, now-int64(s.idleAfter))
-		} else if a.used.Load() <= now-int64(s.linger) {
+		} else if a.used.Load() <= now-int64(s.linger) && !a.held() {
 			idle = append(idle, a)
 		}
 	}
 	return down, idle
 }
 
-// stopAll stops every actor. No actor can start any more. The ring held comes first: a cell that leaves that ring meanwhile goes to
-// another ring, and is found there.
+// stopAll stops every actor. No actor can start any more. The ring held comes first: a cell that
+// leaves that ring meanwhile goes to another ring, and is found there.
 func (s *System[P, S, M]) stopAll() {
 	var actors []*actor[P, S, M]
 	for _, ring := range []int{held, running} {

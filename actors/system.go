@@ -16,28 +16,40 @@ import (
 	"github.com/limitpal/limitpal-go/mailbox"
 )
 
-// Config is how a [System] is run. The zero value of a field is its default; no field may be negative.
+// Config configures a [System]. The zero value of a field stands for the default; no field may be
+// negative.
 type Config struct {
-	MaxKeys       int           // the most keys at a time; default 1,048,576, at most 2^31 - 1
-	IdleAfter     time.Duration // how long a key goes unused before it is forgotten if it equals a new one; default 5 min
-	Linger        time.Duration // how long an actor goes unused before it leaves; default IdleAfter. Looked at every IdleAfter / 8
-	Mailbox       int           // how many messages a mailbox holds; default 8
-	RestartBudget int           // the panics within RestartWindow after which an actor refuses messages; default 5
-	RestartWindow time.Duration // and for how long it does; default 1 min
-	Clock         clock.Clock   // default clock.System()
+	// MaxKeys is the largest number of keys at a time. Default 1,048,576, at most 2^31 - 1.
+	MaxKeys int
+	// IdleAfter is for how long a key goes unused before the system forgets the key, provided that
+	// the key's state equals that of a new key. The system looks every IdleAfter / 8. Default 5
+	// min.
+	IdleAfter time.Duration
+	// Linger is for how long an actor that lingers goes unused before the actor leaves. An actor
+	// lingers if it is started often, or has panicked. Default IdleAfter.
+	Linger time.Duration
+	// Mailbox is how many messages a mailbox holds. Default 8.
+	Mailbox int
+	// RestartBudget is how many panics an actor may have within RestartWindow. After one more the
+	// actor refuses messages for as long as RestartWindow. Default 5.
+	RestartBudget int
+	// RestartWindow is the time in which panics are counted. Default 1 min.
+	RestartWindow time.Duration
+	// Clock is the source of time. Default clock.System().
+	Clock clock.Clock
 }
 
 // Stats are counters of a [System]; see [System.Stats].
 type Stats struct {
 	Keys     int    // cells
-	Actors   int    // goroutines that run for them
-	Evicted  uint64 // cells that were forgotten, being as new
+	Actors   int    // actors that run
+	Evicted  uint64 // cells that were forgotten because they equalled a new cell
 	Spilled  uint64 // cells that were forgotten before that, for want of room
-	Restarts uint64 // turns that panicked
+	Restarts uint64 // turns that panicked, by a fault of their own or of the clock
 }
 
-// System is a set of actors, one for each key. Make one with [New], end it with [System.Close]. Its methods may be called
-// by any goroutine.
+// System is a set of actors, one for each key. Make a System with [New] and end the System with
+// [System.Close]. Any goroutine may call the methods.
 type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	clock     clock.Clock
@@ -52,29 +64,32 @@ type System[P, S, M any] struct {
 	cells     table[P, S, M]
 	restarts  atomic.Uint64
 	lingering atomic.Int64                   // actors
-	left      atomic.Pointer[actor[P, S, M]] // actors that have left and of which their cells have not heard, last first
+	left      atomic.Pointer[actor[P, S, M]] // actors that have left and whose cells do not know, last first
 
-	// lifecycle orders the rare events in the life of a cell: its birth, the start and the leaving of its actor, its retirement, and
-	// the end of the system. Every hold is short and looks at 512 cells at most, and nothing that can block is called under the lock.
-	// Take it by lock and give it back by unlock.
+	// lifecycle orders the rare events in the life of a cell: birth, the start and the departure of
+	// the actor, retirement, and the end of the system. Under a hold no more than 512 cells are
+	// looked at, and no code is called that can block. Take the lock by lock and give the lock back
+	// by unlock.
 	lifecycle sync.Mutex
-	rings     [ringsOfCells]ring[*Cell[P, S, M]] // every cell is in one of them
+	rings     [ringsOfCells]ring[*Cell[P, S, M]] // every cell is in a ring
 	hand      int                                // in the ring resting: where the search for a cell to forget goes on
 	turn      int                                // likewise in the ring running
 	newborn   S                                  // for insert alone
+	retired   int64                              // the latest instant of a retirement
 	actors    int
 	evicted   uint64
 	spilled   uint64
 	ended     bool
 
 	group   errgroup.Group // the supervisor and the actors
-	closing chan struct{}  // closed when Close is first called; the supervisor watches it
+	closing chan struct{}  // closed when Close is first called, for the supervisor
 	closed  chan struct{}  // closed when the last goroutine of group has ended
 
 	hook func(point) // nil but in tests
 }
 
-// New starts a system whose actors behave like b. The error joins one for each bad field of cfg.
+// New starts a system whose actors behave like b. The error joins an error for each bad field of
+// cfg.
 func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -139,16 +154,18 @@ func (s *System[P, S, M]) join(f func()) {
 	})
 }
 
-// Now is the instant on the system's clock, in nanoseconds from just before its making: at least 1. It never runs back.
+// Now returns the present instant: nanoseconds on the system's clock since just before New was
+// called. Now is at least 1 and below 2^62, and never runs back; see [clock.Nanos].
 func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instant
 
-// Find returns the cell of key if there is one. It never makes one.
+// Find returns the cell of key if the key has a cell. Find never makes a cell.
 func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) {
 	c := s.cells.load(key)
 	return c, c != nil
 }
 
-// Cell returns the cell of key, and makes one if there is none; the error is then ErrKeyLimit or ErrClosed.
+// Cell returns the cell of key. If there is no cell, Cell makes the cell, or returns ErrKeyLimit or
+// ErrClosed.
 func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
 	if c := s.cells.load(key); c != nil {
 		return c, nil
@@ -156,8 +173,9 @@ func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
 	return s.create(key)
 }
 
-// Send puts m into the mailbox of c's actor, which it starts if none runs, and waits for room until ctx ends. An error
-// means that m was not and will not be processed: ErrRetired, ErrClosed, or mailbox.ErrExpired with ctx's error.
+// Send puts m into the mailbox of c's actor, and waits for room until ctx ends. If no actor runs,
+// Send starts an actor. An error means that m was not and will not be processed: ErrRetired,
+// ErrClosed, or mailbox.ErrExpired with ctx's error.
 func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error {
 	a := c.actor.Load()
 	if s.hook != nil {
@@ -177,14 +195,16 @@ func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error
 	}
 }
 
-// Keys are the keys that have a cell. Keys that come or go during the iteration may or may not be among them.
+// Keys iterates over the keys that have a cell. A key that has a cell all the time comes exactly
+// once. A key that comes or goes during the iteration may be missing.
 func (s *System[P, S, M]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		s.cells.all(func(c *Cell[P, S, M]) bool { return yield(c.key) })
 	}
 }
 
-// Still runs f while no cell is born, spilled or forgotten. f must not block.
+// Still runs f while no cell is born, spilled or forgotten. f must not block, and should take no
+// longer if there are more keys.
 func (s *System[P, S, M]) Still(f func()) {
 	s.lock()
 	defer s.unlock()
@@ -205,8 +225,8 @@ func (s *System[P, S, M]) Stats() Stats {
 	}
 }
 
-// Close refuses new messages, has every actor refuse what it holds, and waits until every goroutine has ended or ctx
-// ends; the error is then ctx's. It may be called again.
+// Close refuses new messages, has every actor refuse the messages in its mailbox, and waits until
+// every goroutine has ended. If ctx ends before, the error is ctx's. Close may be called again.
 func (s *System[P, S, M]) Close(ctx context.Context) error {
 	s.lock()
 	first := !s.ended

@@ -12,11 +12,12 @@ const (
 	tableSegment = 128 // buckets that the table takes memory for at a time
 )
 
-// table finds the cell of a key. A lookup takes no lock and writes nothing. Insertion and removal happen under the lifecycle lock, and
-// take no longer if there are more keys.
+// table finds the cell of a key. A lookup takes no lock and writes nothing. Insertion and removal
+// happen under the lifecycle lock, and take no longer if there are more keys.
 //
-// The table grows and shrinks by one bucket at a time (linear hashing; Litwin, 1980). A new bucket takes cells over from one other
-// bucket: they are in both while state changes, so that a lookup that finds no cell, and finds state as it was, has missed none.
+// The table grows and shrinks by one bucket at a time (linear hashing; Litwin, 1980). A new bucket
+// takes cells over from one other bucket: they are in both while state changes, so that a lookup
+// that finds no cell, and finds state as it was, has missed none.
 type table[P, S, M any] struct {
 	seed     maphash.Seed
 	state    atomic.Uint64 // the number of buckets, and above that the number of changes of that number
@@ -49,7 +50,8 @@ func (t *table[P, S, M]) hash(key string) uint64 { return maphash.String(t.seed,
 // tagOf is the tag of a hash.
 func tagOf(hash uint64) uint64 { return hash>>57 | 0x80 }
 
-// indexOf is the index of the bucket of a hash among n, and the number of low bits that all hashes of the bucket share.
+// indexOf is the index of the bucket of a hash among n, and the number of low bits that all hashes
+// of the bucket share.
 func indexOf(hash, n uint64) (index uint64, shared int) {
 	shared = bits.Len64(n - 1)
 	mask := uint64(1)<<(shared%64) - 1
@@ -145,7 +147,8 @@ func (b *bucket[P, S, M]) put(c *Cell[P, S, M], tag uint64) {
 	}
 }
 
-// remove takes out the cells of which goes is true, and the buckets after b that are then empty. The lifecycle lock is held.
+// remove takes out the cells of which goes is true, and the buckets after b that are then empty.
+// The lifecycle lock is held.
 func (b *bucket[P, S, M]) remove(goes func(*Cell[P, S, M]) bool) {
 	for before := (*bucket[P, S, M])(nil); b != nil; b = b.next.Load() {
 		for slot := range tableSlots {
@@ -195,7 +198,8 @@ func (t *table[P, S, M]) grow(n uint64) {
 	t.bucket(from).remove(moves)
 }
 
-// shrink removes the last bucket, the one after n others. One segment stays empty. The lifecycle lock is held.
+// shrink removes the last bucket, the one after n others. One segment stays empty. The lifecycle
+// lock is held.
 func (t *table[P, S, M]) shrink(n uint64) {
 	last := t.bucket(n)
 	to, _ := indexOf(n, n)
@@ -209,8 +213,9 @@ func (t *table[P, S, M]) shrink(n uint64) {
 	}
 }
 
-// all yields every cell. A cell that is there from the beginning to the end comes exactly once: the cells come in the order of their
-// reversed hashes, in which every bucket is an interval, however many buckets there are.
+// all yields every cell. A cell that is there from the beginning to the end comes exactly once: the
+// cells come in the order of their reversed hashes, in which every bucket is an interval, however
+// many buckets there are.
 func (t *table[P, S, M]) all(yield func(*Cell[P, S, M]) bool) {
 	var cells []*Cell[P, S, M]
 	for from, more := uint64(0), true; more; more = from != 0 {
@@ -223,8 +228,8 @@ func (t *table[P, S, M]) all(yield func(*Cell[P, S, M]) bool) {
 	}
 }
 
-// some appends the cells of the bucket that has the reversed hash from, from there on, and returns where the next bucket begins, 0
-// at the end.
+// some appends the cells of the bucket that has the reversed hash from, from there on, and returns
+// where the next bucket begins, 0 at the end.
 func (t *table[P, S, M]) some(cells []*Cell[P, S, M], from uint64) ([]*Cell[P, S, M], uint64) {
 	for {
 		state := t.state.Load()
