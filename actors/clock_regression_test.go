@@ -143,7 +143,7 @@ func TestAnActorOutlivesABrokenClock(t *testing.T) {
 		}
 		after(time.Minute)
 		c.mend()
-		first(t, owed) // with the panic, or in its turn
+		_ = first(t, owed) // with the panic, or in its turn
 		require.Empty(t, owed, "once")
 
 		n := number(t, s, "a")

@@ -41,11 +41,11 @@ var arrowRules = map[string]arrowRule{
 	"retry":           {},
 	"actors": {
 		ours:   []string{"clock", "mailbox"},
-		theirs: []string{"golang.org/x/sync", "github.com/puzpuzpuz/xsync/v4"},
+		theirs: []string{"golang.org/x/sync"},
 	},
 	"engine": {
 		ours:   []string{"actors", "breaker", "clock", "limiter", "mailbox", "retry"},
-		theirs: []string{"golang.org/x/sync", "github.com/puzpuzpuz/xsync/v4"},
+		theirs: []string{"golang.org/x/sync"},
 	},
 }
 
