@@ -30,7 +30,7 @@ func TestWaitingForAConnectionIsNoFailure(t *testing.T) {
 		}
 	})
 	s := serve(t, "", fmt.Sprintf(
-		`{"path": "/", "upstream": %q, "timeout": "50ms", "max_connections": 1, "breaker": {"failures": 1, "recovery": "1h"}, "retry": {}}`, up.URL))
+		`{"path": "/", "upstream": %q, "timeout": "500ms", "max_connections": 1, "breaker": {"failures": 1, "recovery": "1h"}, "retry": {}}`, up.URL))
 	cl := client(t)
 	resp, err := cl.Get(s.URL() + "/hold")
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestAnswerThatIsReadSlowlyIsNot(t *testing.T) {
 	t.Parallel()
 	const size = 16 << 20
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, io.LimitReader(endless{}, size)) })
-	s := serve(t, `"timeouts": {"stall": "300ms"},`, route("/", up, ""))
+	s := serve(t, `"timeouts": {"stall": "1s"},`, route("/", up, ""))
 	conn := dial(t, s)
 	fmt.Fprint(conn, "GET / HTTP/1.0\r\n\r\n")
 	read, buf := int64(0), make([]byte, 256<<10)
@@ -82,7 +82,7 @@ func TestAnswerThatIsReadSlowlyIsNot(t *testing.T) {
 			require.ErrorIs(t, err, io.EOF)
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // two thirds of a second at least, and often far more
+		time.Sleep(20 * time.Millisecond) // more than stall in all
 	}
 	require.Greater(t, read, int64(size))
 }

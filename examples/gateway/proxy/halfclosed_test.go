@@ -75,10 +75,10 @@ func TestHalfClosedClientHasTheWholeAnswer(t *testing.T) {
 		for i := range 10 {
 			fmt.Fprintf(w, "%d.", i)
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	s := serve(t, `"timeouts": {"half_closed": "100ms"},`, route("/", up, ""))
+	s := serve(t, `"timeouts": {"half_closed": "500ms"},`, route("/", up, ""))
 	answer := halfClosed(t, s, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	for i := range 10 {
 		require.Contains(t, answer, fmt.Sprintf("%d.", i))
@@ -152,10 +152,10 @@ func TestReadTimeoutEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(time.Second)
 		fmt.Fprint(w, "late")
 	})
-	s := serve(t, `"timeouts": {"read": "50ms", "half_closed": "1ms"},`, route("/", up, ""))
+	s := serve(t, `"timeouts": {"read": "500ms", "half_closed": "1ms"},`, route("/", up, ""))
 	require.Equal(t, "late", get(t, client(t), s.URL()).body)
 	resp, err := client(t).Post(s.URL(), "text/plain", strings.NewReader("hello"))
 	require.NoError(t, err)

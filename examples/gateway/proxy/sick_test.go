@@ -126,9 +126,11 @@ func askUntilSeen(t *testing.T, s *proxy.Server, cl *http.Client, sick *patient)
 		case state := <-sick.seen:
 			return sight{state, r.status}
 		default:
-			require.Equal(t, http.StatusServiceUnavailable, r.status)
-			require.Equal(t, "1", r.header.Get("Retry-After"))
 		}
+		if r.status != http.StatusServiceUnavailable { // on a busy machine it is seen after the gateway has given it up
+			return sight{receive(t, sick.seen), r.status}
+		}
+		require.Equal(t, "1", r.header.Get("Retry-After"))
 	}
 	require.FailNow(t, "the sick upstream was never asked again")
 	return sight{}

@@ -157,7 +157,7 @@ func TestUpgradesCountAsConnections(t *testing.T) {
 	t.Parallel()
 	up, given := counting(t, echoUpgrade)
 	s := serve(t, "", fmt.Sprintf(
-		`{"path": "/", "upstream": %q, "timeout": "100ms", "max_connections": 2, "breaker": {"failures": 1, "recovery": "1h"}}`, up.URL))
+		`{"path": "/", "upstream": %q, "timeout": "500ms", "max_connections": 2, "breaker": {"failures": 1, "recovery": "1h"}}`, up.URL))
 	first, _ := upgrade(t, s)
 	upgrade(t, s)
 	for range 3 {
