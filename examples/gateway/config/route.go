@@ -124,6 +124,7 @@ func (r Route) Engine() (engine.Config, bool) {
 	var c engine.Config
 	if r.Breaker != nil {
 		c.Breaker = new(r.Breaker.policy())
+		c.Breaker.ProbeTimeout = max(30*time.Second, 2*time.Duration(r.Timeout)) // Timeout bounds an attempt, and not this
 	}
 	if r.Retry != nil {
 		c.Retry = new(r.Retry.policy())

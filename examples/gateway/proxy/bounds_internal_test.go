@@ -41,7 +41,7 @@ func TestNoRoomForAConnectionIsNoFailure(t *testing.T) {
 		for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 			for _, err := range []error{
 				&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", errno)},
-				&net.DNSError{Err: "lookup", UnwrapErr: errno},
+				&net.DNSError{Err: "socket: " + errno.Error()},
 				errors.Join(errors.New("several"), errno),
 			} {
 				reason.Store(&err)

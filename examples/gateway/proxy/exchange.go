@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -153,9 +155,16 @@ func (x *exchange) close() {
 	default:
 		_ = x.FlushError() // whatever net/http would send later, it sends now
 		if !u.discard() {
-			x.conn.doom()
+			hangUp(x.ResponseWriter)
 		}
 	}
+}
+
+// hangUp has net/http close the connection after the answer, in steps, so that a client that is still sending can read it: as after a
+// request that is too large. What is left of the body would else be taken for the next request.
+func hangUp(w http.ResponseWriter) {
+	large := http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0)
+	_, _ = large.Read(make([]byte, 1))
 }
 
 // exchangeOf is the exchange that w writes to.
@@ -207,6 +216,14 @@ func (x *exchange) FlushError() error {
 		x.status = http.StatusOK
 	}
 	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// SetReadDeadline is how http.ResponseController bounds the reads of a handler that reads the body by itself.
+func (x *exchange) SetReadDeadline(t time.Time) error {
+	if x.upload == nil {
+		return http.NewResponseController(x.ResponseWriter).SetReadDeadline(t)
+	}
+	return x.upload.until(t)
 }
 
 // Hijack implements http.Hijacker. A reverse proxy takes a connection over to switch its protocol.

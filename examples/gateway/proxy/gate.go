@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -66,12 +68,14 @@ func (p *placed) Close() error {
 	return err
 }
 
-// exhausted reports whether err says that this machine has no room for another connection: no descriptor, no memory, or no port.
+// shortages are the errors of a system that has no room for another connection: no descriptor, no memory, or no port. The last three are
+// those of Windows, and none of others.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, 10024, 10055, 10049}
+
+// exhausted reports whether err is one of the shortages. Of those a *net.DNSError has the text alone.
 func exhausted(err error) bool {
-	for _, reason := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, reason) {
-			return true
-		}
-	}
-	return false
+	lookup, failed := errors.AsType[*net.DNSError](err)
+	return slices.ContainsFunc(shortages, func(reason syscall.Errno) bool {
+		return errors.Is(err, reason) || failed && strings.HasSuffix(lookup.Err, reason.Error())
+	})
 }

@@ -53,15 +53,6 @@ func (l *listener) leave() {
 	}
 }
 
-func (l *listener) stopped() bool {
-	select {
-	case <-l.closed:
-		return true
-	default:
-		return false
-	}
-}
-
 // Close ends a wait for a place, too.
 func (l *listener) Close() error {
 	l.once.Do(func() { close(l.closed) })
@@ -74,8 +65,6 @@ type conn struct {
 	listener *listener
 	once     sync.Once   // gives the place back
 	broken   atomic.Bool // a read has failed: the client is gone for good
-	doomed   atomic.Bool // it serves no request any more
-	lingered atomic.Bool
 
 	mu      sync.Mutex
 	writeBy time.Time // the deadline that net/http has set; zero: none
@@ -158,22 +147,10 @@ func (c *conn) free() {
 	_ = c.TCPConn.SetWriteDeadline(c.writeBy)
 }
 
-// serve says that the handler has been called. If the connection is doomed, what looks like a request is what is left of the body of the
-// one before, and serve does not return.
+// serve says that the handler has been called.
 func (c *conn) serve() {
-	if c == nil {
-		return
-	}
-	c.served, c.head = true, nil
-	if c.doomed.Load() {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// doom has the connection closed when the answer to the request that is being served has left.
-func (c *conn) doom() {
 	if c != nil {
-		c.doomed.Store(true)
+		c.served, c.head = true, nil
 	}
 }
 
@@ -183,7 +160,7 @@ func (c *conn) gone() bool { return c != nil && c.broken.Load() }
 // answered tells of an answer that net/http gives to a request that it does not hand to the handler.
 func (c *conn) answered(p []byte) {
 	const before = len("HTTP/1.1 ")
-	if c.served = true; c.listener.direct == nil || c.doomed.Load() || len(p) < before+3 {
+	if c.served = true; c.listener.direct == nil || len(p) < before+3 {
 		return
 	}
 	status := 0
@@ -193,24 +170,12 @@ func (c *conn) answered(p []byte) {
 	c.listener.direct(c, status, c.head)
 }
 
-// lingering is how long a connection is kept that is closed in the midst of what its client sends: were it closed at once, the answer
-// might not reach the client (RFC 9112, section 9.6).
-const lingering = 500 * time.Millisecond
-
-// Close closes the connection and gives its place back. When the gateway stops it does not linger.
+// Close closes the connection and gives its place back.
 func (c *conn) Close() error {
-	if c.doomed.Load() && c.lingered.CompareAndSwap(false, true) && !c.listener.stopped() {
-		_ = c.TCPConn.CloseWrite()
-		_ = c.TCPConn.SetReadDeadline(time.Now().Add(lingering))
-		_, _ = io.Copy(io.Discard, io.LimitReader(justReader{c.TCPConn}, mostDiscarded))
-	}
 	err := c.TCPConn.Close()
 	c.once.Do(c.listener.leave)
 	return err
 }
-
-// justReader hides WriteTo.
-type justReader struct{ io.Reader }
 
 type connKey struct{}
 
@@ -230,18 +195,14 @@ func connOf(c net.Conn) *conn {
 
 // watchConn is the ConnState of the http.Server. It runs on the goroutine that serves the connection.
 func watchConn(c net.Conn, state http.ConnState) {
+	if state != http.StateActive {
+		return
+	}
 	below := connOf(c)
-	switch state {
-	case http.StateActive:
-		below.served = false
-		if below.fresh {
-			below.fresh = false
-		} else {
-			below.head = nil
-		}
-	case http.StateIdle:
-		if below.doomed.Load() {
-			_ = c.Close()
-		}
+	below.served = false
+	if below.fresh {
+		below.fresh = false
+	} else {
+		below.head = nil
 	}
 }

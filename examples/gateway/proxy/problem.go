@@ -64,7 +64,7 @@ func interrupted(x *exchange, r *http.Request, cause error) {
 	switch {
 	case errors.Is(cause, errStopping):
 		answer(x, r, http.StatusServiceUnavailable)
-	case errors.Is(cause, errBusy), errors.Is(cause, errExhausted), errors.Is(cause, errMadeWay):
+	case errors.Is(cause, errBusy), errors.Is(cause, errExhausted):
 		x.ending = unavailable
 		retryAfter(x, time.Second)
 		answer(x, r, http.StatusServiceUnavailable)

@@ -26,7 +26,6 @@ type route struct {
 	addresses *engine.Engine // keyed by address; nil without a second limiter
 	calls     *engine.Engine // keyed by host of the upstream, the only one; nil with neither breaker nor retries
 	host      string         // that key
-	probes    probes
 	forward   forwarding
 
 	requests, limited, unavailable, failed atomic.Uint64
@@ -72,7 +71,7 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (_ *route, err e
 
 // guarded is the transport of the route with its stages around it.
 func (r *route) guarded() (http.RoundTripper, error) {
-	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil, probing: r.probing, probes: &r.probes}
+	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil}
 	guards, guarded := r.config.Engine()
 	if !guarded {
 		return attempts, nil
@@ -91,7 +90,7 @@ func (r *route) guarded() (http.RoundTripper, error) {
 	if r.config.Breaker == nil {
 		return guard, nil
 	}
-	return &prober{next: guard, probing: r.probing, probes: &r.probes}, nil
+	return &prober{guard, r.probing}, nil
 }
 
 // limit puts a limiter around what the route has, unless cfg is nil.
@@ -106,9 +105,9 @@ func (r *route) limit(limits **engine.Engine, cfg *config.Limiter, key func(*htt
 	return nil
 }
 
-// retryable is enginehttp.DefaultRetryable but for bodies that cannot be sent again.
+// retryable is enginehttp.DefaultRetryable but for bodies that cannot be sent again, or that another attempt would have to wait for.
 func retryable(req *http.Request, resp *http.Response, err error) bool {
-	if x := exchangeIn(req.Context()); x != nil && x.upload != nil && x.upload.spilt.Load() {
+	if u := exchangeIn(req.Context()).upload; u != nil && (u.spilt.Load() || !u.whole.Load()) {
 		return false
 	}
 	return enginehttp.DefaultRetryable(req, resp, err)
@@ -119,11 +118,8 @@ func (r *route) keyed(req *http.Request) bool {
 	return r.config.Key.Header == "" || len(req.Header[r.config.Key.Header]) <= 1
 }
 
-// probing reports whether what the breaker lets through now, or has just let through, is a probe.
+// probing reports whether the breaker lets probes through only.
 func (r *route) probing() bool {
-	if r.config.Breaker == nil {
-		return false
-	}
 	key, known := r.calls.Inspect(r.host)
 	return known && key.Breaker == breaker.HalfOpen
 }
@@ -133,10 +129,9 @@ func (r *route) count(x *exchange) {
 	switch {
 	case x.ending == refused && x.status == http.StatusTooManyRequests:
 		r.limited.Add(1)
-	case x.ending == refused && x.cause != nil:
-		if !errors.Is(x.cause, errStopping) {
-			x.status = statusLeft // the queue; for the log
-		}
+	case x.ending == refused && errors.Is(x.cause, errLeft):
+		x.status = statusLeft // the queue; for the log
+	case x.ending == refused && errors.Is(x.cause, errStopping):
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
 	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError && !ofTheRequest(x.status):

@@ -42,6 +42,7 @@ type upload struct {
 	spilt   atomic.Bool   // the beginning is not kept, or not all of it
 
 	deadline sync.Mutex // held while the client's deadline is set
+	asked    time.Time  // the deadline that a handler has asked for; zero: none
 	stopped  bool       // nothing more is wanted
 
 	mu   sync.Mutex   // held while the client is waited for
@@ -135,12 +136,22 @@ func (u *upload) await(discard bool) bool {
 		wait = discarding
 	}
 	by := time.Now().Add(wait)
-	if !u.by.IsZero() && u.by.Before(by) {
-		by = u.by
+	for _, bound := range []time.Time{u.by, u.asked} {
+		if !bound.IsZero() && bound.Before(by) {
+			by = bound
+		}
 	}
 	_ = u.client.SetReadDeadline(by) // an error is for a server of somebody else's, which has none
 	u.stopped = u.stopped || discard
 	return true
+}
+
+// until has reads end at t at the latest, or bounds them no more if t is zero.
+func (u *upload) until(t time.Time) error {
+	u.deadline.Lock()
+	defer u.deadline.Unlock()
+	u.asked = t
+	return u.client.SetReadDeadline(t)
 }
 
 // interrupt ends a read that is waiting, and all that would come.
@@ -163,12 +174,7 @@ func (u *upload) discard() bool {
 	if u.err == nil || u.err == http.ErrBodyReadAfterClose {
 		_, u.err = io.CopyN(io.Discard, u.body, mostDiscarded)
 	}
-	if u.err == io.EOF {
-		return true
-	}
-	u.interrupt()
-	_ = u.body.Close() // net/http would do so when it has stopped to look for the end of the connection, and the body could start that anew
-	return false
+	return u.err == io.EOF
 }
 
 // Read gives what is kept, and then what the client sends.

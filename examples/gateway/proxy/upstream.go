@@ -41,8 +41,6 @@ type patience struct {
 	base    *http.Transport
 	timeout time.Duration
 	bounded bool // a connection may have to be waited for
-	probing func() bool
-	probes  *probes
 }
 
 // errSilent is the error of an attempt that has been ended.
@@ -67,9 +65,6 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.WithContext(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
 		watch.follow(req)
-		if x != nil && !x.upload.whole.Load() && p.probing() {
-			p.probes.add(x)
-		}
 	}
 	watch.start()
 	resp, err := heard(req, p.base)
