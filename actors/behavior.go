@@ -92,5 +92,5 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("actors: a turn of the actor of %q panicked: %v", e.Key, e.Value)
+	return fmt.Sprintf("actors: a turn of the actor of %q panicked: %v", e.Key[:min(len(e.Key), 64)], e.Value)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -145,6 +146,8 @@ func TestErrorTextsShowTheBeginningOfAKey(t *testing.T) {
 			}
 		})
 	}
+	panicked := &actors.PanicError{Key: strings.Repeat("\x00", 1<<20), Value: "down"}
+	require.Less(t, len(panicked.Error()), 512)
 	short := strings.Repeat("k", 64)
 	require.True(t, eng.Allow(short))
 	require.Contains(t, eng.Run(t.Context(), short, succeed).Error(), strconv.Quote(short), "all of it")
