@@ -160,7 +160,7 @@ func (e *Engine) ask(ctx context.Context, p place, d demand, under *probe) (*cel
 		m.permit = under.permit
 	}
 	if deadline, ok := ctx.Deadline(); ok && m.wait {
-		// The deadline is on the system's clock, which may not be ours: what counts is what remains.
+		// The deadline is on the system's clock, which may not be ours: only the rest of the time counts.
 		m.until = later(e.system.Now(), int64(time.Until(deadline)))
 	}
 	if m.wait && d.stay > 0 { // a grant at the very end of the stay is in time
@@ -211,8 +211,8 @@ func (e *Engine) await(ctx context.Context, done <-chan struct{}, c *cell, r *re
 	return a, nil
 }
 
-// forsake tells the actor that the caller of r has left, so that its place in the line is free. From here on r is the
-// actor's, who has it in its mailbox or in its line.
+// forsake tells the actor that the caller of r has left, so that the caller's place in the line is free.
+// From here on the actor owns r, in the mailbox or in the line.
 func (e *Engine) forsake(c *cell, r *request) {
 	err := e.system.Send(context.Background(), c, message{kind: cancel, req: r})
 	if errors.Is(err, actors.ErrRetired) {
@@ -220,7 +220,7 @@ func (e *Engine) forsake(c *cell, r *request) {
 	}
 }
 
-// command sends m to the actor of c and waits until it has been carried out. An error says that it was not.
+// command sends m to the actor of c and waits until the turn of m has ended. An error says that m had no turn.
 func (e *Engine) command(c *cell, m message, s *Snapshot) error {
 	r := e.newRequest()
 	r.snapshot = s
@@ -259,7 +259,7 @@ func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
 // queues if d is 0. Config.MaxWait and ctx hold as well. If the call would have to wait longer, AdmitWithin
 // refuses the call at once with a *Rejection that holds limiter.ErrLimited. A negative d is a *ConfigError.
 //
-// AdmitWithin does for a key that is used once what [Key.Within] and [Key.NoWait] do for a handle.
+// AdmitWithin is for a key that is used once; for a handle there are [Key.Within] and [Key.NoWait].
 func (e *Engine) AdmitWithin(ctx context.Context, key string, d time.Duration) (*Ticket, error) {
 	return e.ticketWithin(ctx, key, d, new(Ticket))
 }

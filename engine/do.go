@@ -169,7 +169,7 @@ func (e *Engine) another(
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
 // the attempt is admitted and ctx has not ended. An attempt that could not begin by the instant end is
-// refused at once. begin returns what is left of stay for further attempts.
+// refused at once. begin returns the rest of stay for further attempts.
 func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admission, rest int64, err error) {
 	d := demand{n: 1, way: calling, stay: stay}
 	var since int64
@@ -246,7 +246,7 @@ func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(con
 }
 
 // judge returns the meaning of a call's end for the breaker. If something was called and err is no
-// verdict other than Failure, the state of the caller's context counts, whatever err looks like.
+// verdict other than Failure, the state of the caller's context counts, and not the look of err.
 func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	if err == nil {
 		return Success
@@ -257,7 +257,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	case refused:
 		return Ignore // nothing was called
 	case self && v.Outcome != Failure:
-		return v.Outcome // whatever became of ctx
+		return v.Outcome // ctx does not matter
 	case deadline:
 		return Failure // fn did not answer in time
 	case over:

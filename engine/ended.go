@@ -39,7 +39,7 @@ func endOf(ctx context.Context) error {
 func isOver(ctx context.Context) (over, deadline bool) {
 	err := endOf(ctx)
 	if ctx.Err() != nil {
-		err = ctx.Err() // whatever the cause
+		err = ctx.Err() // the cause does not matter
 	}
 	return err != nil, errors.Is(err, context.DeadlineExceeded)
 }

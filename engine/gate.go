@@ -9,7 +9,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// gate is what the actor of a key has published for callers to read, and the bucket while callers may take from it.
+// gate is the published part of a key: the actor's decisions for callers to read, and the bucket while callers may take from it.
 //
 // An open gate holds the bucket: word is the instant at which it is full again, and callers move it by compare-and-swap. The
 // actor shuts the gate, by swapping a sentinel in, to have the bucket to itself: while it decides, while callers queue, and
@@ -39,7 +39,7 @@ const (
 	gone = shut + 1      // the cell has been retired
 )
 
-// verdict is what a caller can read off a gate.
+// verdict is the answer that a caller reads off a gate.
 type verdict uint8
 
 const (
@@ -76,7 +76,7 @@ func (e *Engine) pass(g *gate, n int64, mode limiter.Mode) (v verdict, generatio
 	}
 	for {
 		// The word again, so that little time passes before it is swapped; the reading is from before, which is only stricter. The
-		// generation after it: if the word is still there when it is swapped, the breaker has not moved on since, for whatever begins a
+		// generation after it: if the word is still there when it is swapped, the breaker has not moved on since, for every turn that begins a
 		// period and opens the gate moves the word; see docs/gates.md.
 		if word = g.word.Load(); word < 0 {
 			return undecided, 0, 0
@@ -102,9 +102,9 @@ func (g *gate) seize(s *state) {
 	}
 }
 
-// publish ends a turn: it shows callers what may be shown, and opens the gate when there is nothing to decide but tokens.
+// publish ends a turn: publish writes the actor's decisions into the gate, and opens the gate if only tokens are left to decide.
 // Shutting comes first and opening last, so that a caller never takes a token under a generation that admits none. It reports
-// whether what is shown says it all.
+// whether the gate then says all there is to know about the key.
 func (k *keeper) publish(now int64, g *gate, s *state) (clean bool) {
 	open := k.gated && s.line == nil && s.circuit.Admits()
 	if k.gated && !open {
@@ -128,7 +128,7 @@ func (k *keeper) publish(now int64, g *gate, s *state) (clean bool) {
 	return s.circuit.Clean()
 }
 
-// standing is what to publish of the breaker, when it was was before.
+// standing returns the breaker's standing to publish; was is the standing before.
 func (k *keeper) standing(now int64, was *Rejection, s *state) *Rejection {
 	switch until := s.circuit.OpenUntil(); {
 	case s.circuit.Clean():
@@ -150,7 +150,7 @@ func (k *keeper) standing(now int64, was *Rejection, s *state) *Rejection {
 // gate for good. Without a limiter the word is when the key was last used, give or take keeper.coarse.
 func (k *keeper) Retire(unused int64, g *gate) bool {
 	word := g.word.Load()
-	if word < 0 { // nobody but the actor has moved the bucket, and what it last said of it holds
+	if word < 0 { // only the actor has moved the bucket, and the actor's last word on it holds
 		g.word.Store(gone)
 		return true
 	}
@@ -176,7 +176,7 @@ func (k *keeper) Heat(g *gate, s *state) int64 {
 	return min(word, open-1)
 }
 
-// Spill writes into the sketch what the key must not gain by being forgotten, and shuts the gate for good. The refusal of an open
+// Spill writes the key's debt into the sketch, and shuts the gate for good. The refusal of an open
 // breaker goes after that, so that a call that still finds it was here before.
 func (k *keeper) Spill(key string, g *gate, s *state) {
 	k.census.note(key)

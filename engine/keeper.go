@@ -10,7 +10,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// state is what the actor of a key owns.
+// state is the part of a key that the actor owns.
 type state struct {
 	key     string
 	circuit breaker.Circuit
@@ -40,7 +40,7 @@ type keeper struct {
 	lines       sync.Pool     // of *line that are empty
 }
 
-// Init makes a key: buckets full, breaker closed, but for what the sketch remembers.
+// Init makes a key: buckets full and breaker closed, but for the debt and the trip that the sketch remembers.
 func (k *keeper) Init(now int64, key string, g *gate, s *state) actors.Next {
 	generation := k.generation() | birth
 	k.limits.Reset(k.newborn, now)
@@ -117,7 +117,7 @@ func (k *keeper) Receive(clock func() int64, g *gate, s *state, m *message) acto
 		m.req.Answer(answer{})
 		return next
 	default: // reset
-		k.sketch.pardon(s.key) // in the turn: whatever was written before the key was born this time is past
+		k.sketch.pardon(s.key) // in the turn: writes from before the key's birth are past
 		k.limits.Reset(s.words, now)
 		s.circuit.Renew(k.rules)
 		next := k.next(now, g, s)
@@ -222,7 +222,7 @@ func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 	if line != nil {
 		next.Wake = k.serve(now, s)
 	}
-	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: who was let through may be a probe
+	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was let through may be a probe
 	next.Clean = k.publish(now, g, s)
 	if next.Wake == actors.Never {
 		next.Forget = max(k.limits.FullAt(s.words), s.circuit.CleanAt(k.rules))
@@ -233,9 +233,9 @@ func (k *keeper) next(now int64, g *gate, s *state) actors.Next {
 	return next
 }
 
-// Fail answers all that wait with err. A line is changed in place and not restored after a panic: whoever is in it has not
-// been answered, and whoever has been answered is not in it. The words are not restored either: what has been debited stays
-// so, which can only withhold a token.
+// Fail answers all that wait with err. A line is changed in place and not restored after a panic: a caller in the line has not
+// been answered, and an answered caller is not in the line. The words are not restored either: a debit stays, which can only
+// withhold a token.
 func (k *keeper) Fail(now int64, g *gate, s *state, err error) actors.Next {
 	if s.line != nil {
 		k.disband(s.line, err)

@@ -17,7 +17,7 @@ type line struct {
 	waiting int        // callers
 	asking  int        // of which ask the breaker too
 	tokens  int64      // that they ask for together
-	moved   int64      // when one who was the first last left without what it waited for
+	moved   int64      // when the first in the line last left without a grant
 	effects *effects   // of the callers; nil for one limit
 	scratch []int64    // for tail: an instant and the words, twice
 }
@@ -56,7 +56,7 @@ func (l *line) count(r *request, more int) {
 	}
 }
 
-// leave takes out r, which goes at now without what it waited for.
+// leave takes out r, which goes at now without a grant.
 func (l *line) leave(r *request, now int64) {
 	if r == l.head() {
 		l.moved = now
@@ -121,15 +121,17 @@ func (l *line) tail(limits limiter.Limits, words []int64, now int64) []int64 {
 	return to[1:]
 }
 
-// lateness is how late a timer may be without loss. A caller that waits is granted when the actor wakes, a moment after its tokens were
-// there; they are reckoned from when they were there, so that the bucket gains in that moment, too, and a queue gets the whole rate of
-// its limit. The caller waited then, and was the first, so that the grant is within its call, and no window of calls holds more than
-// capacity + rate × time. After a pause of the process that is longer than this, the rest of it is lost, so that not all that wait go at once.
+// lateness is how late a timer may be without loss. The actor grants a waiting caller when the actor
+// wakes, a moment after the caller's tokens were there. The tokens count as taken when they were there, so
+// that the bucket gains in that moment too and a queue gets the whole rate of its limit. The caller was
+// waiting then, and was the first: the grant lies within the call, and no window of calls holds more than
+// capacity + rate × time. If the process pauses for longer than lateness, the rest of the pause is lost,
+// so that not all waiting callers go at once.
 const lateness = int64(10 * time.Millisecond)
 
-// serve grants the head of the line what it waits for, and so on as long as it is there, and returns the instant at which
-// the next one's turn comes. Those that asked for the breaker too are refused when it is open; the decision of when they
-// came is not held against them or for them.
+// serve grants the callers in the line, the first one first, as far as their tokens are there, and returns
+// the instant of the next grant. If the breaker is open, serve refuses every caller that asked for the
+// breaker too. The breaker is asked again at the grant; its answer at enqueue time is ignored.
 func (k *keeper) serve(now int64, s *state) (wake int64) {
 	l := s.line
 	if state, _, openFor := s.circuit.Look(k.rules, now); state == breaker.Open && l.asking > 0 {

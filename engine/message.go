@@ -6,7 +6,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// kind is what a message is about.
+// kind is the subject of a message.
 type kind uint8
 
 const (
@@ -75,7 +75,7 @@ type admission struct {
 	under  *probe         // the probe in whose function the call passed the breaker; nil otherwise
 }
 
-// message is what is sent to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
+// message is a message to the actor of a key. An ask carries all that a decision takes, so that the actor need not look
 // into the request unless its caller may leave or has to queue.
 type message struct {
 	kind    kind
@@ -83,7 +83,7 @@ type message struct {
 	reborn  bool            // report: of a call that an earlier cell of the key let through while it was as new
 	breaker bool            // ask: whether the breaker is asked too
 	wait    bool            // ask: whether to queue
-	stays   bool            // ask: whether the caller waits for the answer come what may, and need not be claimed
+	stays   bool            // ask: whether the caller cannot leave, and need not be claimed
 	mode    limiter.Mode    // ask: how to pass a leaky bucket
 	permit  breaker.Permit  // report; ask: of the probe under which the call is made
 	n       int64           // ask: tokens
@@ -96,7 +96,7 @@ type message struct {
 // request is the caller's end of an ask.
 type request struct {
 	actors.Call[answer]
-	snapshot *Snapshot // inspect: what to fill in
+	snapshot *Snapshot // inspect: to be filled in
 
 	// Owned by the actor while the request is in its line.
 	n        int64

@@ -11,8 +11,7 @@ import (
 //
 // For each limit there is a table: a count-min sketch (Cormode and Muthukrishnan, 2005) with the maximum in place of the sum. The
 // instant at which a key's bucket is full again is written into one cell of each row, chosen by the hash of the key, and a cell only
-// grows. The least of the four cells is read. So an instant that is read is never before the instant that was written, whatever else
-// was written: a key that comes back has at most the tokens that it left with. A key may find later instants of other keys in all its
+// grows. The least of the four cells is read. So an instant that is read is never before the instant that was written: a key that comes back has at most the tokens that it left with. A key may find later instants of other keys in all its
 // cells. With m keys whose instants have not come, the chance is about (m / 65,536)^4. A cell heals by itself when its instant comes.
 //
 // A breaker guards no quota, so for breakers the sketch errs to the other side. Trips keeps the open breakers of up to 131,072 keys,

@@ -12,7 +12,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// Snapshot is what a key is at one instant; see [Engine.Inspect].
+// Snapshot describes a key at one instant; see [Engine.Inspect].
 type Snapshot struct {
 	Key      string
 	Breaker  breaker.State    // Closed without a breaker. An open breaker whose recovery has come is half-open
@@ -22,9 +22,12 @@ type Snapshot struct {
 	Waiting  int              // callers in the queue
 }
 
-// Inspect describes key, or reports false if it is not known, or the engine is closed. It does not make a key known, and
-// does not count as use of one. Whatever was let through before Inspect was called is in the bucket that it shows; a call that is let
-// through meanwhile may not be, and may yet be reckoned from an instant just before the one that is shown.
+// Inspect describes key. Inspect returns false if the key is not known or the engine is closed. Inspect
+// does not make a key known and does not count as a use of the key.
+//
+// Every call that was let through before Inspect was called is in the bucket that Inspect shows. A call
+// that is let through meanwhile may be missing, and may still take its token as of an instant just
+// before the shown one.
 func (e *Engine) Inspect(key string) (Snapshot, bool) {
 	if c, ok := e.system.Find(key); ok {
 		s := Snapshot{Key: key}
@@ -32,12 +35,12 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 			return s, true
 		}
 	}
-	s := Snapshot{Key: key} // another one, since what the actor fills in is on the heap
+	s := Snapshot{Key: key} // another one: the actor fills in a snapshot on the heap
 	known := e.toKnown(key, inspect, &s) == nil
 	return s, known
 }
 
-// look fills in s from the gate, if that says it all: it is open, and the breaker is closed with no failure counted.
+// look fills in s from the gate, if the gate is open and the breaker is closed with no failure counted. Else look returns false.
 func (e *Engine) look(g *gate, s *Snapshot) bool {
 	word := g.word.Load()
 	if word < 0 || !g.content() || e.ended.Load() {
@@ -52,16 +55,19 @@ func (e *Engine) look(g *gate, s *Snapshot) bool {
 	return true
 }
 
-// Reset makes key as new, before it returns: buckets full, breaker closed, results of calls that are still running not
-// counted. Callers that wait stay in the queue and are served from the full bucket. A key that is not known stays so, and is as new
-// when it comes, whatever it had done before it was forgotten; only the result of a call that is running from before counts then.
+// Reset makes key as new before Reset returns: buckets full and breaker closed. Results of calls that
+// are still running are not counted. Callers that wait stay in the queue and are served from the full
+// bucket.
+//
+// A key that is not known stays unknown, and begins as a new key when it comes; only the result of a
+// call that was running before Reset may be counted then.
 func (e *Engine) Reset(key string) {
 	for {
 		if err := e.toKnown(key, reset, nil); !errors.Is(err, errUnknown) {
-			return // the turn has seen to what is remembered of the key, too
+			return // the turn has cleared the sketch's memory of the key, too
 		}
 		known := true
-		e.system.Still(func() { // else it could be born meanwhile, with what was remembered of it before
+		e.system.Still(func() { // else the key could be born meanwhile, with the sketch's memory of it
 			if _, known = e.system.Find(key); !known {
 				e.keeper.sketch.pardon(key)
 			}

@@ -6,13 +6,13 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Verdict is an error that says itself what it means for the breaker and for retries. A Verdict is for
+// Verdict is an error that states its own meaning for the breaker and for retries. A Verdict is for
 // functions that know more about the end of a call than Config.Classify can tell from an error, as
 // adapters do: a 429 is no failure of the server, and is worth another attempt at the time that the
 // answer names.
 //
 // A Verdict counts only if it is the very error that fn returned or that [Ticket.Done] was given, and
-// not if it is wrapped. Callers of the engine get Err. Success and Ignore hold whatever has become of
+// not if it is wrapped. Callers of the engine get Err. Success and Ignore hold in any state of
 // the caller's context; a Failure counts for nothing if the context was cancelled.
 type Verdict struct {
 	Err     error         // how the call ended; not nil
@@ -29,7 +29,7 @@ func (v *Verdict) Unwrap() error { return v.Err }
 
 // advised returns err, or the error of a *Verdict, marked for the retry schedule.
 func advised(err error) error {
-	v, ok := err.(*Verdict) //nolint:errorlint // only what fn itself returned is a verdict
+	v, ok := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
 	if !ok {
 		return err
 	}
