@@ -21,6 +21,7 @@ const (
 type table[P, S, M any] struct {
 	seed     maphash.Seed
 	state    atomic.Uint64 // the number of buckets, and above that the number of changes of that number
+	mask     atomic.Uint64 // of the hashes, for load; a moment behind state
 	segments atomic.Pointer[[]*[tableSegment]bucket[P, S, M]]
 	cells    uint64 // guarded by the lifecycle lock
 }
@@ -61,6 +62,16 @@ func indexOf(hash, n uint64) (index uint64, shared int) {
 	return index, shared
 }
 
+// match has the high bit of a byte set if the tag in the byte is tag, and perhaps, by a borrow, of
+// bytes above such a byte.
+func (b *bucket[P, S, M]) match(tag uint64) uint64 {
+	differ := b.tags.Load() ^ tag*lowBits
+	return (differ - lowBits) &^ differ & highBits
+}
+
+// slotOf is the slot of the lowest byte of a match.
+func slotOf(match uint64) uint { return uint(bits.TrailingZeros64(match)) / 8 } //nolint:gosec // below 64
+
 // bucket returns a bucket, or nil if the table has just shrunk.
 func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 	segments := *t.segments.Load()
@@ -70,26 +81,22 @@ func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 	return &segments[index/tableSegment][index%tableSegment]
 }
 
-// load returns the cell of key, or nil.
+// load returns the cell of key, or nil. Most cells are found by the first look.
 func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
 	hash := maphash.String(t.seed, key)
-	index, _ := indexOf(hash, t.state.Load()%oneMore)
+	mask := t.mask.Load()
+	index := hash & mask
+	if index >= t.state.Load()%oneMore {
+		index &= mask >> 1
+	}
 	if b := t.bucket(index); b != nil {
-		if c := b.find(key, tagOf(hash)); c != nil {
-			return c
+		if same := b.match(tagOf(hash)); same != 0 {
+			if c := b.cells[slotOf(same)].Load(); c != nil && c.key == key {
+				return c
+			}
 		}
 	}
 	return t.loadSlowly(key, hash)
-}
-
-func (b *bucket[P, S, M]) find(key string, tag uint64) *Cell[P, S, M] {
-	differ := b.tags.Load() ^ tag*lowBits
-	for same := (differ - lowBits) &^ differ & highBits; same != 0; same &= same - 1 {
-		if c := b.cells[uint(bits.TrailingZeros64(same))/8].Load(); c != nil && c.key == key {
-			return c
-		}
-	}
-	return nil
 }
 
 // loadSlowly is load also for cells that are not in the first bucket, or move.
@@ -98,8 +105,10 @@ func (t *table[P, S, M]) loadSlowly(key string, hash uint64) *Cell[P, S, M] {
 		state := t.state.Load()
 		index, _ := indexOf(hash, state%oneMore)
 		for b := t.bucket(index); b != nil; b = b.next.Load() {
-			if c := b.find(key, tagOf(hash)); c != nil {
-				return c
+			for same := b.match(tagOf(hash)); same != 0; same &= same - 1 {
+				if c := b.cells[slotOf(same)].Load(); c != nil && c.key == key {
+					return c
+				}
 			}
 		}
 		if t.state.Load() == state {
@@ -195,6 +204,7 @@ func (t *table[P, S, M]) grow(n uint64) {
 		}
 	})
 	t.state.Add(oneMore + 1)
+	t.mask.Store(1<<bits.Len64(n) - 1)
 	t.bucket(from).remove(moves)
 }
 
@@ -205,6 +215,7 @@ func (t *table[P, S, M]) shrink(n uint64) {
 	to, _ := indexOf(n, n)
 	last.each(func(c *Cell[P, S, M]) { t.bucket(to).put(c, tagOf(t.hash(c.key))) })
 	t.state.Add(oneMore - 1)
+	t.mask.Store(1<<bits.Len64(n-1) - 1)
 	last.remove(func(*Cell[P, S, M]) bool { return true })
 	segments := *t.segments.Load()
 	if kept := n/tableSegment + 2; kept < uint64(len(segments)) {
