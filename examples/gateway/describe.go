@@ -10,7 +10,7 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// describe prints what a configuration means, defaults and all.
+// describe prints the meaning of a configuration, with all defaults.
 func describe(to io.Writer, c *config.Config) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
@@ -41,7 +41,7 @@ func describe(to io.Writer, c *config.Config) {
 		line("  breaker", breakerOf(r))
 		line("  retry", retryOf(r))
 	}
-	_ = t.Flush() // to a terminal or a pipe; main has nowhere to say that it failed
+	_ = t.Flush() // to a terminal or a pipe; there is nowhere to report an error
 }
 
 func bound(d config.Duration) string {

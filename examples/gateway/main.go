@@ -1,10 +1,11 @@
-// Gateway is a reverse proxy with a limiter for each client, and a breaker and retries around each upstream.
+// Gateway is a reverse proxy with a limiter for each client, and a breaker and retries around each
+// upstream.
 //
 //	go run ./examples/gateway                              a demonstration, ten seconds
 //	go run ./examples/gateway -config gateway.json         serves until it is stopped
-//	go run ./examples/gateway -config gateway.json -check  says what it would do
+//	go run ./examples/gateway -config gateway.json -check  describes the file, or lists its mistakes
 //
-// gateway.json beside this file is one to start from, and schema.json describes what may be in it.
+// Begin with gateway.json beside this file. schema.json describes the fields of a configuration.
 package main
 
 import (
@@ -38,7 +39,7 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run does what args say until that is done, ctx ends or a signal comes, and returns the exit code.
+// run does as args say, until that is done, ctx ends or a signal comes, and returns the exit code.
 func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -67,7 +68,8 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 	return good
 }
 
-// act does what is left: the demonstration if there is no file, and else what the file says, or only a check of it.
+// act runs the demonstration if there is no file. Otherwise act serves as the file says, or checks
+// the file.
 func act(ctx context.Context, file string, check bool, stdout *os.File, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, endings()...)
 	defer stop()
@@ -86,8 +88,8 @@ func act(ctx context.Context, file string, check bool, stdout *os.File, stderr i
 	return serve(ctx, stop, cfg, stderr)
 }
 
-// endings are the signals that end the program with a drain. That of a terminal which closes is one of them, unless the program was started
-// to outlive its terminal.
+// endings returns the signals that end the program with a drain. SIGHUP, which comes when a
+// terminal closes, is among the signals, unless the program was started to outlive its terminal.
 func endings() []os.Signal {
 	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -102,7 +104,7 @@ func misuse(stderr io.Writer, flags *flag.FlagSet, reason string) int {
 	return misused
 }
 
-// load reads a file. Its mistakes are one line each, as compilers write them.
+// load reads a file. An error has one line for each mistake, in the form of a compiler.
 func load(file string) (*config.Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -120,10 +122,10 @@ func load(file string) (*config.Config, error) {
 	return nil, errors.Join(lines...)
 }
 
-// serve serves until ctx ends, and then until the requests that are running have ended or their time is up. It calls stop in between, so
-// that a second signal ends the program at once.
+// serve serves until ctx ends, and then until the running requests have ended or their time is up.
+// In between, serve calls stop, so that a second signal ends the program at once.
 func serve(ctx context.Context, stop context.CancelFunc, cfg *config.Config, stderr io.Writer) error {
-	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more is no reason to end
+	signal.Ignore(syscall.SIGPIPE) // the gateway goes on if nobody reads the log any more
 	server, err := proxy.Start(cfg, stderr)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)

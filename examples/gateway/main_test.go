@@ -205,7 +205,8 @@ func TestSignalDrains(t *testing.T) {
 	}
 }
 
-// A program that was started with nohup outlives its terminal, and one whose log nobody reads any more goes on.
+// A program that was started with nohup outlives its terminal, and one whose log nobody reads any
+// more goes on.
 func TestHangupAndBrokenPipeAreOutlived(t *testing.T) {
 	p := startProgram(t, "sh", "-c", `trap "" HUP; exec "$@"`, "sh")
 	require.NoError(t, p.Process.Signal(syscall.SIGHUP))

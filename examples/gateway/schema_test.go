@@ -15,7 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Every field of the types is in the schema and every one of the schema in the types, of the same kind.
+// Every field of the types is in the schema and every one of the schema in the types, of the same
+// kind.
 func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
 	v := newValidator(t)
 	v.compare(t, v.root, reflect.TypeFor[config.Config](), "")

@@ -8,13 +8,13 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
-// begin starts the gateway of the demonstration, which is no other than that of a file.
+// begin starts the gateway of the demonstration, which serves as any other gateway.
 func begin(file []byte) (*demo.Gateway, error) {
 	cfg, err := config.Load(file)
 	if err != nil {
 		return nil, err
 	}
-	server, err := proxy.Start(cfg, io.Discard) // the terminal is the demonstration's
+	server, err := proxy.Start(cfg, io.Discard) // the demonstration needs the terminal
 	if err != nil {
 		return nil, err
 	}

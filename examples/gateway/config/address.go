@@ -17,7 +17,7 @@ func (u *Upstream) UnmarshalText(s []byte) error {
 	v, err := url.Parse(string(s))
 	if err != nil {
 		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err // without the whole URL, which the mistake has
+			err = inner.Err // without the whole URL, which the mistake shows
 		}
 		return errors.New("must be a URL: " + err.Error())
 	}
@@ -38,9 +38,9 @@ func (u *Upstream) UnmarshalText(s []byte) error {
 	return nil
 }
 
-// Key says whom a limiter counts.
+// Key says how a limiter tells clients apart.
 type Key struct {
-	// Header is the name of the field that tells clients apart, in its canonical form. Empty: their address does.
+	// Header is the canonical name of the field that tells clients apart. Empty: the address does.
 	Header string
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// check fills in the defaults and notes what is wrong with values that are of the right type.
+// check fills in the defaults, and notes mistakes in values of the right type.
 func (d *decoder) check(c *Config) {
 	switch {
 	case !d.has("routes"):
@@ -66,7 +66,7 @@ func (d *decoder) check(c *Config) {
 	d.twins(c.Routes)
 }
 
-// written checks what only the file says and not the route, defaults being filled in.
+// written makes the checks for which the file is needed, since a route has its defaults.
 func (d *decoder) written(r *Route, at string) {
 	if !d.has(at + ".path") {
 		d.bad(at+".path", `missing, such as "/"`)
@@ -144,13 +144,13 @@ func (d *decoder) route(r *Route, at string) {
 	}
 }
 
-// twins notes the routes that are called as, or answer the same requests as, one before them.
+// twins notes a route that has the name of an earlier route, or the same host and path.
 func (d *decoder) twins(routes []Route) {
 	names, places := map[string]int{}, map[string]int{}
 	for i, r := range routes {
 		at := fmt.Sprintf("routes[%d]", i)
 		if r.Path == "" {
-			continue // that is a mistake already
+			continue // a mistake already
 		}
 		place := r.Host + r.Path // a host has no slash
 		if first, ok := places[place]; ok {
@@ -166,7 +166,8 @@ func (d *decoder) twins(routes []Route) {
 	}
 }
 
-// lift notes what the policy of the stage at path finds wrong. names are pairs of a field's name there and its name in the file.
+// lift notes the mistakes in the policy of the stage at path. names are pairs of a field's name in
+// the policy and in the file.
 func (d *decoder) lift(at string, err error, names ...string) {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -187,7 +188,7 @@ func (d *decoder) lift(at string, err error, names ...string) {
 		switch {
 		case d.has(path):
 			d.bad(path, inFile.Replace(reason))
-		case !d.wrong[at+".rate"] && !d.meant[at+".rate"]: // else a default made of it is wrong, too
+		case !d.wrong[at+".rate"] && !d.meant[at+".rate"]: // otherwise a default made of the rate is wrong, too
 			d.bad(at, inFile.Replace(field+" "+reason))
 		}
 	}
@@ -255,7 +256,7 @@ func badPath(s string) string {
 	return ""
 }
 
-// empty reports whether some servers take a segment of a path for another one, or for none.
+// empty reports whether some servers take a segment of a path for another segment, or for none.
 func empty(segment string) bool {
 	return segment == "" || strings.Trim(segment, " ") != segment || strings.HasSuffix(segment, ".")
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// decoder puts nodes into the types of this package and collects what is wrong.
+// decoder puts nodes into the types of this package, and collects mistakes.
 type decoder struct {
 	mistakes Mistakes
-	nodes    map[string]*node // what is in the file, by path
-	wrong    map[string]bool  // paths that a mistake names, so that no second one does
-	meant    map[string]bool  // paths that a misspelt name is likely for, so that they are not called missing
+	nodes    map[string]*node // the nodes of the file, by path
+	wrong    map[string]bool  // paths of mistakes, so that no path has a second mistake
+	meant    map[string]bool  // paths for which a misspelt name is likely meant, so that they are not called missing
 }
 
 // native is a type that reads any kind of node.
@@ -23,7 +23,8 @@ type native interface {
 
 func valueOf(c *Config) reflect.Value { return reflect.ValueOf(c).Elem() }
 
-// bad notes a mistake about the value at path, or if it is missing, about the object that it is missing from.
+// bad notes a mistake about the value at path. If the value is missing, the mistake is about the
+// object around the value.
 func (d *decoder) bad(path, reason string) {
 	parent := parentOf(path)
 	if d.wrong[path] || !d.has(path) && (d.wrong[parent] || d.meant[path]) {
@@ -94,7 +95,7 @@ func (d *decoder) decode(n *node, path string, v reflect.Value) {
 	}
 }
 
-// is reports whether n is of the kind that is wanted, and notes a mistake if it is not.
+// is reports whether n is of the kind that is wanted; otherwise is notes a mistake.
 func (d *decoder) is(n *node, path string, want kind) bool {
 	if n.kind != want {
 		d.badf(path, "must be %s, not %s", want, n.kind)
@@ -144,7 +145,7 @@ func (d *decoder) fields(n *node, path string, v reflect.Value) {
 	}
 }
 
-// namesOf are the names of a struct's fields in the file, in their order.
+// namesOf returns the names in the file of a struct's fields, in the order of the fields.
 func namesOf(t reflect.Type) []string {
 	names := make([]string, t.NumField())
 	for i := range names {
@@ -153,7 +154,7 @@ func namesOf(t reflect.Type) []string {
 	return names
 }
 
-// join is the path of a member.
+// join returns the path of a member.
 func join(path, name string) string {
 	for i, r := range name {
 		if r != '_' && r != '$' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
@@ -170,5 +171,6 @@ func join(path, name string) string {
 	}
 }
 
-// parentOf is the path of the value that has the one at path, which is one of the names that are known.
+// parentOf returns the path of the object around the value at path. The last part of path is a
+// known name.
 func parentOf(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }

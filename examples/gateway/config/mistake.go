@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// Mistake is one thing that is wrong with a file, and where.
+// Mistake is one mistake in a file, with its place.
 type Mistake struct {
-	Line, Column int    // where the value begins, or what it is missing from; from 1, columns in characters
-	Path         string // of the value, such as "routes[1].limiter.rate"; empty for text that is no JSON, and for the whole file
-	Value        string // as JSON, shortened; empty if it is missing
+	Line, Column int    // of the value, or of the object from which the value is missing; from 1, columns in characters
+	Path         string // of the value, such as "routes[1].limiter.rate"; empty for the whole file, and for text that is not JSON
+	Value        string // as JSON, shortened; empty if the value is missing
 	Reason       string
 }
 
-// Error is such as `12:13: routes[1].limiter.rate = "100/x": the unit must be s, m, h or ms, such as "100/m"`.
+// Error returns text such as `12:13: routes[1].limiter.rate = "100/x": the unit must be s, m, h or
+// ms, such as "100/m"`.
 func (m Mistake) Error() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%d:%d: %s", m.Line, m.Column, m.Path)
@@ -34,7 +35,7 @@ func (m Mistake) compare(other Mistake) int {
 // Mistakes is the error of [Load]: at least one, in the order of the file.
 type Mistakes []Mistake
 
-// Error has a line for each mistake.
+// Error returns one line for each mistake.
 func (m Mistakes) Error() string {
 	lines := make([]string, len(m))
 	for i := range m {
@@ -43,19 +44,19 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// nearest is the name among known that was likely meant by name, or "".
+// nearest returns the name among known that is likely meant by name, or "".
 func nearest(name string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), k); d < least && d <= max(1, len(k)/3) { // else it is another word
+		if d := distance(strings.ToLower(name), k); d < least && d <= max(1, len(k)/3) { // otherwise name is another word
 			best, least = k, d
 		}
 	}
 	return best
 }
 
-// distance is the least number of bytes to insert, drop, replace or swap with their neighbour that make a into b (optimal string
-// alignment), or more than 2 if the lengths alone say so.
+// distance returns the least number of bytes to insert, drop, replace or swap with a neighbour that
+// make a into b (optimal string alignment), or more than 2 if the lengths alone say so.
 func distance(a, b string) int {
 	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
 		return 3

@@ -150,7 +150,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// requirePlace requires that the place of m is where its value begins, or its name if that is the mistake, or the object that misses it.
+// requirePlace requires that the place of m is where its value begins, or its name if that is the
+// mistake, or the object that misses it.
 func requirePlace(t *testing.T, file string, m config.Mistake) {
 	t.Helper()
 	rest := []rune(strings.Split(file, "\n")[m.Line-1])[m.Column-1:]

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// node is a JSON value and where it is.
+// node is a JSON value and its place.
 type node struct {
 	kind         kind
 	text         string // of a string, unquoted; of a number or a word, as written
@@ -37,12 +37,12 @@ const (
 	null   kind = "null"
 )
 
-// userinfo is what stands before the host of a URL.
+// userinfo is the part before the host of a URL.
 var userinfo = regexp.MustCompile(`://[^/?#"]*@`)
 
-// String is the value as JSON, shortened, and without the password of a URL.
+// String returns the value as JSON, shortened, and without the password of a URL.
 func (n *node) String() string {
-	const most = 60 // characters, which is a rate with a page of text behind it
+	const most = 60 // characters
 	s := n.text
 	switch n.kind {
 	case object:
@@ -65,11 +65,11 @@ func (n *node) String() string {
 type parser struct {
 	data         []byte
 	tokens       *json.Decoder
-	at           int // up to where lines have been counted
+	at           int // the offset up to which lines are counted
 	line, column int
 }
 
-// parse makes a node of data, or says where it is no JSON.
+// parse makes a node of data, or returns the place at which data is not JSON.
 func parse(data []byte) (*node, *Mistake) {
 	p := parser{data: data, line: 1, column: 1}
 	at, reason := 0, ""
@@ -116,17 +116,17 @@ func (p *parser) advance(offset int) {
 	}
 }
 
-// next is the next token, with the position set to its first character.
+// next returns the next token, with the position set to its first character.
 func (p *parser) next() json.Token {
 	p.advance(int(p.tokens.InputOffset()))
 	for bytes.IndexByte([]byte(" \t\r\n,:"), p.data[p.at]) >= 0 {
 		p.advance(p.at + 1)
 	}
-	token, _ := p.tokens.Token() // cannot fail: it has been checked that this is JSON
+	token, _ := p.tokens.Token() // cannot fail: the text is known to be JSON
 	return token
 }
 
-// value reads one value. Its depth is bounded by that of encoding/json, 10,000.
+// value reads one value. encoding/json bounds the depth of a value by 10,000.
 func (p *parser) value() *node {
 	token := p.next()
 	n := &node{line: p.line, column: p.column}

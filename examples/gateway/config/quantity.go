@@ -11,7 +11,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// Duration is a positive time such as "250ms", "1.5s" or "2m30s", as of time.ParseDuration. The zero Duration is one that was not given.
+// Duration is a positive time such as "250ms", "1.5s" or "2m30s", as of time.ParseDuration. The
+// zero Duration was not given.
 type Duration time.Duration
 
 // UnmarshalText reads a duration.
@@ -27,7 +28,7 @@ func (d *Duration) UnmarshalText(s []byte) error {
 	return nil
 }
 
-// String is the duration in the shortest form, "2m" and not "2m0s".
+// String returns the duration in the shortest form, "2m" and not "2m0s".
 func (d Duration) String() string {
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {
@@ -88,7 +89,7 @@ func orUnit(unit string) string {
 	return "m"
 }
 
-// String is the rate as one would write it.
+// String returns the rate as in a file.
 func (r Rate) String() string {
 	for _, u := range units {
 		if u.time == r.Per {
@@ -98,7 +99,7 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%v", r.Count, Duration(r.Per))
 }
 
-// Limit is the rate as the limiter takes it. That of the zero Rate is invalid.
+// Limit returns the rate for a limiter. That of the zero Rate is invalid.
 func (r Rate) Limit() limiter.Rate { return limiter.Per(r.Count, r.Per) }
 
 // Size is a number of bytes: "512B", "64KiB", "10MB". KB, MB and GB are powers of 1000; KiB, MiB and GiB of 1024.
@@ -131,7 +132,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return errors.New(`must be a whole number, above 0, with B, KB, MB, GB, KiB, MiB or GiB, such as "64KiB"`)
 }
 
-// String is the size in the largest unit that needs no fraction.
+// String returns the size in the largest unit that needs no fraction.
 func (s Size) String() string {
 	for _, u := range sizes {
 		if int64(s)%u.bytes == 0 && s != 0 {
@@ -144,7 +145,7 @@ func (s Size) String() string {
 // ByteRate is a number of bytes per second: "1MiB/s", "500KB/s".
 type ByteRate int64
 
-// UnmarshalText reads a rate, which is bounded as a [Size] is.
+// UnmarshalText reads a rate, with the bounds of a [Size].
 func (r *ByteRate) UnmarshalText(text []byte) error {
 	var s Size
 	size, ok := strings.CutSuffix(string(text), "/s")
@@ -159,5 +160,5 @@ func (r *ByteRate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the rate as one would write it.
+// String returns the rate as in a file.
 func (r ByteRate) String() string { return Size(r).String() + "/s" }

@@ -10,75 +10,90 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Route says where the requests of one host and path go, and under which bounds. A stage that the file leaves out is off; {} is a stage
-// with its defaults. If several routes fit a request, one with a host comes before one without, then the longest path.
+// Route says where the requests of one host and path go, and within which bounds. A stage that the
+// file leaves out is off; {} is a stage with its defaults. If several routes fit a request, a route
+// with a host comes before a route without, then the longest path decides.
 type Route struct {
-	// Name is how the route is called in logs. Default: host and path.
+	// Name is the name of the route in logs. Default: host and path.
 	Name string `json:"name"`
-	// Host is the host that the client asked for, without a port, in lower case; an IPv6 address in its canonical form (RFC 5952), without
-	// brackets. Default: any.
+	// Host is the host of the request, without a port, in lower case; an IPv6 address in canonical
+	// form (RFC 5952), without brackets. Default: any.
 	Host string `json:"host"`
-	// Path is where the route begins: "/api" is /api and all that is below /api/. It must be given. A "/" at its end means nothing.
+	// Path is the beginning of the path: "/api" is /api and every path below /api/. Path must be
+	// given. A "/" at the end means nothing.
 	Path string `json:"path"`
-	// Upstream is the server that answers, a URL with scheme http or https and perhaps a path, which then comes first. It must be given.
+	// Upstream is the server that answers: a URL with scheme http or https, and perhaps a path,
+	// which is put before the path of the request. Upstream must be given.
 	Upstream Upstream `json:"upstream"`
-	// StripPrefix takes Path off what the upstream is asked for. Default false.
+	// StripPrefix takes Path off the path of the request to the upstream. The upstream has Path in
+	// X-Forwarded-Prefix, and Path is put before the path of a Location in its answers. Default
+	// false.
 	StripPrefix bool `json:"strip_prefix"`
-	// Key says how Limiter tells clients apart: "ip", by address, with IPv6 by /64; or {"header": "X-API-Key"}, by the value of a field.
-	// Requests without the field count as one client; requests with several lines of it are answered 400. A client chooses what it sends: a
-	// key that nobody has verified bounds honest clients only, unless AddressLimiter stands beside it. Default "ip".
+	// Key says how Limiter tells clients apart: "ip", by address, with IPv6 by /64; or {"header":
+	// "X-API-Key"}, by the value of a field. Requests without the field count as one client; a
+	// request with several lines of the field is answered 400. A client chooses the values that it
+	// sends, and new values have new limits: unless a key is verified, it bounds honest clients
+	// only, and AddressLimiter must bound the others. Default "ip".
 	Key Key `json:"key"`
 	// Limiter bounds the requests of each key.
 	Limiter *Limiter `json:"limiter"`
-	// AddressLimiter bounds the requests of each address as well, and is asked before Limiter. It is of use if Key is a header.
+	// AddressLimiter also bounds the requests of each address, before Limiter. AddressLimiter is of
+	// use if Key is a header.
 	AddressLimiter *Limiter `json:"address_limiter"`
-	// Breaker stops calling an upstream that keeps failing. It is one for each route.
+	// Breaker stops calling an upstream that keeps failing. Each route has a breaker of its own.
 	Breaker *Breaker `json:"breaker"`
-	// Retry tries again what may be sent twice.
+	// Retry sends requests again that may be sent twice.
 	Retry *Retry `json:"retry"`
-	// Timeout is how long the upstream may be silent in each attempt, from its beginning to the header of the answer. The time in which more
-	// of the request's body is awaited from the client does not count, and each part of the body begins the time anew. The body of an answer
-	// may take as long as it likes. Default 30 s.
+	// Timeout is how long the upstream may be silent in each attempt, from the beginning of the
+	// attempt to the header of the answer. The time in which more of the request's body is awaited
+	// from the client does not count, and begins the time anew. The body of an answer may take any
+	// time. Default 30 s.
 	Timeout Duration `json:"timeout"`
-	// MaxConnections is the largest number of connections to the upstream, those included that were switched to websocket. Beyond that
-	// number a request waits for a connection, for as long as Timeout says, and is then answered 503. Default: no bound.
+	// MaxConnections is the largest number of connections to the upstream, websockets included.
+	// Beyond that number a request waits for a connection as long as Timeout, and is then answered
+	// 503. Default: no bound.
 	MaxConnections int `json:"max_connections"`
 }
 
 // Limiter bounds the requests of each key with a token bucket.
 type Limiter struct {
-	// Rate is how many requests may come in the long run, "100/m". It must be given.
+	// Rate is the number of requests in the long run, "100/m". Rate must be given.
 	Rate Rate `json:"rate"`
-	// Burst is how many requests may come at once. Default: the number in Rate, so 100 for "100/m".
+	// Burst is the number of requests that may come at once. Default: the number in Rate, so 100
+	// for "100/m".
 	Burst int `json:"burst"`
-	// MaxWait is how long a request may wait for its turn; if it would have to wait longer it is refused at once. Default: it does not wait.
+	// MaxWait is how long a request may wait for its turn. A request that would have to wait longer
+	// is refused at once. Default: no request waits.
 	MaxWait Duration `json:"max_wait"`
-	// MaxQueue is how many requests of one key may wait. Default 1024.
+	// MaxQueue is the number of requests of one key that may wait. Default 1024.
 	MaxQueue int `json:"max_queue"`
 }
 
 // Breaker stops calling an upstream that keeps failing. Defaults as in breaker.Policy.
 type Breaker struct {
-	// Failures is how many failures in a row open the breaker. Default 5.
+	// Failures is the number of failures in a row that opens the breaker. Default 5.
 	Failures int `json:"failures"`
-	// Recovery is how long it stays open before a request is let through to try. Default 5 s.
+	// Recovery is how long the breaker stays open before a request is let through as a probe.
+	// Default 5 s.
 	Recovery Duration `json:"recovery"`
-	// Probes is how many such requests may be running at once. Default 1.
+	// Probes is the number of probes that may run at once. Default 1.
 	Probes int `json:"probes"`
-	// Successes is how many of them must succeed to close it. Default 1.
+	// Successes is the number of probes that must succeed to close the breaker. Default 1.
 	Successes int `json:"successes"`
 }
 
-// Retry tries again what may be sent twice. Defaults as in retry.Policy.
+// Retry sends requests again that may be sent twice. Defaults as in retry.Policy.
 type Retry struct {
-	// Attempts is how often a request is sent at most, the first time included. Default 3.
+	// Attempts is the largest number of attempts, the first included. Default 3.
 	Attempts int `json:"attempts"`
-	// BaseDelay is the longest wait before the second attempt; it doubles for each one more. Default 100 ms.
+	// BaseDelay is the longest wait before the second attempt, and doubles for each further
+	// attempt. Default 100 ms.
 	BaseDelay Duration `json:"base_delay"`
-	// MaxDelay is the longest wait before any attempt, and the longest that a Retry-After is heeded. Default 5 s, or base_delay if that
-	// is larger.
+	// MaxDelay is the longest wait before any attempt, and the longest Retry-After that is heeded.
+	// Default 5 s, or base_delay if that is larger.
 	MaxDelay Duration `json:"max_delay"`
-	// MaxElapsed is how long after a request has come another attempt may begin. Default: no bound.
+	// MaxElapsed is how long after the beginning of the first attempt another attempt may begin.
+	// Default: no bound.
 	MaxElapsed Duration `json:"max_elapsed"`
 }
 
@@ -96,7 +111,7 @@ func (r *Route) fill() {
 		b.Probes, b.Successes = or(b.Probes, 1), or(b.Successes, 1)
 	}
 	if t := r.Retry; t != nil {
-		// As in retry.Policy: each default gives way to the other field, if that is given.
+		// As in retry.Policy, each default gives way to the other field.
 		base, longest := Duration(100*time.Millisecond), Duration(5*time.Second)
 		if t.BaseDelay == 0 && t.MaxDelay > 0 {
 			base = min(base, t.MaxDelay)
@@ -106,7 +121,7 @@ func (r *Route) fill() {
 	}
 }
 
-// Engine is the configuration of an engine that limits the requests of clients, keyed by client.
+// Engine returns the configuration of an engine that limits requests, keyed by client.
 func (l Limiter) Engine() engine.Config {
 	c := engine.Config{Limiter: l.bucket(), MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
 	if l.MaxWait > 0 {
@@ -119,12 +134,13 @@ func (l Limiter) bucket() limiter.TokenBucket {
 	return limiter.TokenBucket{Capacity: l.Burst, RefillRate: l.Rate.Limit()}
 }
 
-// Engine is the configuration of an engine for the calls of the route's upstream, or false if the route has neither breaker nor retries.
+// Engine returns the configuration of an engine for the calls of the upstream, or false if the
+// route has neither breaker nor retries.
 func (r Route) Engine() (engine.Config, bool) {
 	var c engine.Config
 	if r.Breaker != nil {
 		c.Breaker = new(r.Breaker.policy())
-		c.Breaker.ProbeTimeout = max(30*time.Second, 2*time.Duration(r.Timeout)) // Timeout bounds an attempt, and not this
+		c.Breaker.ProbeTimeout = max(30*time.Second, 2*time.Duration(r.Timeout)) // Timeout ends an attempt before
 	}
 	if r.Retry != nil {
 		c.Retry = new(r.Retry.policy())
@@ -145,10 +161,11 @@ func (t Retry) policy() retry.Policy {
 	}
 }
 
-// block is how many bytes are a token of engine/enginenet.
+// block is the number of bytes for a token of engine/enginenet.
 const block = 64
 
-// Engine is the configuration of an engine that paces connections. Its tokens are the blocks of engine/enginenet.
+// Engine returns the configuration of an engine that paces connections. A token is a block of
+// engine/enginenet.
 func (c Connection) Engine() engine.Config {
 	return engine.Config{Limiter: c.bucket(), IdleAfter: 10 * time.Second}
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
-// That there are no more connections to an upstream is a bound of the gateway's, and no failure of the upstream.
+// That there are no more connections to an upstream is a bound of the gateway's, and no failure of
+// the upstream.
 func TestWaitingForAConnectionIsNoFailure(t *testing.T) {
 	t.Parallel()
 	came, release := make(chan struct{}), make(chan struct{})

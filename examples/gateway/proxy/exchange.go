@@ -14,29 +14,31 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// exchange is one request and its answer: an http.ResponseWriter that remembers how it was answered.
+// exchange is one request and its answer. As an http.ResponseWriter, an exchange notes how the
+// request is answered.
 type exchange struct {
 	http.ResponseWriter
-	conn     *conn        // of the client; nil if no Server serves it
-	upload   *upload      // the body of the request; nil without one
-	route    *route       // nil if none fits
+	conn     *conn        // of the client; nil without a Server
+	upload   *upload      // the body of the request; nil without a body
+	route    *route       // nil if no route fits
 	begun    time.Time    // for the log
-	status   int          // 0 until it is known. 499: the client has left before there was an answer
-	bytes    atomic.Int64 // of the body; those of a connection that was switched to another protocol are not counted
+	status   int          // 0 before the answer; 499 if the client left before the answer
+	bytes    atomic.Int64 // of the body of the answer, before the protocol was switched
 	ending   ending
 	cut      bool        // the answer broke off
-	gone     bool        // the client did not take it
-	switched atomic.Bool // the connection speaks another protocol now
+	gone     bool        // a write to the client failed
+	switched atomic.Bool // the connection speaks another protocol
 
 	context exchangeContext
 	cancel  context.CancelCauseFunc
-	cause   error       // why the context ended before the exchange did; nil if it did not
-	forget  func() bool // the client's connection
-	release func() bool // the upload, of the context
+	cause   error       // of the end of context before the end of the exchange; or nil
+	forget  func() bool // undoes the wait of linger for the client
+	release func() bool // undoes the wait of upload.interrupt for context
 }
 
-// exchangeContext is the context of a request. It does not end with the client's connection, since a client may close its direction and
-// still read: exchange.linger says when it ends.
+// exchangeContext is the context of a request. A client may close its direction of the connection
+// and still read, so that the context does not end with the connection: exchange.linger says when
+// the context ends.
 type exchangeContext struct {
 	context.Context
 	exchange *exchange
@@ -44,7 +46,7 @@ type exchangeContext struct {
 
 type exchangeKey struct{}
 
-// Value gives the exchange, too.
+// Value returns the exchange for exchangeKey.
 func (c *exchangeContext) Value(key any) any {
 	if key == (exchangeKey{}) {
 		return c.exchange
@@ -52,18 +54,18 @@ func (c *exchangeContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// ending is how an exchange ended, as far as it counts.
+// ending is how an exchange ended, as far as that counts.
 type ending uint8
 
 const (
-	answered    ending = iota // by the upstream, whatever the status
-	refused                   // by the limiter's engine, with 429 if it was the limiter
-	unavailable               // by the upstream's engine, the upstream not having been asked; or for a bound of the gateway's
+	answered    ending = iota // by the upstream, with any status
+	refused                   // by the engine of a limiter; with 429 by the limiter itself
+	unavailable               // the breaker is open, or the gateway is at a bound of its own
 	failed                    // the upstream did not answer
-	left                      // the client did not wait for an answer, or did not send all of its request
+	left                      // the client did not wait for the answer, or did not send the whole request
 )
 
-// Why the context of an exchange ends.
+// The causes with which the context of an exchange ends.
 var (
 	errStopping = errors.New("proxy: the gateway is stopping")
 	errLeft     = errors.New("proxy: the client has closed its connection")
@@ -71,7 +73,8 @@ var (
 
 type stoppingKey struct{}
 
-// open begins the exchange of r, and returns the request to handle in its place. close ends it.
+// open begins the exchange of r, and returns the request to handle in place of r. close ends the
+// exchange.
 func (x *exchange) open(r *http.Request, timeouts *config.Timeouts) *http.Request {
 	client := r.Context()
 	x.context.exchange = x
@@ -89,8 +92,9 @@ func (x *exchange) open(r *http.Request, timeouts *config.Timeouts) *http.Reques
 	return r
 }
 
-// linger waits for the end of the exchange when its client has closed its direction of the connection, or all of it, or the gateway stops.
-// It ends the context at once if there is nobody to answer, and else when nothing has been sent for as long as silence.
+// linger waits for the end of an exchange whose client has closed its direction of the connection,
+// or all of the connection, or whose gateway stops. If nobody is left to read the answer, linger
+// ends the context at once; otherwise, when nothing has been sent for the time of silence.
 func (x *exchange) linger(client context.Context, silence time.Duration) {
 	if errors.Is(context.Cause(client), errStopping) {
 		x.cancel(errStopping)
@@ -117,8 +121,9 @@ func (x *exchange) linger(client context.Context, silence time.Duration) {
 	}
 }
 
-// standstill ends an exchange whose upstream answers before it has all of the request, when neither body has moved for as long as stall. The
-// upstream may not want the rest; and as long as nobody reads it, the end of the client's connection cannot be seen.
+// standstill ends an exchange whose upstream answers before the whole request has come, when
+// neither body has moved for the time of stall. Perhaps the upstream does not want the rest of the
+// body; and as long as the body is not read, the end of the client's connection is not seen.
 func (x *exchange) standstill(stall time.Duration) {
 	tick := time.NewTicker(stall)
 	defer tick.Stop()
@@ -137,8 +142,9 @@ func (x *exchange) standstill(stall time.Duration) {
 	}
 }
 
-// close ends the exchange: nothing reads from the client any more. If the client is still sending, it has its answer first, and its
-// connection is closed unless the rest comes soon.
+// close ends the exchange. Nothing reads from the client after close. A client that is still
+// sending has the answer first; then the connection is closed, unless the rest of the body comes
+// soon.
 func (x *exchange) close() {
 	x.forget()
 	u := x.upload
@@ -153,21 +159,22 @@ func (x *exchange) close() {
 	case x.cut:
 		u.interrupt() // net/http closes the connection
 	default:
-		_ = x.FlushError() // whatever net/http would send later, it sends now
+		_ = x.FlushError() // sends the parts of the answer that net/http would send later
 		if !u.discard() {
 			hangUp(x.ResponseWriter)
 		}
 	}
 }
 
-// hangUp has net/http close the connection after the answer, in steps, so that a client that is still sending can read it: as after a
-// request that is too large. What is left of the body would else be taken for the next request.
+// hangUp has net/http close the connection after the answer as after a request that is too large:
+// in steps, so that a client that is still sending can read the answer. Otherwise net/http would
+// take the rest of the body for the next request.
 func hangUp(w http.ResponseWriter) {
 	large := http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0)
 	_, _ = large.Read(make([]byte, 1))
 }
 
-// exchangeOf is the exchange that w writes to.
+// exchangeOf returns the exchange below w.
 func exchangeOf(w http.ResponseWriter) *exchange {
 	for {
 		switch v := w.(type) {
@@ -176,12 +183,13 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = v.Unwrap()
 		default:
-			return new(exchange) // somebody else's; nobody will ask it
+			return new(exchange) // for a writer that is not of a Gateway
 		}
 	}
 }
 
-// exchangeIn is the exchange of a request with this context; nil if there is none.
+// exchangeIn returns the exchange of a request with this context; nil if the request is not of a
+// Gateway.
 func exchangeIn(ctx context.Context) *exchange {
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return x
@@ -210,7 +218,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 // Flush implements http.Flusher.
 func (x *exchange) Flush() { _ = x.FlushError() }
 
-// FlushError is how http.ResponseController flushes.
+// FlushError is for http.ResponseController.
 func (x *exchange) FlushError() error {
 	if x.status == 0 {
 		x.status = http.StatusOK
@@ -218,7 +226,8 @@ func (x *exchange) FlushError() error {
 	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
-// SetReadDeadline is how http.ResponseController bounds the reads of a handler that reads the body by itself.
+// SetReadDeadline is for http.ResponseController, with which a handler bounds its own reads of the
+// body.
 func (x *exchange) SetReadDeadline(t time.Time) error {
 	if x.upload == nil {
 		return http.NewResponseController(x.ResponseWriter).SetReadDeadline(t)
@@ -226,7 +235,7 @@ func (x *exchange) SetReadDeadline(t time.Time) error {
 	return x.upload.until(t)
 }
 
-// Hijack implements http.Hijacker. A reverse proxy takes a connection over to switch its protocol.
+// Hijack implements http.Hijacker. A reverse proxy takes a connection over to switch the protocol.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil && x.status == 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// headers answers with the header and the trailer that have come, a field a line, in lower case and with _ for all that is not a letter
-// or a digit, as CGI has them.
+// headers answers with the header and the trailer that have come, a field a line, in lower case and
+// with _ for all that is not a letter or a digit, as CGI has them.
 func headers(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	var lines []string
@@ -31,7 +31,8 @@ func headers(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, strings.Join(lines, "\n"))
 }
 
-// claims are fields in which a client can say who it is, where it has come from, and what it has asked for.
+// claims are fields in which a client can say who it is, where it has come from, and what it has
+// asked for.
 var claims = []string{
 	"Forwarded", "X-Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
 	"X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-By", "X-Forwarded-Protocol", "X-Forwarded-Path",
@@ -49,7 +50,8 @@ func spellings(name string) []string {
 	}
 }
 
-// What a client says of itself reaches no upstream, however it is spelt, and neither as a trailer nor twice.
+// What a client says of itself reaches no upstream, however it is spelt, and neither as a trailer
+// nor twice.
 func TestForgedHeadersAreDropped(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, headers)
@@ -108,7 +110,8 @@ func TestTrustedProxyIsBelieved(t *testing.T) {
 	}
 }
 
-// A key that a client makes up gives it a new limit; a limit by address beside it holds all the same.
+// A key that a client makes up gives it a new limit; a limit by address beside it holds all the
+// same.
 func TestLimitByAddressBesideOneByHeader(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, headers)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// claims are the fields in which a proxy says who has asked it, and for what, beside those that begin with X-Forwarded. A client could say
-// the same.
+// claims are the fields, beside X-Forwarded-*, in which a proxy describes its client and the
+// request of that client. Anybody can send the same fields.
 var claims = namesOf(
 	"Forwarded", "X-Original-Forwarded-For", "X-Original-Host", "X-Original-Url", "X-Original-Uri", "X-Original-Method",
 	"X-Rewrite-Url", "X-Host", "X-Http-Host-Override", "X-Scheme", "X-Url-Scheme", "X-Https", "Front-End-Https",
@@ -23,16 +23,16 @@ var claims = namesOf(
 	"X-Envoy-Original-Path", "X-Envoy-Original-Host", "X-Envoy-Internal", "X-Client-Cert", "X-Ssl-Client-Cert", "X-Ssl-Client-Verify", "X-Arr-Ssl",
 )
 
-// never are the fields that no upstream gets from a client: one that some programs take for their environment's HTTP_PROXY, and one that
-// belongs to a protocol which is not spoken here.
+// never are the fields that no upstream gets from a client. Some programs take Proxy for HTTP_PROXY
+// of their environment, and HTTP2-Settings belongs to a protocol that is not spoken here.
 var never = namesOf("Proxy", "Http2-Settings")
 
-// exact are the fields that mean something to a server in their own spelling alone.
+// exact are the fields that pass in their own spelling alone, since a server acts on them.
 var exact = namesOf("Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect",
 	"Content-Type", "Content-Encoding", "Authorization", "Cookie", "Proxy-Authorization", "Proxy-Connection")
 
-// notInTrailers are the fields that a trailer must not have, beside the claims, since they are needed before the body (RFC 9110,
-// section 6.5.1).
+// notInTrailers are the fields, beside the claims, that a trailer must not have, because a server
+// needs them before the body (RFC 9110, section 6.5.1).
 var notInTrailers = namesOf("Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Content-Encoding", "Content-Range", "Authorization",
 	"Proxy-Authorization", "Cookie", "Expect", "Range", "Te", "Trailer", "Connection", "Upgrade", "Cache-Control", "Max-Forwards")
 
@@ -44,15 +44,15 @@ func namesOf(names ...string) map[string]bool {
 	return set
 }
 
-// forwarding says which fields of a client's header and trailer go to an upstream.
+// forwarding says which fields of a client's header and trailer pass to an upstream.
 type forwarding struct {
-	trusted bool   // the client is a proxy of ours
-	key     string // the field that tells clients apart; "" if none does
+	trusted bool   // the client is a trusted proxy
+	key     string // the field that tells clients apart; may be empty
 }
 
-// passes reports whether the field of this name, which is in the form of http.Header, goes to an upstream. CGI, and what is made after its
-// example, writes a name with _ for all that is neither a letter nor a digit; so a name in such another spelling passes only if it is none
-// that matters.
+// passes reports whether the field of this name, in the form of http.Header, passes to an upstream.
+// In CGI and its successors, every byte of a name that is neither a letter nor a digit becomes "_".
+// So a field in an odd spelling is dropped if its canonical spelling matters.
 func (f forwarding) passes(name string) bool {
 	if name == f.key {
 		return true
@@ -68,7 +68,7 @@ func (f forwarding) passes(name string) bool {
 	}
 }
 
-// canonical is the spelling of a name with - for all that is neither a letter nor a digit.
+// canonical returns name with "-" for every byte that is neither a letter nor a digit.
 func canonical(name string) string {
 	odd := func(c rune) bool {
 		return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
@@ -84,7 +84,7 @@ func canonical(name string) string {
 	}, name))
 }
 
-// strip drops the fields of a header that do not pass.
+// strip drops the fields of h that do not pass.
 func (f forwarding) strip(h http.Header) {
 	for name := range h {
 		if !f.passes(name) {
@@ -93,8 +93,8 @@ func (f forwarding) strip(h http.Header) {
 	}
 }
 
-// trailer is what goes to an upstream of the trailer that a client has announced; nil if nothing does. The values come with the end of the
-// body.
+// trailer returns the part of an announced trailer that passes to an upstream, or nil. The values
+// come at the end of the body.
 func (f forwarding) trailer(announced http.Header) http.Header {
 	var t http.Header
 	for name := range announced {
@@ -108,8 +108,8 @@ func (f forwarding) trailer(announced http.Header) http.Header {
 	return t
 }
 
-// rewrite makes the request to the upstream: its address, the path without the route's if that is wanted, and for whom it is. What clients
-// say of that themselves is kept only if a proxy that is trusted has sent it.
+// rewrite makes the request to the upstream: the address, the path, and the fields about the
+// client. A claim of the client itself is dropped, unless a trusted proxy is the client.
 func (r *route) rewrite(p *httputil.ProxyRequest) {
 	if u := p.Out.URL; r.config.StripPrefix {
 		n := below(u.Path, r.config.Path)
@@ -118,7 +118,7 @@ func (r *route) rewrite(p *httputil.ProxyRequest) {
 		}
 		u.Path = u.Path[n:]
 	}
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on what it says
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on the query
 	p.SetURL(&r.config.Upstream.URL)
 	if !asksForWebsocket(p.In) {
 		p.Out.Header.Del("Connection")
@@ -136,14 +136,14 @@ func (r *route) rewrite(p *httputil.ProxyRequest) {
 	r.introduce(p)
 }
 
-// introduce tells the upstream for whom the request is.
+// introduce tells the upstream about the client.
 func (r *route) introduce(p *httputil.ProxyRequest) {
 	if r.forward.trusted {
 		p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 	}
 	p.SetXForwarded()
 	if r.forward.trusted {
-		for _, name := range []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"} { // which httputil has dropped
+		for _, name := range []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"} { // dropped by httputil
 			if v := p.In.Header[name]; len(v) > 0 {
 				p.Out.Header[name] = v
 			}
@@ -154,7 +154,8 @@ func (r *route) introduce(p *httputil.ProxyRequest) {
 	}
 }
 
-// prefix is what has been taken off the path of a request, here and by proxies that are trusted, in escaped form.
+// prefix returns the part of the path that was taken off, here and by trusted proxies, in escaped
+// form.
 func (r *route) prefix(in *http.Request) string {
 	prefix := ""
 	if r.forward.trusted {
@@ -166,15 +167,16 @@ func (r *route) prefix(in *http.Request) string {
 	return prefix
 }
 
-// asksForWebsocket reports whether a request asks to switch to websocket, and to nothing else. Any other protocol, HTTP/2 foremost, would be
-// a tunnel to all of the upstream that neither routes nor limits apply to; so its Upgrade is dropped, as it may be (RFC 9110, section 7.8).
+// asksForWebsocket reports whether r asks to switch to websocket, and to nothing else. With another
+// protocol, such as HTTP/2, a client would have a tunnel to the whole upstream, past routes and
+// limits. A server may ignore an Upgrade (RFC 9110, section 7.8).
 func asksForWebsocket(r *http.Request) bool {
 	protocols := r.Header["Upgrade"]
 	return r.Method == http.MethodGet && r.ContentLength == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && hasToken(r.Header["Connection"], "upgrade") &&
 		len(protocols) == 1 && strings.EqualFold(textproto.TrimString(protocols[0]), "websocket")
 }
 
-// hasToken reports whether one of these lists has the token, which is in lower case.
+// hasToken reports whether one of the lists has token, which is in lower case.
 func hasToken(lists []string, token string) bool {
 	for _, list := range lists {
 		for element := range strings.SplitSeq(list, ",") {
@@ -186,10 +188,12 @@ func hasToken(lists []string, token string) bool {
 	return false
 }
 
-// errSwitched is the error of an upstream that switches to a protocol which it was not asked for.
+// errSwitched is the error of an upstream that switches to another protocol than websocket, or
+// unasked.
 var errSwitched = errors.New("proxy: the upstream has switched to another protocol than it was asked for")
 
-// modify looks at what an upstream has answered. On an error the answer is closed, and its connection with it.
+// modify checks and changes the answer of an upstream. On an error, httputil closes the answer and
+// the connection.
 func (r *route) modify(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols && (!asksForWebsocket(resp.Request) ||
 		!hasToken(resp.Header["Connection"], "upgrade") || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket")) {

@@ -11,16 +11,18 @@ import (
 	"syscall"
 )
 
-// Why the context of a request ends for whose connection the gateway has no room. The upstream is not to blame.
+// The causes with which the context of a request ends if the gateway has no room for another
+// connection. The upstream is not to blame.
 var (
 	errBusy      = errors.New("proxy: no connection to the upstream became free in time")
 	errExhausted = errors.New("proxy: the gateway has no room for another connection")
 )
 
-// gate bounds the connections to an upstream. An http.Transport by itself forgets those that are switched to another protocol.
+// gate bounds the connections to an upstream. An http.Transport alone does not count a connection
+// that was switched to another protocol.
 type gate struct {
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error)
-	places chan struct{} // one is taken by each connection
+	places chan struct{} // each connection takes a place
 	closed chan struct{}
 }
 
@@ -31,7 +33,7 @@ func newGate(base *http.Transport, most int) *gate {
 	return g
 }
 
-// DialContext is that of the http.Transport, with a wait for a place before it.
+// DialContext waits for a place, and dials.
 func (g *gate) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	select {
 	case g.places <- struct{}{}:
@@ -51,28 +53,28 @@ func (g *gate) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	return &placed{TCPConn: conn.(*net.TCPConn), gate: g}, nil
 }
 
-// close ends the waits for a place.
+// close ends all waits for a place.
 func (g *gate) close() { close(g.closed) }
 
-// placed is a connection that has a place.
+// placed is a connection with a place.
 type placed struct {
 	*net.TCPConn
 	gate *gate
 	once sync.Once
 }
 
-// Close gives the place back.
+// Close closes the connection, and gives the place back.
 func (p *placed) Close() error {
 	err := p.TCPConn.Close()
 	p.once.Do(func() { <-p.gate.places })
 	return err
 }
 
-// shortages are the errors of a system that has no room for another connection: no descriptor, no memory, or no port. The last three are
-// those of Windows, and none of others.
+// shortages are the errors of a system without room for another connection: no descriptor, no
+// memory, no port. The last three are errors of Windows.
 var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, 10024, 10055, 10049}
 
-// exhausted reports whether err is one of the shortages. Of those a *net.DNSError has the text alone.
+// exhausted reports whether err holds one of the shortages. A *net.DNSError holds only the text.
 func exhausted(err error) bool {
 	lookup, failed := errors.AsType[*net.DNSError](err)
 	return slices.ContainsFunc(shortages, func(reason syscall.Errno) bool {

@@ -1,9 +1,10 @@
 // Package proxy makes a reverse proxy of a configuration.
 //
-// A request passes, in this order: the route that fits it; the route's limiter, which knows its client (an enginehttp.Handler); an
-// httputil.ReverseProxy; the breaker and the retries around the route's upstream (an enginehttp.Transport); and an http.Transport with
-// connections that no other route uses. A stage that the configuration leaves out is not in the way. So what one upstream does, or
-// fails to do, costs the requests of other routes nothing but the processor's time.
+// A request passes these stages in order: the route that fits; the limiters of the route (an
+// enginehttp.Handler each), keyed by client; an httputil.ReverseProxy; the breaker and the retries
+// of the route's upstream (an enginehttp.Transport); a time limit for each attempt; and an
+// http.Transport of the route's own. A stage that the configuration leaves out is not in the way.
+// So an upstream that fails costs the requests of other routes nothing but time of the processor.
 package proxy
 
 import (
@@ -22,29 +23,32 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Gateway is an http.Handler that passes requests on by the routes of a configuration. Make one with [New], end it with [Gateway.Close].
+// Gateway is an http.Handler that passes requests on by the routes of a configuration. Make a
+// Gateway with [New], and end it with [Gateway.Close].
 type Gateway struct {
 	routes []*route // in the order of the configuration
-	search []*route // in the order in which they are tried
+	search []*route // in the order of the search
 	now    *inFlight
 	log    *slog.Logger
 	limits *config.Timeouts
-	client func(*http.Request) string // the address of a client, for the log
-	seed   maphash.Seed               // of the hashes there
+	client func(*http.Request) string // returns the address of a client, for the log
+	seed   maphash.Seed               // of the hashes in the log
 }
 
-// Status is what a route has done since the start. Each request that has ended counts once in Requests, and at most once in the others.
+// Status is the count of a route since the start. Each request that has ended counts once in
+// Requests, and at most once in the other fields.
 type Status struct {
 	Name        string
 	Breaker     breaker.State // Closed without a breaker
 	OpenFor     time.Duration // until the breaker lets a request through
-	Requests    uint64        // all that have come, also those that are running
+	Requests    uint64        // requests that have come, also those that are running
 	Limited     uint64        // refused with 429 by the limiter
-	Unavailable uint64        // refused with 503, the upstream not having been asked: breaker, queue, number of keys, shutdown
-	Failed      uint64        // the upstream was asked and did not answer, or with 5xx, or broke off
+	Unavailable uint64        // refused with 503: breaker, queue, number of keys, shutdown, connections or descriptors used up
+	Failed      uint64        // the upstream did not answer, broke off, or answered with 5xx other than 501 and 505
 }
 
-// New makes a gateway of a configuration that config.Load has read. Each request is logged to log, unless that is nil.
+// New makes a Gateway of a configuration that config.Load has read. The Gateway logs each request
+// to log, unless log is nil.
 func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{now: newInFlight(), log: log, limits: &cfg.Timeouts, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
 	buffers := new(buffers)
@@ -65,7 +69,8 @@ func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 	return g, nil
 }
 
-// ServeHTTP answers a request: 404 if no route fits, and 400 if it may not be passed on.
+// ServeHTTP answers a request: with 404 if no route fits, and with 400 if the request may not be
+// passed on.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w}
 	x.conn, _ = r.Context().Value(connKey{}).(*conn)
@@ -73,12 +78,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.begin(x)
 	x.cut = true
 	with := x.open(r, g.limits)
-	defer g.end(x, r) // also if the answer breaks off, with a panic, which goes on
+	defer g.end(x, r) // also after a panic, with which an answer breaks off
 	g.pass(x, with)
 	x.cut = false
 }
 
-// pass hands a request to the route that fits it.
+// pass hands a request to the route that fits.
 func (g *Gateway) pass(x *exchange, r *http.Request) {
 	path, ok := readingOf(r.URL.Path)
 	if !ok || malformed(r) {
@@ -97,7 +102,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 		x.route = route
 		route.requests.Add(1)
 		if route.limits != nil || route.addresses != nil {
-			x.ending = refused // until it is admitted
+			x.ending = refused // until the limiters admit the request
 		}
 		route.handler.ServeHTTP(x, r)
 	}
@@ -110,7 +115,7 @@ func (g *Gateway) begin(x *exchange) {
 	}
 }
 
-// end counts and logs a request that has ended, before its client can know.
+// end counts and logs a request that has ended, before the client can notice the end.
 func (g *Gateway) end(x *exchange, r *http.Request) {
 	defer g.now.end()
 	defer x.close()
@@ -123,7 +128,8 @@ func (g *Gateway) end(x *exchange, r *http.Request) {
 	}
 }
 
-// malformed reports whether r has what net/http takes from a client but sends to nobody, for which the upstream would be blamed.
+// malformed reports whether net/http takes r from a client, but would refuse to send r to an
+// upstream.
 func malformed(r *http.Request) bool {
 	for name := range r.Trailer {
 		if !config.IsToken(name) {
@@ -133,8 +139,8 @@ func malformed(r *http.Request) bool {
 	return strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// find looks for the route that fits r; nil if none does. It reports false if r is for another route in the eyes of those who read its path
-// as reading. A tunnel, which has no path, fits none.
+// find returns the route that fits r; nil if no route does. ok is false if another route fits the
+// path as some servers read it. A tunnel has no path, and fits no route.
 func (g *Gateway) find(r *http.Request, reading string) (_ *route, ok bool) {
 	if r.Method == http.MethodConnect {
 		return nil, true
@@ -158,7 +164,7 @@ func (g *Gateway) find(r *http.Request, reading string) (_ *route, ok bool) {
 	return found, read != nil && read.config.Host == found.config.Host && read.reading == found.reading
 }
 
-// Status tells of the routes, in the order of the configuration.
+// Status returns the Status of each route, in the order of the configuration.
 func (g *Gateway) Status() []Status {
 	all := make([]Status, len(g.routes))
 	for i, r := range g.routes {
@@ -167,7 +173,8 @@ func (g *Gateway) Status() []Status {
 	return all
 }
 
-// Close ends the engines and the connections that are idle; call it when no request is running. The error is ctx's.
+// Close closes the engines and the idle connections. Call Close when no request is running. The
+// error is that of ctx.
 func (g *Gateway) Close(ctx context.Context) error {
 	var errs []error
 	for _, r := range g.routes {
@@ -176,7 +183,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// hostOf is a Host field without its port, and in the form in which a configuration has it.
+// hostOf returns a Host field without the port, in the spelling of a configuration.
 func hostOf(s string) string {
 	if end := strings.IndexByte(s, ']'); strings.HasPrefix(s, "[") && end > 0 {
 		if addr, err := netip.ParseAddr(s[1:end]); err == nil {

@@ -53,7 +53,8 @@ func requests() string {
 	return b.String()
 }
 
-// Whatever clients do, and whatever upstreams: nothing is answered with an empty 200, nothing is left, and nothing is wrong in the log.
+// Whatever clients do, and whatever upstreams: nothing is answered with an empty 200, nothing is
+// left, and nothing is wrong in the log.
 func TestStressOfErraticClients(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, erratic)

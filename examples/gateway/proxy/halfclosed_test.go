@@ -38,7 +38,8 @@ func halfClosed(t testing.TB, s *proxy.Server, text string) string {
 	return string(answer)
 }
 
-// A client that closes its direction after the request still reads, and gets the answer of the upstream.
+// A client that closes its direction after the request still reads, and gets the answer of the
+// upstream.
 func TestHalfClosedClientIsAnswered(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +87,8 @@ func TestHalfClosedClientHasTheWholeAnswer(t *testing.T) {
 	require.True(t, strings.HasSuffix(answer, "\r\n0\r\n\r\n"), "%q", answer)
 }
 
-// An upstream that is silent is not waited for without an end, since the client may have left for good.
+// An upstream that is silent is not waited for without an end, since the client may have left for
+// good.
 func TestHalfClosedClientOfASilentUpstream(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{}, 1)

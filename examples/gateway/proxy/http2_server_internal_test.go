@@ -46,7 +46,8 @@ type frame struct {
 	payload     []byte
 }
 
-// peer is the server's end of a connection that speaks HTTP/2 by hand, so that it can stall where a test wants it to.
+// peer is the server's end of a connection that speaks HTTP/2 by hand, so that it can stall where a
+// test wants it to.
 type peer struct {
 	net.Conn
 	number int // of the connection, from 1
@@ -77,8 +78,8 @@ func (p *peer) read() (frame, error) {
 	return f, err
 }
 
-// serve answers the preface with settings, and then calls on for every frame that is no business of the connection alone, until on
-// returns false or the connection ends.
+// serve answers the preface with settings, and then calls on for every frame that is no business of
+// the connection alone, until on returns false or the connection ends.
 func (p *peer) serve(settings []byte, on func(frame) bool) {
 	if p.preface() != nil {
 		return
@@ -110,7 +111,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, *tls.Config) {
 	return s.TLS.Certificates[0], &tls.Config{RootCAs: roots}
 })
 
-// http2Gateway starts a gateway whose only upstream speaks HTTP/2 as handle says, which is called for each connection.
+// http2Gateway starts a gateway whose only upstream speaks HTTP/2 as handle says, which is called
+// for each connection.
 func http2Gateway(t *testing.T, route string, handle func(*peer)) (*Server, *Gateway) {
 	t.Helper()
 	pair, trust := certificate()
@@ -180,7 +182,8 @@ func ask(t *testing.T, s *Server, method string, header http.Header, body []byte
 	return resp.StatusCode, string(text)
 }
 
-// smallWindow speaks TLS on connections that take little of what nobody reads, and protocol above that.
+// smallWindow speaks TLS on connections that take little of what nobody reads, and protocol above
+// that.
 type smallWindow struct {
 	net.Listener
 	pair     tls.Certificate

@@ -34,7 +34,8 @@ func smallBuffers(g *Gateway) {
 	}
 }
 
-// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it stalls, and it is its failure.
+// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it
+// stalls, and it is its failure.
 func TestTimeoutHoldsForHTTP2(t *testing.T) {
 	const timeout = `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`
 	reset := func(p *peer) func(frame) bool {
@@ -102,7 +103,8 @@ func TestTimeoutHoldsForHTTP2(t *testing.T) {
 	}
 }
 
-// Nor does a header that nobody takes hold a request, or those that come after it on the same connection.
+// Nor does a header that nobody takes hold a request, or those that come after it on the same
+// connection.
 func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
 	for _, protocol := range []string{"h2", "http/1.1"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -124,7 +126,8 @@ func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
 	}
 }
 
-// A connection that has died silently is given up, so that the upstream is found again when it is well.
+// A connection that has died silently is given up, so that the upstream is found again when it is
+// well.
 func TestDeadHTTP2ConnectionIsGivenUp(t *testing.T) {
 	s, g := http2Gateway(t, `"timeout": "100ms"`, func(p *peer) {
 		if p.number == 1 {
@@ -147,7 +150,8 @@ func TestDeadHTTP2ConnectionIsGivenUp(t *testing.T) {
 	require.Positive(t, g.Status()[0].Failed)
 }
 
-// A POST that an upstream says it has not looked at, because the connection is going away, is sent again.
+// A POST that an upstream says it has not looked at, because the connection is going away, is sent
+// again.
 func TestSmallBodiesSurviveGoAway(t *testing.T) {
 	var lost atomic.Int64
 	body := bytes.Repeat([]byte("x"), 50<<10)

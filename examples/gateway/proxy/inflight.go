@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// inFlight counts requests that have begun and not ended, those included whose connection was switched to another protocol.
+// inFlight counts the requests that have begun and not ended. A request counts on after its
+// connection was switched to another protocol.
 type inFlight struct {
 	requests atomic.Int64
 	draining atomic.Bool
@@ -23,9 +24,10 @@ func (f *inFlight) end() {
 	}
 }
 
-// drain returns a channel that is closed when no request is running. No request may begin from now on that is not cut off at once.
+// drain returns a channel that is closed when no request is running. A request that begins after
+// drain must be cut off at once.
 func (f *inFlight) drain() <-chan struct{} {
-	f.draining.Store(true) // before the number is read: whoever ends the last request after that sees it
+	f.draining.Store(true) // before the number is read, so that the end of the last request sees draining
 	if f.requests.Load() == 0 {
 		f.once.Do(f.settle)
 	}

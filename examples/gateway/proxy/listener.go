@@ -16,8 +16,8 @@ import (
 type listener struct {
 	net.Listener
 	stall  time.Duration
-	places chan struct{}                          // one is taken by each connection; nil: no bound
-	direct func(c *conn, status int, head []byte) // is told of answers that net/http gives by itself; may be nil
+	places chan struct{}                          // each connection takes a place; nil: no bound
+	direct func(c *conn, status int, head []byte) // is called for an answer of net/http without the handler; may be nil
 	closed chan struct{}
 	once   sync.Once
 }
@@ -30,7 +30,8 @@ func newListener(below net.Listener, most int, stall time.Duration) *listener {
 	return l
 }
 
-// Accept waits for a place, and for the next connection, which gives the place back when it is closed.
+// Accept waits for a place, and then for a connection, which takes the place until the connection
+// is closed.
 func (l *listener) Accept() (net.Conn, error) {
 	if l.places != nil {
 		select {
@@ -53,45 +54,47 @@ func (l *listener) leave() {
 	}
 }
 
-// Close ends a wait for a place, too.
+// Close also ends a wait for a place.
 func (l *listener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// conn is the connection of a client. A write ends with an error if the client takes nothing of it for the listener's stall.
+// conn is the connection of a client. A write fails if the client takes nothing for the time of the
+// listener's stall.
 type conn struct {
 	*net.TCPConn
 	listener *listener
 	once     sync.Once   // gives the place back
-	broken   atomic.Bool // a read has failed: the client is gone for good
+	broken   atomic.Bool // a read has failed: the client can read no more
 
 	mu      sync.Mutex
-	writeBy time.Time // the deadline that net/http has set; zero: none
-	freed   bool      // writes may take their time
+	writeBy time.Time // the deadline of net/http; zero: none
+	freed   bool      // stall does not bound writes
 
-	// What follows is written by the goroutine that serves the connection, while no other one reads or writes.
-	served bool   // the handler was called for the request that net/http has read last
+	// The goroutine that serves the connection writes the following fields, while no other
+	// goroutine reads or writes.
+	served bool   // the handler was called for the last request that net/http has read
 	fresh  bool   // no request has been read yet
-	head   []byte // how the first request begins, until it is served
+	head   []byte // the beginning of the first request, until the handler is called
 }
 
-// mostHead is the number of bytes of a request's beginning that are kept for the log.
+// mostHead is the largest number of bytes that are kept of a request's beginning, for the log.
 const mostHead = 1 << 10
 
-// Read keeps the beginning of the first request.
+// Read reads, and keeps the beginning of the first request.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
 	if c.fresh && len(c.head) < mostHead {
 		c.head = append(c.head, p[:min(n, mostHead-len(c.head))]...)
 	}
-	if err != nil && err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.broken.Store(true)
 	}
 	return n, err
 }
 
-// Write writes p as long as the client takes some of it now and then.
+// Write writes p. Each time that the client has taken a part, the rest has the time of stall again.
 func (c *conn) Write(p []byte) (n int, err error) {
 	if !c.served {
 		c.answered(p)
@@ -107,7 +110,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// bound sets the deadline of the next write, and reports whether stall is what bounds it.
+// bound sets the deadline of the next write, and reports whether stall gives the deadline.
 func (c *conn) bound() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,11 +122,11 @@ func (c *conn) bound() bool {
 		_ = c.TCPConn.SetWriteDeadline(c.writeBy)
 		return false
 	}
-	_ = c.TCPConn.SetWriteDeadline(by) // a connection that is closed fails the write
+	_ = c.TCPConn.SetWriteDeadline(by) // if the connection is closed, the write fails
 	return true
 }
 
-// SetWriteDeadline sets the deadline for the sum of all writes.
+// SetWriteDeadline sets the deadline of all writes together.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,12 +134,12 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.TCPConn.SetWriteDeadline(t)
 }
 
-// SetDeadline is SetWriteDeadline, and the same for reads.
+// SetDeadline is SetWriteDeadline and SetReadDeadline.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetWriteDeadline(t), c.SetReadDeadline(t))
 }
 
-// free says that writes may take their time from now on, as those of other protocols than HTTP may.
+// free lifts the bound of stall on writes: another protocol than HTTP may pause.
 func (c *conn) free() {
 	if c == nil {
 		return
@@ -147,17 +150,17 @@ func (c *conn) free() {
 	_ = c.TCPConn.SetWriteDeadline(c.writeBy)
 }
 
-// serve says that the handler has been called.
+// serve notes that net/http has called the handler.
 func (c *conn) serve() {
 	if c != nil {
 		c.served, c.head = true, nil
 	}
 }
 
-// gone reports whether the client is known to read no more.
+// gone reports whether the client can read no more.
 func (c *conn) gone() bool { return c != nil && c.broken.Load() }
 
-// answered tells of an answer that net/http gives to a request that it does not hand to the handler.
+// answered reports an answer with which net/http refuses a request without the handler.
 func (c *conn) answered(p []byte) {
 	const before = len("HTTP/1.1 ")
 	if c.served = true; c.listener.direct == nil || len(p) < before+3 {
@@ -170,7 +173,7 @@ func (c *conn) answered(p []byte) {
 	c.listener.direct(c, status, c.head)
 }
 
-// Close closes the connection and gives its place back.
+// Close closes the connection, and gives the place back.
 func (c *conn) Close() error {
 	err := c.TCPConn.Close()
 	c.once.Do(c.listener.leave)
@@ -184,7 +187,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, connOf(c))
 }
 
-// connOf is the conn below c.
+// connOf returns the conn below c.
 func connOf(c net.Conn) *conn {
 	if above, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = above.NetConn()
@@ -193,7 +196,8 @@ func connOf(c net.Conn) *conn {
 	return below
 }
 
-// watchConn is the ConnState of the http.Server. It runs on the goroutine that serves the connection.
+// watchConn is the ConnState of the http.Server, and runs on the goroutine that serves the
+// connection.
 func watchConn(c net.Conn, state http.ConnState) {
 	if state != http.StateActive {
 		return

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// outside is the place at the upstream that a Location names, as the client of req would have to ask for it. A place elsewhere, one that
-// no request of the route leads to, and one relative to what was asked for stay as they are.
+// outside returns the place at the upstream that a Location names, as the client of req must ask
+// for that place. Three kinds of places stay as they are: places at other hosts, places to which
+// the route does not lead, and relative places.
 func (r *route) outside(place string, req *http.Request) string {
 	to, err := url.Parse(place)
 	if err != nil || to.Opaque != "" || to.User != nil || to.Host == "" && to.Scheme != "" {
@@ -35,20 +36,20 @@ func (r *route) outside(place string, req *http.Request) string {
 	default:
 		path = prefix + cmp.Or(path[len(base):], "/")
 	}
-	if strings.HasPrefix(path, "//") { // would name a host
+	if strings.HasPrefix(path, "//") { // would be a host
 		path = "/." + path
 	}
 	rest := url.URL{RawQuery: to.RawQuery, ForceQuery: to.ForceQuery, Fragment: to.Fragment, RawFragment: to.RawFragment}
 	return path + rest.String()
 }
 
-// within reports whether an escaped path is prefix, or below it.
+// within reports whether an escaped path is prefix, or is below prefix.
 func within(path, prefix string) bool {
 	rest, ok := strings.CutPrefix(path, prefix)
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// authority is a host with its port, in lower case, the port of the scheme being left out.
+// authority returns a host with its port, in lower case, without the default port of the scheme.
 func authority(host, scheme string) string {
 	port := map[string]string{"http": ":80", "https": ":443"}[scheme]
 	return strings.ToLower(strings.TrimSuffix(host, port))

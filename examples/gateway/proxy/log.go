@@ -8,11 +8,12 @@ import (
 	"sync"
 )
 
-// Log is a logger that does not wait for what it writes to: lines are collected, and a goroutine writes those that have come
-// while it wrote the last. Lines beyond a MiB that wait are dropped, and their number is written. [Log.Close] writes what is left.
+// Log is a logger that does not wait for the writer. A goroutine writes the lines that have been
+// collected during the write before. Beyond one MiB of waiting lines, further lines are dropped,
+// and counted in a line of the log. [Log.Close] writes the rest.
 type Log struct {
 	*slog.Logger
-	direct *slog.Logger  // without collecting, for the goroutine
+	direct *slog.Logger  // for the goroutine: does not collect
 	wake   chan struct{} // capacity 1
 	ended  chan struct{} // closed when the goroutine has ended
 
@@ -22,10 +23,10 @@ type Log struct {
 	closed  bool
 }
 
-// mostWaiting is how many bytes may wait.
+// mostWaiting is the largest number of bytes that wait.
 const mostWaiting = 1 << 20
 
-// NewLog starts a log that is written to w, as JSON or as text.
+// NewLog starts a Log that writes to w, as JSON or as text.
 func NewLog(w io.Writer, json bool) *Log {
 	form := func(w io.Writer) *slog.Logger {
 		if json {
@@ -39,7 +40,7 @@ func NewLog(w io.Writer, json bool) *Log {
 	return l
 }
 
-// collector is the io.Writer of the logger. It never fails; after Close it does nothing.
+// collector is the io.Writer of the logger. A write never fails, and does nothing after Close.
 type collector struct{ *Log }
 
 func (l collector) Write(p []byte) (int, error) {
@@ -51,7 +52,7 @@ func (l collector) Write(p []byte) (int, error) {
 		l.dropped++
 	default:
 		if len(l.lines) == 0 {
-			l.wake <- struct{}{} // there is room: the last one was taken before the lines were
+			l.wake <- struct{}{} // has room: the goroutine took the last one before it took the lines
 		}
 		l.lines = append(l.lines, p...)
 	}
@@ -66,7 +67,7 @@ func (l *Log) write(w io.Writer) {
 		lines, dropped := l.lines, l.dropped
 		l.lines, l.dropped = spare[:0], 0
 		l.mu.Unlock()
-		_, _ = w.Write(lines) // there is nowhere to say that it failed
+		_, _ = w.Write(lines) // there is nowhere to report an error
 		if dropped > 0 {
 			l.direct.LogAttrs(context.Background(), slog.LevelWarn, "lines dropped that came faster than they could be written",
 				slog.Int("lines", dropped))
@@ -75,8 +76,9 @@ func (l *Log) write(w io.Writer) {
 	}
 }
 
-// Close writes what is left and ends the log. It may be called once. The error says that not all was written when ctx ended, as when nobody
-// reads the other end of a pipe; then the goroutine stays until somebody does.
+// Close writes the rest, and ends the Log. Call Close once. The error says that ctx ended before
+// the rest was written, as when nobody reads the other end of a pipe. The goroutine then stays
+// until that write ends.
 func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true

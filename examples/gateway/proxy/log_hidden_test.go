@@ -14,7 +14,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
-// answered sends text to a gateway of its own and returns what it answers, and what it logs of that.
+// answered sends text to a gateway of its own and returns what it answers, and what it logs of
+// that.
 func answered(t *testing.T, settings, text string) (answer string, lines []map[string]any) {
 	t.Helper()
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {})
@@ -38,7 +39,8 @@ func answered(t *testing.T, settings, text string) (answer string, lines []map[s
 	return string(all), lines
 }
 
-// Every answer leaves a line, that of a request that is never looked at, too; and no line is so long that it is dropped.
+// Every answer leaves a line, that of a request that is never looked at, too; and no line is so
+// long that it is dropped.
 func TestNoRequestHidesFromTheLog(t *testing.T) {
 	t.Parallel()
 	const kib, mib = 1 << 10, 1 << 20

@@ -19,10 +19,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is the longest wait of a test for what must happen, also on a machine that is busy elsewhere.
+// patience is the longest wait of a test for what must happen, also on a machine that is busy
+// elsewhere.
 const patience = time.Minute
 
-// serve starts a gateway that is closed with the test. settings are those of the file beside routes, with a comma at the end.
+// serve starts a gateway that is closed with the test. settings are those of the file beside
+// routes, with a comma at the end.
 func serve(t testing.TB, settings string, routes ...string) *proxy.Server {
 	t.Helper()
 	return serveTo(t, io.Discard, `"log": "off", `+settings, routes...)
@@ -66,7 +68,8 @@ func upstream(t testing.TB, handle http.HandlerFunc) *httptest.Server {
 	return up
 }
 
-// client returns a client with connections of its own, which neither follows redirects nor waits for ever.
+// client returns a client with connections of its own, which neither follows redirects nor waits
+// for ever.
 func client(t testing.TB) *http.Client {
 	t.Helper()
 	tr := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}

@@ -13,8 +13,9 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// note writes the line of the log for a request that has ended. The query is not in it, nor is the value of a header: clients that a
-// header tells apart are called by a hash of it, which is another one after a restart.
+// note writes the line for a request that has ended. The line has neither the query nor the value
+// of a header: if a header tells clients apart, the line has a hash of the value, which changes
+// with each start of the gateway.
 func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	name, upstream, key := "", "", ""
 	if x.route != nil {
@@ -27,7 +28,7 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	}
 	status := x.status
 	if status == 0 {
-		status = http.StatusOK // what net/http makes of an answer without one
+		status = http.StatusOK // the status of net/http for an answer without one
 	}
 	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", short(r.Method)), slog.String("path", short(r.URL.Path)), slog.String("route", name), slog.Int("status", status),
@@ -42,10 +43,11 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	g.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
-// mostLogged is the number of bytes of a value of which all is logged. An escape in the log makes up to four or six of one.
+// mostLogged is the number of bytes up to which a value is logged as a whole. An escaped byte takes
+// up to six bytes in the log.
 const mostLogged = 512
 
-// short is s, or its beginning and how much is missing.
+// short returns s, or the beginning of s and the number of bytes that are missing.
 func short(s string) string {
 	if len(s) <= mostLogged {
 		return s
@@ -53,8 +55,8 @@ func short(s string) string {
 	return fmt.Sprintf("%s...(%d bytes more)", s[:mostLogged], len(s)-mostLogged)
 }
 
-// noteDirect writes the line for an answer that net/http gives by itself, to what it takes for no request, or for too large a one. head is
-// how that begins, if it is the first on its connection.
+// noteDirect writes the line for an answer with which net/http refuses a request without the
+// handler. head is the beginning of the request, if the request is the first on its connection.
 func (g *Gateway) noteDirect(c *conn, status int, head []byte) {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	method, target, ok := strings.Cut(strings.TrimSuffix(string(line), "\r"), " ")

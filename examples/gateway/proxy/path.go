@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// below returns where in path the part begins that is below prefix: after it, and either at a slash or at the end. It is -1 if path does not
-// lie there. Slashes that follow one another count as one in path, as many servers take them. No path at all is that of "http://host", and as
-// good as "/" (RFC 9110, section 4.2.3).
+// below returns the index in path of the part below prefix, or -1 if path is not below prefix. The
+// part begins with a slash, or is empty. Slashes in a row count as one slash in path, as for many
+// servers. An empty path counts as "/" (RFC 9110, section 4.2.3).
 func below(path, prefix string) int {
 	if prefix == "/" {
 		if path == "" || strings.HasPrefix(path, "/") {
@@ -33,7 +33,8 @@ func below(path, prefix string) int {
 	return at
 }
 
-// escaped is how many bytes of the escaped path are the first n bytes of the path (RFC 3986, section 2.1).
+// escaped returns the number of bytes of the escaped path that stand for the first n bytes of the
+// path (RFC 3986, section 2.1).
 func escaped(path string, n int) int {
 	at := 0
 	for ; n > 0 && at < len(path); n-- {
@@ -45,14 +46,18 @@ func escaped(path string, n int) int {
 	return min(at, len(path))
 }
 
-// mostEscapes is how often a path may be escaped. To unescape one without an end would take the square of its length.
+// mostEscapes is how many times over a path may be escaped. The time to unescape a path to the end
+// would grow with the square of its length.
 const mostEscapes = 8
 
-// readingOf returns path as the most obliging of servers reads it, so that two paths which any of them takes for one have one reading. Such
-// a server unescapes as long as there is something to unescape, stops at a query or fragment, drops parameters (RFC 3986, section 3.3), drops
-// spaces and dots at the ends of segments as some file systems do, and does not tell letters from their other case or from their full-width
-// forms. readingOf reports false if the path has what leads out of it, or what servers are known to disagree about: a segment that is
-// "." or "..", a backslash, a control character, or what is not UTF-8.
+// readingOf returns path as the most lenient server reads it. If some server takes two paths for
+// the same, the two have the same reading. The most lenient server unescapes a path again and
+// again, stops at a query or fragment, drops parameters (RFC 3986, section 3.3) and, as some file
+// systems do, spaces and dots at the ends of segments, and takes letters for their lower case and
+// full-width characters for ASCII.
+//
+// ok is false if servers are known to disagree about the path: if the path has a segment "." or
+// "..", a backslash or a control character, or is not UTF-8.
 func readingOf(path string) (reading string, ok bool) {
 	if plain(path) {
 		return path, true
@@ -94,7 +99,7 @@ func readingOf(path string) (reading string, ok bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// plain reports whether path is its own reading at first sight.
+// plain reports whether path is equal to its reading, as far as one look tells.
 func plain(path string) bool {
 	for i := range len(path) {
 		switch c := path[i]; {
@@ -107,12 +112,12 @@ func plain(path string) bool {
 	return true
 }
 
-// unified is the form of c that stands for all that are taken for it; -1 if c is taken for nothing.
+// unified returns the character that stands for c in a reading; -1 if none does.
 func unified(c rune) rune {
 	switch {
 	case c < utf8.RuneSelf:
 		return unicode.ToLower(c)
-	case unicode.Is(unicode.Cf, c): // such as those that join others, or have no width
+	case unicode.Is(unicode.Cf, c): // such as joiners, and spaces without a width
 		return -1
 	case '\uff01' <= c && c <= '\uff5e': // full-width ASCII
 		return unicode.ToLower(c - '\uff01' + '!')
@@ -121,7 +126,7 @@ func unified(c rune) rune {
 	}
 }
 
-// unescaped is path without its escapes. A % that begins none stays.
+// unescaped returns path without escapes. A % that begins no escape stays.
 func unescaped(path string) string {
 	if !strings.Contains(path, "%") {
 		return path

@@ -47,7 +47,8 @@ func FuzzBelow(f *testing.F) {
 	})
 }
 
-// A path has the reading that it has in another form that servers take for the same, and its reading has itself.
+// A path has the reading that it has in another form that servers take for the same, and its
+// reading has itself.
 func FuzzReading(f *testing.F) {
 	f.Add("/admin/x")
 	f.Add("/Admin;x/%2561.b%20/")

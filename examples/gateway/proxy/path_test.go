@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A path that an upstream might take for one of another route is refused, whatever trick makes it so.
+// A path that an upstream might take for one of another route is refused, whatever trick makes it
+// so.
 func TestPathsOfAnotherRouteAreRefused(t *testing.T) {
 	t.Parallel()
 	open, admin := upstream(t, name("open")), upstream(t, name("admin"))

@@ -5,9 +5,10 @@ import (
 	"net/http"
 )
 
-// prober sees to it that a probe does not depend on a client that has not sent its body. If the breaker is asked for a probe, the body is
-// read first, as far as it can be kept. A larger body cannot be had again, so that an enginehttp.Transport gives the place of the probe back
-// when the client keeps it waiting.
+// prober keeps probes from clients that have not sent their bodies. If the breaker is half-open,
+// the body is read before the breaker is asked, up to mostKept bytes. A larger body cannot be sent
+// again; for such a body an enginehttp.Transport gives the place of a probe back while the client
+// is awaited.
 type prober struct {
 	next    http.RoundTripper // asks the breaker
 	probing func() bool

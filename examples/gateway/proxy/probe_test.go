@@ -18,12 +18,18 @@ import (
 )
 
 // fallible is an upstream that fails until it is told to be well, and says how much it was sent.
-type fallible struct{ well atomic.Bool }
+type fallible struct {
+	well atomic.Bool
+	came chan struct{} // has one for each POST that comes while it is well
+}
 
 func (f *fallible) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !f.well.Load() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
+	}
+	if r.Method == http.MethodPost {
+		f.came <- struct{}{}
 	}
 	n, _ := io.Copy(io.Discard, r.Body)
 	fmt.Fprint(w, n)
@@ -32,7 +38,7 @@ func (f *fallible) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // halfOpen starts a gateway whose breaker is about to let a probe through.
 func halfOpen(t *testing.T, more string) (*proxy.Server, *fallible) {
 	t.Helper()
-	f := new(fallible)
+	f := &fallible{came: make(chan struct{}, 100)}
 	s := serve(t, `"timeouts": {"stall": "5m"},`, route("/", upstream(t, f.ServeHTTP), `, "breaker": {"failures": 1, "recovery": "50ms"}`+more))
 	require.Equal(t, http.StatusServiceUnavailable, get(t, client(t), s.URL()).status)
 	require.NotEqual(t, breaker.Closed, s.Status()[0].Breaker)
@@ -54,7 +60,8 @@ func slow(t *testing.T, s *proxy.Server, size int, first int) net.Conn {
 	return conn
 }
 
-// A client that has not sent its body does not keep the breaker's probe: whoever comes meanwhile has it.
+// A client that has not sent its body does not keep the breaker's probe: whoever comes meanwhile
+// has it.
 func TestSlowUploadsKeepNoProbe(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -103,8 +110,9 @@ func TestUploadsAreProbes(t *testing.T) {
 // An upload that has given the probe to another request goes on.
 func TestUploadsGoOnWithoutTheProbe(t *testing.T) {
 	t.Parallel()
-	s, _ := halfOpen(t, "")
+	s, f := halfOpen(t, "")
 	conn := slow(t, s, 1<<20, 1<<19)
+	receive(t, f.came)
 	require.Eventually(t, func() bool { return get(t, client(t), s.URL()).status == http.StatusOK }, patience, time.Millisecond)
 	_, err := io.WriteString(conn, strings.Repeat("x", 1<<19))
 	require.NoError(t, err)

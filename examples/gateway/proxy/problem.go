@@ -13,10 +13,11 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// statusLeft is the status in the log of a request whose client has closed its connection, as nginx writes it.
+// statusLeft is the status in the log if the client has closed the connection, as in the logs of
+// nginx.
 const statusLeft = 499
 
-// answer answers with a status and says no more than it does (RFC 9457).
+// answer answers with a status, and with a body that says no more than the status (RFC 9457).
 func answer(w http.ResponseWriter, r *http.Request, status int) {
 	kind := "about:blank"
 	if status == http.StatusServiceUnavailable {
@@ -33,7 +34,8 @@ func answer(w http.ResponseWriter, r *http.Request, status int) {
 	}
 }
 
-// unanswered is the ErrorHandler of the reverse proxy: the upstream was not asked, or did not answer. It always answers.
+// unanswered is the ErrorHandler of the reverse proxy, for an upstream that was not asked or did
+// not answer. unanswered always answers.
 func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(w)
 	if ctx := r.Context(); ctx.Err() != nil {
@@ -58,7 +60,7 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	answer(w, r, http.StatusBadGateway)
 }
 
-// interrupted answers a request whose context has ended for cause. The upstream has no part in it.
+// interrupted answers a request whose context has ended with cause. The upstream is not to blame.
 func interrupted(x *exchange, r *http.Request, cause error) {
 	x.ending = left
 	switch {
@@ -72,13 +74,13 @@ func interrupted(x *exchange, r *http.Request, cause error) {
 		answer(x, r, http.StatusRequestTimeout)
 	case errors.Is(cause, errCutBody):
 		answer(x, r, http.StatusBadRequest)
-	default: // the client, which may have closed its direction only
+	default: // the client, which may have closed only its own direction
 		answer(x, r, http.StatusBadGateway)
 		x.status = statusLeft
 	}
 }
 
-// retryAfter says how long to wait, in whole seconds.
+// retryAfter sets Retry-After, in whole seconds.
 func retryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 }

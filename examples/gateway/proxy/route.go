@@ -15,17 +15,17 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// route passes the requests of one route on.
+// route passes on the requests of one route.
 type route struct {
 	config    *config.Route
-	reading   string // of its path
+	reading   string // of the path
 	handler   http.Handler
 	base      *http.Transport
 	gate      *gate          // nil without a bound on connections
 	limits    *engine.Engine // keyed by client; nil without a limiter
 	addresses *engine.Engine // keyed by address; nil without a second limiter
-	calls     *engine.Engine // keyed by host of the upstream, the only one; nil with neither breaker nor retries
-	host      string         // that key
+	calls     *engine.Engine // keyed by host; nil with neither breaker nor retries
+	host      string         // of the upstream: the only key of calls
 	forward   forwarding
 
 	requests, limited, unavailable, failed atomic.Uint64
@@ -52,7 +52,7 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (_ *route, err e
 		Transport:      transport,
 		BufferPool:     buffers,
 		ErrorHandler:   unanswered,
-		ErrorLog:       log.New(nowhere{}, "", 0), // what it would say is in the access log
+		ErrorLog:       log.New(nowhere{}, "", 0), // the access log has the same
 	}
 	if cfg.Limiter == nil && cfg.AddressLimiter == nil {
 		return r, nil
@@ -69,7 +69,7 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (_ *route, err e
 	return r, r.limit(&r.addresses, cfg.AddressLimiter, address)
 }
 
-// guarded is the transport of the route with its stages around it.
+// guarded returns the transport of the route, with its stages around it.
 func (r *route) guarded() (http.RoundTripper, error) {
 	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil}
 	guards, guarded := r.config.Engine()
@@ -93,7 +93,7 @@ func (r *route) guarded() (http.RoundTripper, error) {
 	return &prober{guard, r.probing}, nil
 }
 
-// limit puts a limiter around what the route has, unless cfg is nil.
+// limit puts a limiter around the handler of the route, unless cfg is nil.
 func (r *route) limit(limits **engine.Engine, cfg *config.Limiter, key func(*http.Request) string) (err error) {
 	if cfg == nil {
 		return nil
@@ -105,7 +105,8 @@ func (r *route) limit(limits **engine.Engine, cfg *config.Limiter, key func(*htt
 	return nil
 }
 
-// retryable is enginehttp.DefaultRetryable but for bodies that cannot be sent again, or that another attempt would have to wait for.
+// retryable is enginehttp.DefaultRetryable, but false for a request whose body cannot be sent again
+// or has not come as a whole.
 func retryable(req *http.Request, resp *http.Response, err error) bool {
 	if u := exchangeIn(req.Context()).upload; u != nil && (u.spilt.Load() || !u.whole.Load()) {
 		return false
@@ -113,35 +114,37 @@ func retryable(req *http.Request, resp *http.Response, err error) bool {
 	return enginehttp.DefaultRetryable(req, resp, err)
 }
 
-// keyed reports whether req has one key at most: of several lines of a field it is not known which one the upstream takes.
+// keyed reports whether req has at most one line of the field that tells clients apart. Of several
+// lines, the upstream may take another one than the limiter.
 func (r *route) keyed(req *http.Request) bool {
 	return r.config.Key.Header == "" || len(req.Header[r.config.Key.Header]) <= 1
 }
 
-// probing reports whether the breaker lets probes through only.
+// probing reports whether the breaker lets only probes through.
 func (r *route) probing() bool {
 	key, known := r.calls.Inspect(r.host)
 	return known && key.Breaker == breaker.HalfOpen
 }
 
-// count counts how a request has ended.
+// count counts the end of a request.
 func (r *route) count(x *exchange) {
 	switch {
 	case x.ending == refused && x.status == http.StatusTooManyRequests:
 		r.limited.Add(1)
 	case x.ending == refused && errors.Is(x.cause, errLeft):
-		x.status = statusLeft // the queue; for the log
+		x.status = statusLeft // for the log: the client left the queue
 	case x.ending == refused && errors.Is(x.cause, errStopping):
 	case x.ending == refused, x.ending == unavailable:
 		r.unavailable.Add(1)
 	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError && !ofTheRequest(x.status):
 		r.failed.Add(1)
-	case x.ending == answered && x.cut && !x.gone && x.cause == nil: // it broke off, and not because the client had left
+	case x.ending == answered && x.cut && !x.gone && x.cause == nil: // the upstream broke off, and the client was there
 		r.failed.Add(1)
 	}
 }
 
-// ofTheRequest reports whether a status of 5xx is about the request: an upstream that does not know its method, or its version, is well.
+// ofTheRequest reports whether a status of 5xx is about the request. An upstream that does not know
+// a method or a version is well.
 func ofTheRequest(status int) bool {
 	return status == http.StatusNotImplemented || status == http.StatusHTTPVersionNotSupported
 }
@@ -173,7 +176,7 @@ func (r *route) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// admitted is what comes behind the limiter.
+// admitted notes that the limiters have admitted a request.
 type admitted struct{ next http.Handler }
 
 func (a *admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +184,7 @@ func (a *admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r)
 }
 
-// nowhere is where messages go that nobody needs.
+// nowhere drops the messages of httputil, which the access log replaces.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }

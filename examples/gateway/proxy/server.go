@@ -18,19 +18,20 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Server is a gateway that serves. Make one with [Start], end it with [Server.Close].
+// Server is a Gateway that serves. Make a Server with [Start], and end it with [Server.Close].
 type Server struct {
 	gateway *Gateway
-	log     *Log           // nil if it is off
+	log     *Log           // nil if the log is off
 	pace    *engine.Engine // nil without a byte rate
 	http    *http.Server
 	url     string
 	stop    context.CancelCauseFunc // ends the contexts of all requests
 	failed  chan error              // capacity 1
-	serving sync.WaitGroup          // of the goroutine that puts something there
+	serving sync.WaitGroup          // of the goroutine that sends to failed
 }
 
-// Start listens as cfg says and serves. The access log goes to logs, and so does what net/http has to say, as of a panic.
+// Start listens as cfg says, and serves. The access log and the messages of net/http, such as those
+// about panics, go to logs.
 func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
 	s := &Server{failed: make(chan error, 1)}
 	errorLog := log.New(logs, "gateway: ", log.LstdFlags)
@@ -74,7 +75,7 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 	ctx = context.WithValue(ctx, stoppingKey{}, ctx.Done())
 	s.http = &http.Server{
 		Handler:                      s.gateway,
-		DisableGeneralOptionsHandler: true, // which answers past routes, limits and log
+		DisableGeneralOptionsHandler: true, // which would answer past routes, limits and log
 		ReadHeaderTimeout:            time.Duration(cfg.Timeouts.ReadHeader),
 		WriteTimeout:                 time.Duration(cfg.Timeouts.Write),
 		IdleTimeout:                  time.Duration(cfg.Timeouts.Idle),
@@ -88,7 +89,7 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 	return nil
 }
 
-// urlOf is where a client on this machine finds what listens on addr.
+// urlOf returns the URL at which a client on this machine finds the listener on addr.
 func urlOf(addr net.Addr) string {
 	at, err := netip.ParseAddrPort(addr.String())
 	if err == nil && at.Addr().IsUnspecified() {
@@ -97,23 +98,24 @@ func urlOf(addr net.Addr) string {
 	return "http://" + addr.String()
 }
 
-// URL is where the server is found.
+// URL returns the URL of the server, for a client on this machine.
 func (s *Server) URL() string { return s.url }
 
 // Status is [Gateway.Status].
 func (s *Server) Status() []Status { return s.gateway.Status() }
 
-// Failed gives the error with which the server ended by itself. It is http.ErrServerClosed after Close.
+// Failed returns a channel with the error with which the server ended: http.ErrServerClosed after
+// Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// lastWord is how long requests that are cut off have to say so to their clients.
+// lastWord is how long requests that are cut off may take for their last answer.
 const lastWord = time.Second
 
-// Close stops to accept connections, and waits for the requests that are running until ctx ends: those of connections that were switched to
-// another protocol, such as WebSockets, too. What is running then is cut off. Nothing of the server is left when it returns. It may be
-// called once. The error says how many requests were cut off.
+// Close stops to accept connections, and waits until the requests that are running have ended, or
+// until ctx ends. WebSockets are such requests. When ctx ends, Close cuts off the rest, and the
+// error says how many. Nothing of the server runs after Close. Call Close once.
 func (s *Server) Close(ctx context.Context) error {
-	_ = s.http.Shutdown(ctx) // an error is ctx's, which is asked below
+	_ = s.http.Shutdown(ctx) // the error is that of ctx, which is asked below
 	var err error
 	idle := s.gateway.now.drain()
 	select {
@@ -126,17 +128,17 @@ func (s *Server) Close(ctx context.Context) error {
 	s.stop(errStopping)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
-	_ = s.http.Shutdown(closing) // until answers have left, which is later than requests end
+	_ = s.http.Shutdown(closing) // until the answers have left, later than the requests end
 	err = errors.Join(err, s.http.Close())
 	s.serving.Wait()
 	select {
 	case <-idle:
 	case <-closing.Done():
 	}
-	return errors.Join(err, s.release(closing)) // the engines have no work left, and their goroutines end at once
+	return errors.Join(err, s.release(closing)) // the engines have no work left, and end at once
 }
 
-// release ends what is there but the listener.
+// release ends all but the listener.
 func (s *Server) release(ctx context.Context) error {
 	var errs []error
 	if s.gateway != nil {

@@ -41,8 +41,9 @@ func (p *patient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// An upstream hangs, then resets connections, then answers 503, and then is well again. The other route does not notice, few
-// requests reach the sick one, and it is let back in after its recovery time.
+// An upstream hangs, then resets connections, then answers 503, and then is well again. The other
+// route does not notice, few requests reach the sick one, and it is let back in after its recovery
+// time.
 func TestSickUpstream(t *testing.T) {
 	const recovery = 100 * time.Millisecond
 	sick := &patient{seen: make(chan string, 10_000), freed: make(chan struct{})}

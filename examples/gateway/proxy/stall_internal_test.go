@@ -13,7 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it stalls, and it is its failure.
+// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it
+// stalls, and it is its failure.
 func TestTimeoutHoldsForHTTP1(t *testing.T) {
 	const timeout = `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`
 	drip := func(first, again string) func(*testing.T, *peer) {

@@ -34,7 +34,8 @@ func eager(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %q %q", r.Method, r.URL.Path, r.Header["Connection"], r.Header["Http2-Settings"])
 }
 
-// Of all protocols only websocket passes, alone; anything else is as if it were not there, and no tunnel leads past routes and limits.
+// Of all protocols only websocket passes, alone; anything else is as if it were not there, and no
+// tunnel leads past routes and limits.
 func TestOnlyWebsocketPasses(t *testing.T) {
 	t.Parallel()
 	up := upstream(t, eager)
@@ -123,7 +124,8 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// An upstream that switches to what it was not asked for, or to nothing, fails the request; its connection is closed.
+// An upstream that switches to what it was not asked for, or to nothing, fails the request; its
+// connection is closed.
 func TestFailedUpgradesAreClosed(t *testing.T) {
 	t.Parallel()
 	const tries = 5

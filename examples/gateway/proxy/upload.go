@@ -13,52 +13,53 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Why the context of a request ends whose body cannot be read.
+// The causes with which the context of a request ends if the body cannot be read.
 var (
 	errCutBody  = errors.New("proxy: the body of the request was cut off or is malformed")
 	errLateBody = errors.New("proxy: the body of the request came too slowly")
 )
 
-// errNotKept is the error of another attempt at a request with a body of more than mostKept bytes.
+// errNotKept is the error of another attempt with a body of more than mostKept bytes.
 var errNotKept = errors.New("proxy: the body of the request is too large to be sent again")
 
 const (
-	mostKept      = 64 << 10              // bytes of a body that are kept to be sent again
-	mostDiscarded = 256 << 10             // bytes that are read of a body that nobody wants, so that the connection can be used again
-	discarding    = 50 * time.Millisecond // how long these may take to come
+	mostKept      = 64 << 10              // the largest number of bytes of a body that are kept
+	mostDiscarded = 256 << 10             // the largest rest of a body that is read for the connection to be kept
+	discarding    = 50 * time.Millisecond // the longest wait for that rest
 )
 
-// upload is the body of a client's request. Its beginning is kept, so that it can be read more than once. If it cannot be read, be it cut
-// off, malformed or too late, the request's context ends with the reason: the client has failed, and not the upstream.
+// upload is the body of a client's request. The beginning of the body is kept, so that the body can
+// be sent again. If the body cannot be read, because the body is cut off, malformed or late, the
+// request's context ends with that cause: the client has failed, and not the upstream.
 type upload struct {
-	body    io.ReadCloser // net/http closes it
+	body    io.ReadCloser // closed by net/http
 	client  *http.ResponseController
 	stall   time.Duration
-	by      time.Time // when all of it must have come; zero: no bound
+	by      time.Time // the end of the time for the whole body; zero: no bound
 	cancel  context.CancelCauseFunc
-	request *http.Request // the client's, whose trailers are there at the end of the body
-	trailer http.Header   // what goes to the upstream of these; nil if nothing does
-	whole   atomic.Bool   // all of it has come
-	spilt   atomic.Bool   // the beginning is not kept, or not all of it
+	request *http.Request // has the trailer at the end of the body
+	trailer http.Header   // the part of the trailer for the upstream; nil: none
+	whole   atomic.Bool   // the whole body has come
+	spilt   atomic.Bool   // the beginning is not kept as a whole
 
-	deadline sync.Mutex // held while the client's deadline is set
-	asked    time.Time  // the deadline that a handler has asked for; zero: none
-	stopped  bool       // nothing more is wanted
+	deadline sync.Mutex // held while the deadline of the client is set
+	asked    time.Time  // the bound of until; zero: none
+	stopped  bool       // nothing may be read any more
 
 	mu   sync.Mutex   // held while the client is waited for
 	kept []byte       // the beginning of the body
-	read atomic.Int64 // bytes that have come
-	err  error        // io.EOF, or why no more can come
+	read atomic.Int64 // the number of bytes that have come
+	err  error        // io.EOF, or why no more bytes can come
 }
 
-// reader is one reading of an upload, from its beginning.
+// reader reads an upload from the beginning.
 type reader struct {
 	upload *upload
 	at     int64
 	closed atomic.Bool
 }
 
-// again returns a reader, or an error if the beginning is not kept any more. It is a Request.GetBody.
+// again returns a reader, or errNotKept. again is the GetBody of the request.
 func (u *upload) again() (io.ReadCloser, error) {
 	if u.spilt.Load() {
 		return nil, errNotKept
@@ -66,8 +67,7 @@ func (u *upload) again() (io.ReadCloser, error) {
 	return &reader{upload: u}, nil
 }
 
-// newUpload makes an upload of the body of r, whose context cancel ends. With trailers it can be read once only: they would have to be
-// sent again, too.
+// newUpload makes an upload of the body of r. cancel ends the context of r.
 func newUpload(w http.ResponseWriter, r *http.Request, timeouts *config.Timeouts, cancel context.CancelCauseFunc) *upload {
 	u := &upload{
 		body: r.Body, client: http.NewResponseController(w), stall: time.Duration(timeouts.Stall), cancel: cancel, request: r,
@@ -76,11 +76,11 @@ func newUpload(w http.ResponseWriter, r *http.Request, timeouts *config.Timeouts
 		u.by = time.Now().Add(time.Duration(timeouts.Read))
 	}
 	u.spilt.Store(r.ContentLength > mostKept)
-	_ = u.client.EnableFullDuplex() // net/http would else read the body before it sends the answer, and take it from the upstream
+	_ = u.client.EnableFullDuplex() // otherwise net/http takes the body from the upstream before the answer
 	return u
 }
 
-// fill reads from the client until the body is there as a whole, or there is no room to keep more of it.
+// fill reads from the client until the whole body is there, or more than mostKept bytes.
 func (u *upload) fill() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -88,13 +88,13 @@ func (u *upload) fill() error {
 	for u.err == nil && !u.spilt.Load() {
 		u.next(buf[:])
 	}
-	if u.err == io.EOF {
+	if errors.Is(u.err, io.EOF) {
 		return nil
 	}
 	return u.err
 }
 
-// next reads once from the client, with mu held. What has come is in p, and kept if all before it is and there is room.
+// next reads once from the client into p. The caller holds mu.
 func (u *upload) next(p []byte) (n int) {
 	if u.err != nil {
 		return 0
@@ -107,11 +107,11 @@ func (u *upload) next(p []byte) (n int) {
 	read := u.read.Add(int64(n))
 	if !u.spilt.Load() {
 		u.kept = append(u.kept, p[:n]...)
-		u.spilt.Store(read > mostKept) // what is kept stays, for a reader that has not come to its end
+		u.spilt.Store(read > mostKept) // a reader that is not at the end still needs kept
 	}
 	switch {
 	case u.err == nil:
-	case u.err == io.EOF:
+	case errors.Is(u.err, io.EOF):
 		for name := range u.trailer {
 			u.trailer[name] = u.request.Trailer[name]
 		}
@@ -124,7 +124,8 @@ func (u *upload) next(p []byte) (n int) {
 	return n
 }
 
-// await sets the deadline of the next read, or reports false if there is to be none.
+// await sets the deadline of the next read. If discard is set, the next read is the last; otherwise
+// await reports false if nothing may be read any more.
 func (u *upload) await(discard bool) bool {
 	u.deadline.Lock()
 	defer u.deadline.Unlock()
@@ -141,12 +142,12 @@ func (u *upload) await(discard bool) bool {
 			by = bound
 		}
 	}
-	_ = u.client.SetReadDeadline(by) // an error is for a server of somebody else's, which has none
+	_ = u.client.SetReadDeadline(by) // fails if no Server serves the request: there is no deadline then
 	u.stopped = u.stopped || discard
 	return true
 }
 
-// until has reads end at t at the latest, or bounds them no more if t is zero.
+// until bounds all reads by t, or lifts that bound if t is zero.
 func (u *upload) until(t time.Time) error {
 	u.deadline.Lock()
 	defer u.deadline.Unlock()
@@ -154,7 +155,7 @@ func (u *upload) until(t time.Time) error {
 	return u.client.SetReadDeadline(t)
 }
 
-// interrupt ends a read that is waiting, and all that would come.
+// interrupt ends the read under way, and all reads after that.
 func (u *upload) interrupt() {
 	u.deadline.Lock()
 	defer u.deadline.Unlock()
@@ -163,21 +164,21 @@ func (u *upload) interrupt() {
 	}
 }
 
-// discard reads what is left of the body if that comes soon, so that another request can follow, and reports whether none is left. No
-// reader reads any more when it returns.
+// discard reads the rest of the body, if the rest comes soon, so that another request can follow,
+// and reports whether nothing is left. No reader reads after discard.
 func (u *upload) discard() bool {
 	if !u.whole.Load() {
-		u.await(true) // for a reader that is waiting now, too
+		u.await(true) // also bounds a read under way
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.err == nil || u.err == http.ErrBodyReadAfterClose {
+	if u.err == nil || errors.Is(u.err, http.ErrBodyReadAfterClose) {
 		_, u.err = io.CopyN(io.Discard, u.body, mostDiscarded)
 	}
-	return u.err == io.EOF
+	return errors.Is(u.err, io.EOF)
 }
 
-// Read gives what is kept, and then what the client sends.
+// Read returns the part that is kept, and then the bytes that the client sends.
 func (r *reader) Read(p []byte) (int, error) {
 	u := r.upload
 	u.mu.Lock()
@@ -199,7 +200,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, u.err
 }
 
-// Close has Read fail from now on. It does not wait for the client.
+// Close lets no later Read succeed, and does not wait for the client.
 func (r *reader) Close() error {
 	r.closed.Store(true)
 	return nil

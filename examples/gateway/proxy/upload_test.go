@@ -33,7 +33,8 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// A client that sends half a body, or garbage, is no failure of the upstream: else anybody could open its breaker.
+// A client that sends half a body, or garbage, is no failure of the upstream: else anybody could
+// open its breaker.
 func TestUploadBroken(t *testing.T) {
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1, "recovery": "1h"}`))

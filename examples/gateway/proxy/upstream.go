@@ -13,8 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// newTransport makes the connections of one route. Bodies go as they are: nothing is compressed or unpacked on the way. No proxy of the
-// environment is used.
+// newTransport makes the connections of one route. Bodies pass as they are, neither compressed nor
+// unpacked. No proxy of the environment is used.
 func newTransport(cfg *config.Route) *http.Transport {
 	timeout := time.Duration(cfg.Timeout)
 	dialer := &net.Dialer{Timeout: timeout}
@@ -24,26 +24,27 @@ func newTransport(cfg *config.Route) *http.Transport {
 		TLSHandshakeTimeout:   timeout,
 		ExpectContinueTimeout: min(timeout, time.Second),
 		MaxConnsPerHost:       cfg.MaxConnections,
-		MaxIdleConnsPerHost:   1024,       // the default of 2 would dial anew for most requests under load
-		ReadBufferSize:        bufferSize, // most answers come with one read, and leave with two writes however long the header is
+		MaxIdleConnsPerHost:   1024,       // with the default of 2, most requests under load would dial
+		ReadBufferSize:        bufferSize, // most answers come with one read, and leave with two writes
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
-		// A connection of HTTP/2 is shared, so that a request which ends for its upstream's silence does not end it. These do.
+		// A request that ends because the upstream is silent does not end its connection if the
+		// connection is shared, as in HTTP/2. These times do.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence, WriteByteTimeout: silence},
 	}
 }
 
-// patience makes one attempt, and ends it when its upstream has been silent for too long: while it is dialled, while it takes the request,
-// and until the header of its answer has come, whatever the protocol. The time in which the client is waited for, to send more of the body,
-// does not count.
+// patience makes one attempt, with any protocol, and ends the attempt when the upstream has been
+// silent for timeout: during the dial, while the request is sent, and until the header of the
+// answer has come. The time in which more of the body is awaited from the client does not count.
 type patience struct {
 	base    *http.Transport
 	timeout time.Duration
-	bounded bool // a connection may have to be waited for
+	bounded bool // an attempt may have to wait for a connection
 }
 
-// errSilent is the error of an attempt that has been ended.
+// errSilent is the error of an attempt whose upstream was silent for too long.
 var errSilent error = silent{}
 
 type silent struct{}
@@ -52,12 +53,13 @@ func (silent) Error() string   { return "proxy: the upstream has been silent for
 func (silent) Timeout() bool   { return true }
 func (silent) Temporary() bool { return true }
 
-// RoundTrip implements http.RoundTripper. If it is not for the upstream that the attempt fails, the request's context ends with the reason.
+// RoundTrip implements http.RoundTripper. If the attempt fails at a bound of the gateway, the
+// context of the request ends with that cause.
 func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeIn(req.Context())
 	watch := &watch{timeout: p.timeout}
 	var ctx context.Context
-	ctx, watch.cancel = context.WithCancelCause(req.Context()) // ends with the request: until then the answer's body is read under it
+	ctx, watch.cancel = context.WithCancelCause(req.Context()) // ends with the request: the body of the answer needs the context
 	if p.bounded {
 		ctx = context.WithValue(ctx, watchKey{}, watch)
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { watch.asked.Store(true) }})
@@ -87,8 +89,8 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// heard is what base answers. To a header that is larger than an HTTP/2 server has said that it takes, and that is therefore not sent, the answer
-// is what an HTTP/1 server would have said itself; as an error it would count against the upstream.
+// heard returns the answer of base. If a header is larger than an HTTP/2 server takes, base does
+// not send the request; heard then returns the answer that an HTTP/1 server would give.
 func heard(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	resp, err := base.RoundTrip(req)
 	if err != nil && strings.Contains(err.Error(), "request header list larger than peer's advertised limit") {
@@ -97,7 +99,7 @@ func heard(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	return resp, err
 }
 
-// tooLarge is the answer to a request whose header is too large.
+// tooLarge returns the answer to a request whose header is too large.
 func tooLarge(req *http.Request) *http.Response {
 	const status = http.StatusRequestHeaderFieldsTooLarge
 	return &http.Response{
@@ -109,7 +111,7 @@ func tooLarge(req *http.Request) *http.Response {
 // CloseIdleConnections is for enginehttp.Transport.
 func (p *patience) CloseIdleConnections() { p.base.CloseIdleConnections() }
 
-// buffers are what bodies are copied through.
+// buffers are the buffers through which bodies are copied.
 type buffers struct{ pool sync.Pool }
 
 const bufferSize = 32 << 10

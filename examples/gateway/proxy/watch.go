@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// watch is the timer of an attempt. It stands still while somebody waits for the client, and begins anew after that.
+// watch is the timer of an attempt. The timer stops while the client is waited for, and starts anew
+// afterwards.
 type watch struct {
 	timeout time.Duration
 	cancel  context.CancelCauseFunc
-	asked   atomic.Bool // the attempt has a connection, or one is being dialled; only of attempts that may have to wait for one
+	asked   atomic.Bool // the attempt has a connection, or dials; of attempts that may have to wait for one
 
 	mu      sync.Mutex
 	timer   *time.Timer
-	waiting int // for the client
+	waiting int // number of reads under way
 	state   watchState
 }
 
-// watchKey is where the context of an attempt has its watch.
+// watchKey is the key of the watch in the context of an attempt.
 type watchKey struct{}
 
 type watchState uint8
@@ -43,7 +44,7 @@ func (w *watch) expire() {
 	}
 }
 
-// pause stops the timer until resume has been called as often.
+// pause stops the timer, until resume has been called as often as pause.
 func (w *watch) pause() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +61,7 @@ func (w *watch) resume() {
 	}
 }
 
-// end stops the watch and reports whether the time was up before.
+// end stops the watch, and reports whether the time was up before.
 func (w *watch) end() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +72,8 @@ func (w *watch) end() bool {
 	return w.state == expired
 }
 
-// follow pauses the watch while a body of req is read, the one that it has and those that are made to be sent again.
+// follow pauses the watch during each read of the body of req, and of the bodies that GetBody
+// returns.
 func (w *watch) follow(req *http.Request) {
 	req.Body = &watchedBody{req.Body, w}
 	if again := req.GetBody; again != nil {
@@ -85,7 +87,7 @@ func (w *watch) follow(req *http.Request) {
 	}
 }
 
-// watchedBody is the body of a request, during whose reading the upstream is not the one who is silent.
+// watchedBody is the body of a request. The upstream is not silent while the body is read.
 type watchedBody struct {
 	io.ReadCloser
 	watch *watch
