@@ -156,7 +156,7 @@ func get(ctx context.Context, client *http.Client, url string) bool {
 // sickTable is what came of some rounds.
 func sickTable(rounds []sickness, d time.Duration, circumstances string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds; the healthy route has %d requests a second, each sent at its time, the sick one %d; %v in each state.\n\n",
+	fmt.Fprintf(&b, "Medians of %d rounds; %d requests a second to the healthy route, each at its time, and %d to the other; %v in each state.\n\n",
 		len(rounds), healthyRate, sickRate, d)
 	fmt.Fprint(&b, "| the upstream of the other route | healthy p50 | healthy p99 | of well | p99 of each round | healthy failed | sent to the sick route | reached its upstream |\n")
 	fmt.Fprint(&b, "|---|---:|---:|---:|---|---:|---:|---:|\n")

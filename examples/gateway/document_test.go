@@ -11,16 +11,18 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// TestDocumentShowsWhatIsTrue: the file in docs/gateway.md can be read, and a mistake is reported in the way that it shows.
+// TestDocumentShowsWhatIsTrue: the files in docs/gateway.md can be read, and a mistake is reported in the way that it shows.
 func TestDocumentShowsWhatIsTrue(t *testing.T) {
 	document, err := os.ReadFile("../../docs/gateway.md")
 	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(document), "```json\n")
-	require.True(t, ok)
-	block, _, ok := strings.Cut(rest, "```")
-	require.True(t, ok)
-	_, err = config.Load([]byte(block))
-	require.NoError(t, err)
+	blocks := strings.Split(string(document), "```json\n")[1:]
+	require.Len(t, blocks, 2)
+	for _, block := range blocks {
+		block, _, ok := strings.Cut(block, "```")
+		require.True(t, ok)
+		_, err = config.Load([]byte(block))
+		require.NoError(t, err)
+	}
 
 	file := write(t, "{\n  \"routes\": [{\n      \"path\": \"/\",\n      \"upstrem\": \"http://127.0.0.1:9000\"\n  }]\n}\n")
 	code, _, stderr := called(t, t.Context(), "-config", file, "-check")
