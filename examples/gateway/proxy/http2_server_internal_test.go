@@ -163,7 +163,7 @@ func gatewayTo(t *testing.T, listener net.Listener, scheme, route string, trust 
 	return s, s.gateway
 }
 
-// ask sends a request to s and returns the status and the body of the answer.
+// ask sends a request to s and returns the status and the body of the answer, for which it waits 20 s.
 func ask(t *testing.T, s *Server, method string, header http.Header, body []byte) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
