@@ -221,25 +221,22 @@ func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(con
 	if !e.keeper.hasBreaker {
 		return advised(fn(ctx))
 	}
-	inner, within := ctx, (*probe)(nil)
 	if a.permit.Lease != 0 {
-		inner, within = withProbe(ctx, e, p.key, a.permit)
+		fn = e.asProbe(p.key, a.permit, fn)
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
-			within.end()
 			e.report(p, a, Failure)
 		}
 	}()
-	err := fn(inner)
+	err := fn(ctx)
 	outcome := Success
 	if err != nil {
 		outcome = e.judge(ctx, err)
 	}
 	returned = true
 	if outcome != Success || a.permit.Lease != 0 || e.dispatch == Mailbox || !a.cell.Published.content() {
-		within.end()
 		e.report(p, a, outcome)
 	}
 	return advised(err)

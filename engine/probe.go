@@ -30,21 +30,18 @@ const (
 // free gives the leave back.
 func (p *probe) free() { p.leave.CompareAndSwap(leaveTaken, leaveFree) }
 
-// end takes the leave for good. p may be nil.
-func (p *probe) end() {
-	if p != nil {
-		p.leave.Store(leaveOver)
-	}
-}
-
 // probeOf is the key of the innermost probe of an engine in a context.
 type probeOf struct{ eng *Engine }
 
-// withProbe returns ctx for the function of a call for key that holds permit, a probe's.
-func withProbe(ctx context.Context, e *Engine, key string, permit breaker.Permit) (context.Context, *probe) {
-	outer, _ := ctx.Value(probeOf{e}).(*probe)
-	p := &probe{key: key, permit: permit, outer: outer}
-	return context.WithValue(ctx, probeOf{e}, p), p
+// asProbe returns fn with a context that gives the leave of a call for key that holds permit, a probe's,
+// until fn has ended.
+func (e *Engine) asProbe(key string, permit breaker.Permit, fn func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		outer, _ := ctx.Value(probeOf{e}).(*probe)
+		p := &probe{key: key, permit: permit, outer: outer}
+		defer p.leave.Store(leaveOver)
+		return fn(context.WithValue(ctx, probeOf{e}, p))
+	}
 }
 
 // probeFor takes the leave of the innermost probe for key that ctx belongs to, and returns the probe;
