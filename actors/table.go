@@ -129,9 +129,17 @@ func (t *table[P, S, M]) store(c *Cell[P, S, M]) {
 
 // delete removes c. The lifecycle lock is held.
 func (t *table[P, S, M]) delete(c *Cell[P, S, M]) {
-	n := t.state.Load() % oneMore
-	index, _ := indexOf(t.hash(c.key), n)
-	t.bucket(index).remove(func(other *Cell[P, S, M]) bool { return other == c })
+	hash, n := t.hash(c.key), t.state.Load()%oneMore
+	index, _ := indexOf(hash, n)
+	first := t.bucket(index)
+	for b := first; b != nil; b = b.next.Load() {
+		for same := b.match(tagOf(hash)); same != 0; same &= same - 1 {
+			if slot := slotOf(same); b.cells[slot].Load() == c {
+				b.clear(slot)
+			}
+		}
+	}
+	first.trim()
 	if t.cells--; n > 1 && tableLoad*(n-1) > 2*t.cells {
 		t.shrink(n - 1)
 	}
@@ -140,12 +148,11 @@ func (t *table[P, S, M]) delete(c *Cell[P, S, M]) {
 // put adds c. The lifecycle lock is held.
 func (b *bucket[P, S, M]) put(c *Cell[P, S, M], tag uint64) {
 	for {
-		for slot := range tableSlots {
-			if b.cells[slot].Load() == nil {
-				b.cells[slot].Store(c)
-				b.tags.Store(b.tags.Load() | tag<<(8*slot)) // a lookup sees the tag first, and then the cell
-				return
-			}
+		tags := b.tags.Load()
+		if slot := slotOf(^tags & highBits); slot < tableSlots {
+			b.cells[slot].Store(c)
+			b.tags.Store(tags | tag<<(8*slot)) // a lookup sees the tag first, and then the cell
+			return
 		}
 		next := b.next.Load()
 		if next == nil {
@@ -156,20 +163,19 @@ func (b *bucket[P, S, M]) put(c *Cell[P, S, M], tag uint64) {
 	}
 }
 
-// remove takes out the cells of which goes is true, and the buckets after b that are then empty.
-// The lifecycle lock is held.
-func (b *bucket[P, S, M]) remove(goes func(*Cell[P, S, M]) bool) {
-	for before := (*bucket[P, S, M])(nil); b != nil; b = b.next.Load() {
-		for slot := range tableSlots {
-			if c := b.cells[slot].Load(); c != nil && goes(c) {
-				b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
-				b.cells[slot].Store(nil)
-			}
-		}
-		if before != nil && b.tags.Load() == 0 {
-			before.next.Store(b.next.Load())
+// clear empties a slot.
+func (b *bucket[P, S, M]) clear(slot uint) {
+	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
+	b.cells[slot].Store(nil)
+}
+
+// trim takes out the buckets after b that are empty.
+func (b *bucket[P, S, M]) trim() {
+	for next := b.next.Load(); next != nil; next = next.next.Load() {
+		if next.tags.Load() == 0 {
+			b.next.Store(next.next.Load())
 		} else {
-			before = b
+			b = next
 		}
 	}
 }
@@ -192,20 +198,32 @@ func (t *table[P, S, M]) grow(n uint64) {
 		segments = append(segments, new([tableSegment]bucket[P, S, M])) // no reader looks beyond the length that it has loaded
 		t.segments.Store(&segments)
 	}
-	added := t.bucket(n)
-	from, _ := indexOf(n, n)
-	moves := func(c *Cell[P, S, M]) bool {
-		index, _ := indexOf(t.hash(c.key), n+1)
-		return index == n
+	type place struct {
+		b    *bucket[P, S, M]
+		slot uint
 	}
-	t.bucket(from).each(func(c *Cell[P, S, M]) {
-		if moves(c) {
-			added.put(c, tagOf(t.hash(c.key)))
+	var room [2 * tableSlots]place
+	moved := room[:0]
+	added := t.bucket(n)
+	index, _ := indexOf(n, n)
+	from := t.bucket(index)
+	for b := from; b != nil; b = b.next.Load() {
+		for slot := range uint(tableSlots) {
+			if c := b.cells[slot].Load(); c != nil {
+				hash := t.hash(c.key)
+				if to, _ := indexOf(hash, n+1); to == n {
+					added.put(c, tagOf(hash))
+					moved = append(moved, place{b, slot})
+				}
+			}
 		}
-	})
+	}
 	t.state.Add(oneMore + 1)
 	t.mask.Store(1<<bits.Len64(n) - 1)
-	t.bucket(from).remove(moves)
+	for _, p := range moved {
+		p.b.clear(p.slot)
+	}
+	from.trim()
 }
 
 // shrink removes the last bucket, the one after n others. One segment stays empty. The lifecycle
@@ -216,7 +234,12 @@ func (t *table[P, S, M]) shrink(n uint64) {
 	last.each(func(c *Cell[P, S, M]) { t.bucket(to).put(c, tagOf(t.hash(c.key))) })
 	t.state.Add(oneMore - 1)
 	t.mask.Store(1<<bits.Len64(n-1) - 1)
-	last.remove(func(*Cell[P, S, M]) bool { return true })
+	for b := last; b != nil; b = b.next.Load() {
+		for slot := range uint(tableSlots) {
+			b.clear(slot)
+		}
+	}
+	last.next.Store(nil)
 	segments := *t.segments.Load()
 	if kept := n/tableSegment + 2; kept < uint64(len(segments)) {
 		segments = append([]*[tableSegment]bucket[P, S, M]{}, segments[:kept]...)
