@@ -45,7 +45,7 @@ func TestLookFindsWhatHappenedInBetween(t *testing.T) {
 }
 
 func TestLineFitsATerminal(t *testing.T) {
-	for _, n := range []int{0, 9999, 10_000, 9_999_999, math.MaxInt64} {
+	for _, n := range []int{0, 9999, 10_000, 9_999_999, math.MaxInt} {
 		synctest.Test(t, func(t *testing.T) {
 			w := watcher{tallies: make([]tally, len(tenants)), seen: make([]look, len(tenants)), start: time.Now()}
 			for i := range w.tallies {
