@@ -174,3 +174,26 @@ func TestBodiesAreNotTakenForRequests(t *testing.T) {
 	require.EqualValues(t, 1+6, asked.Load())
 	require.Equal(t, 1+4*6, strings.Count(out.String(), "msg=request"))
 }
+
+// An upstream that answers, and then waits for a body that nobody asks the client for, holds nothing for good.
+func TestStandstillIsCutOff(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-release // net/http does not see that the gateway has gone while there is a body to read
+	})
+	defer close(release)
+	s := serve(t, `"timeouts": {"stall": "100ms"},`, route("/", up, `, "breaker": {"failures": 1}`))
+	conn := dial(t, s)
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 200 "), "%q", answer)
+	require.False(t, strings.HasSuffix(string(answer), "\r\n0\r\n\r\n"), "the answer claims to be whole")
+	status := s.Status()[0]
+	require.Equal(t, breaker.Closed, status.Breaker)
+	require.Zero(t, status.Failed)
+}
