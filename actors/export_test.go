@@ -88,6 +88,9 @@ type Table struct {
 	table[Face, struct{}, struct{}]
 }
 
+// TableLoad is how many cells a bucket has, on average.
+const TableLoad = tableLoad
+
 // NewTable returns an empty table.
 func NewTable() *Table {
 	t := &Table{}
@@ -97,8 +100,11 @@ func NewTable() *Table {
 
 // Load, Store and Delete are those of the table.
 func (t *Table) Load(key string) *Cell[Face, struct{}, struct{}] { return t.load(key) }
-func (t *Table) Store(key string)                                { t.store(&Cell[Face, struct{}, struct{}]{key: key}) }
-func (t *Table) Delete(c *Cell[Face, struct{}, struct{}])        { t.delete(c) }
+func (t *Table) Store(key string) {
+	t.store(&Cell[Face, struct{}, struct{}]{key: key}, t.hash(key))
+}
+
+func (t *Table) Delete(c *Cell[Face, struct{}, struct{}]) { t.delete(c) }
 
 // All yields the keys.
 func (t *Table) All() iter.Seq[string] {

@@ -129,6 +129,7 @@ func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
 			require.NoError(t, do(t, s, fmt.Sprint(i), add(-1)))
 		}
 		for i := range 50 {
+			synctest.Wait() // every actor has left
 			require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(1)))
 		}
 		synctest.Wait()

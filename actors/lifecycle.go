@@ -1,7 +1,5 @@
 package actors
 
-import "strings"
-
 const (
 	eager = 3    // starts between two sweeps after which the actor of a key had better linger: starting over costs more
 	seats = 1024 // actors that may linger at a time
@@ -10,18 +8,17 @@ const (
 	sampled  = 8          // actors looked at for one that gives up a seat
 )
 
-// insert makes the cell of key at now, or at the last retirement if that came later: an earlier cell
-// of the key may have been used until then. The lifecycle lock is held, and no cell of key exists.
-func (s *System[P, S, M]) insert(key string, now int64) *Cell[P, S, M] {
+// insert gives birth to c, whose key has the hash and no cell, at now, or at the last retirement if that came
+// later: an earlier cell of the key may have been used until then. The lifecycle lock is held.
+func (s *System[P, S, M]) insert(c *Cell[P, S, M], hash uint64, now int64) *Cell[P, S, M] {
 	now = max(now, s.retired)
-	c := &Cell[P, S, M]{key: strings.Clone(key)}
 	var zero S
 	s.newborn = zero
 	if next := s.behavior.Init(now, c.key, &c.Published, &s.newborn); !next.Clean {
 		c.parked = &parked[S]{s.newborn, next.Forget, -int64(s.idleAfter)}
 	}
 	s.place(c, resting)
-	s.cells.store(c)
+	s.cells.store(c, hash)
 	return c
 }
 

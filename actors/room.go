@@ -1,5 +1,7 @@
 package actors
 
+import "strings"
+
 // The work for a key that is born when there are as many keys as allowed.
 const (
 	searched   = 256 // cells looked at under one hold of the lifecycle lock
@@ -8,14 +10,16 @@ const (
 	maxRounds  = 3   // times that running actors are asked
 )
 
-// create returns the cell of key, which had none a moment ago. At the limit of keys create makes
+// Create is [System.Cell] for a key that [System.Find] has just not found. At the limit of keys Create makes
 // room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
 // without an actor, or else by asking running actors to leave for that. The error is ErrKeyLimit
 // only if every key is held.
-func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
-	now := s.Now() // before the lock is taken, because a clock may panic. An earlier reading is only stricter
+func (s *System[P, S, M]) Create(key string) (*Cell[P, S, M], error) {
+	hash := s.cells.hash(key)
+	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
+	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
-		c, found, err := s.tryCreate(key, now)
+		c, found, err := s.tryCreate(born, hash, now)
 		switch {
 		case c != nil || err != nil:
 			return c, err
@@ -31,15 +35,15 @@ func (s *System[P, S, M]) create(key string) (*Cell[P, S, M], error) {
 	}
 }
 
-// tryCreate is one try of create, under one hold of the lifecycle lock. Without a cell and without
+// tryCreate is one try of Create, under one hold of the lifecycle lock. Without a cell and without
 // an error there was no room.
-func (s *System[P, S, M]) tryCreate(key string, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
+func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lock()
 	defer s.unlock()
 	if s.ended {
 		return nil, finding[P, S, M]{}, ErrClosed
 	}
-	if c := s.cells.load(key); c != nil {
+	if c := s.cells.loadSlowly(born.key, hash); c != nil {
 		return c, finding[P, S, M]{}, nil
 	}
 	if s.keys() >= s.maxKeys {
@@ -53,7 +57,7 @@ func (s *System[P, S, M]) tryCreate(key string, now int64) (*Cell[P, S, M], find
 			s.spilled++
 		}
 	}
-	return s.insert(key, now), finding[P, S, M]{}, nil
+	return s.insert(born, hash, now), finding[P, S, M]{}, nil
 }
 
 // finding is the result of a search: one of the four, or nothing if every key is held.

@@ -170,7 +170,7 @@ func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
 	if c := s.cells.load(key); c != nil {
 		return c, nil
 	}
-	return s.create(key)
+	return s.Create(key)
 }
 
 // Send puts m into the mailbox of c's actor, and waits for room until ctx ends. If no actor runs,

@@ -8,7 +8,7 @@ import (
 
 const (
 	tableSlots   = 6   // cells in a bucket; a bucket is one cache line
-	tableLoad    = 3   // cells per bucket, on average
+	tableLoad    = 2   // cells per bucket, on average
 	tableSegment = 128 // buckets that the table takes memory for at a time
 )
 
@@ -84,9 +84,9 @@ func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 // load returns the cell of key, or nil. Most cells are found by the first look.
 func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
 	hash := maphash.String(t.seed, key)
-	mask := t.mask.Load()
-	index := hash & mask
-	if index >= t.state.Load()%oneMore {
+	state, mask := t.state.Load(), t.mask.Load()
+	index, n := hash&mask, state%oneMore
+	if index >= n {
 		index &= mask >> 1
 	}
 	if b := t.bucket(index); b != nil {
@@ -94,6 +94,8 @@ func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
 			if c := b.cells[slotOf(same)].Load(); c != nil && c.key == key {
 				return c
 			}
+		} else if b.next.Load() == nil && mask>>1 < n && n <= mask+1 && t.state.Load() == state {
+			return nil // mask is that of n, and nothing has moved
 		}
 	}
 	return t.loadSlowly(key, hash)
@@ -117,9 +119,9 @@ func (t *table[P, S, M]) loadSlowly(key string, hash uint64) *Cell[P, S, M] {
 	}
 }
 
-// store adds the cell of a key that has none. The lifecycle lock is held.
-func (t *table[P, S, M]) store(c *Cell[P, S, M]) {
-	hash, n := t.hash(c.key), t.state.Load()%oneMore
+// store adds c, whose key has the hash and no cell. The lifecycle lock is held.
+func (t *table[P, S, M]) store(c *Cell[P, S, M], hash uint64) {
+	n := t.state.Load() % oneMore
 	index, _ := indexOf(hash, n)
 	t.bucket(index).put(c, tagOf(hash))
 	if t.cells++; t.cells > tableLoad*n {

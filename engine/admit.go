@@ -89,7 +89,7 @@ func (e *Engine) decide(ctx context.Context, p place, d demand) (admission, erro
 		}
 		if c == nil {
 			var err error
-			if c, err = e.find(p); err != nil {
+			if c, err = e.birth(p); err != nil {
 				return admission{}, e.reject(p.key, err, 0)
 			}
 		}

@@ -170,6 +170,14 @@ func (e *Engine) find(p place) (*cell, error) {
 	return c, err
 }
 
+// birth is find for a key that has just been looked for under its name and not been found.
+func (e *Engine) birth(p place) (*cell, error) {
+	if p.cell == nil {
+		return e.system.Create(p.key)
+	}
+	return e.find(p)
+}
+
 // lost makes a handle forget a cell that has been retired.
 func (p place) lost(c *cell) {
 	if p.cell != nil {

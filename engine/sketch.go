@@ -22,6 +22,7 @@ type sketch struct {
 	seed    maphash.Seed
 	full    []table // one for each limit, from the first spill on
 	trips   trips   // from the first spill of an open breaker on
+	used    bool    // whether a key was spilled since the last clear
 	hits    uint64  // keys that were born with less than a new key has
 	pardons map[string][]int64
 }
@@ -143,6 +144,7 @@ func (s *sketch) spill(key string, words []int64, probeAt int64) {
 	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.used = true
 	if probeAt > 0 {
 		s.trips.put(h, max(probeAt, s.trips.take(h))) // there is none, but for the hash of another
 	}
@@ -164,9 +166,12 @@ func (s *sketch) write(h hashed, words []int64) {
 // recall raises words, which are those of a new key, to what is remembered of key, and returns the instant of its breaker, or 0. The
 // breaker is remembered no longer: from now on it is the key's own.
 func (s *sketch) recall(key string, words []int64) (probeAt int64) {
-	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.used {
+		return 0
+	}
+	h := s.hash(key)
 	if own, pardoned := s.pardons[key]; pardoned {
 		for i := range own {
 			words[i] = max(words[i], own[i])
@@ -235,5 +240,5 @@ func (s *sketch) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.full)
-	s.trips, s.pardons = nil, nil
+	s.used, s.trips, s.pardons = false, nil, nil
 }
