@@ -19,7 +19,7 @@ func (s *System[P, S, M]) Create(key string) (*Cell[P, S, M], error) {
 	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
 	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
-		c, found, err := s.tryCreate(born, hash, now)
+		c, found, err := s.tryCreate(born, hash, now, rounds == 0)
 		switch {
 		case c != nil || err != nil:
 			return c, err
@@ -35,9 +35,9 @@ func (s *System[P, S, M]) Create(key string) (*Cell[P, S, M], error) {
 	}
 }
 
-// tryCreate is one try of Create, under one hold of the lifecycle lock. Without a cell and without
-// an error there was no room.
-func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64) (*Cell[P, S, M], finding[P, S, M], error) {
+// tryCreate is one try of Create, under one hold of the lifecycle lock; first is that of search. Without
+// a cell and without an error there was no room.
+func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64, first bool) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lock()
 	defer s.unlock()
 	if s.ended {
@@ -47,7 +47,7 @@ func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64)
 		return c, finding[P, S, M]{}, nil
 	}
 	if s.keys() >= s.maxKeys {
-		found := s.search(now)
+		found := s.search(now, first)
 		if !found.room && found.coldest == nil {
 			return nil, found, nil
 		}
@@ -71,12 +71,15 @@ type finding[P, S, M any] struct {
 // search looks for a cell that can go. A cell that cannot go is put aside, into the ring held,
 // where no search comes by; the next turn of the key's actor brings the cell back. So a search
 // looks at few cells that an earlier search has looked at, and the cost of a search does not grow
-// with the number of keys that are held. The lifecycle lock is held.
-func (s *System[P, S, M]) search(now int64) (found finding[P, S, M]) {
+// with the number of keys that are held. If there are few cells at rest to compare, the first search
+// for a key returns the actors that do not linger in place of the coldest cell: such an actor has
+// answered and is about to leave, and its cell is to be compared, too. The lifecycle lock is held.
+func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M]) {
 	left := searched
 	var least int64 = Never
 	rest := &s.rings[resting]
-	for passed, seen := 0, 0; passed < rest.len() && seen < compared && left > 0; left-- {
+	passed, seen := 0, 0
+	for ; passed < rest.len() && seen < compared && left > 0; left-- {
 		if s.hand >= rest.len() {
 			s.hand = 0
 		}
@@ -99,19 +102,23 @@ func (s *System[P, S, M]) search(now int64) (found finding[P, S, M]) {
 			found.coldest, least = c, heat
 		}
 	}
-	if found.coldest != nil {
+	if found.coldest != nil && (seen >= compared || !first) {
 		return found
 	}
-	for run := &s.rings[running]; left > 0 && len(found.leavers) < min(maxLeavers, run.len()); left-- {
+	run := &s.rings[running]
+	for looks := run.len(); min(looks, left, run.len()) > 0 && len(found.leavers) < maxLeavers; left, looks = left-1, looks-1 {
 		switch a := s.present(s.nextRunning()); {
 		case a == nil: // and the cell is at rest
 			return finding[P, S, M]{more: true}
 		case s.putAside(a):
 			s.turn--
 			found.more = true
-		default:
+		case found.coldest == nil || !a.lingers.Load():
 			found.leavers = append(found.leavers, a)
 		}
+	}
+	if len(found.leavers) > 0 {
+		found.coldest = nil
 	}
 	found.more = found.more && left == 0 && len(found.leavers) == 0
 	return found
