@@ -97,7 +97,7 @@ var faults = []fault{
 	{
 		name:     "a reset in the midst of a birth",
 		file:     "engine/snapshot.go",
-		is:       "\t\te.system.Still(func() { // else it could be born meanwhile, with what was remembered of it before\n\t\t\tif _,",
+		is:       "\t\te.system.Still(func() { // else the key could be born meanwhile, with the sketch's memory of it\n\t\t\tif _,",
 		wants:    "\t\tfunc(f func()) { f() }(func() {\n\t\t\tif _,",
 		settings: "spill.*", sign: illegal, histories: 20_000,
 	},
