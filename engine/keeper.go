@@ -42,6 +42,7 @@ type keeper struct {
 
 // Init makes a key: buckets full and breaker closed, but for the debt and the trip that the sketch remembers.
 func (k *keeper) Init(now int64, key string, g *gate, s *state) actors.Next {
+	k.census.birth(key)
 	generation := k.generation() | birth
 	k.limits.Reset(k.newborn, now)
 	probeAt := k.sketch.recall(key, k.newborn)

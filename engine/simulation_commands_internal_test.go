@@ -102,7 +102,7 @@ func (w *world) resetAll(c *caller) {
 	w.wash()
 	w.k.sketch.clear()
 	w.lend()
-	w.k.census.open, w.k.census.spilled = true, map[string]struct{}{}
+	w.k.census.begin()
 	c.pending, c.counted, c.resetSince, c.resetKnown = 0, 0, w.events, 0
 	for i := range w.keys {
 		a := &w.keys[i]
@@ -131,10 +131,15 @@ func (w *world) count(c *caller) {
 		w.goOn(c, counting)
 		return
 	}
-	for key := range w.k.census.spilled {
+	w.k.census.open = false
+	var collected []string
+	for left := c.pending; left != 0; left &= left - 1 {
+		collected = append(collected, keyNames[bits.TrailingZeros64(left)])
+	}
+	c.pending = 0
+	for _, key := range w.k.census.end(collected) {
 		c.pending |= 1 << slices.Index(keyNames[:], key)
 	}
-	w.k.census.open = false
 	w.pardonNext(c)
 }
 

@@ -80,8 +80,8 @@ func (e *Engine) Reset(key string) {
 
 // ResetAll makes every key as new. Before ResetAll returns, every key that was known when ResetAll
 // was called, and every key that had been forgotten by then, has been reset as [Engine.Reset] does,
-// at an instant of its own. A key that becomes known meanwhile may be reset too. Keys can be used,
-// born and forgotten all the time.
+// at an instant of its own, and only once. A key that becomes known meanwhile begins as a new key. Keys
+// can be used, born and forgotten all the time.
 func (e *Engine) ResetAll() {
 	for _, key := range e.takeCensus() {
 		e.Reset(key)
@@ -94,34 +94,57 @@ type census struct {
 
 	// Guarded by the lock of births and spills.
 	open    bool
-	spilled map[string]struct{} // keys spilled in the time: the collection may have missed them
+	born    map[string]struct{} // keys born in the time: the collection may have them, and they began after the sketch was cleared
+	spilled map[string]struct{} // other keys spilled in the time: the collection may have missed them
 }
 
 // takeCensus has the sketch forget every key, and returns each key that was known then. Nothing
 // under the lock of births and spills takes longer if there are more keys. A key that is known
 // through all of the census is collected. A key that goes in that time has nothing to be reset, or
-// is spilled.
+// is spilled. A key that was not known begins as a new key, and is not to be reset a second time.
 func (e *Engine) takeCensus() []string {
 	c := &e.keeper.census
 	c.Lock()
 	defer c.Unlock()
 	e.system.Still(func() {
 		e.keeper.sketch.clear()
-		c.open, c.spilled = true, map[string]struct{}{}
+		c.begin()
 	})
 	keys := slices.Collect(e.Keys())
 	e.system.Still(func() { c.open = false })
-	for _, key := range keys {
-		delete(c.spilled, key)
-	}
+	return c.end(keys)
+}
+
+// begin opens the census.
+func (c *census) begin() {
+	c.open, c.born, c.spilled = true, map[string]struct{}{}, map[string]struct{}{}
+}
+
+// end returns the keys to be reset after the census, in which keys were collected.
+func (c *census) end(keys []string) []string {
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		_, born := c.born[key]
+		_, spilled := c.spilled[key]
+		return born || spilled
+	})
 	keys = slices.AppendSeq(keys, maps.Keys(c.spilled))
-	c.spilled = nil
+	c.born, c.spilled = nil, nil
 	return keys
+}
+
+// birth takes note that key is born.
+func (c *census) birth(key string) {
+	if c.open {
+		c.born[key] = struct{}{}
+	}
 }
 
 // note takes note that key is spilled.
 func (c *census) note(key string) {
-	if c.open {
+	if !c.open {
+		return
+	}
+	if _, born := c.born[key]; !born {
 		c.spilled[key] = struct{}{}
 	}
 }
