@@ -139,7 +139,9 @@ func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 	stats := h.engine.Stats()
 	sum.evicted.Add(stats.Evicted)
 	sum.spilled.Add(stats.Spilled)
-	model := h.setting.rules.model()
+	rules := h.setting.rules
+	rules.late = stats.KeptSpent > 0
+	model := rules.model()
 	for key := range keys {
 		seen := h.of(key)
 		sum.add(seen)

@@ -20,6 +20,7 @@ type rules struct {
 	published bool
 	evicts    bool // a key that equals a new one may be forgotten at any time
 	spills    bool // and so may others, at MaxKeys
+	late      bool // of this history: the engine counts tokens of calls whose context had ended when they were let through
 }
 
 // state is a key at one instant. States are compared with ==.
@@ -62,7 +63,7 @@ type doubt struct {
 
 // doubts are those that o may be seen with.
 func (r *rules) doubts(o *operation) []doubt {
-	switch late := o.result == canceled && (o.kind == enter || o.kind == leave); {
+	switch late := r.late && o.asks && o.result == canceled && (o.kind == enter || o.kind == leave); {
 	case (r.evicts || r.spills) && late:
 		return []doubt{{}, {late: true}, {stray: true}, {true, true}}
 	case r.evicts || r.spills:
@@ -198,7 +199,7 @@ func (r *rules) asNew(s *state) bool {
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
 	begin := state{levels: r.fresh()}
-	if !r.evicts && !r.spills && !r.waits {
+	if !r.evicts && !r.spills && !r.late {
 		return porcupine.Model{
 			Init: func() any { return begin },
 			Hash: hash,
