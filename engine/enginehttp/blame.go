@@ -27,13 +27,14 @@ import (
 //     and https, a length that is not that of the body
 //   - the body of the request could not be read
 //   - this process has no more descriptors, memory, or local ports
+//   - this process has closed the connection, as net/http does with a request that it cannot write
 //   - the server refuses the caller's part of a TLS handshake: the certificate, or its absence, the
 //     version, the name of the host
 //   - the time was up while the attempt waited for a connection that MaxConnsPerHost of an
 //     http.Transport forbids, or for most of the attempt while the body of the request was awaited
 func DefaultClassify(resp *http.Response, err error) engine.Outcome {
 	if err != nil {
-		if _, ok := errors.AsType[localError](err); ok || callersMistake(err) || exhausted(err) || handshakeRefused(err) {
+		if _, ok := errors.AsType[localError](err); ok || callersMistake(err) || exhausted(err) || handshakeRefused(err) || errors.Is(err, net.ErrClosed) {
 			return engine.Ignore
 		}
 		return engine.Failure

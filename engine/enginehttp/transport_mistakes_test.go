@@ -177,6 +177,6 @@ func TestAHostHeaderThatAProxyRefuses(t *testing.T) {
 	req.Host = "a b"
 	_, err := tr.RoundTrip(req)
 	require.ErrorContains(t, err, "invalid Host header")
-	require.Zero(t, failuresOf(t, eng, "upstream.example"))
+	require.Zero(t, failuresOf(t, eng, "upstream.example"), "%#v %v", err, err)
 	require.Zero(t, u.requests.Load())
 }
