@@ -99,7 +99,11 @@ func NewTable() *Table {
 }
 
 // Load, Store and Delete are those of the table.
-func (t *Table) Load(key string) *Cell[Face, struct{}, struct{}] { return t.load(key) }
+func (t *Table) Load(key string) *Cell[Face, struct{}, struct{}] {
+	c, _ := t.load(key)
+	return c
+}
+
 func (t *Table) Store(key string) {
 	t.store(&Cell[Face, struct{}, struct{}]{key: key}, t.hash(key))
 }

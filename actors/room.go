@@ -10,16 +10,15 @@ const (
 	maxRounds  = 3   // times that running actors are asked
 )
 
-// Create is [System.Cell] for a key that [System.Find] has just not found. At the limit of keys Create makes
-// room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
+// Create is [System.Cell] for a key that [System.Lookup] has just not found; h is the Hash that Lookup
+// returned. At the limit of keys Create makes room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
 // without an actor, or else by asking running actors to leave for that. The error is ErrKeyLimit
 // only if every key is held.
-func (s *System[P, S, M]) Create(key string) (*Cell[P, S, M], error) {
-	hash := s.cells.hash(key)
+func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
 	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
 	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
-		c, found, err := s.tryCreate(born, hash, now, rounds == 0)
+		c, found, err := s.tryCreate(born, uint64(h), now, rounds == 0)
 		switch {
 		case c != nil || err != nil:
 			return c, err

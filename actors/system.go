@@ -160,17 +160,27 @@ func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instan
 
 // Find returns the cell of key if the key has a cell. Find never makes a cell.
 func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) {
-	c := s.cells.load(key)
+	c, _ := s.cells.load(key)
 	return c, c != nil
+}
+
+// Hash is the hash of a key, which [System.Lookup] returns for [System.Create].
+type Hash uint64
+
+// Lookup is Find for a caller that calls Create if there is no cell: c is nil then.
+func (s *System[P, S, M]) Lookup(key string) (c *Cell[P, S, M], h Hash) {
+	c, hash := s.cells.load(key)
+	return c, Hash(hash)
 }
 
 // Cell returns the cell of key. If there is no cell, Cell makes the cell, or returns ErrKeyLimit or
 // ErrClosed.
 func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
-	if c := s.cells.load(key); c != nil {
+	c, h := s.Lookup(key)
+	if c != nil {
 		return c, nil
 	}
-	return s.Create(key)
+	return s.Create(key, h)
 }
 
 // Send puts m into the mailbox of c's actor, and waits for room until ctx ends. If no actor runs,

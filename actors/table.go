@@ -3,12 +3,13 @@ package actors
 import (
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
 const (
 	tableSlots   = 6   // cells in a bucket; a bucket is one cache line
-	tableLoad    = 2   // cells per bucket, on average
+	tableLoad    = 3   // cells per bucket, on average
 	tableSegment = 128 // buckets that the table takes memory for at a time
 )
 
@@ -81,9 +82,9 @@ func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 	return &segments[index/tableSegment][index%tableSegment]
 }
 
-// load returns the cell of key, or nil. Most cells are found by the first look.
-func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
-	hash := maphash.String(t.seed, key)
+// load returns the cell of key, or nil, and the hash of key. Most cells are found by the first look.
+func (t *table[P, S, M]) load(key string) (_ *Cell[P, S, M], hash uint64) {
+	hash = maphash.String(t.seed, key)
 	state, mask := t.state.Load(), t.mask.Load()
 	index, n := hash&mask, state%oneMore
 	if index >= n {
@@ -92,13 +93,13 @@ func (t *table[P, S, M]) load(key string) *Cell[P, S, M] {
 	if b := t.bucket(index); b != nil {
 		if same := b.match(tagOf(hash)); same != 0 {
 			if c := b.cells[slotOf(same)].Load(); c != nil && c.key == key {
-				return c
+				return c, hash
 			}
 		} else if b.next.Load() == nil && mask>>1 < n && n <= mask+1 && t.state.Load() == state {
-			return nil // mask is that of n, and nothing has moved
+			return nil, hash // mask is that of n, and nothing has moved
 		}
 	}
-	return t.loadSlowly(key, hash)
+	return t.loadSlowly(key, hash), hash
 }
 
 // loadSlowly is load also for cells that are not in the first bucket, or move.
@@ -200,30 +201,40 @@ func (t *table[P, S, M]) grow(n uint64) {
 		segments = append(segments, new([tableSegment]bucket[P, S, M])) // no reader looks beyond the length that it has loaded
 		t.segments.Store(&segments)
 	}
-	type place struct {
+	type spot struct {
 		b    *bucket[P, S, M]
 		slot uint
+		c    *Cell[P, S, M]
+		hash uint64
 	}
-	var room [2 * tableSlots]place
-	moved := room[:0]
-	added := t.bucket(n)
+	var room [2 * tableSlots]spot
+	spots := room[:0]
 	index, _ := indexOf(n, n)
 	from := t.bucket(index)
 	for b := from; b != nil; b = b.next.Load() {
 		for slot := range uint(tableSlots) {
 			if c := b.cells[slot].Load(); c != nil {
-				hash := t.hash(c.key)
-				if to, _ := indexOf(hash, n+1); to == n {
-					added.put(c, tagOf(hash))
-					moved = append(moved, place{b, slot})
-				}
+				spots = append(spots, spot{b, slot, c, 0})
 			}
 		}
 	}
+	// The keys are in no cache. All of them are hashed before the first decision, so that the processor
+	// fetches them side by side.
+	for i := range spots {
+		spots[i].hash = t.hash(spots[i].c.key)
+	}
+	added := t.bucket(n)
+	moved := slices.DeleteFunc(spots, func(x spot) bool {
+		to, _ := indexOf(x.hash, n+1)
+		return to != n
+	})
+	for _, x := range moved {
+		added.put(x.c, tagOf(x.hash))
+	}
 	t.state.Add(oneMore + 1)
 	t.mask.Store(1<<bits.Len64(n) - 1)
-	for _, p := range moved {
-		p.b.clear(p.slot)
+	for _, x := range moved {
+		x.b.clear(x.slot)
 	}
 	from.trim()
 }

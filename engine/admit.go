@@ -82,14 +82,15 @@ func (e *Engine) decide(ctx context.Context, p place, d demand) (admission, erro
 	for again := e.dispatch == Published; ; again = false {
 		// The cell before the clock is read: a reading holds for the cell that was found before it.
 		var c *cell
+		var h actors.Hash
 		if p.cell == nil {
-			c, _ = e.system.Find(p.key)
+			c, h = e.system.Lookup(p.key)
 		} else {
 			c = p.cell.Load()
 		}
 		if c == nil {
 			var err error
-			if c, err = e.birth(p); err != nil {
+			if c, err = e.birth(p, h); err != nil {
 				return admission{}, e.reject(p.key, err, 0)
 			}
 		}

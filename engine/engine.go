@@ -170,10 +170,11 @@ func (e *Engine) find(p place) (*cell, error) {
 	return c, err
 }
 
-// birth is find for a key that has just been looked for under its name and not been found.
-func (e *Engine) birth(p place) (*cell, error) {
+// birth is find for a key that has just been looked for under its name and not been found; h is what
+// the lookup returned.
+func (e *Engine) birth(p place, h actors.Hash) (*cell, error) {
 	if p.cell == nil {
-		return e.system.Create(p.key)
+		return e.system.Create(p.key, h)
 	}
 	return e.find(p)
 }
