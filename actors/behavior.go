@@ -16,7 +16,7 @@ import (
 // atomic. M is the message.
 //
 // All instants are nanoseconds on the system's clock, as [System.Now] gives them. Init, Resume,
-// Retire, Heat and Spill run under the lifecycle lock, the other methods in the actor's turn. No
+// Retire, SpillRank and Spill run under the lifecycle lock, the other methods in the actor's turn. No
 // method may block, or call code that could.
 type Behavior[P, S, M any] interface {
 	// Init makes the published part of a new key, and the state that the first actor will find. If
@@ -34,10 +34,10 @@ type Behavior[P, S, M any] interface {
 	// a cell without an actor, and with no parked state or a state whose Next.Forget has come. A
 	// panic counts as false.
 	Retire(unused int64, p *P) bool
-	// Heat ranks the keys without an actor for being spilled, when there is no room for a new key:
-	// the least heat goes first, and heat Never does not go before the key's next turn. s is nil if
+	// SpillRank ranks the keys without an actor for being spilled, when there is no room for a new key:
+	// the least rank goes first, and rank Never does not go before the key's next turn. s is nil if
 	// no state is parked.
-	Heat(p *P, s *S) int64
+	SpillRank(p *P, s *S) int64
 	// Spill is called when a key without an actor goes although the key does not equal a new key.
 	// Spill may write down elsewhere all that Init must know when the key comes back, and marks p
 	// so that callers find the cell retired. s is nil if no state is parked.
@@ -75,7 +75,7 @@ var (
 	// ErrClosed says that the system is closed or closing.
 	ErrClosed = errors.New("actors: closed")
 	// ErrKeyLimit says that there are as many keys as allowed, and that every key is held: a wake
-	// is to come, or its heat is Never.
+	// is to come, or its rank is Never.
 	ErrKeyLimit = errors.New("actors: too many keys")
 	// ErrRetired says that the cell no longer stands for its key. Look the key up again.
 	ErrRetired = errors.New("actors: cell retired")

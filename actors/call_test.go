@@ -105,7 +105,7 @@ func (b *asks) Receive(now func() int64, _ *struct{}, n *int, q *question) actor
 
 func (*asks) Wake(now int64, _ *struct{}, _ *int) actors.Next { return rest(now) }
 func (*asks) Resume(string, *struct{}, *int)                  {}
-func (*asks) Heat(*struct{}, *int) int64                      { return actors.Never }
+func (*asks) SpillRank(*struct{}, *int) int64                 { return actors.Never }
 func (*asks) Spill(string, *struct{}, *int)                   {}
 func (*asks) Retire(int64, *struct{}) bool                    { return true }
 

@@ -29,10 +29,10 @@ func (visits) Receive(now func() int64, _ *struct{}, n *count, v *visit) actors.
 
 func (visits) Wake(int64, *struct{}, *count) actors.Next { panic("never asked for") }
 
-func (visits) Resume(string, *struct{}, *count) {}
-func (visits) Heat(*struct{}, *count) int64     { return actors.Never } // never to be given up
-func (visits) Spill(string, *struct{}, *count)  {}
-func (visits) Retire(int64, *struct{}) bool     { return true }
+func (visits) Resume(string, *struct{}, *count)  {}
+func (visits) SpillRank(*struct{}, *count) int64 { return actors.Never } // never to be given up
+func (visits) Spill(string, *struct{}, *count)   {}
+func (visits) Retire(int64, *struct{}) bool      { return true }
 
 func (visits) Fail(_ int64, _ *struct{}, _ *count, _ error) actors.Next { // owes nothing to anybody
 	return actors.Next{Wake: actors.Never, Forget: actors.Never}

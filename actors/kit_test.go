@@ -42,7 +42,7 @@ type script struct {
 	wake turn                        // default rest
 	fail func(now int64, s *state, err error) actors.Next
 
-	heat  func(*face, *state) int64 // default never to be spilled
+	rank  func(*face, *state) int64 // default never to be spilled
 	spill func(string, *face, *state)
 }
 
@@ -89,11 +89,11 @@ func (b *script) Resume(string, *face, *state) {}
 
 func (b *script) Retire(int64, *face) bool { return true }
 
-func (b *script) Heat(p *face, s *state) int64 {
-	if b.heat == nil {
+func (b *script) SpillRank(p *face, s *state) int64 {
+	if b.rank == nil {
 		return actors.Never
 	}
-	return b.heat(p, s)
+	return b.rank(p, s)
 }
 
 func (b *script) Spill(key string, p *face, s *state) { b.spill(key, p, s) }

@@ -138,7 +138,7 @@ func (*keeper) Receive(now func() int64, _ *struct{}, s *odd, l *letter) actors.
 
 func (*keeper) Wake(now int64, _ *struct{}, _ *odd) actors.Next { return rest(now) }
 func (*keeper) Resume(string, *struct{}, *odd)                  {}
-func (*keeper) Heat(*struct{}, *odd) int64                      { return actors.Never }
+func (*keeper) SpillRank(*struct{}, *odd) int64                 { return actors.Never }
 func (*keeper) Spill(string, *struct{}, *odd)                   {}
 func (*keeper) Retire(int64, *struct{}) bool                    { return true }
 

@@ -86,19 +86,19 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 		if s.retire(c, now, now) {
 			return finding[P, S, M]{room: true}
 		}
-		heat := s.behavior.Heat(&c.Published, c.left())
-		if heat == Never && (c.parked == nil || c.parked.forget == Never) {
+		rank := s.behavior.SpillRank(&c.Published, c.left())
+		if rank == Never && (c.parked == nil || c.parked.forget == Never) {
 			s.move(c, held)
 			found.more = true
 			continue
 		}
 		s.hand++
 		passed++
-		if heat < Never {
+		if rank < Never {
 			seen++
 		}
-		if heat < least {
-			found.coldest, least = c, heat
+		if rank < least {
+			found.coldest, least = c, rank
 		}
 	}
 	if found.coldest != nil && (seen >= compared || !first) {

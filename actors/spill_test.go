@@ -14,7 +14,7 @@ import (
 // spilling is a script whose keys are the hotter the greater their number; a negative one never goes. gone has what was spilled.
 func spilling(gone *tape[string]) *script {
 	return &script{
-		heat: func(_ *face, s *state) int64 {
+		rank: func(_ *face, s *state) int64 {
 			if s == nil {
 				return 0
 			}

@@ -109,7 +109,7 @@ func TestNothingIsGainedByASpill(t *testing.T) {
 					visits = append(visits, visit{permits: [2]breaker.Permit{a.permit}})
 				}
 			}
-			if r.IntN(4) > 0 || in.Heat(&in.gate, in.atRest()) == actors.Never {
+			if r.IntN(4) > 0 || in.SpillRank(&in.gate, in.atRest()) == actors.Never {
 				continue
 			}
 			spilled[in.look(now).Breaker]++

@@ -157,8 +157,8 @@ func (k *keeper) Retire(unused int64, g *gate) bool {
 	return word <= unused && g.word.CompareAndSwap(word, gone)
 }
 
-// Heat ranks keys for being spilled: closed ones first, and those first that are as new first.
-func (k *keeper) Heat(g *gate, s *state) int64 {
+// SpillRank ranks keys for being spilled: closed ones first, and those first that are as new first.
+func (k *keeper) SpillRank(g *gate, s *state) int64 {
 	const open = 1 << 62
 	word := g.word.Load()
 	if s == nil {

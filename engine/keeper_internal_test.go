@@ -59,14 +59,14 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	var s state
 	k.Init(1, "k", &g, &s)
 	k.Resume("k", &g, &s)
-	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
+	require.Less(t, k.SpillRank(&g, &s), int64(actors.Never))
 	s.line = k.newLine()
-	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
+	require.Equal(t, int64(actors.Never), k.SpillRank(&g, &s))
 	s.line = nil
 	s.circuit.Reopen(k.rules, 7, 10)
-	require.Less(t, k.Heat(&g, &s), int64(actors.Never))
+	require.Less(t, k.SpillRank(&g, &s), int64(actors.Never))
 	s.circuit.Admit(k.rules, 10)
-	require.Equal(t, int64(actors.Never), k.Heat(&g, &s))
+	require.Equal(t, int64(actors.Never), k.SpillRank(&g, &s))
 }
 
 // TestNobodyIsReckonedFromBeforeTheyCame: the token has been there for a while, for a caller who has just left; the timer is late, and

@@ -47,8 +47,8 @@ func (w *world) create(a *account, name string, wanted bool, leavers []leaver) (
 		if s.rested {
 			left = &s.rest
 		}
-		if heat := w.k.Heat(&s.gate, left); heat < least {
-			coldest, least = s, heat
+		if rank := w.k.SpillRank(&s.gate, left); rank < least {
+			coldest, least = s, rank
 		}
 	}
 	switch {
