@@ -28,6 +28,7 @@ type arrowRule struct {
 	ours   []string // packages of this module, by folder; "*" is any
 	tests  []string // packages of this module that its _test.go files may import too
 	theirs []string // modules of others; its _test.go files may import any that go.mod requires
+	never  []string // packages of the standard library that its files may not import
 }
 
 // arrowRules has a rule for every package that must exist. A package that is not here and that arrowRuleOf does not know
@@ -43,8 +44,12 @@ var arrowRules = map[string]arrowRule{
 		ours:   []string{"clock", "mailbox"},
 		theirs: []string{"golang.org/x/sync"},
 	},
+	"engine/internal/guard": {
+		ours:  []string{"actors", "breaker", "clock", "limiter"},
+		never: []string{"context"},
+	},
 	"engine": {
-		ours:   []string{"actors", "breaker", "clock", "limiter", "mailbox", "retry"},
+		ours:   []string{"actors", "breaker", "clock", "engine/internal/guard", "limiter", "mailbox", "retry"},
 		theirs: []string{"golang.org/x/sync"},
 	},
 }
@@ -77,6 +82,9 @@ func (r arrowRule) check(dir, file, target string) string {
 			return ""
 		}
 		return fmt.Sprintf("%s imports %s; of ours it may import %q", file, pkg, ours)
+	}
+	if !test && slices.Contains(r.never, target) {
+		return fmt.Sprintf("%s imports %s, which its package may not", file, target)
 	}
 	first, _, _ := strings.Cut(target, "/")
 	if test || !strings.Contains(first, ".") { // the standard library's paths begin without a dot
@@ -195,6 +203,8 @@ func TestArrowsCatchAPlantedImport(t *testing.T) {
 		{"a leaf imports a leaf", "retry/x.go", ours + "clock", "retry/x.go imports clock"},
 		{"a leaf's test imports the engine", "mailbox/x_test.go", ours + "engine", "mailbox/x_test.go imports engine"},
 		{"actors know of resilience", "actors/x.go", ours + "limiter", "actors/x.go imports limiter"},
+		{"guard knows of callers", "engine/internal/guard/x.go", "context", "engine/internal/guard/x.go imports context"},
+		{"guard knows of the pipeline", "engine/internal/guard/x.go", ours + "engine", "engine/internal/guard/x.go imports engine"},
 		{"the engine imports an adapter", "engine/x.go", ours + "engine/enginex", "engine/x.go imports engine/enginex"},
 		{"the engine ships the mock", "engine/x.go", ours + "clock/clocktest", "engine/x.go imports clock/clocktest"},
 		{"an adapter imports a policy", "engine/enginex/x.go", ours + "limiter", "engine/enginex/x.go imports limiter"},
@@ -220,18 +230,19 @@ func TestArrowsCatchAPlantedImport(t *testing.T) {
 
 func TestArrowsAllowWhatTheDesignAllows(t *testing.T) {
 	broken, err := brokenArrows(soundTree(map[string]string{
-		"actors/x.go":              arrowModule + "/mailbox",
-		"actors/y.go":              "golang.org/x/sync/errgroup",
-		"bench/x.go":               arrowModule + "/limiter",
-		"clock/x.go":               "github.com/benbjohnson/clock",
-		"engine/enginex/x.go":      arrowModule + "/engine",
-		"engine/enginex/x_test.go": arrowModule + "/breaker",
-		"engine/x.go":              arrowModule + "/actors",
-		"engine/x_test.go":         "go.uber.org/goleak",
-		"examples/x/main.go":       arrowModule + "/engine",
-		"limiter/x_test.go":        arrowModule + "/limiter",
-		"limiter/y_test.go":        arrowModule + "/clock/clocktest",
-		"limiter/z_test.go":        "github.com/stretchr/testify/require",
+		"actors/x.go":                arrowModule + "/mailbox",
+		"actors/y.go":                "golang.org/x/sync/errgroup",
+		"bench/x.go":                 arrowModule + "/limiter",
+		"clock/x.go":                 "github.com/benbjohnson/clock",
+		"engine/enginex/x.go":        arrowModule + "/engine",
+		"engine/enginex/x_test.go":   arrowModule + "/breaker",
+		"engine/internal/guard/x.go": arrowModule + "/actors",
+		"engine/x.go":                arrowModule + "/engine/internal/guard",
+		"engine/x_test.go":           "go.uber.org/goleak",
+		"examples/x/main.go":         arrowModule + "/engine",
+		"limiter/x_test.go":          arrowModule + "/limiter",
+		"limiter/y_test.go":          arrowModule + "/clock/clocktest",
+		"limiter/z_test.go":          "github.com/stretchr/testify/require",
 	}))
 	if err != nil || len(broken) > 0 {
 		t.Errorf("found %q (%v) in a module whose arrows are right", broken, err)

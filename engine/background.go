@@ -25,7 +25,7 @@ func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Conte
 	e.background.Lock()
 	defer e.background.Unlock()
 	if e.ended.Load() {
-		results <- Result[T]{Err: e.reject(key, ErrClosed, 0)}
+		results <- Result[T]{Err: e.refuse(key, ErrClosed, 0)}
 		return results
 	}
 	e.begun.Add(1)

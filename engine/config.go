@@ -11,6 +11,7 @@ import (
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
@@ -130,46 +131,43 @@ func (c Config) clone() Config {
 	return c
 }
 
-// compile checks the configuration and returns the behavior of the keys' actors and the configuration
-// of their system.
-func (c Config) compile() (*keeper, actors.Config, error) {
+// compile checks the configuration and returns the policy for all keys and the configuration of their
+// actors.
+func (c Config) compile() (*guard.Policy, actors.Config, error) {
 	var errs []error
 	bad := func(field string, value any, reason string) {
 		errs = append(errs, &ConfigError{Field: field, Value: value, Reason: reason})
 	}
-	k := &keeper{maxQueue: 1024, maxWait: longestWait, hasBreaker: c.Breaker != nil}
+	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
+	p := &guard.Policy{
+		Publish: c.Dispatch == Published, MaxQueue: 1024, MaxWait: guard.LongestWait, Coarse: int64(idle / 8),
+	}
 	if c.Limiter != nil {
 		var err error
-		k.limits, err = limiter.Compile(c.Limiter)
+		p.Limits, err = limiter.Compile(c.Limiter)
 		errs = append(errs, lift("Limiter", err)...)
 	}
-	k.sketch = newSketch(len(k.limits))
-	k.newborn = make([]int64, max(1, len(k.limits)))
-	k.gated = c.Dispatch == Published && len(k.limits) <= 1
-	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
-	k.coarse = int64(idle / 8)
-	rules := breaker.Policy{}
 	if c.Breaker != nil {
-		rules = *c.Breaker
+		rules := *c.Breaker
+		p.Breaker = &rules
 		errs = append(errs, lift("Breaker", rules.Validate())...)
 	}
-	k.rules = rules.Rules(k.generation)
 	if c.Retry != nil {
 		errs = append(errs, lift("Retry", c.Retry.Validate())...)
 	}
 
 	switch {
 	case c.MaxWait == NoWait:
-		k.noWait, k.maxWait = true, 0
+		p.NoWait = true
 	case c.MaxWait < 0:
 		bad("MaxWait", c.MaxWait, "must not be negative, other than NoWait")
 	case c.MaxWait > 0:
-		k.maxWait = min(int64(c.MaxWait), longestWait)
+		p.MaxWait = min(int64(c.MaxWait), guard.LongestWait)
 	}
 	if c.MaxQueue < 0 {
 		bad("MaxQueue", c.MaxQueue, "must not be negative (0 is the default; MaxWait: NoWait means no queue)")
 	} else if c.MaxQueue > 0 {
-		k.maxQueue = c.MaxQueue
+		p.MaxQueue = c.MaxQueue
 	}
 	if c.MaxKeys < 0 || int64(c.MaxKeys) > math.MaxInt32 {
 		bad("MaxKeys", c.MaxKeys, "must be 0 (the default) to 2,147,483,647")
@@ -180,11 +178,8 @@ func (c Config) compile() (*keeper, actors.Config, error) {
 	if c.Dispatch > Mailbox {
 		bad("Dispatch", c.Dispatch, "must be Published or Mailbox")
 	}
-	return k, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: max(1, idle/8), Clock: c.Clock}, errors.Join(errs...)
+	return p, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: max(1, idle/8), Clock: c.Clock}, errors.Join(errs...)
 }
-
-// longestWait, 73 years, bounds every stay in a queue, so that sums of instants and of tokens fit in an int64.
-const longestWait = 1 << 61
 
 // lift makes the errors of a stage errors of the engine's configuration.
 func lift(stage string, err error) []error {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
 // A context has ended if its Err is not nil, if its Done is closed, or if its deadline has passed. A
@@ -62,7 +62,7 @@ func remaining(ctx context.Context) (left time.Duration, gone bool) {
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return actors.Never, false
+		return guard.Never, false
 	}
 	return time.Until(deadline), false
 }
@@ -75,13 +75,13 @@ func (e *leftError) Error() string { return e.end.Error() }
 
 func (e *leftError) Unwrap() error { return e.end }
 
-// left returns the error of a request that way came by and that ctx has ended.
-func (w way) left(ctx context.Context) error {
+// leftFor returns the error of a request for d that ctx has ended.
+func leftFor(ctx context.Context, d *guard.Demand) error {
 	end := endOf(ctx)
 	if end == nil { // ctx has taken its end back
 		end = context.Canceled
 	}
-	if w != calling {
+	if !d.Breaker {
 		return end
 	}
 	return &leftError{end}

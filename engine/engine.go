@@ -13,6 +13,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
@@ -22,9 +23,9 @@ import (
 type Engine struct {
 	// Set in New, never changed.
 	config   Config
-	keeper   *keeper
-	system   *actors.System[gate, state, message]
-	consults [3]bool       // by way: whether there is anything to ask
+	policy   *guard.Policy
+	behavior *guard.Behavior
+	system   *guard.System
 	retry    *retry.Policy // nil: no retries
 	classify func(error) Outcome
 	clock    clock.Clock
@@ -61,15 +62,14 @@ type Stats struct {
 // New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be
 // used.
 func New(cfg Config) (*Engine, error) {
-	k, ac, err := cfg.compile()
+	policy, ac, err := cfg.compile()
 	if err != nil {
 		return nil, err
 	}
 	cfg = cfg.clone()
 	e := &Engine{
 		config:   cfg,
-		keeper:   k,
-		consults: [...]bool{allowing: cfg.Limiter != nil, acquiring: cfg.Limiter != nil, calling: cfg.Limiter != nil || cfg.Breaker != nil},
+		policy:   policy,
 		retry:    cfg.Retry,
 		classify: cfg.Classify,
 		clock:    cfg.Clock,
@@ -80,11 +80,12 @@ func New(cfg Config) (*Engine, error) {
 	if e.clock == nil {
 		e.clock = clock.System()
 	}
+	policy.Refuse = e.refuse
+	e.behavior = guard.New(policy)
 	ac.Clock = e.clock
-	if e.system, err = actors.New(k, ac); err != nil {
+	if e.system, err = actors.New(e.behavior, ac); err != nil {
 		return nil, err
 	}
-	k.now = e.system.Now // before any key
 	return e, nil
 }
 
@@ -134,12 +135,12 @@ func (e *Engine) Close(ctx context.Context) error {
 func (e *Engine) Config() Config { return e.config.clone() }
 
 // Limits returns the limits of every key, in the order of limiter.All. Without a limiter it is empty.
-func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.keeper.limits) }
+func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.policy.Limits) }
 
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats {
 	s := e.system.Stats()
-	hits, load := e.keeper.sketch.counted(e.system.Now())
+	hits, load := e.behavior.Sketched(e.system.Now())
 	return Stats{
 		Keys: s.Keys, Actors: s.Actors, Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, SketchLoad: load,
 		KeptSpent: e.keptSpent.Load(), Restarts: s.Restarts,
@@ -149,18 +150,18 @@ func (e *Engine) Stats() Stats {
 // Keys iterates over the keys known. Keys that come or go during the iteration may be missing.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }
 
-// place is where a key's cell is found: under its name or, for a handle, where it was found last.
+// place is the way to a key's cell: by the key's name or, for a handle, by the cell that was found last.
 type place struct {
 	key  string
-	cell *atomic.Pointer[cell] // nil without a handle
+	cell *atomic.Pointer[guard.Cell] // nil without a handle
 }
 
-// find returns the cell, and makes one if there is none.
-func (e *Engine) find(p place) (*cell, error) {
+// find returns the cell, and makes one if there is none. A handle forgets a cell that has been retired.
+func (e *Engine) find(p place) (*guard.Cell, error) {
 	if p.cell == nil {
 		return e.system.Cell(p.key)
 	}
-	if c := p.cell.Load(); c != nil {
+	if c := p.cell.Load(); c != nil && !c.Published.Retired() {
 		return c, nil
 	}
 	c, err := e.system.Cell(p.key)
@@ -170,33 +171,17 @@ func (e *Engine) find(p place) (*cell, error) {
 	return c, err
 }
 
-// birth is find for a key that has just been looked for under its name and not been found; h is what
-// the lookup returned.
-func (e *Engine) birth(p place, h actors.Hash) (*cell, error) {
-	if p.cell == nil {
-		return e.system.Create(p.key, h)
-	}
-	return e.find(p)
-}
-
-// lost makes a handle forget a cell that has been retired.
-func (p place) lost(c *cell) {
-	if p.cell != nil {
-		p.cell.CompareAndSwap(c, nil)
-	}
-}
-
-// reject makes the error for a refusal; at is the instant from which a retry would be admitted, or 0.
-func (e *Engine) reject(key string, err error, at int64) error {
+// refuse makes the error of a refusal; at is the instant from which a retry would be admitted, or 0.
+func (e *Engine) refuse(key string, reason error, at int64) error {
 	switch {
-	case errors.Is(err, actors.ErrClosed):
-		err = ErrClosed
-	case errors.Is(err, actors.ErrKeyLimit):
-		err = ErrKeyLimit
+	case errors.Is(reason, actors.ErrClosed):
+		reason = ErrClosed
+	case errors.Is(reason, actors.ErrKeyLimit):
+		reason = ErrKeyLimit
 	}
-	r := &Rejection{Key: key, Err: err, at: at}
+	r := &Rejection{Key: key, Err: reason, at: at}
 	if at > 0 {
-		r.now = e.keeper.now
+		r.clock = e.system
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
@@ -15,7 +16,7 @@ var (
 	// ErrClosed says that the engine is closed or closing.
 	ErrClosed = errors.New("engine: closed")
 	// ErrQueueFull says that as many callers wait for the key as Config.MaxQueue allows.
-	ErrQueueFull = errors.New("engine: queue full")
+	ErrQueueFull = guard.ErrQueueFull
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
 	// has callers in the queue or probes out, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
@@ -37,9 +38,8 @@ type Rejection struct {
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
-	at    int64        // the instant from which a retry would be admitted
-	until int64        // of an open breaker's refusal that callers share: the instant from which the breaker is asked again
-	now   func() int64 // nil when there is no such instant
+	at    int64         // the instant from which a retry would be admitted
+	clock *guard.System // nil if there is no such instant
 }
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
@@ -47,10 +47,10 @@ type Rejection struct {
 // a probe through. RetryAfter is 0 if waiting would not help or nothing is known, as for
 // ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
-	if r.now == nil {
+	if r.clock == nil {
 		return 0
 	}
-	return time.Duration(max(1, r.at-r.now()))
+	return time.Duration(max(1, r.at-r.clock.Now()))
 }
 
 // Limited reports whether the limiter refused: the caller asks for more than its share. After any

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -43,10 +44,10 @@ func TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { require.NoError(t, e.Close(context.Background())) }()
 		require.True(t, e.Allow("a"))
-		e.keeper.sketch.pardon("a") // the first step
+		e.behavior.Pardon("a") // the first step
 		require.True(t, e.Allow("b"))
 		require.False(t, e.Allow("a"), "it is back, and has no more than it left with")
-		require.NoError(t, e.toKnown("a", reset, nil)) // the second
+		require.NoError(t, e.toKnown("a", guard.Reset, nil)) // the second
 		require.False(t, e.Allow("b"))
 		require.True(t, e.Allow("a"))
 	})
@@ -74,38 +75,16 @@ func TestAResetWaitsForWhatIsBeingBornOrSpilled(t *testing.T) {
 				for range 1000 {
 					runtime.Gosched()
 				}
-				require.False(t, e.keeper.sketch.asNew("a"), "it did not wait")
+				select {
+				case <-over:
+					t.Error("the reset did not wait")
+				default:
+				}
 			})
 			<-over
 			require.True(t, e.Allow("a"))
 		})
 	}
-}
-
-// TestASuccessIsNotDroppedWhileATurnMayCountAFailure: a shut gate may mean that a turn is counting a failure at this moment, which the success
-// of a call ends the row of.
-func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, err := New(Config{Breaker: &breaker.Policy{FailureThreshold: 2}})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, e.Close(context.Background())) }()
-		p := place{key: "a"}
-		a, err := e.decide(context.Background(), p, demand{n: 1, way: calling})
-		require.NoError(t, err)
-		reported := func() int { // an actor that is started often lingers
-			for range 4 {
-				e.report(p, &a, Success)
-				synctest.Wait()
-			}
-			return e.Stats().Actors
-		}
-		require.Zero(t, reported(), "nothing changes by it")
-		c := a.cell
-		c.Published.word.Store(shut) // as a turn does
-		defer c.Published.word.Store(1)
-		require.False(t, c.Published.content())
-		require.Equal(t, 1, reported(), "a message")
-	})
 }
 
 // TestACallPassesInsideAProbeThatQueued: a probe that had to queue is answered before its turn has posted anything, so that its function
@@ -119,11 +98,10 @@ func TestACallPassesInsideAProbeThatQueued(t *testing.T) {
 	c, known := e.system.Find("a")
 	require.True(t, known)
 	g := &c.Published
-	expired := g.standing.Load()
-	require.NotNil(t, expired)
+	expired := g.Posted()
+	require.True(t, expired.Refuses())
 	require.NoError(t, e.Run(context.Background(), "a", func(ctx context.Context) error {
-		posted := g.standing.Swap(expired)
-		defer g.standing.Store(posted)
+		defer g.Swap(g.Swap(expired))
 		return e.Run(ctx, "a", func(context.Context) error { return nil })
 	}))
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
 // Key is a handle for one key of an engine. A Key skips the lookup of the key's name, for a
@@ -19,18 +21,18 @@ import (
 type Key struct {
 	eng *Engine
 	place
-	stay int64 // demand.stay of the calls made through the handle
+	stay int64 // guard.Demand.Stay of the calls made through the handle
 }
 
 // Key returns a handle for key. Key does not make the key known.
 func (e *Engine) Key(key string) Key {
-	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[cell])}}
+	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
 }
 
 // NoWait returns a Key whose calls never wait in the limiter's queue. A call that would have to wait
 // is refused at once with a *Rejection that holds limiter.ErrLimited. NoWait undoes [Key.Within].
 func (k Key) NoWait() Key {
-	k.stay = noStay
+	k.stay = guard.NoStay
 	return k
 }
 
@@ -45,7 +47,10 @@ func (k Key) Within(d time.Duration) Key {
 	return k
 }
 
-// stayOf returns demand.stay for a bound on the stay that must be above 0.
+// badStay, plus the value, 0 or below, that Within was given, stands for a stay that is an error.
+const badStay = guard.NoStay - 1
+
+// stayOf returns guard.Demand.Stay for a bound on the stay that must be above 0.
 func stayOf(d time.Duration) int64 {
 	if d <= 0 {
 		return max(int64(d), math.MinInt64-badStay) + badStay
@@ -53,7 +58,7 @@ func stayOf(d time.Duration) int64 {
 	return int64(d)
 }
 
-// errStay returns the error of stay, below noStay, which Within was given by mistake.
+// errStay returns the error of stay, below guard.NoStay, which Within was given by mistake.
 func errStay(stay int64) error {
 	return &ConfigError{Field: "Within", Value: time.Duration(stay - badStay), Reason: "must be above 0 (NoWait never queues)"}
 }
@@ -75,7 +80,7 @@ func (k Key) Admit(ctx context.Context) (*Ticket, error) {
 func (k Key) Allow() bool { return k.AllowN(1) }
 
 // AllowN is [Engine.AllowN] for this key.
-func (k Key) AllowN(n int) bool { return k.stay >= noStay && k.eng.allow(k.place, n) }
+func (k Key) AllowN(n int) bool { return k.stay >= guard.NoStay && k.eng.allow(k.place, n) }
 
 // Acquire is [Engine.Acquire] for this key.
 func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, k.place, 1, k.stay) }

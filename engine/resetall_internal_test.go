@@ -31,7 +31,7 @@ func TestKeysAreBornWhileResetAllCollects(t *testing.T) {
 		require.True(t, e.Allow(strconv.Itoa(i)))
 	}
 	collecting := func() (open bool) {
-		e.system.Still(func() { open = e.keeper.census.open })
+		e.system.Still(func() { open = e.behavior.Collecting() })
 		return open
 	}
 	born := 0

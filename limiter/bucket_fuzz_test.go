@@ -56,9 +56,9 @@ func pause(tr *trial, b byte) int64 {
 	case b < 4:
 		return int64(b)
 	case b < 8: // 5 is 1 ns early, 6 in time
-		return max(0, tr.ready(tr.now, 1, limiter.Place)-tr.now+int64(b)-6)
+		return max(0, tr.ready(tr.now, 1, limiter.Immediate)-tr.now+int64(b)-6)
 	case b < 12:
-		return max(0, tr.ready(tr.now, 1, limiter.Turn)-tr.now+int64(b)-10)
+		return max(0, tr.ready(tr.now, 1, limiter.Queued)-tr.now+int64(b)-10)
 	case b < 128:
 		return s.interval() / 128 * int64(b)
 	default:
@@ -151,17 +151,17 @@ func promises(t *testing.T, l limiter.Limiter, capacity int64, ideal *big.Rat) e
 	if !k.allow(0, 1) {
 		return fmt.Errorf("%+v is not full when it is new", l)
 	}
-	interval := k.words[0]
+	interval := k.fullAts[0]
 	if interval <= 0 || ideal != nil && interval != ceil(ideal) {
 		return fmt.Errorf("%+v: %d ns for a token, ideally %v", l, interval, ideal)
 	}
 	if capacity > 1 && !k.allow(0, capacity-1) {
 		return fmt.Errorf("%+v does not give all that it holds", l)
 	}
-	if k.words[0] > 1<<61 {
-		return fmt.Errorf("%+v: word %d is out of range", l, k.words[0])
+	if k.fullAts[0] > 1<<61 {
+		return fmt.Errorf("%+v: fullAt %d is out of range", l, k.fullAts[0])
 	}
-	if at := k.ready(0, 1, limiter.Place); at != interval || k.allow(interval-1, 1) || !k.allow(interval, 1) {
+	if at := k.ready(0, 1, limiter.Immediate); at != interval || k.allow(interval-1, 1) || !k.allow(interval, 1) {
 		return fmt.Errorf("%+v: empty, it should have a token after %d ns, at %d", l, interval, at)
 	}
 	if left := k.status(0, interval).Available; left != 0 {

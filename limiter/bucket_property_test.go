@@ -62,7 +62,7 @@ type trial struct {
 	specs    []spec
 	rounded  []*oracle // refilled once every interval, as the code promises
 	ideal    []*oracle // refilled at the rate that was asked for; given what the code admits
-	burst    []int64   // tokens admitted since the word last lay in the past
+	burst    []int64   // tokens admitted since the full-at last lay in the past
 	admitted []admission
 	now      int64
 }
@@ -99,29 +99,29 @@ func (tr *trial) call(n int64, mode limiter.Mode) error {
 		return nil
 	}
 	for i := range tr.specs {
-		if tr.words[i] <= tr.now {
+		if tr.fullAts[i] <= tr.now {
 			tr.burst[i] = 0
 		}
 		tr.burst[i] += n
 		tr.rounded[i].take(tr.now, n)
 		tr.ideal[i].take(tr.now, n)
 	}
-	tr.limits.Debit(tr.words, tr.now, n)
+	tr.limits.Debit(tr.fullAts, tr.now, n)
 	tr.admitted = append(tr.admitted, admission{tr.now, n})
 	return tr.check()
 }
 
-// check compares the words with the oracles after an admission.
+// check compares the full-ats with the oracles after an admission.
 func (tr *trial) check() error {
 	for i := range tr.specs {
-		word := new(big.Rat).SetInt64(tr.words[i])
-		if full := tr.rounded[i].fullAt(); word.Cmp(full) != 0 {
-			return fmt.Errorf("%+v at %d: word %d of limit %d, the oracle is full at %s", tr.specs, tr.now, tr.words[i], i, full.RatString())
+		fullAt := new(big.Rat).SetInt64(tr.fullAts[i])
+		if full := tr.rounded[i].fullAt(); fullAt.Cmp(full) != 0 {
+			return fmt.Errorf("%+v at %d: fullAt %d of limit %d, the oracle is full at %s", tr.specs, tr.now, tr.fullAts[i], i, full.RatString())
 		}
 		if tr.ideal[i].level.Sign() < 0 {
 			return fmt.Errorf("%+v at %d: above the rate of limit %d", tr.specs, tr.now, i)
 		}
-		late := word.Sub(word, tr.ideal[i].fullAt())
+		late := fullAt.Sub(fullAt, tr.ideal[i].fullAt())
 		if late.Sign() < 0 || late.Cmp(new(big.Rat).SetInt64(tr.burst[i])) >= 0 {
 			return fmt.Errorf("%+v at %d: limit %d is %s ns behind the ideal after %d tokens", tr.specs, tr.now, i, late.RatString(), tr.burst[i])
 		}
@@ -193,8 +193,8 @@ func TestBucketEqualsTheOracle(t *testing.T) {
 func TestGreedyCallsGetExactlyTheBound(t *testing.T) {
 	tr := newTrial(t, 0, spec{capacity: 5, n: 1, per: 100})
 	for range 1000 {
-		tr.now = tr.ready(tr.now, 1, limiter.Place)
-		require.NoError(t, tr.call(1, limiter.Place))
+		tr.now = tr.ready(tr.now, 1, limiter.Immediate)
+		require.NoError(t, tr.call(1, limiter.Immediate))
 	}
 	require.NoError(t, tr.judge())
 	require.Zero(t, excess(tr.admitted, 5, 1, 100).Sign(), "greedy calls leave nothing over")

@@ -27,7 +27,7 @@ func play(t *testing.T, k *key, calls []call) {
 }
 
 func TestTokenBucket(t *testing.T) {
-	const place = limiter.Place
+	const place = limiter.Immediate
 	three := limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Second)}
 	for name, test := range map[string]struct {
 		bucket limiter.TokenBucket
@@ -82,7 +82,7 @@ func TestTokenBucket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			play(t, newKey(t, test.bucket, 0), test.calls)
 			for i := range test.calls {
-				test.calls[i].mode = limiter.Turn
+				test.calls[i].mode = limiter.Queued
 			}
 			play(t, newKey(t, test.bucket, 0), test.calls) // a token bucket does not tell the modes apart
 		})
@@ -103,33 +103,33 @@ func TestABucketThatStartsLateIsFullThen(t *testing.T) {
 	for _, birth := range []int64{-5 * second, 0, 1, 1 << 60} {
 		k := newKey(t, limiter.TokenBucket{Capacity: 4, RefillRate: limiter.Per(1, time.Minute)}, birth)
 		require.Equal(t, 4, k.drain(birth), "born at %d", birth)
-		require.Equal(t, birth+60*second, k.ready(birth, 1, limiter.Place))
+		require.Equal(t, birth+60*second, k.ready(birth, 1, limiter.Immediate))
 	}
 }
 
 func TestResetForgetsWhatWasTaken(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 4, RefillRate: limiter.Per(1, time.Minute)}, 0)
 	require.Equal(t, 4, k.drain(0))
-	k.limits.Reset(k.words, 10)
+	k.limits.Reset(k.fullAts, 10)
 	require.Equal(t, 4, k.drain(10))
 }
 
 func TestFullAtIsTheFirstInstantAtWhichTheBucketIsFull(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 4, RefillRate: limiter.Per(1, time.Second)}, 7)
-	require.EqualValues(t, 7, k.limits.FullAt(k.words))
+	require.EqualValues(t, 7, k.limits.FullAt(k.fullAts))
 	require.True(t, k.allow(10, 3))
-	full := k.limits.FullAt(k.words)
+	full := k.limits.FullAt(k.fullAts)
 	require.Equal(t, 3*second+10, full)
 	require.Less(t, k.status(0, full-1).Available, 4.0)
 	require.Equal(t, 4.0, k.status(0, full).Available)
-	require.Greater(t, k.ready(full-1, 4, limiter.Place), full-1)
-	require.Equal(t, full, k.ready(full, 4, limiter.Place))
+	require.Greater(t, k.ready(full-1, 4, limiter.Immediate), full-1)
+	require.Equal(t, full, k.ready(full, 4, limiter.Immediate))
 }
 
 func TestLeakyBucket(t *testing.T) {
-	const place, turn = limiter.Place, limiter.Turn
+	const place, turn = limiter.Immediate, limiter.Queued
 	for name, calls := range map[string][]call{
-		"Turn paces one every interval": {
+		"Queued paces one every interval": {
 			{0, 1, turn, true, 0},
 			{0, 1, turn, false, second},
 			{second - 1, 1, turn, false, second},
@@ -137,17 +137,17 @@ func TestLeakyBucket(t *testing.T) {
 			{second + 1, 1, turn, false, 2 * second},
 			{2 * second, 1, turn, true, 2 * second},
 		},
-		"Turn saves nothing up": {
+		"Queued saves nothing up": {
 			{100 * second, 1, turn, true, 100 * second},
 			{100 * second, 1, turn, false, 101 * second},
 		},
-		"Turn of n waits for all before and then holds up the next for n": {
+		"Queued of n waits for all before and then holds up the next for n": {
 			{0, 2, turn, true, 0},
 			{2*second - 1, 3, turn, false, 2 * second},
 			{2 * second, 3, turn, true, 2 * second},
 			{2 * second, 1, turn, false, 5 * second},
 		},
-		"Place takes up to the capacity at once": {
+		"Immediate takes up to the capacity at once": {
 			{0, 1, place, true, 0},
 			{0, 1, place, true, 0},
 			{0, 1, place, true, 0},
@@ -155,12 +155,12 @@ func TestLeakyBucket(t *testing.T) {
 			{second, 1, place, true, second},
 			{second, 1, place, false, 2 * second},
 		},
-		"Turn waits until what Place took has leaked out": {
+		"Queued waits until what Immediate took has leaked out": {
 			{0, 3, place, true, 0},
 			{second, 1, turn, false, 3 * second},
 			{3 * second, 1, turn, true, 3 * second},
 		},
-		"Place needs a whole place": {
+		"Immediate needs a whole place": {
 			{0, 1, turn, true, 0},
 			{500 * ms, 3, place, false, second},
 			{500 * ms, 2, place, true, 500 * ms},
@@ -202,10 +202,10 @@ func TestHasRoomCountsTheWaitingAndTheLeaking(t *testing.T) {
 				if test.taken > 0 {
 					require.True(t, k.allow(0, test.taken))
 				}
-				require.Equal(t, test.room, k.limits.HasRoom(k.words, test.now, test.waiting, test.n))
+				require.Equal(t, test.room, k.limits.HasRoom(k.fullAts, test.now, test.waiting, test.n))
 			}
 		})
 	}
 	k := newKey(t, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, 0)
-	require.True(t, k.limits.HasRoom(k.words, 0, 1<<40, 1), "a token bucket has room for any number")
+	require.True(t, k.limits.HasRoom(k.fullAts, 0, 1<<40, 1), "a token bucket has room for any number")
 }

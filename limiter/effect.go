@@ -1,20 +1,20 @@
 package limiter
 
-// Effect is what callers that wait, one behind the other, do to the words of several limits
+// Effect is what callers that wait, one behind the other, do to the full-ats of several limits
 // together. [Effect.Apply] takes a time that does not depend on the number of callers. All calls on
 // one Effect must be made with the same Limits. [Limits.NoEffect] makes an Effect.
 //
-// To grant a call is to take maxima of sums of the present instant and the words, see
+// To grant a call is to take maxima of sums of the present instant and the full-ats, see
 // [Limits.Follow]. In the max-plus algebra that is a linear map (Baccelli, Cohen, Olsder and
 // Quadrat, "Synchronization and Linearity", 1992). An Effect is the matrix of that map; the effect
 // of callers behind others is the product of two matrices. Column 0 is the instant of the last
-// grant, and the words behind it, for callers that find the instant at 0 and the words at minus
-// infinity. Column i+1 is the same for callers that find word i at 0 and all else at minus
+// grant, and the full-ats behind it, for callers that find the instant at 0 and the full-ats at minus
+// infinity. Column i+1 is the same for callers that find full-at i at 0 and all else at minus
 // infinity.
 type Effect []int64
 
 // far stands for minus infinity. Every other entry of an Effect is above -2^61, because a grant
-// comes at most a burst before the word that it depends on. So a sum of two entries never falls
+// comes at most a burst before the full-at that it depends on. So a sum of two entries never falls
 // below an int64.
 const far = -1 << 62
 
@@ -51,12 +51,12 @@ func (e Effect) Join(l Limits, first, second Effect) {
 	}
 }
 
-// Apply writes into to the instant of the last grant, and the words behind it, when the callers of
-// e wait from the instant from[0] on and find the words from[1:]. Neither to nor from may share
+// Apply writes into to the instant of the last grant, and the full-ats behind it, when the callers of
+// e wait from the instant from[0] on and find the full-ats from[1:]. Neither to nor from may share
 // memory with the other.
 //
 // The answer is that of [Limits.Follow], called for one caller after the other. If Follow makes a
-// word [Never], then [Limits.Ready] is Never for both answers.
+// full-at [Never], then [Limits.Ready] is Never for both answers.
 func (e Effect) Apply(to, from []int64) {
 	for i := range to {
 		to[i] = far

@@ -48,7 +48,7 @@ func joined(l limiter.Limits, r *rand.Rand, tokens []int64) limiter.Effect {
 	return e
 }
 
-// TestAnEffectIsThatOfOneCallerAfterTheOther, whatever the limits, the words and the instant from
+// TestAnEffectIsThatOfOneCallerAfterTheOther, whatever the limits, the full-ats and the instant from
 // which the callers wait, and however they are put together.
 func TestAnEffectIsThatOfOneCallerAfterTheOther(t *testing.T) {
 	never := 0
@@ -72,7 +72,7 @@ func TestAnEffectIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			want := walk(l, from, tokens)
 			if slices.Contains(want, limiter.Never) {
 				never++
-				if !slices.Contains(to, limiter.Never) || l.Ready(to[1:], to[0], 1, limiter.Turn) != limiter.Never {
+				if !slices.Contains(to, limiter.Never) || l.Ready(to[1:], to[0], 1, limiter.Queued) != limiter.Never {
 					return fmt.Errorf("%+v: %v behind %v gives %v, should be %v", l, tokens, from, to, want)
 				}
 			} else if !slices.Equal(to, want) {

@@ -28,8 +28,8 @@ func TestForgettingABucketThatIsFullIsUnobservable(t *testing.T) {
 		kept, anew := newKey(t, limiter.All(members...), now), newKey(t, limiter.All(members...), now)
 		for range 40 {
 			now += pauseOf(r, kept, specs, now)
-			if kept.limits.FullAt(kept.words) <= now && r.IntN(4) > 0 {
-				anew.limits.Reset(anew.words, now)
+			if kept.limits.FullAt(kept.fullAts) <= now && r.IntN(4) > 0 {
+				anew.limits.Reset(anew.fullAts, now)
 				forgotten++
 			}
 			n, mode := 1+r.Int64N(3), limiter.Mode(r.IntN(2) == 0)
@@ -54,7 +54,7 @@ func TestForgettingABucketThatIsFullIsUnobservable(t *testing.T) {
 
 // pauseOf is a time to let pass: none, a part of what is still missing in some bucket, all of it, or more.
 func pauseOf(r *rand.Rand, k *key, specs []spec, now int64) int64 {
-	missing := max(0, k.limits.FullAt(k.words)-now)
+	missing := max(0, k.limits.FullAt(k.fullAts)-now)
 	switch r.IntN(6) {
 	case 0, 1:
 		return 0
@@ -74,7 +74,7 @@ func alike(a, b *key, now, n int64, mode limiter.Mode) error {
 	if x, y := a.ready(now, n, mode), b.ready(now, n, mode); x != y {
 		return fmt.Errorf("%d tokens (%t) ready at %d and %d", n, mode, x, y)
 	}
-	if x, y := a.limits.HasRoom(a.words, now, 1, n), b.limits.HasRoom(b.words, now, 1, n); x != y {
+	if x, y := a.limits.HasRoom(a.fullAts, now, 1, n), b.limits.HasRoom(b.fullAts, now, 1, n); x != y {
 		return fmt.Errorf("room for %d tokens: %t and %t", n, x, y)
 	}
 	for i := range a.limits {
@@ -83,10 +83,10 @@ func alike(a, b *key, now, n int64, mode limiter.Mode) error {
 		}
 	}
 	var x, y [3]int64 // what two callers that wait will find
-	copy(x[:], a.words)
-	copy(y[:], b.words)
+	copy(x[:], a.fullAts)
+	copy(y[:], b.fullAts)
 	for range 2 {
-		if p, q := a.limits.Follow(x[:len(a.words)], now, n), b.limits.Follow(y[:len(b.words)], now, n); p != q {
+		if p, q := a.limits.Follow(x[:len(a.fullAts)], now, n), b.limits.Follow(y[:len(b.fullAts)], now, n); p != q {
 			return fmt.Errorf("%d tokens granted in turn at %d and %d", n, p, q)
 		}
 	}

@@ -8,22 +8,22 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// The pure arithmetic: a bucket is a word, time is an argument.
+// The pure arithmetic: a bucket is a full-at, time is an argument.
 func Example() {
 	limits, err := limiter.Compile(limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(10, time.Second)})
 	if err != nil {
 		panic(err)
 	}
-	words := make([]int64, len(limits))
-	limits.Reset(words, 0)
+	fullAts := make([]int64, len(limits))
+	limits.Reset(fullAts, 0)
 	for _, ms := range []int64{0, 10, 20, 100, 101} {
 		now := ms * int64(time.Millisecond)
-		if ready := limits.Ready(words, now, 1, limiter.Place); ready > now {
+		if ready := limits.Ready(fullAts, now, 1, limiter.Immediate); ready > now {
 			fmt.Printf("at %3d ms: retry in %v\n", ms, time.Duration(ready-now))
 			continue
 		}
-		limits.Debit(words, now, 1)
-		fmt.Printf("at %3d ms: passes, %.1f left\n", ms, limits.Status(0, words, words, now, 0).Available)
+		limits.Debit(fullAts, now, 1)
+		fmt.Printf("at %3d ms: passes, %.1f left\n", ms, limits.Status(0, fullAts, fullAts, now, 0).Available)
 	}
 	// Output:
 	// at   0 ms: passes, 1.0 left
@@ -36,7 +36,7 @@ func Example() {
 // door is a limiter without the engine: one state, one goroutine at a time.
 type door struct {
 	limits limiter.Limits
-	words  []int64
+	fullAts  []int64
 	birth  time.Time
 }
 
@@ -45,7 +45,7 @@ func newDoor(l limiter.Limiter, birth time.Time) (*door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &door{limits: limits, words: make([]int64, len(limits)), birth: birth}, nil
+	return &door{limits: limits, fullAts: make([]int64, len(limits)), birth: birth}, nil
 }
 
 func (d *door) allow(now time.Time, n int64) error {
@@ -53,10 +53,10 @@ func (d *door) allow(now time.Time, n int64) error {
 	switch {
 	case !d.limits.Holds(n):
 		return limiter.ErrExceedsCapacity
-	case d.limits.Ready(d.words, at, n, limiter.Place) > at:
+	case d.limits.Ready(d.fullAts, at, n, limiter.Immediate) > at:
 		return limiter.ErrLimited
 	}
-	d.limits.Debit(d.words, at, n)
+	d.limits.Debit(d.fullAts, at, n)
 	return nil
 }
 
@@ -102,10 +102,10 @@ func ExampleLimits_Follow() {
 	if err != nil {
 		panic(err)
 	}
-	words := []int64{0}
+	fullAts := []int64{0}
 	var at int64
 	for range 4 {
-		at = limits.Follow(words, at, 1)
+		at = limits.Follow(fullAts, at, 1)
 		fmt.Println(time.Duration(at))
 	}
 	// Output:

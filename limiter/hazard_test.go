@@ -96,10 +96,10 @@ func TestL8ARetryAtReadyIsAdmittedAndNoneBefore(t *testing.T) {
 				token.allow(0, 1)
 				leaky.allow(0, 1)
 			}
-			if err := retry(token, limiter.Place); err != nil {
+			if err := retry(token, limiter.Immediate); err != nil {
 				require.NoError(t, err, "token bucket, %v", rate)
 			}
-			if err := retry(leaky, limiter.Turn); err != nil {
+			if err := retry(leaky, limiter.Queued); err != nil {
 				require.NoError(t, err, "leaky bucket, %v", rate)
 			}
 		}
@@ -131,10 +131,10 @@ func TestL8NothingDriftsInTheLongRun(t *testing.T) {
 	require.Equal(t, 7, k.drain(0))
 	at := int64(0)
 	for range tokens {
-		at = k.limits.Follow(k.words, at, 1)
+		at = k.limits.Follow(k.fullAts, at, 1)
 	}
 	require.Equal(t, int64(tokens*1_428_571_429), at)
-	require.Equal(t, int64((tokens+7)*1_428_571_429), k.words[0])
+	require.Equal(t, int64((tokens+7)*1_428_571_429), k.fullAts[0])
 }
 
 func TestL9TheSlowestRatesDoNotOverflow(t *testing.T) {
@@ -151,7 +151,7 @@ func TestL9TheSlowestRatesDoNotOverflow(t *testing.T) {
 		require.True(t, k.allow(0, 1))
 		for _, now := range []int64{0, 1, 1 << 60, 1<<61 - 1} {
 			require.False(t, k.allow(now, 1))
-			require.Equal(t, int64(1<<61), k.ready(now, 1, limiter.Place))
+			require.Equal(t, int64(1<<61), k.ready(now, 1, limiter.Immediate))
 			require.Equal(t, time.Duration(1<<61-now), k.status(0, now).Wait)
 		}
 		require.True(t, k.allow(1<<61, 1))
@@ -162,7 +162,7 @@ func TestL10DeficitIsNeverRepaidPastCapacity(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(10, time.Second)}, 0)
 	at := int64(0)
 	for range 21 { // ten at once, eleven in turn
-		at = k.limits.Follow(k.words, at, 1)
+		at = k.limits.Follow(k.fullAts, at, 1)
 	}
 	require.Equal(t, 1100*ms, at)
 	require.Equal(t, 10, k.drain(101*second), "failsafe-go's bursty limiter lets 999 through here")
@@ -182,8 +182,8 @@ func TestL16WhatTheBucketCannotHoldIsKnownAtOnce(t *testing.T) {
 		require.True(t, k.limits.Holds(5))
 		require.False(t, k.limits.Holds(6), "no wait would help: %+v", l)
 		require.True(t, k.allow(0, 1))
-		full := k.limits.FullAt(k.words)
-		require.LessOrEqual(t, k.ready(0, 5, limiter.Turn), full, "what it can hold, it has when it is full")
+		full := k.limits.FullAt(k.fullAts)
+		require.LessOrEqual(t, k.ready(0, 5, limiter.Queued), full, "what it can hold, it has when it is full")
 	}
 }
 
@@ -191,9 +191,9 @@ func TestL17NegativeTokensAreNotARefund(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(1, time.Hour)}, 0)
 	require.Equal(t, 5, k.drain(0))
 	for _, n := range []int64{0, -1, -5, -100, -1 << 20, -1 << 51, math.MinInt64 + 1, math.MinInt64} { // the engine lets none come so far
-		before := k.words[0]
-		k.limits.Debit(k.words, 0, n)
-		require.GreaterOrEqual(t, k.words[0], before)
+		before := k.fullAts[0]
+		k.limits.Debit(k.fullAts, 0, n)
+		require.GreaterOrEqual(t, k.fullAts[0], before)
 		require.Zero(t, k.drain(0), "after a debit of %d", n)
 	}
 }

@@ -22,7 +22,7 @@ func anyInstant(r *rand.Rand) int64 {
 	}
 }
 
-// TestNoInstantIsTooLate: with words and clocks at any instant, as when a clock jumps, every answer
+// TestNoInstantIsTooLate: with full-ats and clocks at any instant, as when a clock jumps, every answer
 // is that of integers without end; an answer that does not fit is the last one that does.
 func TestNoInstantIsTooLate(t *testing.T) {
 	num := big.NewInt
@@ -43,44 +43,44 @@ func TestNoInstantIsTooLate(t *testing.T) {
 	seeds(t, 20_000, func(r *rand.Rand) error {
 		s := randomSpec(r)
 		k := newKey(t, s.limiter(), 0)
-		word, now, waiting, n := anyInstant(r), anyInstant(r), r.Int64N(1<<(1+r.IntN(62))), 1+r.Int64N(s.capacity)
-		k.words[0] = word
+		fullAt, now, waiting, n := anyInstant(r), anyInstant(r), r.Int64N(1<<(1+r.IntN(62))), 1+r.Int64N(s.capacity)
+		k.fullAts[0] = fullAt
 		interval := num(s.interval())
 		burst := new(big.Int).Mul(num(s.capacity), interval)
 
-		ready := add(sub(num(word), burst), interval)
-		if word == limiter.Never || s.paced {
-			ready = num(word)
+		ready := add(sub(num(fullAt), burst), interval)
+		if fullAt == limiter.Never || s.paced {
+			ready = num(fullAt)
 		}
-		used := largest(sub(num(word), num(now)), num(0))
+		used := largest(sub(num(fullAt), num(now)), num(0))
 		places := new(big.Int).Div(sub(burst, used), interval) // rounds down
 		queued := num(waiting)
 		if s.paced {
 			queued.Add(queued, new(big.Int).Div(sub(add(used, interval), num(1)), interval))
 		}
-		status := k.limits.Status(0, k.words, k.words, now, waiting)
+		status := k.limits.Status(0, k.fullAts, k.fullAts, now, waiting)
 		for _, answer := range []struct {
 			name      string
 			got, want int64
 		}{
-			{"Ready", k.limits.Ready(k.words, now, 1, limiter.Turn), clip(largest(ready, num(now)))},
+			{"Ready", k.limits.Ready(k.fullAts, now, 1, limiter.Queued), clip(largest(ready, num(now)))},
 			{"the wait", int64(status.Wait), clip(largest(sub(ready, num(now)), num(0)))},
 			{"the queue", int64(status.Queued), clip(queued)},
 		} {
 			if answer.got != answer.want {
-				return fmt.Errorf("%+v, word %d at %d, %d waiting: %s is %d, should be %d", s, word, now, waiting, answer.name, answer.got, answer.want)
+				return fmt.Errorf("%+v, fullAt %d at %d, %d waiting: %s is %d, should be %d", s, fullAt, now, waiting, answer.name, answer.got, answer.want)
 			}
 		}
 		if status.Available < 0 || status.Available > float64(s.capacity) {
-			return fmt.Errorf("%+v, word %d at %d, %d waiting: %v available", s, word, now, waiting, status.Available)
+			return fmt.Errorf("%+v, fullAt %d at %d, %d waiting: %v available", s, fullAt, now, waiting, status.Available)
 		}
 		room := !s.paced || num(n).Cmp(sub(places, num(waiting))) <= 0
-		if got := k.limits.HasRoom(k.words, now, waiting, n); got != room {
-			return fmt.Errorf("%+v, word %d at %d, %d waiting: room for %d is %v", s, word, now, waiting, n, got)
+		if got := k.limits.HasRoom(k.fullAts, now, waiting, n); got != room {
+			return fmt.Errorf("%+v, fullAt %d at %d, %d waiting: room for %d is %v", s, fullAt, now, waiting, n, got)
 		}
-		k.limits.Debit(k.words, now, n)
-		if want := clip(add(largest(num(word), num(now)), new(big.Int).Mul(num(n), interval))); k.words[0] != want {
-			return fmt.Errorf("%+v, word %d at %d: after %d it is %d, should be %d", s, word, now, n, k.words[0], want)
+		k.limits.Debit(k.fullAts, now, n)
+		if want := clip(add(largest(num(fullAt), num(now)), new(big.Int).Mul(num(n), interval))); k.fullAts[0] != want {
+			return fmt.Errorf("%+v, fullAt %d at %d: after %d it is %d, should be %d", s, fullAt, now, n, k.fullAts[0], want)
 		}
 		return nil
 	})

@@ -11,7 +11,7 @@
 //
 // A program that uses the engine needs nothing below this line. The package is pure arithmetic: no
 // lock, no goroutine, no clock. [Compile] turns a Limiter into [Limits]. The state of a limit is
-// one int64, a word: the instant in nanoseconds at which the bucket is full again. That is the
+// one int64, a full-at: the instant in nanoseconds at which the bucket is full again. That is the
 // generic cell rate algorithm (ITU-T I.371, 2004) in its virtual scheduling form. An [Effect]
 // combines any number of callers that wait for several limits.
 package limiter

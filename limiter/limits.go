@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Limit is a compiled bucket. Its state is a word that the caller keeps: the instant at which the
-// bucket is full again (a leaky bucket: empty again), an int64 of nanoseconds. A word only grows.
+// Limit is a compiled bucket. Its state is a full-at that the caller keeps: the instant at which the
+// bucket is full again (a leaky bucket: empty again), an int64 of nanoseconds. A full-at only grows.
 // No instant may be negative.
 type Limit struct {
 	interval int64 // between two tokens, at least 1
@@ -23,7 +23,7 @@ func (l Limit) Capacity() int { return int(l.capacity) }
 func (l Limit) Interval() time.Duration { return time.Duration(l.interval) }
 
 // Limits is a compiled [Limiter]. A call passes if all limits let the call pass. The state is a
-// slice of words, one for each limit, see [Limit]; only one goroutine may use the words at a time.
+// slice of full-ats, one for each limit, see [Limit]; only one goroutine may use the full-ats at a time.
 // The zero Limits lets everything pass.
 type Limits []Limit
 
@@ -31,20 +31,20 @@ type Limits []Limit
 type Mode bool
 
 const (
-	// Place takes a free place at once.
-	Place Mode = false
-	// Turn passes when all earlier calls have leaked out.
-	Turn Mode = true
+	// Immediate takes a free place at once.
+	Immediate Mode = false
+	// Queued passes when all earlier calls have leaked out.
+	Queued Mode = true
 )
 
 // Never is the instant that does not come. A sum of instants that an int64 cannot hold is Never,
 // too.
 const Never = math.MaxInt64
 
-// Reset makes words the state of full buckets at now.
-func (l Limits) Reset(words []int64, now int64) {
-	for i := range words {
-		words[i] = now
+// Reset makes full-ats the state of full buckets at now.
+func (l Limits) Reset(fullAts []int64, now int64) {
+	for i := range fullAts {
+		fullAts[i] = now
 	}
 }
 
@@ -60,44 +60,44 @@ func (l Limits) Holds(n int64) bool {
 
 // Ready returns the first instant, now or later, at which n tokens may be taken. n must be at least
 // 1 and within the capacity, see [Limits.Holds].
-func (l Limits) Ready(words []int64, now, n int64, mode Mode) int64 {
+func (l Limits) Ready(fullAts []int64, now, n int64, mode Mode) int64 {
 	ready := now
 	for i := range l {
-		ready = max(ready, l[i].Ready(words[i], n, mode))
+		ready = max(ready, l[i].Ready(fullAts[i], n, mode))
 	}
 	return ready
 }
 
-// Ready returns the first instant at which n tokens may be taken from a bucket with word, which may
+// Ready returns the first instant at which n tokens may be taken from a bucket with full-at, which may
 // be before now; see [Limits.Ready].
 //
-// The rule is that a debit may move the word to at most burst after the instant of the debit. A
-// word in the past counts as that instant, and then any n within the capacity passes.
-func (l *Limit) Ready(word, n int64, mode Mode) int64 {
-	if word == Never || l.paced && mode == Turn {
-		return word
+// The rule is that a debit may move the full-at to at most burst after the instant of the debit. A
+// full-at in the past counts as that instant, and then any n within the capacity passes.
+func (l *Limit) Ready(fullAt, n int64, mode Mode) int64 {
+	if fullAt == Never || l.paced && mode == Queued {
+		return fullAt
 	}
-	// word - burst comes first: n × interval is at most burst, so that the sum is at most word.
-	return word - l.burst + n*l.interval
+	// full-at - burst comes first: n × interval is at most burst, so that the sum is at most full-at.
+	return fullAt - l.burst + n*l.interval
 }
 
-// After returns the word when n tokens have been taken at instant at, or [Never] if the word does
+// After returns the full-at when n tokens have been taken at instant at, or [Never] if the full-at does
 // not fit in an int64.
-func (l *Limit) After(word, at, n int64) int64 { return sum(max(word, at), n*l.interval) }
+func (l *Limit) After(fullAt, at, n int64) int64 { return sum(max(fullAt, at), n*l.interval) }
 
 // Debit takes n tokens at instant at, which must not be before [Limits.Ready].
-func (l Limits) Debit(words []int64, at, n int64) {
+func (l Limits) Debit(fullAts []int64, at, n int64) {
 	for i := range l {
-		words[i] = l[i].After(words[i], at, n)
+		fullAts[i] = l[i].After(fullAts[i], at, n)
 	}
 }
 
 // HasRoom reports whether a call for n tokens may wait behind callers for waiting tokens: whether
 // every leaky bucket has n places free. A token bucket has no places and any number of callers may
 // wait for it.
-func (l Limits) HasRoom(words []int64, now, waiting, n int64) bool {
+func (l Limits) HasRoom(fullAts []int64, now, waiting, n int64) bool {
 	for i := range l {
-		if l[i].paced && n > l[i].places(words[i], now)-waiting {
+		if l[i].paced && n > l[i].places(fullAts[i], now)-waiting {
 			return false
 		}
 	}
@@ -105,50 +105,50 @@ func (l Limits) HasRoom(words []int64, now, waiting, n int64) bool {
 }
 
 // places returns the number of free places of a leaky bucket at now.
-func (l *Limit) places(word, now int64) int64 {
-	return max(0, l.burst-max(0, word-now)) / l.interval
+func (l *Limit) places(fullAt, now int64) int64 {
+	return max(0, l.burst-max(0, fullAt-now)) / l.interval
 }
 
-// Behind makes tail the words when callers for waiting tokens together, who wait now, have been
+// Behind makes tail the full-ats when callers for waiting tokens together, who wait now, have been
 // granted one after the other. Behind is exact for one limit; for several see [Effect].
 //
 // One limit is never idle until the last waiting caller has been granted: every grant comes no
-// later than the word, and so adds its cost to the word. The exception is a grant that a timer
-// delays by more than the engine makes up for, which delays the word by as much.
-func (l Limits) Behind(tail, words []int64, waiting int64) {
+// later than the full-at, and so adds its cost to the full-at. The exception is a grant that a timer
+// delays by more than the engine makes up for, which delays the full-at by as much.
+func (l Limits) Behind(tail, fullAts []int64, waiting int64) {
 	for i := range l {
-		tail[i] = sum(words[i], product(waiting, l[i].interval))
+		tail[i] = sum(fullAts[i], product(waiting, l[i].interval))
 	}
 }
 
-// Follow takes n tokens from words at the first instant from at on at which they are there, as a
+// Follow takes n tokens from full-ats at the first instant from at on at which they are there, as a
 // waiting caller does, and returns that instant.
-func (l Limits) Follow(words []int64, at, n int64) int64 {
-	at = l.Ready(words, at, n, Turn)
-	l.Debit(words, at, n)
+func (l Limits) Follow(fullAts []int64, at, n int64) int64 {
+	at = l.Ready(fullAts, at, n, Queued)
+	l.Debit(fullAts, at, n)
 	return at
 }
 
 // FullAt returns the first instant at which every bucket is full, or math.MinInt64 without a
 // bucket.
-func (l Limits) FullAt(words []int64) int64 {
+func (l Limits) FullAt(fullAts []int64) int64 {
 	var full int64 = math.MinInt64
-	for _, w := range words {
+	for _, w := range fullAts {
 		full = max(full, w)
 	}
 	return full
 }
 
 // Status describes limit i at now. The waiting callers ask for waiting tokens together, and tail
-// are the words behind the last of them.
-func (l Limits) Status(i int, words, tail []int64, now, waiting int64) Status {
+// are the full-ats behind the last of them.
+func (l Limits) Status(i int, fullAts, tail []int64, now, waiting int64) Status {
 	limit := &l[i]
-	used := max(0, words[i]-now)
+	used := max(0, fullAts[i]-now)
 	available := float64(limit.burst-used) / float64(limit.interval) // rounded, perhaps upwards
 	s := Status{
 		Available: min(max(0, available), float64(limit.capacity)),
 		Queued:    int(waiting),
-		Wait:      time.Duration(max(now, limit.Ready(tail[i], 1, Turn)) - now),
+		Wait:      time.Duration(max(now, limit.Ready(tail[i], 1, Queued)) - now),
 	}
 	if limit.paced {
 		s.Available = max(0, s.Available-float64(waiting))

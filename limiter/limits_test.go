@@ -20,17 +20,17 @@ func TestAllTakesFromEveryLimitOrFromNone(t *testing.T) {
 	require.Equal(t, 3.0, k.status(0, 0).Available)
 	require.Equal(t, 0.0, k.status(1, 0).Available)
 
-	before := slices.Clone(k.words)
+	before := slices.Clone(k.fullAts)
 	require.False(t, k.allow(0, 1), "the second has none left")
-	require.Equal(t, before, k.words, "a refusal takes nothing from either")
-	require.Equal(t, 60*second, k.ready(0, 1, limiter.Place), "the later of both decides")
+	require.Equal(t, before, k.fullAts, "a refusal takes nothing from either")
+	require.Equal(t, 60*second, k.ready(0, 1, limiter.Immediate), "the later of both decides")
 	require.Equal(t, 3.0, k.status(0, 0).Available)
 
 	require.False(t, k.limits.Holds(3), "the smallest capacity decides")
 	require.True(t, k.limits.Holds(2))
 	require.True(t, k.allow(60*second, 1))
 	require.Equal(t, 4.0, k.status(0, 60*second).Available)
-	require.Equal(t, 180*second, k.limits.FullAt(k.words), "full when the last of them is, a minute for each of three")
+	require.Equal(t, 180*second, k.limits.FullAt(k.fullAts), "full when the last of them is, a minute for each of three")
 }
 
 func TestFullAtIsWhenTheLastOfSeveralIsFull(t *testing.T) {
@@ -39,7 +39,7 @@ func TestFullAtIsWhenTheLastOfSeveralIsFull(t *testing.T) {
 	for _, l := range []limiter.Limiter{limiter.All(slow, quick), limiter.All(quick, slow)} {
 		k := newKey(t, l, 0)
 		require.True(t, k.allow(0, 1))
-		require.Equal(t, 60*second, k.limits.FullAt(k.words))
+		require.Equal(t, 60*second, k.limits.FullAt(k.fullAts))
 	}
 }
 
@@ -72,7 +72,7 @@ func TestAllKeepsItsOwnListOfMembers(t *testing.T) {
 func TestTheZeroLimitsAllowEverything(t *testing.T) {
 	var none limiter.Limits
 	require.True(t, none.Holds(math.MaxInt64))
-	require.EqualValues(t, 42, none.Ready(nil, 42, 1000, limiter.Turn))
+	require.EqualValues(t, 42, none.Ready(nil, 42, 1000, limiter.Queued))
 	require.True(t, none.HasRoom(nil, 42, math.MaxInt64, 1))
 	require.Equal(t, int64(math.MinInt64), none.FullAt(nil), "full since ever")
 	require.NotPanics(t, func() {
@@ -105,29 +105,29 @@ func TestStatusOfATokenBucket(t *testing.T) {
 	require.Equal(t, limiter.Status{Available: 10}, k.status(0, 1000*second))
 
 	tail := make([]int64, 1)
-	k.limits.Behind(tail, k.words, 3)
+	k.limits.Behind(tail, k.fullAts, 3)
 	require.Equal(t, limiter.Status{Available: 0.25, Queued: 3, Wait: 3750 * time.Millisecond},
-		k.limits.Status(0, k.words, tail, 250*ms, 3), "three wait, the fourth would wait for four tokens")
+		k.limits.Status(0, k.fullAts, tail, 250*ms, 3), "three wait, the fourth would wait for four tokens")
 }
 
 func TestStatusOfALeakyBucket(t *testing.T) {
 	k := newKey(t, limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(1, time.Second)}, 0)
 	require.Equal(t, limiter.Status{Available: 5}, k.status(0, 0))
-	require.True(t, k.try(0, 1, limiter.Turn))
+	require.True(t, k.try(0, 1, limiter.Queued))
 	require.Equal(t, limiter.Status{Available: 4, Queued: 1, Wait: time.Second}, k.status(0, 0))
 	require.Equal(t, limiter.Status{Available: 4.5, Queued: 1, Wait: 500 * time.Millisecond}, k.status(0, 500*ms),
 		"a place is taken until it has leaked out whole")
 	require.Equal(t, limiter.Status{Available: 5}, k.status(0, second))
 
 	tail := make([]int64, 1)
-	k.limits.Behind(tail, k.words, 2)
+	k.limits.Behind(tail, k.fullAts, 2)
 	require.Equal(t, limiter.Status{Available: 2.5, Queued: 3, Wait: 2500 * time.Millisecond},
-		k.limits.Status(0, k.words, tail, 500*ms, 2))
-	k.limits.Behind(tail, k.words, 4)
-	require.Equal(t, 0.5, k.limits.Status(0, k.words, tail, 500*ms, 4).Available)
-	require.False(t, k.limits.HasRoom(k.words, 500*ms, 4, 1))
+		k.limits.Status(0, k.fullAts, tail, 500*ms, 2))
+	k.limits.Behind(tail, k.fullAts, 4)
+	require.Equal(t, 0.5, k.limits.Status(0, k.fullAts, tail, 500*ms, 4).Available)
+	require.False(t, k.limits.HasRoom(k.fullAts, 500*ms, 4, 1))
 	require.True(t, k.allow(500*ms, 1))
-	require.Equal(t, 0.0, k.limits.Status(0, k.words, tail, 500*ms, 4).Available, "never below 0")
+	require.Equal(t, 0.0, k.limits.Status(0, k.fullAts, tail, 500*ms, 4).Available, "never below 0")
 }
 
 func TestStatusShowsEachMemberOfAllForItself(t *testing.T) {
@@ -142,10 +142,10 @@ func TestStatusShowsEachMemberOfAllForItself(t *testing.T) {
 
 func TestFollowGrantsOneAfterTheOther(t *testing.T) {
 	k := newKey(t, limiter.LeakyBucket{Capacity: 3, LeakRate: limiter.Per(1, time.Second)}, 0)
-	require.True(t, k.try(0, 1, limiter.Turn))
-	require.Equal(t, second, k.limits.Follow(k.words, 10*ms, 2))
-	require.Equal(t, 3*second, k.limits.Follow(k.words, second, 1))
-	require.Equal(t, 9*second, k.limits.Follow(k.words, 9*second, 1), "idle since 4 s: at once")
+	require.True(t, k.try(0, 1, limiter.Queued))
+	require.Equal(t, second, k.limits.Follow(k.fullAts, 10*ms, 2))
+	require.Equal(t, 3*second, k.limits.Follow(k.fullAts, second, 1))
+	require.Equal(t, 9*second, k.limits.Follow(k.fullAts, 9*second, 1), "idle since 4 s: at once")
 }
 
 func TestBehindIsNotExactForSeveralLimits(t *testing.T) {
@@ -155,22 +155,22 @@ func TestBehindIsNotExactForSeveralLimits(t *testing.T) {
 	), 0)
 	require.True(t, k.allow(0, 1))
 	behind := make([]int64, 2)
-	k.limits.Behind(behind, k.words, 1)
+	k.limits.Behind(behind, k.fullAts, 1)
 	require.Equal(t, []int64{2 * second, 120 * second}, behind)
-	require.Equal(t, 60*second, k.limits.Follow(k.words, 0, 1))
-	require.Equal(t, []int64{61 * second, 120 * second}, k.words, "the first stood idle while the second was waited for")
+	require.Equal(t, 60*second, k.limits.Follow(k.fullAts, 0, 1))
+	require.Equal(t, []int64{61 * second, 120 * second}, k.fullAts, "the first stood idle while the second was waited for")
 }
 
 func TestBehindNobodyAreTheWords(t *testing.T) {
 	k := newKey(t, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 3)}, 0)
 	tail := make([]int64, 1)
-	for _, word := range []int64{0, 7, limiter.Never} {
-		k.words[0] = word
-		k.limits.Behind(tail, k.words, 0)
-		require.Equal(t, word, tail[0])
+	for _, fullAt := range []int64{0, 7, limiter.Never} {
+		k.fullAts[0] = fullAt
+		k.limits.Behind(tail, k.fullAts, 0)
+		require.Equal(t, fullAt, tail[0])
 	}
-	k.words[0] = 0
-	k.limits.Behind(tail, k.words, math.MaxInt64/3)
+	k.fullAts[0] = 0
+	k.limits.Behind(tail, k.fullAts, math.MaxInt64/3)
 	require.Equal(t, int64(math.MaxInt64-1), tail[0], "the last multiple of 3 that fits")
 }
 
@@ -182,27 +182,27 @@ func TestSumsThatDoNotFitAreNever(t *testing.T) {
 		k := newKey(t, l, 0)
 		tail := make([]int64, 1)
 		for _, waiting := range []int64{1 << 33, 1 << 62, math.MaxInt64} {
-			k.limits.Behind(tail, k.words, waiting)
+			k.limits.Behind(tail, k.fullAts, waiting)
 			require.Equal(t, int64(limiter.Never), tail[0], "%d waiting", waiting)
-			require.Greater(t, k.limits.Status(0, k.words, tail, 0, waiting).Wait, 2*century)
+			require.Greater(t, k.limits.Status(0, k.fullAts, tail, 0, waiting).Wait, 2*century)
 		}
 		at := int64(0)
 		for range 10 {
-			next := k.limits.Follow(k.words, at, 1)
+			next := k.limits.Follow(k.fullAts, at, 1)
 			require.GreaterOrEqual(t, next, at)
 			at = next
 		}
-		k.limits.Debit(k.words, limiter.Never-1, 1)
-		require.Equal(t, int64(limiter.Never), k.words[0])
-		k.limits.Debit(k.words, limiter.Never, 1)
-		require.Equal(t, int64(limiter.Never), k.words[0])
-		require.Equal(t, int64(limiter.Never), k.limits.Follow(k.words, limiter.Never, 1))
+		k.limits.Debit(k.fullAts, limiter.Never-1, 1)
+		require.Equal(t, int64(limiter.Never), k.fullAts[0])
+		k.limits.Debit(k.fullAts, limiter.Never, 1)
+		require.Equal(t, int64(limiter.Never), k.fullAts[0])
+		require.Equal(t, int64(limiter.Never), k.limits.Follow(k.fullAts, limiter.Never, 1))
 	}
 	k := newKey(t, paced, 0)
-	k.words[0] = limiter.Never
-	require.Equal(t, int64(limiter.Never), k.ready(0, 1, limiter.Turn))
-	require.Equal(t, int64(limiter.Never), k.ready(0, 1, limiter.Place))
+	k.fullAts[0] = limiter.Never
+	require.Equal(t, int64(limiter.Never), k.ready(0, 1, limiter.Queued))
+	require.Equal(t, int64(limiter.Never), k.ready(0, 1, limiter.Immediate))
 	behind := make([]int64, 1)
-	k.limits.Behind(behind, k.words, 0)
+	k.limits.Behind(behind, k.fullAts, 0)
 	require.Equal(t, int64(limiter.Never), behind[0])
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // oracle is the bucket of the textbook in exact fractions: a level that rises continuously up to the capacity. It knows
-// nothing of words and intervals. Instants must not run back.
+// nothing of full-ats and intervals. Instants must not run back.
 type oracle struct {
 	capacity, level *big.Rat // tokens
 	rate            *big.Rat // tokens per nanosecond
@@ -38,10 +38,10 @@ func (o *oracle) levelAt(now int64) *big.Rat {
 	return gain
 }
 
-// ready is the first whole nanosecond, now or later, with enough in the bucket: n tokens, or all of them for a Turn.
+// ready is the first whole nanosecond, now or later, with enough in the bucket: n tokens, or all of them for a Queued.
 func (o *oracle) ready(now, n int64, mode limiter.Mode) int64 {
 	need := new(big.Rat).SetInt64(n)
-	if o.paced && mode == limiter.Turn {
+	if o.paced && mode == limiter.Queued {
 		need = o.capacity
 	}
 	missing := new(big.Rat).Sub(need, o.levelAt(now))
@@ -122,10 +122,10 @@ func TestExcessSeesEveryBreach(t *testing.T) {
 
 func TestTheOracleIsATextbookBucket(t *testing.T) {
 	o := newOracle(3, big.NewRat(3, second), false, 0)
-	require.EqualValues(t, 0, o.ready(0, 3, limiter.Place))
+	require.EqualValues(t, 0, o.ready(0, 3, limiter.Immediate))
 	o.take(0, 3)
-	require.EqualValues(t, 333_333_334, o.ready(0, 1, limiter.Place))
-	require.EqualValues(t, second, o.ready(10, 3, limiter.Place))
+	require.EqualValues(t, 333_333_334, o.ready(0, 1, limiter.Immediate))
+	require.EqualValues(t, second, o.ready(10, 3, limiter.Immediate))
 	o.take(500*ms, 1)
 	require.Equal(t, "1/2", o.level.RatString())
 	require.Equal(t, big.NewRat(second+second/3+1, 1).Num().Int64(), ceil(o.fullAt()))

@@ -23,7 +23,7 @@ func (q *queue) advance(d int64) error {
 	until := q.now + d
 	for len(q.waiters) > 0 {
 		head := q.waiters[0]
-		at := q.ready(q.now, head.n, limiter.Turn)
+		at := q.ready(q.now, head.n, limiter.Queued)
 		if at > until {
 			break
 		}
@@ -32,7 +32,7 @@ func (q *queue) advance(d int64) error {
 		}
 		q.now = at
 		before := len(q.admitted)
-		if err := q.call(head.n, limiter.Turn); err != nil {
+		if err := q.call(head.n, limiter.Queued); err != nil {
 			return err
 		}
 		if len(q.admitted) == before {
@@ -46,23 +46,23 @@ func (q *queue) advance(d int64) error {
 
 // arrive is a call for n that waits if it must.
 func (q *queue) arrive(n int64) error {
-	if len(q.waiters) == 0 && q.ready(q.now, n, limiter.Turn) <= q.now {
-		return q.call(n, limiter.Turn)
+	if len(q.waiters) == 0 && q.ready(q.now, n, limiter.Queued) <= q.now {
+		return q.call(n, limiter.Queued)
 	}
-	if !q.limits.HasRoom(q.words, q.now, q.waiting, n) {
+	if !q.limits.HasRoom(q.fullAts, q.now, q.waiting, n) {
 		return nil
 	}
-	tail, at := slices.Clone(q.words), q.now
+	tail, at := slices.Clone(q.fullAts), q.now
 	for _, w := range q.waiters {
 		at = q.limits.Follow(tail, at, w.n)
 	}
 	behind := make([]int64, len(tail))
-	q.limits.Behind(behind, q.words, q.waiting)
+	q.limits.Behind(behind, q.fullAts, q.waiting)
 	if len(q.specs) == 1 && len(q.waiters) > 0 && !slices.Equal(behind, tail) {
 		return fmt.Errorf("%+v: Behind has %d, Follow %d", q.specs, behind, tail)
 	}
-	if s := q.limits.Status(0, q.words, tail, q.now, q.waiting); n == 1 && len(q.specs) == 1 {
-		if want := q.limits.Ready(tail, q.now, 1, limiter.Turn) - q.now; int64(s.Wait) != want {
+	if s := q.limits.Status(0, q.fullAts, tail, q.now, q.waiting); n == 1 && len(q.specs) == 1 {
+		if want := q.limits.Ready(tail, q.now, 1, limiter.Queued) - q.now; int64(s.Wait) != want {
 			return fmt.Errorf("%+v: Status has a wait of %d, it will be %d", q.specs, s.Wait, want)
 		}
 	}
@@ -73,7 +73,7 @@ func (q *queue) arrive(n int64) error {
 // places checks that nobody waits without a place: what waits and what leaks fit in every leaky bucket.
 func (q *queue) places() error {
 	for i, s := range q.specs {
-		status := q.limits.Status(i, q.words, q.words, q.now, q.waiting)
+		status := q.limits.Status(i, q.fullAts, q.fullAts, q.now, q.waiting)
 		if s.paced && int64(status.Queued) > s.capacity {
 			return fmt.Errorf("%+v: %d places taken of limit %d", q.specs, status.Queued, i)
 		}
@@ -101,7 +101,7 @@ func TestQueuedCallsAreGrantedWhenFollowSaid(t *testing.T) {
 				err = q.advance(q.step(r))
 			case 1: // Allow: never while anyone waits
 				if len(q.waiters) == 0 {
-					err = q.call(n, limiter.Place)
+					err = q.call(n, limiter.Immediate)
 				}
 			default:
 				err = q.arrive(n)

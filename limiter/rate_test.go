@@ -10,12 +10,12 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// interval is the time between two tokens of rate, seen from outside: what one token adds to the word.
+// interval is the time between two tokens of rate, seen from outside: what one token adds to the full-at.
 func interval(t testing.TB, rate limiter.Rate) int64 {
 	t.Helper()
 	k := newKey(t, limiter.TokenBucket{Capacity: 1, RefillRate: rate}, 0)
 	require.True(t, k.allow(0, 1))
-	return k.words[0]
+	return k.fullAts[0]
 }
 
 func TestTheIntervalIsRoundedUpToWholeNanoseconds(t *testing.T) {

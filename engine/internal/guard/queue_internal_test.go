@@ -1,4 +1,4 @@
-package engine
+package guard
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 )
 
 // severalLimits is a keeper with two limits or more.
-func severalLimits(t *testing.T, r *rand.Rand) *keeper {
+func severalLimits(t *testing.T, r *rand.Rand) *Behavior {
 	var all []limiter.Limiter
 	for range 2 + r.IntN(3) {
 		capacity, rate := 3+r.IntN(5), limiter.Per(1+r.Int64N(3), time.Duration(10+r.IntN(1000)))
@@ -26,26 +26,24 @@ func severalLimits(t *testing.T, r *rand.Rand) *keeper {
 			all = append(all, limiter.TokenBucket{Capacity: capacity, RefillRate: rate})
 		}
 	}
-	k, _, err := Config{Limiter: limiter.All(all...)}.compile()
-	require.NoError(t, err)
-	return k
+	return behaviorOf(t, settings{Limiter: limiter.All(all...)})
 }
 
 // join puts a caller at the end of l.
-func (l *line) join(n int64, asks bool) *request {
-	r := new(request)
-	l.push(&message{req: r, n: n, breaker: asks}, 1)
+func (l *queue) join(n int64, asks bool) *Request {
+	r := new(Request)
+	l.push(&Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks}}, 1)
 	return r
 }
 
-// TestATailIsThatOfOneCallerAfterTheOther, whoever came and left, whatever the words and the time; and a line knows how many wait, how
+// TestATailIsThatOfOneCallerAfterTheOther, whoever came and left, whatever the fullAts and the time; and a line knows how many wait, how
 // many of them ask the breaker, and for how many tokens.
 func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 	longest, emptied := 0, 0
 	n := cases(t, func(seed uint64, r *rand.Rand) error {
-		k := severalLimits(t, r)
-		l := k.newLine()
-		var waiting []*request
+		b := severalLimits(t, r)
+		l := b.newQueue()
+		var waiting []*Request
 		steps, coming := 60, 4
 		if seed%200 == 0 {
 			steps, coming = 3000, 9 // some lines are long
@@ -57,8 +55,8 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			case len(waiting) == 0:
 				require.Nil(t, l.head())
 				emptied++
-				k.lines.Put(l)
-				l = k.newLine()
+				b.queues.Put(l)
+				l = b.newQueue()
 			default:
 				at := []int{0, len(waiting) - 1, r.IntN(len(waiting))}[r.IntN(3)]
 				l.remove(waiting[at])
@@ -71,7 +69,7 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.head() != waiting[0] {
 				return fmt.Errorf("the line has others than the %d that wait", len(waiting))
 			}
-			if err := l.check(k.limits, r, waiting); err != nil {
+			if err := l.check(b.policy.Limits, r, waiting); err != nil {
 				return err
 			}
 		}
@@ -84,24 +82,24 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 }
 
 // check compares l with what follows from those that wait.
-func (l *line) check(limits limiter.Limits, r *rand.Rand, waiting []*request) error {
-	words, now := make([]int64, len(limits)), r.Int64N(10_000)
-	for i := range words {
-		words[i] = r.Int64N(10_000)
+func (l *queue) check(limits limiter.Limits, r *rand.Rand, waiting []*Request) error {
+	fullAts, now := make([]int64, len(limits)), r.Int64N(10_000)
+	for i := range fullAts {
+		fullAts[i] = r.Int64N(10_000)
 	}
-	want, at, tokens, asking := slices.Clone(words), now, int64(0), 0
+	want, at, tokens, asking := slices.Clone(fullAts), now, int64(0), 0
 	for _, r := range waiting {
-		at = limits.Follow(want, at, r.n)
-		tokens += r.n
-		if r.breaker {
+		at = limits.Follow(want, at, r.demand.Tokens)
+		tokens += r.demand.Tokens
+		if r.demand.Breaker {
 			asking++
 		}
 	}
-	if got := l.tail(limits, words, now); !slices.Equal(got, want) {
+	if got := l.tail(limits, fullAts, now); !slices.Equal(got, want) {
 		return fmt.Errorf("%+v: the tail of %d is %v, should be %v", limits, len(waiting), got, want)
 	}
-	if l.waiting != len(waiting) || l.tokens != tokens || l.asking != asking {
-		return fmt.Errorf("%d for %d tokens, %d asking, should be %d, %d, %d", l.waiting, l.tokens, l.asking, len(waiting), tokens, asking)
+	if l.waiters != len(waiting) || l.tokens != tokens || l.asking != asking {
+		return fmt.Errorf("%d for %d tokens, %d asking, should be %d, %d, %d", l.waiters, l.tokens, l.asking, len(waiting), tokens, asking)
 	}
 	return nil
 }
@@ -120,12 +118,12 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	const callers = 16_000
 	height := bits.Len(callers / run)
 	r := rand.New(rand.NewPCG(1, 1))
-	k := severalLimits(t, r)
-	l := k.newLine()
-	words, work := make([]int64, len(k.limits)), 0
+	b := severalLimits(t, r)
+	l := b.newQueue()
+	fullAts, work := make([]int64, len(b.policy.Limits)), 0
 	look := func() {
 		work += l.effects.stale(1)
-		l.tail(k.limits, words, 1)
+		l.tail(b.policy.Limits, fullAts, 1)
 		require.Zero(t, l.effects.stale(1), "nobody has come or gone since")
 	}
 	for range callers {
@@ -150,30 +148,29 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 		look()
 	}
 	require.LessOrEqual(t, work, 2*(height+1)*callers, "of so many that leave, and gaps that are closed")
-	require.Zero(t, l.waiting)
+	require.Zero(t, l.waiters)
 }
 
 // TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt: a turn that finds it open does not go through a line of callers for the limiter alone.
 func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
-	k, _, err := Config{
+	b := behaviorOf(t, settings{
 		Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour},
-		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Dispatch: Mailbox,
-	}.compile()
-	require.NoError(t, err)
-	var g gate
-	var s state
-	k.Init(1, "k", &g, &s)
-	k.limits.Debit(s.words, 1, 3)
-	s.circuit.Report(k.rules, 1, s.circuit.Admit(k.rules, 1), Failure)
-	s.line = k.newLine()
+		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Mailbox: true,
+	})
+	var g Gate
+	var s State
+	b.Init(1, "k", &g, &s)
+	b.policy.Limits.Debit(s.fullAts, 1, 3)
+	s.circuit.Report(b.policy.rules, 1, s.circuit.Admit(b.policy.rules, 1), breaker.Failure)
+	s.queue = b.newQueue()
 	for range 1000 {
-		s.line.join(1, false)
+		s.queue.join(1, false)
 	}
-	require.Zero(t, testing.AllocsPerRun(10, func() { k.serve(2, &s) }), "the list of those that wait was copied")
-	require.Equal(t, 1000, s.line.waiting)
-	asks := s.line.join(1, true)
-	asks.Call = actors.NewCall[answer]()
-	k.serve(2, &s)
-	require.ErrorIs(t, (<-asks.Answered()).err, breaker.ErrOpen)
-	require.Equal(t, 1000, s.line.waiting)
+	require.Zero(t, testing.AllocsPerRun(10, func() { b.serve(2, &s) }), "the list of those that wait was copied")
+	require.Equal(t, 1000, s.queue.waiters)
+	asks := s.queue.join(1, true)
+	asks.Call = actors.NewCall[Answer]()
+	b.serve(2, &s)
+	require.ErrorIs(t, (<-asks.Answered()).Err, breaker.ErrOpen)
+	require.Equal(t, 1000, s.queue.waiters)
 }

@@ -1,4 +1,4 @@
-package engine
+package guard
 
 import (
 	"fmt"
@@ -16,30 +16,30 @@ func TestTheSketchDominates(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		s := newSketch(2)
 		type memory struct {
-			words   [2]int64
+			fullAts [2]int64
 			probeAt int64 // the latest
 		}
 		spilled := map[string]memory{}
 		for range 60_000 {
 			key := strconv.Itoa(rng.IntN(30_000))
 			m := spilled[key]
-			words, probeAt := []int64{rng.Int64N(1e15), rng.Int64N(1e12)}, rng.Int64N(1e15)*rng.Int64N(2)
-			s.spill(key, words, probeAt)
-			spilled[key] = memory{[2]int64{max(m.words[0], words[0]), max(m.words[1], words[1])}, max(m.probeAt, probeAt)}
+			fullAts, probeAt := []int64{rng.Int64N(1e15), rng.Int64N(1e12)}, rng.Int64N(1e15)*rng.Int64N(2)
+			s.spill(key, fullAts, probeAt)
+			spilled[key] = memory{[2]int64{max(m.fullAts[0], fullAts[0]), max(m.fullAts[1], fullAts[1])}, max(m.probeAt, probeAt)}
 		}
 		exact, forgotten := 0, 0
 		for key, m := range spilled {
-			words := []int64{1, 1}
-			probeAt := s.recall(key, words)
-			require.GreaterOrEqual(t, words[0], m.words[0], "seed %d, key %s", seed, key)
-			require.GreaterOrEqual(t, words[1], m.words[1], "seed %d, key %s", seed, key)
+			fullAts := []int64{1, 1}
+			probeAt := s.recall(key, fullAts)
+			require.GreaterOrEqual(t, fullAts[0], m.fullAts[0], "seed %d, key %s", seed, key)
+			require.GreaterOrEqual(t, fullAts[1], m.fullAts[1], "seed %d, key %s", seed, key)
 			if probeAt == 0 && m.probeAt > 0 {
 				forgotten++
 			} else {
 				require.Equal(t, m.probeAt, probeAt, "seed %d, key %s", seed, key)
 			}
-			require.Zero(t, s.recall(key, words), "it has been taken")
-			if words[0] == m.words[0] {
+			require.Zero(t, s.recall(key, fullAts), "it has been taken")
+			if fullAts[0] == m.fullAts[0] {
 				exact++
 			}
 		}
@@ -50,28 +50,28 @@ func TestTheSketchDominates(t *testing.T) {
 
 func TestTheSketchTakesNoMemoryBeforeItIsNeeded(t *testing.T) {
 	s := newSketch(2)
-	words := []int64{7, 8}
-	require.Zero(t, s.recall("a", words))
-	require.Equal(t, []int64{7, 8}, words)
+	fullAts := []int64{7, 8}
+	require.Zero(t, s.recall("a", fullAts))
+	require.Equal(t, []int64{7, 8}, fullAts)
 	s.pardon("a")
 	require.Nil(t, s.pardons)
 	require.Nil(t, s.full[0])
-	s.spill("b", words, 0)
+	s.spill("b", fullAts, 0)
 	require.Len(t, s.full[0], sketchRows*sketchWidth)
 	require.Nil(t, s.trips, "no breaker was open")
 	s = newSketch(0)
-	s.spill("b", words, 7)
+	s.spill("b", fullAts, 7)
 	s.pardon("b")
-	require.Zero(t, s.recall("b", words), "without a limit, too")
+	require.Zero(t, s.recall("b", fullAts), "without a limit, too")
 	require.Nil(t, s.pardons)
 }
 
 func TestAPardon(t *testing.T) {
 	s := newSketch(1)
 	read := func(key string) int64 {
-		words := []int64{1}
-		s.recall(key, words)
-		return words[0]
+		fullAts := []int64{1}
+		s.recall(key, fullAts)
+		return fullAts[0]
 	}
 	s.spill("a", []int64{100}, 50)
 	s.spill("b", []int64{200}, 0)

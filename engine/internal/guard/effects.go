@@ -1,15 +1,16 @@
-package engine
+package guard
 
 import "github.com/limitpal/limitpal-go/limiter"
 
-// run is how many slots of a line share a leaf of effects. A leaf is worked out caller by caller.
+// run is how many slots of a queue share a leaf of effects. A leaf is computed waiter by waiter.
 const run = 16
 
-// effects is the tree of the effects of the callers in a line with several limits. A caller who comes or goes, wherever in the line, makes
-// one path up the tree stale. The path is worked out when the tail is asked for.
+// effects is the tree of the effects of the waiters in a queue with several limits. A waiter that
+// comes or leaves, anywhere in the queue, makes one path up the tree stale. The path is computed when
+// the tail is asked for.
 //
-// Node 1 is the effect of all slots. Node i is the effect of nodes 2i and 2i+1 or, in the last half of the nodes, of a run of slots. All
-// nodes above a stale node are stale.
+// Node 1 is the effect of all slots. Node i is the effect of nodes 2i and 2i+1 or, in the last half
+// of the nodes, of a run of slots. All nodes above a stale node are stale.
 type effects struct {
 	limits limiter.Limits
 	nodes  []effectNode
@@ -20,7 +21,7 @@ type effectNode struct {
 	stale  bool
 }
 
-// changed takes note that a slot has another caller, or none.
+// changed takes note that a slot has another waiter, or none.
 func (e *effects) changed(slot int) {
 	leaves := len(e.nodes) / 2
 	if slot/run >= leaves {
@@ -31,15 +32,15 @@ func (e *effects) changed(slot int) {
 	}
 }
 
-// moved takes note that every slot may have another caller.
+// moved takes note that every slot may have another waiter.
 func (e *effects) moved() {
 	for i := range e.nodes {
 		e.nodes[i].stale = true
 	}
 }
 
-// of returns the effect of all slots. It is valid until the next call.
-func (e *effects) of(slots []*request) limiter.Effect {
+// of returns the effect of all slots. The effect is valid until the next call.
+func (e *effects) of(slots []*Request) limiter.Effect {
 	if leaves := len(e.nodes) / 2; leaves == 0 || run*leaves < len(slots) {
 		leaves = 1
 		for run*leaves < len(slots) {
@@ -54,8 +55,8 @@ func (e *effects) of(slots []*request) limiter.Effect {
 	return e.nodes[1].effect
 }
 
-// renew works out node i, if it is stale.
-func (e *effects) renew(i int, slots []*request) {
+// renew computes node i if the node is stale.
+func (e *effects) renew(i int, slots []*Request) {
 	n := &e.nodes[i]
 	if !n.stale {
 		return
@@ -69,7 +70,7 @@ func (e *effects) renew(i int, slots []*request) {
 		from := min(leaf*run, len(slots))
 		for _, r := range slots[from:min(from+run, len(slots))] {
 			if r != nil {
-				n.effect.Follow(e.limits, r.n)
+				n.effect.Follow(e.limits, r.demand.Tokens)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package engine
+package guard
 
 import (
 	"fmt"
@@ -24,21 +24,21 @@ type visit struct {
 func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
 	forgotten, late := 0, 0
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
-		k := randomKeeper(t, r)
+		b := randomBehavior(t, r)
 		now := 1 + r.Int64N(100)
-		kept, anew := bear(k, "kept", now), bear(k, "anew", now)
+		kept, anew := bear(b, "kept", now), bear(b, "anew", now)
 		var visits []visit
 		for range 40 {
 			now += r.Int64N(4) * r.Int64N(20)
 			kept.wake(now)
 			anew.wake(now)
 			if r.IntN(2) == 0 && anew.mayRetire(now) {
-				anew.heir = bear(k, "anew", now)
+				anew.heir = bear(b, "anew", now)
 				anew = anew.heir
 				forgotten++
 			}
 			switch i := r.IntN(3 * (len(visits) + 1)); {
-			case i < len(visits) && k.hasBreaker:
+			case i < len(visits) && b.policy.Breaks():
 				v, o := visits[i], breaker.Outcome(r.IntN(3))
 				visits = slices.Delete(visits, i, i+1)
 				v.by[0].report(now, v.permits[0], o)
@@ -50,16 +50,17 @@ func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
 				kept.reset(now)
 				anew.reset(now)
 			default:
-				tokens, w := int64(1), way(r.IntN(3))
-				if w != calling && k.limits.Holds(2) {
+				tokens := int64(1)
+				if b.policy.Limits.Holds(2) {
 					tokens += r.Int64N(2)
 				}
-				a, b := kept.ask(now, tokens, w), anew.ask(now, tokens, w)
-				if a.err != b.err || a.at != b.at || a.permit.Lease != b.permit.Lease {
-					return fmt.Errorf("at %d: kept answers %+v, anew %+v", now, a, b)
+				d := randomDemand(r, tokens)
+				x, y := kept.ask(now, d), anew.ask(now, d)
+				if x.Err != y.Err || x.At != y.At || x.Permit.Lease != y.Permit.Lease {
+					return fmt.Errorf("at %d: kept answers %+v, anew %+v", now, x, y)
 				}
-				if a.err == nil && w == calling {
-					visits = append(visits, visit{[2]*incarnation{kept, anew}, [2]breaker.Permit{a.permit, b.permit}})
+				if x.Err == nil && d.Breaker {
+					visits = append(visits, visit{[2]*incarnation{kept, anew}, [2]breaker.Permit{x.Permit, y.Permit}})
 				}
 			}
 			if a, b := kept.look(now), anew.look(now); !same(a, b) {
@@ -83,30 +84,30 @@ func same(a, b Snapshot) bool {
 // open breaker is open until the same instant, and a half-open one is half-open, or open as if its last success had opened it. A closed
 // one is closed, and has lost what it had counted.
 func TestNothingIsGainedByASpill(t *testing.T) {
-	var k *keeper
+	var b *Behavior
 	var sharing uint64 // few keys in a sketch, so that none finds the instants of another
 	spilled := map[breaker.State]int{}
 	n := cases(t, func(seed uint64, r *rand.Rand) error {
-		if k == nil || seed/64 != sharing {
+		if b == nil || seed/64 != sharing {
 			sharing = seed / 64
-			k = randomKeeper(t, rand.New(rand.NewPCG(sharing, 1)))
+			b = randomBehavior(t, rand.New(rand.NewPCG(sharing, 1)))
 		}
 		key := fmt.Sprint("key ", seed)
 		now := 1 + r.Int64N(100)
-		in := bear(k, key, now)
+		in := bear(b, key, now)
 		var visits []visit
 		for range 40 {
 			now += r.Int64N(4) * r.Int64N(20)
 			in.wake(now)
 			switch i := r.IntN(2 * (len(visits) + 1)); {
 			case i < len(visits):
-				in.report(now, visits[i].permits[0], []breaker.Outcome{Failure, Failure, Success, Ignore}[r.IntN(4)])
+				in.report(now, visits[i].permits[0], []breaker.Outcome{breaker.Failure, breaker.Failure, breaker.Success, breaker.Ignore}[r.IntN(4)])
 				visits = slices.Delete(visits, i, i+1)
 			case r.IntN(20) == 0:
 				in.reset(now)
 			default:
-				if a := in.ask(now, 1, way(r.IntN(3))); a.err == nil {
-					visits = append(visits, visit{permits: [2]breaker.Permit{a.permit}})
+				if a := in.ask(now, randomDemand(r, 1)); a.Err == nil {
+					visits = append(visits, visit{permits: [2]breaker.Permit{a.Permit}})
 				}
 			}
 			if r.IntN(4) > 0 || in.SpillRank(&in.gate, in.atRest()) == actors.Never {
@@ -130,13 +131,13 @@ func TestNothingIsGainedByASpill(t *testing.T) {
 
 // goAndComeBack spills the key and bears it again, and says what it should not be then.
 func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
-	was, words, circuit := in.look(now), in.words(), in.circuit()
+	was, fullAts, circuit := in.look(now), in.fullAts(), in.circuit()
 	in.Spill(in.state.key, &in.gate, in.atRest())
-	again := bear(in.keeper, in.state.key, now)
+	again := bear(in.Behavior, in.state.key, now)
 	is := again.look(now)
-	for i, word := range again.words()[:len(in.limits)] {
-		if word != max(words[i], now) {
-			return nil, fmt.Errorf("limit %d was full again at %d, is so at %d", i, words[i], word)
+	for i, fullAt := range again.fullAts()[:len(in.policy.Limits)] {
+		if fullAt != max(fullAts[i], now) {
+			return nil, fmt.Errorf("limit %d was full again at %d, is so at %d", i, fullAts[i], fullAt)
 		}
 	}
 	c := again.circuit()
@@ -149,14 +150,14 @@ func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	case breaker.HalfOpen:
 		wrong = is.Breaker == breaker.Closed
 	}
-	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.rules) < circuit.CleanAt(in.rules) {
-		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.rules), is, c.CleanAt(in.rules))
+	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.policy.rules) < circuit.CleanAt(in.policy.rules) {
+		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.policy.rules), is, c.CleanAt(in.policy.rules))
 	}
 	return again, nil
 }
 
 // atRest is the state that the actor has left behind; nil if the gate says it all.
-func (in *incarnation) atRest() *state {
+func (in *incarnation) atRest() *State {
 	if !in.left {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package engine
+package guard
 
 import (
 	"fmt"
@@ -136,13 +136,13 @@ func (s *sketchModel) step() error {
 
 // leave spills a key with any instants, later ones or earlier ones.
 func (s *sketchModel) leave(k string) {
-	words, probeAt := []int64{1 + s.Int64N(1<<40), 1 + s.Int64N(1<<30)}, s.Int64N(1<<40)*s.Int64N(2)
+	fullAts, probeAt := []int64{1 + s.Int64N(1<<40), 1 + s.Int64N(1<<30)}, s.Int64N(1<<40)*s.Int64N(2)
 	held := s.held[k]
 	if _, pardoned := s.pardons[k]; pardoned || held == nil {
 		held = make([]int64, 2)
 	}
-	s.spill(k, words, probeAt)
-	s.held[k] = []int64{max(held[0], words[0]), max(held[1], words[1])}
+	s.spill(k, fullAts, probeAt)
+	s.held[k] = []int64{max(held[0], fullAts[0]), max(held[1], fullAts[1])}
 	s.tripped[k] = max(s.tripped[k], probeAt)
 }
 
@@ -160,20 +160,20 @@ func (s *sketchModel) forgive(k string) error {
 
 // read recalls a key whose buckets would be full at 1 and 2.
 func (s *sketchModel) read(k string) error {
-	words, held, tripped, asNew := []int64{1, 2}, s.held[k], s.tripped[k], s.asNew(k)
-	probeAt := s.recall(k, words)
+	fullAts, held, tripped, asNew := []int64{1, 2}, s.held[k], s.tripped[k], s.asNew(k)
+	probeAt := s.recall(k, fullAts)
 	delete(s.tripped, k)
 	if held == nil {
 		held = []int64{1, 2}
 	}
-	if words[0] < max(1, held[0]) || words[1] < max(2, held[1]) || probeAt != tripped && probeAt != 0 {
-		return fmt.Errorf("key %s reads %v and %d, what it left was %v and %d", k, words, probeAt, held, tripped)
+	if fullAts[0] < max(1, held[0]) || fullAts[1] < max(2, held[1]) || probeAt != tripped && probeAt != 0 {
+		return fmt.Errorf("key %s reads %v and %d, what it left was %v and %d", k, fullAts, probeAt, held, tripped)
 	}
-	if asNew && (words[0] != 1 || words[1] != 2 || probeAt != 0) {
-		return fmt.Errorf("key %s is as new and reads %v and %d", k, words, probeAt)
+	if asNew && (fullAts[0] != 1 || fullAts[1] != 2 || probeAt != 0) {
+		return fmt.Errorf("key %s is as new and reads %v and %d", k, fullAts, probeAt)
 	}
 	s.reads++
-	if words[0] == max(1, held[0]) {
+	if fullAts[0] == max(1, held[0]) {
 		s.exact++
 	}
 	if probeAt != tripped {
@@ -194,8 +194,8 @@ func (s *sketch) asNew(key string) bool {
 			}
 		}
 	}
-	if words, pardoned := s.pardons[key]; pardoned {
-		return words == nil
+	if fullAts, pardoned := s.pardons[key]; pardoned {
+		return fullAts == nil
 	}
 	return !s.owes(h)
 }

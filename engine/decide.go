@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// admission is the leave to make one call, from the decision to the report.
+type admission struct {
+	cell   *guard.Cell    // whose gate or actor decided; nil if there was nothing to ask
+	permit breaker.Permit // of the breaker, or that of under
+	under  *probe         // the probe in whose function the call passed the breaker; nil otherwise
+}
+
+// The demands of calls without a bound in nanoseconds.
+var (
+	plainCall  = callFor(guard.AsLong)
+	callAtOnce = callFor(guard.NoStay)
+)
+
+// callFor returns the demand of a call that stays in the queue for at most stay.
+func callFor(stay int64) guard.Demand {
+	return guard.Demand{Tokens: 1, Stay: stay, Mode: limiter.Queued, Breaker: true}
+}
+
+// decide reads off the gate of p's key whether the tokens of d are there and, for a call, whether the
+// breaker is closed, in one step. If the gate does not say, decide asks the key's actor. The error is a
+// *Rejection, except for Allow, or the error of ctx.
+func (e *Engine) decide(ctx context.Context, p place, d *guard.Demand) (admission, error) {
+	if e.ended.Load() {
+		return admission{}, e.refuse(p.key, ErrClosed, 0)
+	}
+	policy := e.policy
+	if !policy.Concerns(d) {
+		return admission{}, nil
+	}
+	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
+	c, err := e.find(p)
+	if err != nil {
+		return admission{}, e.refuse(p.key, err, 0)
+	}
+	g := &c.Published
+	if n := g.Posted(); d.Breaker && n.Refuses() && e.system.Now() < n.Until() {
+		return admission{cell: c}, n.Refusal() // the clock was read after the notice, which names the instant
+	}
+	switch ruling, generation, at := g.Pass(e.system, policy, d); {
+	case ruling == guard.Admitted:
+		return admission{cell: c, permit: breaker.Permit{Generation: generation}}, nil
+	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
+		return admission{cell: c}, limiter.ErrLimited
+	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
+		return admission{cell: c}, e.refuse(p.key, limiter.ErrLimited, at)
+	}
+	return e.consult(ctx, p, c, d)
+}
+
+// consult has the decision made by the key's actor; c is the cell that was found last.
+func (e *Engine) consult(ctx context.Context, p place, c *guard.Cell, d *guard.Demand) (admission, error) {
+	var under *probe
+	if d.Breaker && c.Published.Posted().Reports() { // else no probe is out
+		under = probeFor(ctx, e, p.key)
+	}
+	asked := false
+	defer func() {
+		if !asked && under != nil { // the clock panicked
+			under.free()
+		}
+	}()
+	c, answer, err := e.ask(ctx, p, c, d, under)
+	asked = true
+	if err == nil && answer.Err != nil {
+		err = e.refuse(p.key, answer.Err, answer.At)
+	}
+	a := admission{cell: c, permit: answer.Permit}
+	switch {
+	case under == nil:
+	case answer.Under:
+		a.permit, a.under = under.permit, under
+	default:
+		under.free()
+	}
+	if err == nil && d.Breaker && endOf(ctx) != nil {
+		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
+	}
+	return a, err
+}
+
+// ask has the decision made by the actor of c, or of c's successor, and returns the cell whose actor
+// that was. The error is the error of ctx, or a *Rejection if no actor could be asked.
+func (e *Engine) ask(
+	ctx context.Context, p place, c *guard.Cell, d *guard.Demand, under *probe,
+) (*guard.Cell, guard.Answer, error) {
+	done := ctx.Done()
+	if closed(done) {
+		return nil, guard.Answer{}, leftFor(ctx, d)
+	}
+	r := e.behavior.Request()
+	m := guard.Message{
+		Kind: guard.Ask, Demand: *d, Request: r, Answers: r.Answers(), Stays: done == nil, Until: e.useless(ctx, d),
+	}
+	if under != nil {
+		m.Permit = under.permit
+	}
+	c, err := e.deliver(ctx, c, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(p) })
+	switch {
+	case err == nil:
+		answer, err := e.await(ctx, done, c, r, d)
+		return c, answer, err
+	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
+		err = e.refuse(p.key, err, 0)
+	default:
+		err = leftFor(ctx, d) // no room in the mailbox while ctx lasted
+	}
+	e.behavior.Release(r)
+	return nil, guard.Answer{}, err
+}
+
+// useless returns the instant from which a grant of d is of no use any more.
+func (e *Engine) useless(ctx context.Context, d *guard.Demand) int64 {
+	var until int64 = guard.Never
+	if d.Stay < 0 {
+		return until
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		// The deadline is on the system's clock, which may not be the engine's: only the rest of the time
+		// counts.
+		until = guard.Later(e.system.Now(), int64(time.Until(deadline)))
+	}
+	if d.Stay > 0 { // a grant at the very end of the stay is in time
+		until = min(until, guard.Later(guard.Later(e.system.Now(), d.Stay), 1))
+	}
+	return until
+}
+
+// deliver sends m to the actor of c. When the cell has been retired, again returns the cell to try
+// next. deliver returns the cell whose actor has m. The error is that of again, or of Send.
+func (e *Engine) deliver(
+	ctx context.Context, c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error),
+) (*guard.Cell, error) {
+	for {
+		err := e.system.Send(ctx, c, *m)
+		if !errors.Is(err, actors.ErrRetired) {
+			return c, err
+		}
+		if c, err = again(c); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// command is deliver for a message of which the end of its turn is awaited. An error says that m had
+// no turn.
+func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error)) error {
+	r := m.Request
+	m.Answers = r.Answers()
+	_, err := e.deliver(context.Background(), c, m, again)
+	if err == nil {
+		err = (<-r.Answered()).Err
+	}
+	e.behavior.Release(r)
+	return err
+}
+
+// await receives the answer, or leaves when ctx ends. If the two race, the answer wins.
+func (e *Engine) await(
+	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand,
+) (guard.Answer, error) {
+	var a guard.Answer
+	if done == nil {
+		a = <-r.Answered()
+	} else {
+		select {
+		case a = <-r.Answered():
+		case <-done:
+			if r.Leave() {
+				e.cancelWait(c, r)
+				return guard.Answer{}, leftFor(ctx, d)
+			}
+			a = <-r.Answered()
+		}
+	}
+	e.behavior.Release(r)
+	return a, nil
+}
+
+// cancelWait tells the actor that the caller of r has left, so that the caller's slot in the queue is
+// free. From here on the actor owns r, in the mailbox or in the queue.
+func (e *Engine) cancelWait(c *guard.Cell, r *guard.Request) {
+	err := e.system.Send(context.Background(), c, guard.Message{Kind: guard.CancelWait, Request: r})
+	if errors.Is(err, actors.ErrRetired) {
+		e.behavior.Release(r) // the cell could not have retired without having seen that r was left
+	}
+}

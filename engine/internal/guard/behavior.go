@@ -1,0 +1,215 @@
+package guard
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// State is the part of a key that the actor owns.
+type State struct {
+	key     string
+	circuit breaker.Circuit
+	fullAts []int64 // one for each limit, and at least one. While the gate is shared, the gate has the first
+	queue   *queue  // nil while nobody waits
+}
+
+// Behavior is the effect of messages on a key. One Behavior serves all keys of an engine. Make a
+// Behavior with [New].
+type Behavior struct {
+	policy      *Policy
+	sketch      *sketch
+	newborn     []int64 // the full-ats of the key that is being born; for Init and Spill alone
+	census      census
+	generations atomic.Uint64 // the last one given out. Generations of first periods are odd, others even
+	requests    sync.Pool     // of *Request that have ended
+	queues      sync.Pool     // of *queue that are empty
+
+	// Renewing is called before a breaker begins a new period. Nil but in tests.
+	Renewing func()
+}
+
+// New returns the behavior of keys that p decides. New keeps p.
+func New(p *Policy) *Behavior {
+	b := &Behavior{policy: p, sketch: newSketch(len(p.Limits)), newborn: make([]int64, max(1, len(p.Limits)))}
+	p.compile(b.generation)
+	return b
+}
+
+// firstPeriod is the bit of a generation that says that a key was born with it.
+const firstPeriod = 1
+
+// generation returns a new generation, for a period that is not a key's first.
+func (b *Behavior) generation() uint64 {
+	if b.Renewing != nil {
+		b.Renewing()
+	}
+	return b.generations.Add(firstPeriod + 1)
+}
+
+// Init makes a key: full buckets and a closed breaker, but for the debt and the trip that the sketch
+// remembers.
+func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
+	p := b.policy
+	b.census.birth(key)
+	generation := b.generations.Add(firstPeriod+1) | firstPeriod
+	p.Limits.Reset(b.newborn, now)
+	probeAt := b.sketch.recall(key, b.newborn)
+	g.fullAt.Store(b.newborn[0])
+	g.generation.Store(generation)
+	g.posted.Store(p.clean)
+	s.circuit.Reopen(p.rules, generation, probeAt)
+	open := probeAt > 0 && s.circuit.CleanAt(p.rules) > now
+	if open || p.Limits.FullAt(b.newborn) > now {
+		b.sketch.hit()
+	}
+	if p.shares && !open {
+		return actors.Next{Wake: actors.Never, Clean: true}
+	}
+	s.key, s.fullAts = key, slices.Clone(b.newborn)
+	if !open {
+		s.circuit.Resume(generation)
+	}
+	g.fullAt.Store(owned)
+	return b.next(now, g, s)
+}
+
+// Resume makes the state of a key whose gate is shared and whose breaker is clean.
+func (b *Behavior) Resume(key string, g *Gate, s *State) {
+	limits := b.policy.Limits
+	s.key = key
+	s.circuit.Resume(g.generation.Load())
+	s.fullAts = make([]int64, max(1, len(limits)))
+	limits.Reset(s.fullAts, g.fullAt.Load())
+}
+
+// Receive processes a message. An answer is given last, when nothing can go wrong any more.
+func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) actors.Next {
+	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() {
+		return actors.Next{Same: true}
+	}
+	if b.policy.shares {
+		g.own(s) // before the clock is read, so that no caller has taken tokens at a later instant
+	}
+	now := clock()
+	switch m.Kind {
+	case Ask:
+		a, answered := b.decide(now, s, m)
+		next := b.used(now, g, s)
+		if answered {
+			m.Answers <- a
+		}
+		return next
+	case CancelWait:
+		if m.Request.queued { // else the message found the request left
+			s.queue.leave(m.Request, now)
+		}
+		next := b.next(now, g, s)
+		b.Release(m.Request)
+		return next
+	case Report:
+		return b.report(now, g, s, m)
+	case Inspect:
+		b.describe(now, s, m.Request.Snapshot)
+	default: // Reset
+		b.reset(now, s)
+	}
+	next := b.next(now, g, s)
+	m.Request.Answer(Answer{})
+	return next
+}
+
+// report counts an outcome.
+func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next {
+	if is := s.circuit.Generation(); m.FromPredecessor && is&firstPeriod != 0 {
+		m.Permit.Generation = is
+	}
+	s.circuit.Report(b.policy.rules, now, m.Permit, m.Outcome)
+	next := b.used(now, g, s)
+	if m.Request != nil {
+		m.Answers <- Answer{}
+	}
+	return next
+}
+
+// reset makes the key as new. The sketch is told in the turn: writes from before the key's birth are
+// past.
+func (b *Behavior) reset(now int64, s *State) {
+	b.sketch.pardon(s.key)
+	b.policy.Limits.Reset(s.fullAts, now)
+	s.circuit.Renew(b.policy.rules)
+}
+
+// Wake serves the head of the queue, and ends the lease of a probe. In both cases the actor owns the
+// gate.
+func (b *Behavior) Wake(now int64, g *Gate, s *State) actors.Next {
+	s.circuit.Advance(b.policy.rules, now)
+	return b.next(now, g, s)
+}
+
+// used is next for a turn that was a use of the key.
+func (b *Behavior) used(now int64, g *Gate, s *State) actors.Next {
+	next := b.next(now, g, s)
+	next.Used = now
+	return next
+}
+
+// next ends every turn: it serves the queue, posts, and says when the actor has to wake.
+func (b *Behavior) next(now int64, g *Gate, s *State) actors.Next {
+	next := actors.Next{Wake: actors.Never, Forget: actors.Never}
+	q := s.queue
+	if q != nil {
+		next.Wake = b.serve(now, s)
+	}
+	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was admitted may be a probe
+	next.Clean = b.post(now, g, s)
+	if next.Wake == actors.Never {
+		next.Forget = max(b.policy.Limits.FullAt(s.fullAts), s.circuit.CleanAt(b.policy.rules))
+	}
+	if q != nil && s.queue == nil {
+		b.queues.Put(q) // last: no state that could be restored has the queue any more
+	}
+	return next
+}
+
+// Fail answers all waiters with err. A queue is changed in place and not restored after a panic: a
+// waiter in the queue has not been answered, and an answered caller is not in the queue. The full-ats
+// are not restored either: a debit stays, which can only withhold a token.
+func (b *Behavior) Fail(now int64, g *Gate, s *State, err error) actors.Next {
+	if s.queue != nil {
+		s.queue.refuseAll(err)
+		s.queue = nil
+	}
+	return b.next(now, g, s)
+}
+
+// Refuse answers a message that gets no turn, or whose turn panicked before the message was answered.
+// If the turn put the request into a queue, all waiters of the queue are answered, because the state
+// as it was before may not know of the queue.
+func (b *Behavior) Refuse(m *Message, err error) {
+	switch {
+	case m.queue != nil:
+		m.queue.refuseAll(err)
+	case m.Request != nil && m.Kind != CancelWait:
+		m.Request.fail(err)
+	}
+}
+
+// Request returns a request that is ready to be asked. [Behavior.Release] takes the request back.
+func (b *Behavior) Request() *Request {
+	r, ok := b.requests.Get().(*Request)
+	if !ok {
+		return &Request{Call: actors.NewCall[Answer]()}
+	}
+	r.Reset()
+	return r
+}
+
+// Release takes back a request that has ended, from the caller that received the answer or from the
+// actor that found the request left.
+func (b *Behavior) Release(r *Request) { b.requests.Put(r) }
+
+var _ actors.Behavior[Gate, State, Message] = (*Behavior)(nil)

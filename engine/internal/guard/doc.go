@@ -1,0 +1,24 @@
+// Package guard decides about one key: whether a call passes the key's breaker and limits, waits in
+// the key's queue, or is refused. Package actors runs the package's [Behavior], one actor per key;
+// package engine asks on behalf of callers. Package guard calls no code of users, takes no lock but
+// the one of its sketch, and reads no clock but the one that it is given.
+//
+// # Words
+//
+//	full-at      the instant at which a bucket is full again. The whole state of a bucket (the
+//	             "theoretical arrival time" of the generic cell rate algorithm)
+//	gate         the published part of a key: full-at, the breaker's generation and a notice
+//	shared       the gate's state in which callers may move full-at
+//	owned        the gate's state in which the actor has full-at for itself
+//	retired      the gate's state after the key's cell has gone; look the key up again
+//	notice       the actor's posting for callers about the key, beside full-at
+//	clean        equal to a new key: bucket full, breaker closed with no failure counted, nobody
+//	             waiting or in flight
+//	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker
+//	queue        the callers that wait for the limits of one key, first come, first served
+//	waiter       one caller in a queue
+//	parked       the state that a key's last actor left in the cell
+//	spill        to evict a key that is not clean; the key's debt goes to the sketch
+//	sketch       the memory of fixed size for the debts of spilled keys
+//	permit, lease, generation    as in package breaker
+package guard

@@ -1,0 +1,123 @@
+package guard
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/actors"
+)
+
+// Gate is the published part of a key: the actor's decisions for callers to read, and the bucket
+// while callers may take from the bucket.
+//
+// A shared gate holds full-at, and callers move full-at by compare-and-swap. The actor owns the gate
+// by swapping a sentinel in, and then has the bucket for itself: during a decision, while callers
+// queue, and while the breaker is not closed. At an owned gate the actor is to be asked.
+//
+// Full-at only grows, and every admission lifts full-at above the reading of the clock that the
+// admission used. So an admission may use a reading taken just before full-at is loaded (a stale
+// reading is only stricter), and a refusal must be confirmed by a reading taken after the load. Both
+// then take effect within the call.
+type Gate struct {
+	fullAt     atomic.Int64
+	generation atomic.Uint64 // of the breaker
+	posted     atomic.Pointer[Notice]
+}
+
+// Cell and System are those of the keys.
+type (
+	Cell   = actors.Cell[Gate, State, Message]
+	System = actors.System[Gate, State, Message]
+)
+
+// What stands in fullAt while the gate is not shared. Instants are positive.
+const (
+	owned   = math.MinInt64 // the actor has the bucket
+	retired = owned + 1     // the cell has been retired
+)
+
+// Posted returns the notice.
+func (g *Gate) Posted() *Notice { return g.posted.Load() }
+
+// Swap posts n and returns the notice before: for tests of callers that find an old notice.
+func (g *Gate) Swap(n *Notice) *Notice { return g.posted.Swap(n) }
+
+// Generation returns the generation of the breaker.
+func (g *Gate) Generation() uint64 { return g.generation.Load() }
+
+// Shared reports whether callers may move full-at. The breaker of a shared gate is closed.
+func (g *Gate) Shared() bool { return g.fullAt.Load() >= 0 }
+
+// Retired reports whether the cell has been retired.
+func (g *Gate) Retired() bool { return g.fullAt.Load() == retired }
+
+// Reports reports whether the success of a call may change something: the breaker is not closed, has
+// a failure counted, or a turn is about to count one.
+func (g *Gate) Reports() bool { return g.fullAt.Load() < 0 || g.posted.Load().reports }
+
+// Ruling is the answer that a caller reads off a gate.
+type Ruling uint8
+
+// The rulings.
+const (
+	Undecided Ruling = iota // ask the actor
+	Admitted
+	Limited // the tokens are not there
+)
+
+// spins is how long a caller that lost a compare-and-swap counts before the next try, without
+// touching full-at, so that the winner, whose processor has full-at at hand, may go on: about a
+// microsecond.
+const spins = 2000
+
+// Pass takes the tokens of d if the gate is shared and the tokens are there, and returns the
+// breaker's generation for the permit. Pass returns Limited only by a reading of the clock taken
+// after full-at was loaded; at is then the instant from which the tokens are there.
+func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation uint64, at int64) {
+	fullAt := g.fullAt.Load()
+	if fullAt < 0 {
+		return Undecided, 0, 0
+	}
+	now := clock.Now()
+	if len(p.Limits) == 0 {
+		generation = g.generation.Load()
+		if now-fullAt > p.Coarse {
+			// Full-at is only the time of the last use. If the swap fails, another caller was here, or
+			// the actor owns the gate.
+			g.fullAt.CompareAndSwap(fullAt, now)
+		}
+		return Admitted, generation, 0
+	}
+	limit := &p.Limits[0]
+	if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
+		return Limited, 0, at
+	}
+	for {
+		// Full-at again, so that little time passes before the swap; the reading of the clock is from
+		// before, which is only stricter. The generation is loaded after full-at: if full-at is still
+		// there at the swap, the breaker has not moved on since, because every turn that begins a
+		// period and shares the gate moves full-at; see docs/gates.md.
+		if fullAt = g.fullAt.Load(); fullAt < 0 {
+			return Undecided, 0, 0
+		}
+		generation = g.generation.Load()
+		if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
+			if now = clock.Now(); at > now {
+				return Limited, 0, at
+			}
+		}
+		if g.fullAt.CompareAndSwap(fullAt, limit.After(fullAt, now, d.Tokens)) {
+			return Admitted, generation, 0
+		}
+		for range spins {
+		}
+	}
+}
+
+// own takes full-at out of the gate into s.fullAts, so that the actor has the bucket for itself. The
+// actor may own the gate already.
+func (g *Gate) own(s *State) {
+	if fullAt := g.fullAt.Swap(owned); fullAt >= 0 {
+		s.fullAts[0] = fullAt
+	}
+}

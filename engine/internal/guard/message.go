@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+)
+
+// Kind is the subject of a message.
+type Kind uint8
+
+// The kinds.
+const (
+	Ask        Kind = iota // decide on Demand; answered, now or later
+	CancelWait             // the caller of Request has left
+	Report                 // the outcome of a call; answered, if there is a Request, once recorded
+	Inspect                // fill in Request.Snapshot
+	Reset                  // make the key as new
+)
+
+// Message is a message to the actor of a key. An Ask carries all that a decision takes, so that the
+// actor need not look into the Request unless the caller may leave or has to queue.
+type Message struct {
+	Kind            Kind
+	Outcome         breaker.Outcome // Report
+	FromPredecessor bool            // Report: an earlier cell of the key let the call through, in the cell's last period
+	Stays           bool            // Ask: whether the caller cannot leave, and need not be claimed
+	Demand          Demand          // Ask
+	Permit          breaker.Permit  // Report; Ask: of the probe in whose function the call is made
+	Until           int64           // Ask: the instant at which a grant is of no use any more
+	Answers         chan<- Answer   // Ask, Report: those of Request
+	Request         *Request        // nil for a Report that is not to be answered
+
+	queue *queue // Ask: the queue that Request has been put into; owned by the actor
+}
+
+// Request is the caller's end of a message that is answered.
+type Request struct {
+	actors.Call[Answer]
+	Snapshot *Snapshot // Inspect: to be filled in
+
+	// Owned by the actor while the request is a waiter.
+	demand   Demand
+	since    int64 // the instant at which the waiter came
+	stays    bool
+	queued   bool
+	under    breaker.Permit // of the probe in whose function the call is made
+	position int            // in queue.slots
+}
+
+// claim reports whether there is still a caller to answer.
+func (m *Message) claim() bool { return m.Stays || m.Request.Claim() }
+
+// claim reports whether the waiter's caller is still there.
+func (r *Request) claim() bool { return r.stays || r.Claim() }
+
+// Answer is a grant, or the reason of a refusal and the instant from which a retry would be
+// admitted.
+type Answer struct {
+	Permit breaker.Permit
+	Under  bool // admitted under the probe of Message.Permit
+	Err    error
+	At     int64
+}

@@ -1,0 +1,78 @@
+package guard
+
+import (
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// Notice is the actor's posting for callers about a key, beside full-at. A posted Notice does not
+// change. The ordinary notices belong to the policy, and all keys share them.
+type Notice struct {
+	policy  *Policy
+	refusal error // of an open breaker: every call of the trip that asks the breaker shares the error
+	until   int64 // of an open breaker: the instant from which the breaker is to be asked again; else 0
+	at      int64 // of an open breaker: the instant from which breaker and limits would both let a call pass
+	reports bool  // whether a success has something to report
+}
+
+// Policy returns the policy by which the key is decided.
+func (n *Notice) Policy() *Policy { return n.policy }
+
+// Refuses reports whether the breaker is open and refuses every call before the instant until.
+func (n *Notice) Refuses() bool { return n.until != 0 }
+
+// Until returns the instant from which an open breaker is to be asked again, or 0.
+func (n *Notice) Until() int64 { return n.until }
+
+// Refusal returns the error that all calls of a trip share, or nil.
+func (n *Notice) Refusal() error { return n.refusal }
+
+// Reports reports whether a success may have something to report: a failure is counted, or the breaker
+// is not closed.
+func (n *Notice) Reports() bool { return n.reports }
+
+// post ends a turn: it writes the actor's decisions into the gate, and shares the gate if only
+// tokens are left to decide. The actor owns the gate before the decisions are written and shares the
+// gate last, so that no caller takes a token under a generation that admits none. The result is
+// whether the gate then says all there is to know about the key.
+func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
+	share := b.policy.shares && s.queue == nil && s.circuit.Admits()
+	if b.policy.shares && !share {
+		g.own(s)
+	}
+	if generation := s.circuit.Generation(); g.generation.Load() != generation {
+		g.generation.Store(generation)
+	}
+	was := g.posted.Load()
+	if is := b.notice(now, was, s); is != was {
+		g.posted.Store(is)
+	}
+	if !share {
+		return false
+	}
+	if fullAt := g.fullAt.Load(); fullAt >= 0 {
+		s.fullAts[0] = fullAt // the gate has been shared all through the turn, and callers have taken tokens
+	} else {
+		g.fullAt.Store(s.fullAts[0])
+	}
+	return s.circuit.Clean()
+}
+
+// notice returns the notice to post; was is the notice before.
+func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
+	p := b.policy
+	until := s.circuit.OpenUntil()
+	switch {
+	case s.circuit.Clean():
+		return p.clean
+	case until == 0 || !p.Publish:
+		return p.counted
+	case was.until == until && now >= until:
+		return was // no caller may use the refusal any more
+	}
+	at := max(until, b.readyBehind(now, s, 1, limiter.Queued))
+	if was.until == until && was.at == at {
+		return was
+	}
+	return &Notice{policy: p, refusal: p.Refuse(s.key, breaker.ErrOpen, at), until: until, at: at, reports: true}
+}

@@ -1,0 +1,197 @@
+package guard
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// sketch keeps the debts of spilled keys in a memory that does not grow with their number.
+//
+// For each limit there is a table: a count-min sketch (Cormode and Muthukrishnan, 2005) with the
+// maximum in place of the sum. A key's full-at is written into one cell of each row, chosen by the
+// hash of the key, and a cell only grows. The least of the key's four cells is read. So the instant
+// that is read is never before the instant that was written: a key that comes back has at most the
+// tokens that it left with. A key may find later instants of other keys in all its cells. With m keys
+// whose instants have not come, the chance is about (m / 65,536)^4. A cell heals by itself when its
+// instant comes.
+//
+// A breaker guards no quota, so for breakers the sketch errs to the other side: see [trips]. A key
+// never finds the breaker of another key, unless two hashes of 64 bits are equal.
+type sketch struct {
+	mu      sync.Mutex // held for some ten nanoseconds, while a key is born, spilled or reset
+	seed    maphash.Seed
+	full    []table // one for each limit, from the first spill on
+	trips   trips   // from the first spill of an open breaker on
+	used    bool    // whether a key was spilled since the last clear
+	hits    uint64  // keys that began with less than a new key has
+	pardons map[string][]int64
+}
+
+const (
+	sketchRows  = 4
+	sketchWidth = 1 << 16
+	maxPardons  = 1 << 10
+)
+
+// table is one array of instants, 2 MB; nil is all zero.
+type table []int64
+
+// hashed is the hash of a key: 16 bits for the index in each row of a table, and all 64 bits as the
+// name of a trip.
+type hashed uint64
+
+func (h hashed) index(row int) int { return row*sketchWidth + int(h>>(16*row)&(sketchWidth-1)) }
+
+// raise writes at for h.
+func (t *table) raise(h hashed, at int64) {
+	if *t == nil {
+		*t = make(table, sketchRows*sketchWidth)
+	}
+	for row := range sketchRows {
+		cell := &(*t)[h.index(row)]
+		*cell = max(*cell, at)
+	}
+}
+
+// least reads the instant of h.
+func (t table) least(h hashed) int64 {
+	if t == nil {
+		return 0
+	}
+	at := t[h.index(0)]
+	for row := 1; row < sketchRows; row++ {
+		at = min(at, t[h.index(row)])
+	}
+	return at
+}
+
+// sampled is how many cells of a table load looks at. A hash is as likely to have one cell as another.
+const sampled = 1 << 12
+
+// load is the share of the cells that hold an instant after now.
+func (t table) load(now int64) float64 {
+	if t == nil {
+		return 0
+	}
+	n := 0
+	for _, at := range t[:sampled] {
+		if at > now {
+			n++
+		}
+	}
+	return float64(n) / sampled
+}
+
+func newSketch(limits int) *sketch {
+	return &sketch{seed: maphash.MakeSeed(), full: make([]table, limits)}
+}
+
+func (s *sketch) hash(key string) hashed { return hashed(maphash.String(s.seed, key)) }
+
+// spill remembers key: fullAts are those of the key's limits, and probeAt is breaker.Circuit.ProbeAt.
+func (s *sketch) spill(key string, fullAts []int64, probeAt int64) {
+	h := s.hash(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if probeAt > 0 {
+		s.trips.put(h, max(probeAt, s.trips.take(h))) // there is one only if two hashes are equal
+	}
+	fullAts = fullAts[:len(s.full)]
+	if _, pardoned := s.pardons[key]; pardoned {
+		s.pardons[key] = slices.Clone(fullAts)
+		return
+	}
+	s.write(h, fullAts)
+}
+
+// write raises the cells of h. The lock is held.
+func (s *sketch) write(h hashed, fullAts []int64) {
+	for i := range fullAts {
+		s.full[i].raise(h, fullAts[i])
+	}
+}
+
+// recall raises fullAts, which are those of a new key, to the instants that the sketch remembers of
+// key, and returns the instant of the key's trip, or 0. The trip is remembered no longer: from now on
+// the breaker is the key's own.
+func (s *sketch) recall(key string, fullAts []int64) (probeAt int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.used {
+		return 0
+	}
+	h := s.hash(key)
+	if own, pardoned := s.pardons[key]; pardoned {
+		for i := range own {
+			fullAts[i] = max(fullAts[i], own[i])
+		}
+	} else {
+		for i, t := range s.full {
+			fullAts[i] = max(fullAts[i], t.least(h))
+		}
+	}
+	return s.trips.take(h)
+}
+
+// hit counts a key that began with less than a new key has.
+func (s *sketch) hit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hits++
+}
+
+// counted returns the number of such keys, and the load at now of the fullest table.
+func (s *sketch) counted(now int64) (hits uint64, load float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.full {
+		load = max(load, t.load(now))
+	}
+	return s.hits, load
+}
+
+// pardon forgets the debt of key, without touching the debts of other keys. The trip is forgotten. For
+// its limits the key gets a memory of its own, outside of the tables. When there are 1,024 such
+// memories, one of them is written back into the tables before the next is made.
+func (s *sketch) pardon(key string) {
+	h := s.hash(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trips.take(h)
+	if _, pardoned := s.pardons[key]; !pardoned && !s.owes(h) {
+		return
+	}
+	if s.pardons == nil {
+		s.pardons = map[string][]int64{}
+	}
+	for other, fullAts := range s.pardons {
+		if len(s.pardons) < maxPardons {
+			break
+		}
+		delete(s.pardons, other)
+		s.write(s.hash(other), fullAts)
+	}
+	s.pardons[strings.Clone(key)] = nil
+}
+
+// owes reports whether an instant was written for h, or for other hashes that share all cells of h. The
+// lock is held.
+func (s *sketch) owes(h hashed) bool {
+	for _, t := range s.full {
+		if t.least(h) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// clear forgets everything.
+func (s *sketch) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.full)
+	s.used, s.trips, s.pardons = false, nil, nil
+}

@@ -1,0 +1,55 @@
+package guard
+
+const (
+	tripSets = 1 << 14
+	tripWays = 8
+)
+
+// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB; nil is empty. A trip stands
+// under the whole hash of its key, in the set that the hash chooses. The oldest trip of a full set is
+// forgotten.
+type trips []tripSet
+
+// tripSet has the trips in the order in which they were put.
+type tripSet [tripWays]trip
+
+// trip is the open breaker of a key.
+type trip struct {
+	key     hashed
+	probeAt int64 // the instant from which a probe is let through; 0: the place is free
+}
+
+// put writes a trip of a key that has none. In a full set the trip with the earliest instant is lost,
+// perhaps this one; of several such trips the first that was put.
+func (t *trips) put(key hashed, probeAt int64) {
+	if *t == nil {
+		*t = make(trips, tripSets)
+	}
+	set := &(*t)[key%tripSets]
+	least := 0
+	for i := range set {
+		if set[i].probeAt < set[least].probeAt {
+			least = i
+		}
+	}
+	if set[least].probeAt <= probeAt {
+		copy(set[least:], set[least+1:])
+		set[tripWays-1] = trip{key, probeAt}
+	}
+}
+
+// take returns the instant of a trip, or 0, and removes the trip.
+func (t trips) take(key hashed) (probeAt int64) {
+	if t == nil {
+		return 0
+	}
+	set := &t[key%tripSets]
+	for i := range set {
+		if set[i].key == key && set[i].probeAt > 0 {
+			probeAt = set[i].probeAt
+			set[i] = trip{}
+			return probeAt
+		}
+	}
+	return 0
+}

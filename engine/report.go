@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+)
+
+// nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's place
+// comes back.
+func (e *Engine) nowHolding(p place, a *admission) int64 {
+	read := false
+	defer func() {
+		if !read && a.cell != nil {
+			e.report(p, a, Ignore)
+		}
+	}()
+	now := e.system.Now()
+	read = true
+	return now
+}
+
+// giveUp ends a call that was admitted as a and is not made. A probe's place comes back; the token
+// stays spent.
+func (e *Engine) giveUp(p place, a admission) {
+	if len(e.policy.Limits) > 0 {
+		e.keptSpent.Add(1)
+	}
+	e.report(p, &a, Ignore)
+}
+
+// giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
+func (e *Engine) giveUpFor(ctx context.Context, p place, a admission) error {
+	e.giveUp(p, a)
+	return leftFor(ctx, &plainCall)
+}
+
+// judge returns the meaning of a call's end for the breaker. If something was called and err is no
+// verdict other than Failure, the state of the caller's context counts, and not the look of err.
+func (e *Engine) judge(ctx context.Context, err error) Outcome {
+	if err == nil {
+		return Success
+	}
+	err, refused := failureIn(err)
+	v, self := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
+	switch over, deadline := isOver(ctx); {
+	case refused:
+		return Ignore // nothing was called
+	case self && v.Outcome != Failure:
+		return v.Outcome // ctx does not matter
+	case deadline:
+		return Failure // fn did not answer in time
+	case over:
+		return Ignore
+	case self:
+		return Failure
+	case e.classify == nil:
+		return Failure
+	default:
+		return e.classify(err)
+	}
+}
+
+// report records an outcome with the actor of the cell that let the call through, or of the cell's
+// successor.
+func (e *Engine) report(p place, a *admission, outcome Outcome) {
+	if !e.policy.Breaks() {
+		return
+	}
+	if a.under != nil {
+		a.under.free() // the probe reports for both
+		return
+	}
+	c, probe := a.cell, a.permit.Lease != 0
+	if outcome == Ignore && !probe || outcome == Success && !probe && !c.Published.Reports() {
+		return // the outcome would change nothing
+	}
+	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome}
+	successor := func(retired *guard.Cell) (*guard.Cell, error) { return e.successor(p, a, &m, retired) }
+	// The next call of this caller finds the outcome recorded. If that call asks the actor, its message
+	// comes behind m. Gate and notice may be read without a message, so the turn of a failure, which may
+	// change both, is awaited. An error says that the engine is closed, that there is no room for the key,
+	// or that the result is late: then there is no breaker to count for.
+	if e.dispatch == Published && outcome != Success && !probe {
+		m.Request = e.behavior.Request()
+		_ = e.command(c, &m, successor)
+	} else {
+		_, _ = e.deliver(context.Background(), c, &m, successor)
+	}
+}
+
+var errLateResult = errors.New("engine: a result of an earlier period")
+
+// successor returns the cell that is to count the report m, in place of a retired cell. The retired
+// cell was clean. If the retired cell was still in the period in which it let the call through, the
+// call counts as a call that the successor let through in its first period; else the result is late.
+func (e *Engine) successor(p place, a *admission, m *guard.Message, retired *guard.Cell) (*guard.Cell, error) {
+	if a.permit.Generation != retired.Published.Generation() && !m.FromPredecessor {
+		return nil, errLateResult
+	}
+	m.FromPredecessor = true
+	if m.Outcome == Success {
+		if _, known := e.system.Find(p.key); !known {
+			return nil, errLateResult // nothing has failed in the new period
+		}
+	}
+	return e.find(p)
+}
