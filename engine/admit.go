@@ -17,30 +17,30 @@ func (e *Engine) Allow(key string) bool { return e.AllowN(key, 1) }
 
 // AllowN is [Engine.Allow] for n tokens at once, all or none. AllowN returns false if n is below 1 or
 // above the capacity.
-func (e *Engine) AllowN(key string, n int) bool { return e.allow(place{key: key}, n) }
+func (e *Engine) AllowN(key string, n int) bool { return e.allow(&place{key: key}, n) }
 
 // Acquire takes a token of key from the limiter. Acquire skips the breaker. If no token is there,
 // Acquire waits, first come, first served, for as long as ctx and Config.MaxWait allow; if the wait
 // would be longer, it returns a *Rejection at once. If ctx ends, the error is that of ctx.
 func (e *Engine) Acquire(ctx context.Context, key string) error {
-	return e.acquire(ctx, place{key: key}, 1, guard.AsLong)
+	return e.acquire(ctx, &place{key: key}, 1, guard.AsLong)
 }
 
 // AcquireN is [Engine.Acquire] for n tokens at once. If n is below 1, the error is a *ConfigError. If n
 // is above the capacity, the error is a *Rejection with limiter.ErrExceedsCapacity, at once.
 func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
-	return e.acquire(ctx, place{key: key}, n, guard.AsLong)
+	return e.acquire(ctx, &place{key: key}, n, guard.AsLong)
 }
 
-func (e *Engine) allow(p place, n int) bool {
+func (e *Engine) allow(p *place, n int) bool {
 	if n < 1 || !e.policy.Limits.Holds(int64(n)) {
 		return false
 	}
-	_, err := e.decide(context.Background(), p, &guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate})
-	return err == nil
+	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
+	return e.decide(context.Background(), p, &d, new(admission)) == nil
 }
 
-func (e *Engine) acquire(ctx context.Context, p place, n int, stay int64) error {
+func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error {
 	if ctx.Err() != nil {
 		return endOf(ctx)
 	}
@@ -53,8 +53,8 @@ func (e *Engine) acquire(ctx context.Context, p place, n int, stay int64) error 
 	if !e.policy.Limits.Holds(int64(n)) && !e.ended.Load() {
 		return e.refuse(p.key, limiter.ErrExceedsCapacity, 0)
 	}
-	_, err := e.decide(ctx, p, &guard.Demand{Tokens: int64(n), Stay: stay, Mode: limiter.Queued})
-	return err
+	d := guard.Demand{Tokens: int64(n), Stay: stay, Mode: limiter.Queued}
+	return e.decide(ctx, p, &d, new(admission))
 }
 
 // Ticket is the leave to make one call, given by [Engine.Admit] and given back with [Ticket.Done].
@@ -75,7 +75,7 @@ type Ticket struct {
 // ProbeTimeout. A ticket has no context of its own, so that a call for the same key does not pass
 // under the ticket's probe, as it does in the function of [Do].
 func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
-	return e.ticket(ctx, place{key: key}, guard.AsLong, new(Ticket))
+	return e.ticket(ctx, &place{key: key}, guard.AsLong, new(Ticket))
 }
 
 // AdmitWithin is [Engine.Admit] for a call that stays in the limiter's queue for at most d, and never
@@ -93,23 +93,22 @@ func (e *Engine) ticketWithin(ctx context.Context, key string, d time.Duration, 
 	if d != 0 {
 		stay = stayOf(d)
 	}
-	return e.ticket(ctx, place{key: key}, stay, t)
+	return e.ticket(ctx, &place{key: key}, stay, t)
 }
 
 // ticket fills in t. The caller makes t, so that Admit, which is inlined, costs no allocation if the
 // ticket stays in the function that called Admit.
-func (e *Engine) ticket(ctx context.Context, p place, stay int64, t *Ticket) (*Ticket, error) {
+func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*Ticket, error) {
 	if ctx.Err() != nil {
 		return nil, endOf(ctx)
 	}
 	if stay < guard.NoStay {
 		return nil, errStay(stay)
 	}
-	a, _, err := e.begin(ctx, p, stay, guard.Never)
-	if err != nil {
+	if _, err := e.begin(ctx, p, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}
-	t.eng, t.ctx, t.place, t.admission = e, ctx, p, a
+	t.eng, t.ctx, t.place = e, ctx, *p
 	return t, nil
 }
 
@@ -121,7 +120,7 @@ func (t *Ticket) Done(err error) {
 		return
 	}
 	outcome := Failure // in case Classify panics
-	defer func() { t.eng.report(t.place, &t.admission, outcome) }()
+	defer func() { t.eng.report(&t.place, &t.admission, outcome) }()
 	outcome = t.eng.judge(t.ctx, err)
 }
 

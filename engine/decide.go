@@ -18,11 +18,8 @@ type admission struct {
 	under  *probe         // the probe in whose function the call passed the breaker; nil otherwise
 }
 
-// The demands of calls without a bound in nanoseconds.
-var (
-	plainCall  = callFor(guard.AsLong)
-	callAtOnce = callFor(guard.NoStay)
-)
+// plainCall is the demand of a call that stays in the queue for as long as its context allows.
+var plainCall = callFor(guard.AsLong)
 
 // callFor returns the demand of a call that stays in the queue for at most stay.
 func callFor(stay int64) guard.Demand {
@@ -30,40 +27,49 @@ func callFor(stay int64) guard.Demand {
 }
 
 // decide reads off the gate of p's key whether the tokens of d are there and, for a call, whether the
-// breaker is closed, in one step. If the gate does not say, decide asks the key's actor. The error is a
-// *Rejection, except for Allow, or the error of ctx.
-func (e *Engine) decide(ctx context.Context, p place, d *guard.Demand) (admission, error) {
+// breaker is closed, in one step. If the gate does not say, decide asks the key's actor. If the error is
+// nil, a is the admission. The error is a *Rejection, except for Allow, or the error of ctx.
+func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	if e.ended.Load() {
-		return admission{}, e.refuse(p.key, ErrClosed, 0)
+		return e.refuse(p.key, ErrClosed, 0)
 	}
 	policy := e.policy
 	if !policy.Concerns(d) {
-		return admission{}, nil
+		return nil
 	}
 	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
-	c, err := e.find(p)
-	if err != nil {
-		return admission{}, e.refuse(p.key, err, 0)
+	// This is find, written out because every call comes by.
+	c := p.held()
+	if c == nil {
+		var h actors.Hash
+		if c, h = e.system.Lookup(p.key); c == nil || p.cell != nil {
+			var err error
+			if c, err = e.keep(p, c, h); err != nil {
+				return e.refuse(p.key, err, 0)
+			}
+		}
 	}
+	a.cell = c
 	g := &c.Published
 	if n := g.Posted(); d.Breaker && n.Refuses() && e.system.Now() < n.Until() {
-		return admission{cell: c}, n.Refusal() // the clock was read after the notice, which names the instant
+		return n.Refusal() // the clock was read after the notice, which names the instant
 	}
 	switch ruling, generation, at := g.Pass(e.system, policy, d); {
 	case ruling == guard.Admitted:
-		return admission{cell: c, permit: breaker.Permit{Generation: generation}}, nil
+		a.permit.Generation = generation
+		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
-		return admission{cell: c}, limiter.ErrLimited
+		return limiter.ErrLimited
 	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
-		return admission{cell: c}, e.refuse(p.key, limiter.ErrLimited, at)
+		return e.refuse(p.key, limiter.ErrLimited, at)
 	}
-	return e.consult(ctx, p, c, d)
+	return e.consult(ctx, p, d, a)
 }
 
-// consult has the decision made by the key's actor; c is the cell that was found last.
-func (e *Engine) consult(ctx context.Context, p place, c *guard.Cell, d *guard.Demand) (admission, error) {
+// consult has the decision made by the actor of a.cell, or of its successor.
+func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	var under *probe
-	if d.Breaker && c.Published.Posted().Reports() { // else no probe is out
+	if d.Breaker && a.cell.Published.Posted().Reports() { // else no probe is out
 		under = probeFor(ctx, e, p.key)
 	}
 	asked := false
@@ -72,12 +78,12 @@ func (e *Engine) consult(ctx context.Context, p place, c *guard.Cell, d *guard.D
 			under.free()
 		}
 	}()
-	c, answer, err := e.ask(ctx, p, c, d, under)
+	c, answer, err := e.ask(ctx, p, a.cell, d, under)
 	asked = true
 	if err == nil && answer.Err != nil {
 		err = e.refuse(p.key, answer.Err, answer.At)
 	}
-	a := admission{cell: c, permit: answer.Permit}
+	a.cell, a.permit = c, answer.Permit
 	switch {
 	case under == nil:
 	case answer.Under:
@@ -88,13 +94,13 @@ func (e *Engine) consult(ctx context.Context, p place, c *guard.Cell, d *guard.D
 	if err == nil && d.Breaker && endOf(ctx) != nil {
 		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
 	}
-	return a, err
+	return err
 }
 
 // ask has the decision made by the actor of c, or of c's successor, and returns the cell whose actor
 // that was. The error is the error of ctx, or a *Rejection if no actor could be asked.
 func (e *Engine) ask(
-	ctx context.Context, p place, c *guard.Cell, d *guard.Demand, under *probe,
+	ctx context.Context, p *place, c *guard.Cell, d *guard.Demand, under *probe,
 ) (*guard.Cell, guard.Answer, error) {
 	done := ctx.Done()
 	if closed(done) {

@@ -27,15 +27,15 @@ import (
 //
 // A panic of fn, and runtime.Goexit, count as a failure and go on untouched.
 func Do[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, e, place{key: key}, guard.AsLong, fn)
+	return do(ctx, e, &place{key: key}, guard.AsLong, fn)
 }
 
 // DoKey is [Do] for the key of a handle.
 func DoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, k.eng, k.place, k.stay, fn)
+	return do(ctx, k.eng, &k.place, k.stay, fn)
 }
 
-func do[T any](ctx context.Context, e *Engine, p place, stay int64, fn func(context.Context) (T, error)) (T, error) {
+func do[T any](ctx context.Context, e *Engine, p *place, stay int64, fn func(context.Context) (T, error)) (T, error) {
 	var v T
 	err := e.run(ctx, p, stay, func(ctx context.Context) (err error) {
 		v, err = fn(ctx)
@@ -46,46 +46,47 @@ func do[T any](ctx context.Context, e *Engine, p place, stay int64, fn func(cont
 
 // Run is [Do] for a function without a result.
 func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) error) error {
-	return e.run(ctx, place{key: key}, guard.AsLong, fn)
+	return e.run(ctx, &place{key: key}, guard.AsLong, fn)
 }
 
 // run makes attempts until one succeeds or none is to follow.
-func (e *Engine) run(ctx context.Context, p place, stay int64, fn func(context.Context) error) error {
+func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return endOf(ctx)
 	}
-	if stay < guard.NoStay {
-		return errStay(stay)
-	}
 	var a admission
 	var err error
-	if stay > 0 {
-		a, stay, err = e.begin(ctx, p, stay, guard.Never)
-	} else { // begin, without the clock
-		d := &plainCall
-		if stay != guard.AsLong {
-			d = &callAtOnce
-		}
-		a, err = e.decide(ctx, p, d)
+	if stay == guard.AsLong { // begin, without the clock
+		err = e.decide(ctx, p, &plainCall, &a)
 		if err == nil && ctx.Err() != nil {
-			err = e.giveUpFor(ctx, p, a)
+			err = e.giveUpFor(ctx, p, &a)
 		}
+	} else {
+		stay, err = e.beginWithin(ctx, p, stay, &a)
 	}
 	if err != nil {
 		return err
 	}
 	var began int64
-	if e.retry != nil && e.retry.MaxElapsed > 0 {
+	if e.maxElapsed > 0 {
 		began = e.nowHolding(p, &a)
 	}
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
-	return e.rerun(ctx, p, stay, fn, a, err, began)
+	return e.rerun(ctx, p, stay, fn, &a, err, began)
+}
+
+// beginWithin is begin for a first attempt whose stay is bounded.
+func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admission) (rest int64, err error) {
+	if stay < guard.NoStay {
+		return stay, errStay(stay)
+	}
+	return e.begin(ctx, p, stay, guard.Never, a)
 }
 
 // attempt calls fn and records the outcome, also if fn panics or ends its goroutine.
-func (e *Engine) attempt(ctx context.Context, p place, a *admission, fn func(context.Context) error) error {
+func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(context.Context) error) error {
 	if !e.policy.Breaks() {
 		return advised(fn(ctx))
 	}

@@ -31,10 +31,11 @@ type Engine struct {
 	clock    clock.Clock
 	dispatch Dispatch
 
-	keptSpent atomic.Uint64 // Stats.KeptSpent
-	retried   atomic.Uint64 // calls that were tried again, so that each has jitter of its own
-	ended     atomic.Bool
-	closing   chan struct{} // closed when Close is first called
+	maxElapsed int64         // ns, of retry; 0: no bound
+	keptSpent  atomic.Uint64 // Stats.KeptSpent
+	retried    atomic.Uint64 // calls that were tried again, so that each has jitter of its own
+	ended      atomic.Bool
+	closing    chan struct{} // closed when Close is first called
 
 	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
 	calls      errgroup.Group // the goroutines of Go
@@ -79,6 +80,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if e.clock == nil {
 		e.clock = clock.System()
+	}
+	if e.retry != nil {
+		e.maxElapsed = int64(e.retry.MaxElapsed)
 	}
 	policy.Refuse = e.refuse
 	e.behavior = guard.New(policy)
@@ -156,19 +160,39 @@ type place struct {
 	cell *atomic.Pointer[guard.Cell] // nil without a handle
 }
 
-// find returns the cell, and makes one if there is none. A handle forgets a cell that has been retired.
-func (e *Engine) find(p place) (*guard.Cell, error) {
+// held returns the cell that a handle holds, or nil. A handle forgets a cell that has been retired.
+func (p *place) held() *guard.Cell {
 	if p.cell == nil {
-		return e.system.Cell(p.key)
+		return nil
 	}
 	if c := p.cell.Load(); c != nil && !c.Published.Retired() {
+		return c
+	}
+	return nil
+}
+
+// find returns the cell, and makes one if there is none.
+func (e *Engine) find(p *place) (*guard.Cell, error) {
+	if c := p.held(); c != nil {
 		return c, nil
 	}
-	c, err := e.system.Cell(p.key)
-	if err == nil {
+	c, h := e.system.Lookup(p.key)
+	return e.keep(p, c, h)
+}
+
+// keep ends a search for the cell: c and h are what the lookup returned. keep makes the cell if c is
+// nil, and gives the cell to the handle.
+func (e *Engine) keep(p *place, c *guard.Cell, h actors.Hash) (*guard.Cell, error) {
+	if c == nil {
+		var err error
+		if c, err = e.system.Create(p.key, h); err != nil {
+			return nil, err
+		}
+	}
+	if p.cell != nil {
 		p.cell.Store(c)
 	}
-	return c, err
+	return c, nil
 }
 
 // refuse makes the error of a refusal; at is the instant from which a retry would be admitted, or 0.

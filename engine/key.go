@@ -68,26 +68,26 @@ func (k Key) String() string { return k.key }
 
 // Run is [Engine.Run] for this key. For a function with a result see [DoKey].
 func (k Key) Run(ctx context.Context, fn func(context.Context) error) error {
-	return k.eng.run(ctx, k.place, k.stay, fn)
+	return k.eng.run(ctx, &k.place, k.stay, fn)
 }
 
 // Admit is [Engine.Admit] for this key.
 func (k Key) Admit(ctx context.Context) (*Ticket, error) {
-	return k.eng.ticket(ctx, k.place, k.stay, new(Ticket))
+	return k.eng.ticket(ctx, &k.place, k.stay, new(Ticket))
 }
 
 // Allow is [Engine.Allow] for this key.
 func (k Key) Allow() bool { return k.AllowN(1) }
 
 // AllowN is [Engine.AllowN] for this key.
-func (k Key) AllowN(n int) bool { return k.stay >= guard.NoStay && k.eng.allow(k.place, n) }
+func (k Key) AllowN(n int) bool { return k.stay >= guard.NoStay && k.eng.allow(&k.place, n) }
 
 // Acquire is [Engine.Acquire] for this key.
-func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, k.place, 1, k.stay) }
+func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, &k.place, 1, k.stay) }
 
 // AcquireN is [Engine.AcquireN] for this key.
 func (k Key) AcquireN(ctx context.Context, n int) error {
-	return k.eng.acquire(ctx, k.place, n, k.stay)
+	return k.eng.acquire(ctx, &k.place, n, k.stay)
 }
 
 // Inspect is [Engine.Inspect] for this key.

@@ -9,7 +9,7 @@ import (
 
 // nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's place
 // comes back.
-func (e *Engine) nowHolding(p place, a *admission) int64 {
+func (e *Engine) nowHolding(p *place, a *admission) int64 {
 	read := false
 	defer func() {
 		if !read && a.cell != nil {
@@ -23,15 +23,15 @@ func (e *Engine) nowHolding(p place, a *admission) int64 {
 
 // giveUp ends a call that was admitted as a and is not made. A probe's place comes back; the token
 // stays spent.
-func (e *Engine) giveUp(p place, a admission) {
+func (e *Engine) giveUp(p *place, a *admission) {
 	if len(e.policy.Limits) > 0 {
 		e.keptSpent.Add(1)
 	}
-	e.report(p, &a, Ignore)
+	e.report(p, a, Ignore)
 }
 
 // giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
-func (e *Engine) giveUpFor(ctx context.Context, p place, a admission) error {
+func (e *Engine) giveUpFor(ctx context.Context, p *place, a *admission) error {
 	e.giveUp(p, a)
 	return leftFor(ctx, &plainCall)
 }
@@ -64,7 +64,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor.
-func (e *Engine) report(p place, a *admission, outcome Outcome) {
+func (e *Engine) report(p *place, a *admission, outcome Outcome) {
 	if !e.policy.Breaks() {
 		return
 	}
@@ -95,7 +95,7 @@ var errLateResult = errors.New("engine: a result of an earlier period")
 // successor returns the cell that is to count the report m, in place of a retired cell. The retired
 // cell was clean. If the retired cell was still in the period in which it let the call through, the
 // call counts as a call that the successor let through in its first period; else the result is late.
-func (e *Engine) successor(p place, a *admission, m *guard.Message, retired *guard.Cell) (*guard.Cell, error) {
+func (e *Engine) successor(p *place, a *admission, m *guard.Message, retired *guard.Cell) (*guard.Cell, error) {
 	if a.permit.Generation != retired.Published.Generation() && !m.FromPredecessor {
 		return nil, errLateResult
 	}

@@ -12,7 +12,7 @@ import (
 // rerun makes the attempts after the first, which was admitted as a, began at the instant began, and
 // ended with err.
 func (e *Engine) rerun(
-	ctx context.Context, p place, stay int64, fn func(context.Context) error, a admission, err error, began int64,
+	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
 ) error {
 	var schedule retry.Schedule
 	end := e.lastBegin(began)
@@ -37,13 +37,13 @@ func (e *Engine) rerun(
 		case !e.inTime(ctx, delay, end): // RetryIf took its time
 			return e.exhausted(ctx, attempts, last)
 		}
-		if a, stay, err = e.another(ctx, p, stay, a, delay, end); err != nil {
+		if stay, err = e.another(ctx, p, stay, a, delay, end); err != nil {
 			if isLate(err, end) {
 				return e.exhausted(ctx, attempts, last)
 			}
 			return &StoppedError{Reason: err, Last: last}
 		}
-		if err = e.attempt(ctx, p, &a, fn); err == nil {
+		if err = e.attempt(ctx, p, a, fn); err == nil {
 			return nil
 		}
 	}
@@ -57,10 +57,10 @@ func (e *Engine) exhausted(ctx context.Context, attempts int, last error) error 
 // lastBegin is the last instant at which an attempt may begin by MaxElapsed, if the first attempt began
 // at began.
 func (e *Engine) lastBegin(began int64) int64 {
-	if e.retry == nil || e.retry.MaxElapsed == 0 {
+	if e.maxElapsed == 0 {
 		return guard.Never
 	}
-	return guard.Later(began, int64(e.retry.MaxElapsed))
+	return guard.Later(began, e.maxElapsed)
 }
 
 // inTime reports whether an attempt after delay begins by end and before the deadline of ctx.
@@ -69,53 +69,54 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 	return !gone && delay < left && (end == guard.Never || guard.Later(e.system.Now(), int64(delay)) <= end)
 }
 
-// another waits delay and has a further attempt decided, the last one having been admitted as a. If the
-// error is nil, the attempt is to begin. An attempt that cannot begin by end is refused as early as
-// that is known.
+// another waits delay and has a further attempt decided; a is the admission of the last attempt and
+// then that of the next. If the error is nil, the attempt is to begin. An attempt that cannot begin by
+// end is refused as early as that is known. another returns the rest of stay.
 func (e *Engine) another(
-	ctx context.Context, p place, stay int64, a admission, delay time.Duration, end int64,
-) (admission, int64, error) {
+	ctx context.Context, p *place, stay int64, a *admission, delay time.Duration, end int64,
+) (rest int64, err error) {
 	if err := e.sureToBeRefused(p, a, delay, end); err != nil {
-		return a, stay, err
+		return stay, err
 	}
 	if err := e.sleep(ctx, p, delay); err != nil {
-		return a, stay, err
+		return stay, err
 	}
 	if end != guard.Never && e.system.Now() > end {
-		return a, stay, errLate // the timer was late
+		return stay, errLate // the timer was late
 	}
-	a, stay, err := e.begin(ctx, p, stay, end)
-	if err == nil && end != guard.Never && e.nowHolding(p, &a) > end {
+	*a = admission{}
+	stay, err = e.begin(ctx, p, stay, end, a)
+	if err == nil && end != guard.Never && e.nowHolding(p, a) > end {
 		e.giveUp(p, a) // the queue was late
 		err = errLate
 	}
-	return a, stay, err
+	return stay, err
 }
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
-// the attempt is admitted and ctx has not ended. An attempt that could not begin by the instant end is
-// refused at once. begin returns the rest of stay for further attempts.
-func (e *Engine) begin(ctx context.Context, p place, stay, end int64) (a admission, rest int64, err error) {
+// the attempt is admitted as a and ctx has not ended. An attempt that could not begin by the instant end
+// is refused at once. begin returns the rest of stay for further attempts.
+func (e *Engine) begin(ctx context.Context, p *place, stay, end int64, a *admission) (rest int64, err error) {
 	d := callFor(stay)
 	var since int64
 	if stay > 0 || end != guard.Never {
 		since = e.system.Now()
 		d.Stay = guard.Tighter(stay, end-since)
 	}
-	a, err = e.decide(ctx, p, &d)
+	err = e.decide(ctx, p, &d, a)
 	if err == nil && ctx.Err() != nil {
 		err = e.giveUpFor(ctx, p, a)
 	}
 	if stay > 0 {
-		stay = guard.Tighter(stay, stay-(e.nowHolding(p, &a)-since))
+		stay = guard.Tighter(stay, stay-(e.nowHolding(p, a)-since))
 	}
-	return a, stay, err
+	return stay, err
 }
 
 // sureToBeRefused refuses an attempt after delay that the breaker is sure to refuse, or that the limiter
 // does not let pass by end, so that no backoff is slept in vain. A breaker that has a probe out may let
 // the attempt pass.
-func (e *Engine) sureToBeRefused(p place, a admission, delay time.Duration, end int64) error {
+func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, end int64) error {
 	may := e.policy.Breaks() && !a.cell.Published.Shared() // whether the breaker may be open
 	if !may && end == guard.Never {
 		return nil
@@ -140,7 +141,7 @@ func (e *Engine) sureToBeRefused(p place, a admission, delay time.Duration, end 
 
 // sleep waits between two attempts. The error is that of ctx if ctx has ended by then, or a *Rejection
 // with ErrClosed.
-func (e *Engine) sleep(ctx context.Context, p place, d time.Duration) error {
+func (e *Engine) sleep(ctx context.Context, p *place, d time.Duration) error {
 	t := e.clock.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -97,13 +97,16 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		// before, which is only stricter. The generation is loaded after full-at: if full-at is still
 		// there at the swap, the breaker has not moved on since, because every turn that begins a
 		// period and shares the gate moves full-at; see docs/gates.md.
+		judged := fullAt
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, 0
 		}
 		generation = g.generation.Load()
-		if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
-			if now = clock.Now(); at > now {
-				return Limited, 0, at
+		if fullAt != judged {
+			if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
+				if now = clock.Now(); at > now {
+					return Limited, 0, at
+				}
 			}
 		}
 		if g.fullAt.CompareAndSwap(fullAt, limit.After(fullAt, now, d.Tokens)) {
