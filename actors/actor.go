@@ -69,9 +69,13 @@ func (s *System[P, S, M]) newActor(c *Cell[P, S, M]) *actor[P, S, M] {
 	a := &actor[P, S, M]{
 		sys:      s,
 		cell:     c,
-		box:      mailbox.New[envelope[M]](s.mailbox),
 		armedFor: Never,
 		seen:     1,
+	}
+	if s.driver == nil {
+		a.box = mailbox.New[envelope[M]](s.mailbox)
+	} else {
+		a.box = mailbox.NewDriven[envelope[M]](s.mailbox, s.driver)
 	}
 	a.now = a.read
 	a.waits.Store(working)
@@ -102,15 +106,7 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 		}
 	}()
 	for {
-		switch message := a.await(); {
-		case !message:
-			a.wake()
-		case a.current.order == nil:
-			a.turn(&a.current.m)
-		case a.obey(a.current.order):
-			return true
-		}
-		if a.next.Wake == Never && !a.lingers.Load() && !a.panicked && a.box.Empty() && a.sys.leave(a, a.hot) {
+		if a.process(a.await()) || a.idle() && a.sys.leave(a, a.hot) {
 			return true
 		}
 	}
@@ -118,34 +114,71 @@ func (a *actor[P, S, M]) serve() (gone bool) {
 
 // await takes the next message into current, or reports false when it is time to wake.
 func (a *actor[P, S, M]) await() bool {
-	for a.next.Wake != Never {
-		var over <-chan time.Time
+	for {
+		if a.rest(); a.next.Wake == Never {
+			a.current = a.box.Take()
+			return true
+		}
+		over := a.due
 		if a.wary {
 			pause := clock.System().NewTimer(wariness)
 			defer pause.Stop()
 			over = pause.C()
-		} else {
-			a.arm(max(a.next.Wake, a.failed))
-			over = a.due
 		}
-		a.waits.Store(a.box.Taken())
 		select {
 		case a.current = <-a.box.C():
 			a.box.Took()
 			a.work()
 			return true
 		case <-over:
-			a.work()
+			if a.rouse() {
+				return false
+			}
 		}
-		if !a.wary {
-			a.armedFor = Never
-			return false
-		}
-		a.wary = false
 	}
-	a.disarm()
-	a.current = a.box.Take()
+}
+
+// rest prepares the wait for the next message or wake.
+func (a *actor[P, S, M]) rest() {
+	if a.next.Wake == Never {
+		a.disarm()
+		return
+	}
+	if !a.wary {
+		a.arm(max(a.next.Wake, a.failed))
+	}
+	a.waits.Store(a.box.Taken())
+}
+
+// rouse ends a wait in which no message came: the timer has fired, or the actor has been wary for long
+// enough. The result is whether it is time to wake.
+func (a *actor[P, S, M]) rouse() bool {
+	a.work()
+	if a.wary {
+		a.wary = false
+		return false
+	}
+	a.armedFor = Never
 	return true
+}
+
+// process gives the message or order in current its turn, or wakes, and reports whether the actor has
+// left.
+func (a *actor[P, S, M]) process(message bool) (gone bool) {
+	switch {
+	case !message:
+		a.wake()
+	case a.current.order == nil:
+		a.turn(&a.current.m)
+	default:
+		return a.obey(a.current.order)
+	}
+	return false
+}
+
+// idle reports whether nothing keeps the actor from leaving.
+func (a *actor[P, S, M]) idle() bool {
+	return a.next.Wake == Never && !a.lingers.Load() && !a.panicked && a.box.Empty()
 }
 
 // turn gives m its turn.
@@ -180,6 +213,7 @@ func (a *actor[P, S, M]) settle(next Next) {
 // work ends a wait.
 func (a *actor[P, S, M]) work() {
 	a.waits.Store(working)
+	a.sys.at(afterWait)
 	if a.aside.Load() {
 		a.sys.putBack(a)
 	}
@@ -255,8 +289,7 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 		defer close(o.done)
 	}
 	if o.stop {
-		a.stop()
-		return true
+		return a.stop()
 	}
 	if a.next.Wake != Never || a.used.Load() > o.since {
 		return false
@@ -265,22 +298,32 @@ func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 	if !ok || a.failed > now || !a.sys.leave(a, false) {
 		return false
 	}
+	a.sys.at(beforeForget)
 	a.sys.forget(a.cell, now, o.unused)
 	return true
 }
 
-// stop refuses all that is queued and fails all that is owed, at the end of the system.
-func (a *actor[P, S, M]) stop() {
-	a.box.CloseAndDrain(func(e envelope[M]) {
-		switch {
-		case e.order == nil:
-			a.refuse(&e.m, ErrClosed)
-		case e.order.done != nil:
-			close(e.order.done)
-		}
-	})
+// stop refuses all that is queued and fails all that is owed, at the end of the system. The result is
+// whether the actor is gone: under a Driver, stop is called again while a put is on its way.
+func (a *actor[P, S, M]) stop() (gone bool) {
+	if a.sys.driver == nil {
+		a.box.CloseAndDrain(a.discard)
+	} else if !a.box.Drain(a.discard) {
+		return false
+	}
 	a.fail(a.seen, ErrClosed)
 	a.sys.stopped(a)
+	return true
+}
+
+// discard refuses what is queued at the end of the system.
+func (a *actor[P, S, M]) discard(e envelope[M]) {
+	switch {
+	case e.order == nil:
+		a.refuse(&e.m, ErrClosed)
+	case e.order.done != nil:
+		close(e.order.done)
+	}
 }
 
 // restart puts the actor back on its feet after a panic: with the state as it was after the last

@@ -46,7 +46,7 @@ func (s *System[P, S, M]) tidy() {
 
 // departures takes note of some of the actors that have left. The lifecycle lock is held.
 func (s *System[P, S, M]) departures() {
-	for range chunk {
+	for range s.chunk {
 		a := s.left.Load()
 		if a == nil {
 			return
@@ -72,9 +72,7 @@ func (s *System[P, S, M]) present(c *Cell[P, S, M]) *actor[P, S, M] {
 
 // start returns the running actor of c, and starts an actor if none runs.
 func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
-	if s.hook != nil {
-		s.hook(beforeStart)
-	}
+	s.at(beforeStart)
 	a := s.newActor(c) // before the lock is taken, because making an actor takes longer than the rest
 	s.lock()
 	defer s.unlock()
@@ -101,6 +99,10 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 	c.actor.Store(a)
 	s.move(c, running)
 	s.actors++
+	if s.driver != nil {
+		s.drive(&steppedActor[P, S, M]{actor: a})
+		return a, nil
+	}
 	s.join(a.run) // leaves when nothing is to come, or at Close; the supervisor keeps the group from being empty before that
 	return a, nil
 }
@@ -110,18 +112,18 @@ func (s *System[P, S, M]) start(c *Cell[P, S, M]) (*actor[P, S, M], error) {
 // lifecycle lock; see unlock. After leave has ended the mailbox, the state belongs to the holder of
 // that lock.
 func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
-	if s.hook != nil {
-		s.hook(beforeLeave)
-	}
+	s.at(beforeLeave)
 	if linger && s.seat(a) {
 		return false
 	}
 	if !a.box.CloseIfEmpty() {
 		return false
 	}
+	s.at(beforeNote)
 	for {
 		a.leftBefore = s.left.Load()
 		if s.left.CompareAndSwap(a.leftBefore, a) {
+			s.at(beforeTidy)
 			s.tidy()
 			return true
 		}

@@ -18,6 +18,7 @@ func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
 	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
 	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
+		s.at(beforeBirth)
 		c, found, err := s.tryCreate(born, uint64(h), now, rounds == 0)
 		switch {
 		case c != nil || err != nil:
@@ -127,6 +128,6 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
 	o := &order{since: Never, unused: Never, done: make(chan struct{})}
 	if a.box.TryPut(envelope[M]{order: o}) == nil {
-		<-o.done // the turn that a is in never blocks, and before the order there is at most a mailbox full of messages
+		s.wait(o.done) // the turn that a is in never blocks, and before the order there is at most a mailbox full of messages
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/mailbox"
 )
 
 // point is a place in the protocol where a test may step in; see System.hook.
@@ -15,6 +16,12 @@ const (
 	beforeStart               // an actor is about to be started
 	beforeLeave               // an actor has nothing to wait for, or has been told to leave, and is about to try
 	beforeRetire              // cells without an actor are about to be looked at for retirement
+	beforeBirth               // the cell of a key is about to be born
+	beforeOrder               // the supervisor has found actors idle, and has not told them to leave
+	beforeNote                // an actor has closed its mailbox, and no note says so
+	beforeTidy                // a note says that an actor has left, and its cell does not know
+	beforeForget              // an actor has left by an order, and the cell is about to be looked at for retirement
+	afterWait                 // an actor works, and has not looked whether its cell was put aside
 )
 
 const (
@@ -38,10 +45,15 @@ func (s *System[P, S, M]) supervise() {
 	s.stopAll()
 }
 
+// every is the time between two sweeps.
+func (s *System[P, S, M]) every() time.Duration {
+	return max(s.idleAfter/sweepsPerIdle, time.Millisecond)
+}
+
 // watch sweeps at intervals of the system's clock, and reports whether the system has been closed;
 // false means that the clock panicked.
 func (s *System[P, S, M]) watch() (closed bool) {
-	every := max(s.idleAfter/sweepsPerIdle, time.Millisecond)
+	every := s.every()
 	defer func() {
 		if _ = recover(); !closed {
 			closed = s.pause(min(every, wariness))
@@ -79,77 +91,98 @@ func (s *System[P, S, M]) pause(d time.Duration) (closed bool) {
 	}
 }
 
-// sweep looks at every cell once, at some of them under each hold of the lifecycle lock. An actor
-// that went unused for Config.Linger is told to leave. A cell without an actor that equals a new
-// cell and went unused for IdleAfter is forgotten.
+// sweep looks at every cell once, at some of them under each hold of the lifecycle lock.
 func (s *System[P, S, M]) sweep() {
-	if s.hook != nil {
-		s.hook(beforeRetire)
-	}
-	var idle []*actor[P, S, M]
-	for ring := range s.rings {
-		for from := -1; from != 0; {
-			now := s.Now()
-			from, idle = s.sweepSome(ring, from, now, idle[:0])
-			for _, a := range idle {
-				// A full mailbox means that the actor is not idle; a closed mailbox, that the actor
-				// has left.
-				_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.linger), unused: now - int64(s.idleAfter)}})
-			}
-		}
+	for w := s.newSweep(); !s.sweepNext(w); {
 	}
 }
 
-// sweepSome looks at the cells of a ring below from, at all but for the last ones if from is
-// negative, and returns where to go on, 0 at the end, and the actors that are idle. Downwards,
-// because what leaves the ring is replaced by the last cell, and that cell has been seen.
-func (s *System[P, S, M]) sweepSome(ring, from int, now int64, idle []*actor[P, S, M]) (int, []*actor[P, S, M]) {
-	s.lock()
-	defer s.unlock()
-	r := &s.rings[ring]
-	if from < 0 || from > r.len() {
-		from = r.len()
-	}
-	down := max(0, from-chunk)
-	for i := from - 1; i >= down; i-- {
-		c := r.at(i)
+// newSweep begins a sweep.
+func (s *System[P, S, M]) newSweep() *walk[P, S, M] {
+	s.at(beforeRetire)
+	return s.walk(resting, running, held)
+}
+
+// sweepNext is a part of a sweep, and reports whether the sweep is at its end. An actor that went
+// unused for Config.Linger is told to leave. A cell without an actor that equals a new cell and went
+// unused for IdleAfter is forgotten.
+func (s *System[P, S, M]) sweepNext(w *walk[P, S, M]) (done bool) {
+	now := s.Now()
+	w.next(func(c *Cell[P, S, M]) {
 		c.starts = 0
 		if a := s.present(c); a == nil {
 			s.retire(c, now, now-int64(s.idleAfter))
 		} else if a.used.Load() <= now-int64(s.linger) && !a.held() {
-			idle = append(idle, a)
+			w.found = append(w.found, a)
 		}
+	})
+	s.at(beforeOrder)
+	for _, a := range w.found {
+		// A full mailbox means that the actor is not idle; a closed mailbox, that the actor has left.
+		_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.linger), unused: now - int64(s.idleAfter)}})
 	}
-	return down, idle
+	w.found = w.found[:0]
+	return len(w.slabs) == 0
 }
 
 // stopAll stops every actor. No actor can start any more. The ring held comes first: a cell that
 // leaves that ring meanwhile goes to another ring, and is found there.
 func (s *System[P, S, M]) stopAll() {
-	var actors []*actor[P, S, M]
-	for _, ring := range []int{held, running} {
-		for from := -1; from != 0; {
-			from, actors = s.someActors(ring, from, actors[:0])
-			for _, a := range actors {
-				_ = a.box.Put(context.Background(), envelope[M]{order: &order{stop: true}}) // closed: the actor has left
-			}
-		}
+	for w := s.walk(held, running); !s.stopNext(w); {
 	}
 }
 
-// someActors returns actors of a ring, as sweepSome does.
-func (s *System[P, S, M]) someActors(ring, from int, actors []*actor[P, S, M]) (int, []*actor[P, S, M]) {
-	s.lock()
-	defer s.unlock()
-	r := &s.rings[ring]
-	if from < 0 || from > r.len() {
-		from = r.len()
-	}
-	down := max(0, from-chunk)
-	for i := from - 1; i >= down; i-- {
-		if a := r.at(i).actor.Load(); a != nil {
-			actors = append(actors, a)
+// stopNext is a part of stopAll, and reports whether every actor has been told to stop. Under a
+// Driver, an actor whose mailbox is full is told in a later step.
+func (s *System[P, S, M]) stopNext(w *walk[P, S, M]) (done bool) {
+	last := len(w.found) - 1
+	if last < 0 {
+		if len(w.slabs) == 0 {
+			return true
 		}
+		w.next(func(c *Cell[P, S, M]) {
+			if a := c.actor.Load(); a != nil {
+				w.found = append(w.found, a)
+			}
+		})
+		return false
 	}
-	return down, actors
+	stop := envelope[M]{order: &order{stop: true}}
+	if s.driver == nil {
+		_ = w.found[last].box.Put(context.Background(), stop) // closed: the actor has left
+	} else if w.found[last].box.TryPut(stop) == mailbox.ErrFull { //nolint:errorlint // TryPut returns the error itself
+		return false
+	}
+	w.found = w.found[:last]
+	return false
+}
+
+// walk goes over the cells of some rings, a few under each hold of the lifecycle lock.
+type walk[P, S, M any] struct {
+	sys   *System[P, S, M]
+	slabs []int             // still to go over
+	from  int               // the cells of the first of slabs from this index on are done; negative: none is done
+	found []*actor[P, S, M] // by the last part
+}
+
+func (s *System[P, S, M]) walk(rings ...int) *walk[P, S, M] {
+	return &walk[P, S, M]{sys: s, slabs: rings, from: -1}
+}
+
+// next calls visit for the next cells, under the lifecycle lock. The walk goes downwards: a cell that
+// leaves the ring is replaced by the last cell, and that cell has been visited.
+func (w *walk[P, S, M]) next(visit func(*Cell[P, S, M])) {
+	w.sys.lock()
+	defer w.sys.unlock()
+	r := &w.sys.rings[w.slabs[0]]
+	if w.from < 0 || w.from > r.len() {
+		w.from = r.len()
+	}
+	down := max(0, w.from-w.sys.chunk)
+	for i := w.from - 1; i >= down; i-- {
+		visit(r.at(i))
+	}
+	if w.from = down; down == 0 {
+		w.slabs, w.from = w.slabs[1:], -1
+	}
 }

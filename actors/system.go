@@ -37,6 +37,8 @@ type Config struct {
 	RestartWindow time.Duration
 	// Clock is the source of time. Default clock.System().
 	Clock clock.Clock
+	// Driver takes the place of the goroutines, for simulations. Default nil: goroutines.
+	Driver Driver
 }
 
 // Stats are counters of a [System]; see [System.Stats].
@@ -60,6 +62,8 @@ type System[P, S, M any] struct {
 	mailbox   int
 	budget    int
 	window    int64
+	chunk     int // cells looked at under one hold of the lifecycle lock
+	driver    Driver
 
 	cells     table[P, S, M]
 	restarts  atomic.Uint64
@@ -80,12 +84,13 @@ type System[P, S, M any] struct {
 	evicted   uint64
 	spilled   uint64
 	ended     bool
+	alive     int // steppers of driver
 
 	group   errgroup.Group // the supervisor and the actors
 	closing chan struct{}  // closed when Close is first called, for the supervisor
 	closed  chan struct{}  // closed when the last goroutine of group has ended
 
-	hook func(point) // nil but in tests
+	hook func(point) // nil but in tests and simulations
 }
 
 // New starts a system whose actors behave like b. The error joins an error for each bad field of
@@ -107,12 +112,22 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
 		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
+		chunk:     chunk,
+		driver:    cfg.Driver,
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
+	if s.driver != nil {
+		s.chunk = drivenChunk
+		s.hook = func(point) { s.driver.Between() }
+	}
 	s.cells.init()
 	s.linger = orElse(cfg.Linger, s.idleAfter)
-	s.join(s.supervise) // ended by Close
+	if s.driver == nil {
+		s.join(s.supervise) // ended by Close
+	} else {
+		s.drive(&steppedSupervisor[P, S, M]{sys: s})
+	}
 	return s, nil
 }
 
@@ -188,9 +203,7 @@ func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
 // ErrClosed, or mailbox.ErrExpired with ctx's error.
 func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error {
 	a := c.actor.Load()
-	if s.hook != nil {
-		s.hook(afterLookup)
-	}
+	s.at(afterLookup)
 	for {
 		if a != nil {
 			err := a.box.Put(ctx, envelope[M]{m: m})
@@ -244,15 +257,18 @@ func (s *System[P, S, M]) Close(ctx context.Context) error {
 	s.unlock()
 	if first {
 		close(s.closing)
-		go func() { // ends with the last goroutine of group
-			_ = s.group.Wait() // none of them returns an error
-			close(s.closed)
-		}()
+		if s.driver == nil {
+			go func() { // ends with the last goroutine of group
+				_ = s.group.Wait() // none of them returns an error
+				close(s.closed)
+			}()
+		}
 	}
-	select {
-	case <-s.closed:
+	if s.driver != nil {
+		s.driver.Wait(func() bool { return isClosed(s.closed) || isClosed(ctx.Done()) })
+	}
+	if isClosed(s.closed) {
 		return nil
-	default:
 	}
 	select {
 	case <-s.closed:

@@ -34,8 +34,7 @@ const closed = 1 << 62
 // Mailbox is a first-in first-out queue of at most the number of messages given to [New]. Make a
 // Mailbox with New; the zero Mailbox is not ready for use.
 //
-// Any goroutine may call Put, TryPut, Quiet and Closed. Only the owner may call Take, C, Took, Taken, Empty,
-// CloseIfEmpty and CloseAndDrain.
+// Any goroutine may call Put, TryPut, Len, Quiet and Closed. The other methods belong to the owner.
 type Mailbox[M any] struct {
 	ch chan M
 	// puts counts the puts that were delivered or are under way; the closed bit is set at the end.
@@ -44,6 +43,8 @@ type Mailbox[M any] struct {
 	puts atomic.Int64
 	// taken counts the messages received. Only the owner touches taken.
 	taken int64
+	// line is nil but in a mailbox that NewDriven made.
+	line *line[M]
 }
 
 // New returns an empty mailbox for at most capacity messages. New panics if capacity is below 1.
@@ -79,6 +80,9 @@ func (b *Mailbox[M]) Put(ctx context.Context, m M) error {
 	if b.puts.Add(1) >= closed {
 		b.puts.Add(-1)
 		return ErrClosed
+	}
+	if b.line != nil {
+		return b.line.put(ctx, b, m)
 	}
 	done := ctx.Done()
 	if done == nil {
@@ -126,6 +130,23 @@ func (b *Mailbox[M]) Take() M {
 	return m
 }
 
+// TryTake returns the next message, or false if no message is in the mailbox.
+func (b *Mailbox[M]) TryTake() (m M, ok bool) {
+	select {
+	case m = <-b.ch:
+		b.taken++
+		if b.line != nil {
+			b.line.moveUp(b.ch)
+		}
+		return m, true
+	default:
+		return m, false
+	}
+}
+
+// Len returns the number of messages in the mailbox. Any goroutine may call Len.
+func (b *Mailbox[M]) Len() int { return len(b.ch) }
+
 // Taken returns the number of messages that the owner has received.
 func (b *Mailbox[M]) Taken() int64 { return b.taken }
 
@@ -151,15 +172,25 @@ func (b *Mailbox[M]) CloseIfEmpty() bool {
 // that moment, to f, in order and on the owner's goroutine. When CloseAndDrain returns, every put
 // returns ErrClosed and the mailbox is empty.
 func (b *Mailbox[M]) CloseAndDrain(f func(M)) {
-	b.puts.Or(closed)
-	for b.puts.Load()&^closed != b.taken {
-		select {
-		case m := <-b.ch:
-			b.taken++
-			f(m)
-		default:
-			// A put has added 1 and is a few instructions away from the channel or from giving up.
-			runtime.Gosched()
-		}
+	for !b.Drain(f) {
+		// A put has added 1 and is a few instructions away from the channel or from giving up.
+		runtime.Gosched()
 	}
 }
+
+// Drain is CloseAndDrain without waiting: Drain closes the mailbox and hands the messages that are
+// in the mailbox to f. Drain returns false if a put is still on its way. The owner then calls Drain
+// again, until Drain returns true.
+func (b *Mailbox[M]) Drain(f func(M)) bool {
+	b.puts.Or(closed)
+	for {
+		m, ok := b.TryTake()
+		if !ok {
+			return b.Drained()
+		}
+		f(m)
+	}
+}
+
+// Drained reports whether the mailbox is closed, and no message is in the mailbox or being put.
+func (b *Mailbox[M]) Drained() bool { return b.puts.Load() == b.taken|closed }
