@@ -42,7 +42,7 @@ func (e *Engine) allow(p *place, n int) bool {
 
 func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error {
 	if ctx.Err() != nil {
-		return endOf(ctx)
+		return e.endOf(ctx)
 	}
 	if stay < guard.NoStay {
 		return errStay(stay)
@@ -100,7 +100,7 @@ func (e *Engine) ticketWithin(ctx context.Context, key string, d time.Duration, 
 // ticket stays in the function that called Admit.
 func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*Ticket, error) {
 	if ctx.Err() != nil {
-		return nil, endOf(ctx)
+		return nil, e.endOf(ctx)
 	}
 	if stay < guard.NoStay {
 		return nil, errStay(stay)

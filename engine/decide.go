@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
@@ -91,7 +90,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	default:
 		under.free()
 	}
-	if err == nil && d.Breaker && endOf(ctx) != nil {
+	if err == nil && d.Breaker && e.endOf(ctx) != nil {
 		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
 	}
 	return err
@@ -104,7 +103,7 @@ func (e *Engine) ask(
 ) (*guard.Cell, guard.Answer, error) {
 	done := ctx.Done()
 	if closed(done) {
-		return nil, guard.Answer{}, leftFor(ctx, d)
+		return nil, guard.Answer{}, e.leftFor(ctx, d)
 	}
 	r := e.behavior.Request()
 	m := guard.Message{
@@ -121,7 +120,7 @@ func (e *Engine) ask(
 	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
 		err = e.refuse(p.key, err, 0)
 	default:
-		err = leftFor(ctx, d) // no room in the mailbox while ctx lasted
+		err = e.leftFor(ctx, d) // no room in the mailbox while ctx lasted
 	}
 	e.behavior.Release(r)
 	return nil, guard.Answer{}, err
@@ -136,7 +135,7 @@ func (e *Engine) useless(ctx context.Context, d *guard.Demand) int64 {
 	if deadline, ok := ctx.Deadline(); ok {
 		// The deadline is on the system's clock, which may not be the engine's: only the rest of the time
 		// counts.
-		until = guard.Later(e.system.Now(), int64(time.Until(deadline)))
+		until = guard.Later(e.system.Now(), int64(e.until(deadline)))
 	}
 	if d.Stay > 0 { // a grant at the very end of the stay is in time
 		until = min(until, guard.Later(guard.Later(e.system.Now(), d.Stay), 1))
@@ -149,6 +148,9 @@ func (e *Engine) useless(ctx context.Context, d *guard.Demand) int64 {
 func (e *Engine) deliver(
 	ctx context.Context, c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error),
 ) (*guard.Cell, error) {
+	if e.driver != nil {
+		e.driver.Sending(*m)
+	}
 	for {
 		err := e.system.Send(ctx, c, *m)
 		if !errors.Is(err, actors.ErrRetired) {
@@ -167,6 +169,9 @@ func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *gu
 	m.Answers = r.Answers()
 	_, err := e.deliver(context.Background(), c, m, again)
 	if err == nil {
+		if e.driver != nil {
+			e.driver.Wait(func() bool { return len(r.Answered()) > 0 })
+		}
 		err = (<-r.Answered()).Err
 	}
 	e.behavior.Release(r)
@@ -178,6 +183,9 @@ func (e *Engine) await(
 	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand,
 ) (guard.Answer, error) {
 	var a guard.Answer
+	if e.driver != nil {
+		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) })
+	}
 	if done == nil {
 		a = <-r.Answered()
 	} else {
@@ -186,7 +194,7 @@ func (e *Engine) await(
 		case <-done:
 			if r.Leave() {
 				e.cancelWait(c, r)
-				return guard.Answer{}, leftFor(ctx, d)
+				return guard.Answer{}, e.leftFor(ctx, d)
 			}
 			a = <-r.Answered()
 		}

@@ -52,7 +52,7 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 // run makes attempts until one succeeds or none is to follow.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
 	if ctx.Err() != nil {
-		return endOf(ctx)
+		return e.endOf(ctx)
 	}
 	var a admission
 	var err error

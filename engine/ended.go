@@ -17,13 +17,13 @@ import (
 // endOf returns why ctx has ended, or nil while ctx lives: the Err of ctx, or context.Canceled for a
 // closed Done without an Err, or context.DeadlineExceeded for a deadline without an Err. If the cause
 // of ctx is another error, errors.Is finds both.
-func endOf(ctx context.Context) error {
+func (e *Engine) endOf(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
 		switch deadline, ok := ctx.Deadline(); {
 		case closed(ctx.Done()):
 			err = context.Canceled
-		case ok && time.Until(deadline) <= 0:
+		case ok && e.until(deadline) <= 0:
 			err = context.DeadlineExceeded
 		default:
 			return nil
@@ -36,8 +36,8 @@ func endOf(ctx context.Context) error {
 }
 
 // isOver reports whether ctx has ended, and whether by its deadline.
-func isOver(ctx context.Context) (over, deadline bool) {
-	err := endOf(ctx)
+func (e *Engine) isOver(ctx context.Context) (over, deadline bool) {
+	err := e.endOf(ctx)
 	if ctx.Err() != nil {
 		err = ctx.Err() // the cause does not matter
 	}
@@ -56,15 +56,15 @@ func closed(done <-chan struct{}) bool {
 
 // remaining is the time left until the deadline of ctx; gone reports whether ctx has ended otherwise
 // than by its deadline.
-func remaining(ctx context.Context) (left time.Duration, gone bool) {
-	if over, deadline := isOver(ctx); over {
+func (e *Engine) remaining(ctx context.Context) (left time.Duration, gone bool) {
+	if over, deadline := e.isOver(ctx); over {
 		return 0, !deadline
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return guard.Never, false
 	}
-	return time.Until(deadline), false
+	return e.until(deadline), false
 }
 
 // leftError is the error of a call whose context ended while the call waited, before its function
@@ -76,8 +76,8 @@ func (e *leftError) Error() string { return e.end.Error() }
 func (e *leftError) Unwrap() error { return e.end }
 
 // leftFor returns the error of a request for d that ctx has ended.
-func leftFor(ctx context.Context, d *guard.Demand) error {
-	end := endOf(ctx)
+func (e *Engine) leftFor(ctx context.Context, d *guard.Demand) error {
+	end := e.endOf(ctx)
 	if end == nil { // ctx has taken its end back
 		end = context.Canceled
 	}

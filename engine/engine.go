@@ -30,6 +30,7 @@ type Engine struct {
 	classify func(error) Outcome
 	clock    clock.Clock
 	dispatch Dispatch
+	driver   driver // nil but in simulations
 
 	maxElapsed int64         // ns, of retry; 0: no bound
 	keptSpent  atomic.Uint64 // Stats.KeptSpent
@@ -62,7 +63,10 @@ type Stats struct {
 
 // New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be
 // used.
-func New(cfg Config) (*Engine, error) {
+func New(cfg Config) (*Engine, error) { return newEngine(cfg, nil) }
+
+// newEngine is New for an engine that d drives; nil for goroutines.
+func newEngine(cfg Config, d driver) (*Engine, error) {
 	policy, ac, err := cfg.compile()
 	if err != nil {
 		return nil, err
@@ -75,6 +79,7 @@ func New(cfg Config) (*Engine, error) {
 		classify: cfg.Classify,
 		clock:    cfg.Clock,
 		dispatch: cfg.Dispatch,
+		driver:   d,
 		closing:  make(chan struct{}),
 		joined:   make(chan struct{}),
 	}
@@ -87,7 +92,11 @@ func New(cfg Config) (*Engine, error) {
 	policy.Refuse = e.refuse
 	e.behavior = guard.New(policy)
 	ac.Clock = e.clock
-	if e.system, err = actors.New(e.behavior, ac); err != nil {
+	var b behavior = e.behavior
+	if d != nil {
+		b, ac.Driver = d.Observe(e.behavior), d
+	}
+	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -111,13 +120,14 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.background.Unlock()
 	if first {
 		close(e.closing)
-		go func() { // ends with the last goroutine of Go
-			_ = e.calls.Wait() // none of them returns an error
-			close(e.joined)
-		}()
+		if e.driver == nil {
+			go e.join() // ends with the last goroutine of Go
+		} else {
+			e.join()
+		}
 	}
 	if err := e.system.Close(ctx); err != nil {
-		return cmp.Or(endOf(ctx), err)
+		return cmp.Or(e.endOf(ctx), err)
 	}
 	select {
 	case <-e.joined:
@@ -131,8 +141,14 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-e.joined:
 		return nil
 	case <-ctx.Done():
-		return cmp.Or(endOf(ctx), context.Canceled)
+		return cmp.Or(e.endOf(ctx), context.Canceled)
 	}
+}
+
+// join waits for the goroutines of Go.
+func (e *Engine) join() {
+	_ = e.calls.Wait() // none of them returns an error
+	close(e.joined)
 }
 
 // Config returns the configuration in force: the one that New was given. The policies are copies.

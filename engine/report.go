@@ -33,7 +33,7 @@ func (e *Engine) giveUp(p *place, a *admission) {
 // giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
 func (e *Engine) giveUpFor(ctx context.Context, p *place, a *admission) error {
 	e.giveUp(p, a)
-	return leftFor(ctx, &plainCall)
+	return e.leftFor(ctx, &plainCall)
 }
 
 // judge returns the meaning of a call's end for the breaker. If something was called and err is no
@@ -44,7 +44,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	}
 	err, refused := failureIn(err)
 	v, self := err.(*Verdict) //nolint:errorlint // only an error that fn itself returned is a verdict
-	switch over, deadline := isOver(ctx); {
+	switch over, deadline := e.isOver(ctx); {
 	case refused:
 		return Ignore // nothing was called
 	case self && v.Outcome != Failure:

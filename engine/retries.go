@@ -20,7 +20,7 @@ func (e *Engine) rerun(
 		if e.retry == nil || isRejection(err) {
 			return retry.Strip(err)
 		}
-		left, gone := remaining(ctx)
+		left, gone := e.remaining(ctx)
 		if gone {
 			return retry.Strip(err)
 		}
@@ -51,7 +51,7 @@ func (e *Engine) rerun(
 
 // exhausted is the error of a call that has no attempts left, or no time.
 func (e *Engine) exhausted(ctx context.Context, attempts int, last error) error {
-	return &retry.ExhaustedError{Attempts: attempts, Err: last, Reason: endOf(ctx)}
+	return &retry.ExhaustedError{Attempts: attempts, Err: last, Reason: e.endOf(ctx)}
 }
 
 // lastBegin is the last instant at which an attempt may begin by MaxElapsed, if the first attempt began
@@ -65,7 +65,7 @@ func (e *Engine) lastBegin(began int64) int64 {
 
 // inTime reports whether an attempt after delay begins by end and before the deadline of ctx.
 func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) bool {
-	left, gone := remaining(ctx)
+	left, gone := e.remaining(ctx)
 	return !gone && delay < left && (end == guard.Never || guard.Later(e.system.Now(), int64(delay)) <= end)
 }
 
@@ -144,6 +144,9 @@ func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, en
 func (e *Engine) sleep(ctx context.Context, p *place, d time.Duration) error {
 	t := e.clock.NewTimer(d)
 	defer t.Stop()
+	if e.driver != nil {
+		e.driver.Wait(func() bool { return len(t.C()) > 0 || closed(ctx.Done()) || e.ended.Load() })
+	}
 	select {
 	case <-t.C():
 	case <-ctx.Done():
@@ -152,5 +155,5 @@ func (e *Engine) sleep(ctx context.Context, p *place, d time.Duration) error {
 	if e.ended.Load() { // the timer, ctx and the engine may have ended together
 		return e.refuse(p.key, ErrClosed, 0)
 	}
-	return endOf(ctx)
+	return e.endOf(ctx)
 }

@@ -1,0 +1,39 @@
+package guard
+
+import "github.com/limitpal/limitpal-go/breaker"
+
+// What a simulation compares with its models.
+
+// FullAt returns full-at; a negative number if the gate is not shared.
+func (g *Gate) FullAt() int64 { return g.fullAt.Load() }
+
+// FullAts returns the full-ats of s, one for each limit and at least one.
+func (s *State) FullAts() []int64 { return s.fullAts }
+
+// Circuit returns the breaker of s.
+func (s *State) Circuit() *breaker.Circuit { return &s.circuit }
+
+// Queued reports whether the request is in a queue.
+func (r *Request) Queued() bool { return r.queued }
+
+// At returns the instant from which breaker and limits would both let a call pass, or 0.
+func (n *Notice) At() int64 { return n.at }
+
+// Inherit takes over the memory of the sketch of old, from which the given keys are wiped. No other key
+// may have been spilled. To make that memory anew would be most of the time of a short simulation.
+func (b *Behavior) Inherit(old *Behavior, keys []string) {
+	from, to := old.sketch, b.sketch
+	for _, key := range keys {
+		h := from.hash(key)
+		from.trips.take(h)
+		for _, t := range from.full {
+			for row := range sketchRows {
+				if t != nil {
+					t[h.index(row)] = 0
+				}
+			}
+		}
+	}
+	to.seed, to.trips = from.seed, from.trips
+	copy(to.full, from.full)
+}
