@@ -169,10 +169,7 @@ func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *gu
 	m.Answers = r.Answers()
 	_, err := e.deliver(context.Background(), c, m, again)
 	if err == nil {
-		if e.driver != nil {
-			e.driver.Wait(func() bool { return len(r.Answered()) > 0 })
-		}
-		err = (<-r.Answered()).Err
+		err = e.answer(r).Err
 	}
 	e.behavior.Release(r)
 	return err
@@ -182,25 +179,34 @@ func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *gu
 func (e *Engine) await(
 	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand,
 ) (guard.Answer, error) {
-	var a guard.Answer
+	if done == nil {
+		a := e.answer(r)
+		e.behavior.Release(r)
+		return a, nil
+	}
 	if e.driver != nil {
 		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) })
 	}
-	if done == nil {
-		a = <-r.Answered()
-	} else {
-		select {
-		case a = <-r.Answered():
-		case <-done:
-			if r.Leave() {
-				e.cancelWait(c, r)
-				return guard.Answer{}, e.leftFor(ctx, d)
-			}
-			a = <-r.Answered()
+	var a guard.Answer
+	select {
+	case a = <-r.Answered():
+	case <-done:
+		if r.Leave() {
+			e.cancelWait(c, r)
+			return guard.Answer{}, e.leftFor(ctx, d)
 		}
+		a = e.answer(r) // the actor has claimed r, and is about to answer
 	}
 	e.behavior.Release(r)
 	return a, nil
+}
+
+// answer receives the answer of a request whose caller does not leave.
+func (e *Engine) answer(r *guard.Request) guard.Answer {
+	if e.driver != nil {
+		e.driver.Wait(func() bool { return len(r.Answered()) > 0 })
+	}
+	return <-r.Answered()
 }
 
 // cancelWait tells the actor that the caller of r has left, so that the caller's slot in the queue is

@@ -37,3 +37,11 @@ func (b *Behavior) Inherit(old *Behavior, keys []string) {
 	to.seed, to.trips = from.seed, from.trips
 	copy(to.full, from.full)
 }
+
+// Waiters returns the number of callers in the queue of s.
+func (s *State) Waiters() int {
+	if s.queue == nil {
+		return 0
+	}
+	return s.queue.waiters
+}

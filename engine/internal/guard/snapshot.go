@@ -21,11 +21,13 @@ type Snapshot struct {
 // to be asked.
 func (b *Behavior) Glance(clock *System, g *Gate, to *Snapshot) bool {
 	fullAt := g.fullAt.Load()
-	if fullAt < 0 || g.Reports() {
+	if fullAt < 0 {
 		return false
 	}
 	now := clock.Now()
-	if g.fullAt.Load() != fullAt { // else nothing has been taken, and no turn has ended, since the notice was read
+	// At this moment the breaker is clean. If full-at is the same behind this moment, no token has been
+	// taken since the clock was read.
+	if g.Reports() || g.fullAt.Load() != fullAt {
 		return false
 	}
 	fullAts := [1]int64{fullAt}

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// settleGate looks at the gate of the caller that goes on, before anybody else goes on: if full-at has
+// moved, the caller has taken its tokens.
+func (w *world) settleGate() {
+	if w.who == nil || w.who.caller == nil || w.violated != "" {
+		return
+	}
+	c := w.who.caller
+	if c.account == nil || c.account.site == nil {
+		return
+	}
+	st := c.account.site
+	fullAt := st.gate.FullAt()
+	if fullAt == st.last || st.inTurn {
+		return
+	}
+	last := st.last
+	st.last = fullAt
+	if len(w.limits) == 0 {
+		return
+	}
+	a := c.account
+	switch {
+	case !c.deciding || c.passed:
+		w.fail("caller %d has moved full-at, and asked for nothing", c.id)
+	case last < 0 || fullAt < 0:
+		w.fail("caller %d has moved full-at from %d to %d", c.id, last, fullAt)
+	case len(a.waiting()) > 0:
+		w.fail("caller %d passed the gate, and overtook %d that wait", c.id, len(a.waiting()))
+	case a.circuit.state != breaker.Closed:
+		w.fail("caller %d passed the gate of a breaker that is %v", c.id, a.circuit.state)
+	}
+	c.passed, c.cell = true, st
+	w.takeTokens(a, c.given, c.n, bool(c.mode))
+	w.compareFullAt(fullAt, a.buckets[0].full, c.given)
+}
+
+// mayShare reports whether a gate may be shared.
+func (w *world) mayShare() bool { return w.cfg.Dispatch == Published && len(w.limits) <= 1 }
+
+// checkAdmitted is for an attempt that begins, or a caller that has its tokens, and has taken none at a
+// gate.
+func (w *world) checkAdmitted(c *caller) {
+	switch {
+	case c.answered && c.answer.Err == nil:
+	case c.answered:
+		w.fail("caller %d goes on, and was answered %v", c.id, c.answer.Err)
+	case len(w.limits) > 0:
+		w.fail("caller %d goes on, and has no tokens", c.id)
+	case !c.wasClosed && c.asks:
+		w.fail("caller %d passed the gate of a breaker that was not closed", c.id)
+	}
+}
+
+// checkRefused is for a refusal that no actor has given.
+func (w *world) checkRefused(c *caller, r *Rejection) {
+	if c.account.version != c.seen {
+		c.seen = 0
+	}
+	switch {
+	case errors.Is(r.Err, limiter.ErrLimited):
+		if !c.wasShort {
+			w.fail("caller %d was refused %d tokens at the gate, and they were there all the time: %+v attempts %d", c.id, c.n, r, c.attempts)
+		}
+	case errors.Is(r.Err, breaker.ErrOpen):
+		if c.wasOpen == 0 {
+			w.fail("caller %d was refused at the gate by a breaker that was never open", c.id)
+		}
+	case errors.Is(r.Err, ErrQueueFull):
+		w.fail("caller %d was refused by a queue, and no actor said so", c.id)
+	}
+}
+
+// checkSuccess is for a success of a call that was no probe: whether it is to be reported is for the
+// gate of the cell that admitted the call to say.
+func (w *world) checkSuccess(c *caller) {
+	switch st := c.account.site; {
+	case st == nil || st != c.cell:
+		c.may = true
+	case st.gate.Reports():
+		c.owes = true
+	default:
+		w.checkClean(st)
+	}
+}
+
+// checkClean is for a success that is not counted: there must be nothing that it would change.
+func (w *world) checkClean(st *site) {
+	if c := &st.account.circuit; c.state != breaker.Closed || c.row > 0 {
+		w.fail("a success is not counted, and the breaker is %v with %d failures", c.state, c.row)
+	}
+}
+
+// checkAfter compares what a turn left with the naive models.
+func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
+	a, now := st.account, w.turning.now
+	w.note(12, int(a.number), st.gate.FullAt())
+	w.checkFullAt(st, s, now)
+	wake := int64(actors.Never)
+	if a.circuit.out > 0 {
+		wake = a.circuit.begun[0] + w.circuit.lease
+	}
+	if len(st.queue) > 0 {
+		wake = min(wake, w.bucketReady(a, now, st.queue[0].n, true))
+	}
+	if next.Wake > max(wake, now) {
+		w.fail("the actor wakes at %d, and has something to do at %d", next.Wake, wake)
+	}
+	for i := range st.queue {
+		if !st.queue[i].req.Queued() {
+			w.fail("caller %d is not in the queue", st.queue[i].who.id)
+		}
+	}
+	if s.Waiters() != len(st.queue) {
+		w.fail("%d callers are in the queue, and should be %d", s.Waiters(), len(st.queue))
+	}
+	shared := st.gate.Shared()
+	if shared && (len(st.queue) > 0 || a.circuit.state != breaker.Closed || !w.mayShare()) {
+		w.fail("the gate is shared, with %d callers in the queue and the breaker %v", len(st.queue), a.circuit.state)
+	}
+	if !shared && w.mayShare() && len(st.queue) == 0 && a.circuit.state == breaker.Closed {
+		w.fail("the gate is owned, with nobody in the queue and the breaker closed")
+	}
+	w.checkNotice(st, now)
+}
+
+// checkNotice compares the notice of a gate with the naive models.
+func (w *world) checkNotice(st *site, now int64) {
+	n, c := st.gate.Posted(), &st.account.circuit
+	if !n.Refuses() {
+		return
+	}
+	if c.state == breaker.Open && n.Until() != c.until || c.state != breaker.Open && n.Until() > now {
+		w.fail("the notice refuses until %d, and the breaker is %v until %d", n.Until(), c.state, c.until)
+	}
+	if len(st.queue) > 0 {
+		return // a waiter may be granted before
+	}
+	if at := w.bucketReady(st.account, n.Until(), 1, true); c.state == breaker.Open && now < n.Until() && n.At() != max(at, n.Until()) {
+		w.fail("the notice says to come back at %d, and breaker and limiter let a call pass at %d", n.At(), at)
+	}
+}
+
+// checkSnapshot compares what Inspect showed with the expectation. The wait is left out: answers to
+// asks show it.
+func (w *world) checkSnapshot(c *caller, is Snapshot) {
+	ought := &c.expected
+	for i := range is.Limits {
+		is.Limits[i].Wait = 0
+	}
+	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.OpenFor != ought.OpenFor || is.Waiting != ought.Waiting ||
+		!slices.Equal(is.Limits, ought.Limits) {
+		w.fail("the snapshot is %+v, and should be %+v", is, *ought)
+	}
+}
+
+// checkGraves makes sure that nothing was written to a cell after it was retired.
+func (w *world) checkGraves() {
+	for _, st := range w.graves {
+		if g := st.gate; !g.Retired() || g.Generation() != st.generation || g.Posted() != st.posted {
+			w.fail("the cell of %q was written to after it had been retired", st.name)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+)
+
+// inspect has the caller look at its key.
+func (c *caller) inspect() {
+	w := c.w
+	c.phase, c.account, c.told = inspecting, &w.keys[c.key], false
+	s, known := w.eng.Inspect(keyNames[c.key])
+	if !known || c.told && c.toldErr != nil {
+		return
+	}
+	if !c.told { // read off the gate, at the last reading
+		w.expectSnapshot(c, c.account, c.given)
+	}
+	w.checkSnapshot(c, s)
+}
+
+// reset has the caller reset a key.
+func (c *caller) reset(key int) {
+	w, a := c.w, &c.w.keys[key]
+	c.phase, c.key, c.account, c.told = resetting, key, a, false
+	w.eng.Reset(keyNames[key])
+	switch {
+	case c.told || w.eng.ended.Load():
+	case a.site != nil:
+		w.fail("caller %d has reset %q, which is known, and there was no turn", c.id, keyNames[key])
+	default: // the sketch forgets the key's debt
+		w.forgive(a, 0)
+	}
+}
+
+// resetAll is Engine.ResetAll, with the keys in an order that follows from the seed.
+func (c *caller) resetAll() {
+	w := c.w
+	if w.b.Collecting() {
+		return // one at a time; it would wait
+	}
+	c.phase = resetting
+	since, known := w.events, uint64(0)
+	for i := range w.keys {
+		if a := &w.keys[i]; a.site == nil {
+			w.forgive(a, 0)
+		} else {
+			known |= 1 << i
+		}
+	}
+	keys := w.b.Census(w.eng.system)
+	slices.Sort(keys)
+	for _, key := range keys {
+		c.reset(slices.Index(keyNames[:], key))
+	}
+	for left := known; !w.closed && left != 0; left &= left - 1 {
+		if i := bits.TrailingZeros64(left); w.keys[i].cleanAt < since && !w.keys[i].failing {
+			w.fail("ResetAll is over, and %q, which was known when it began, has not been reset", keyNames[i])
+		}
+	}
+}
+
+// operator is the caller that ends the scene's engine.
+const operator = mostCallers - 1
+
+// operate has the operator close the engine, and lets all go on until the engine is closed.
+func (w *world) operate() {
+	c := w.people[operator]
+	if !w.closed {
+		w.close()
+	}
+	for left := eventsToDrain; c.phase == closing; left-- {
+		if left == 0 || !w.step() {
+			w.stuck()
+		}
+	}
+}
+
+// close has the operator begin to close the engine.
+func (w *world) close() {
+	w.note(5, 0, w.now)
+	c := w.people[operator]
+	c.begin()
+	c.phase, w.closed = closing, true
+	w.wakeAt(operator, w.now)
+}
+
+// shut closes the engine.
+func (c *caller) shut() {
+	if err := c.w.eng.Close(context.Background()); err != nil {
+		c.w.fail("close: %v", err)
+	}
+	c.phase = parked
+	c.w.ready &^= 1 << c.id
+}
+
+// nature is what happens to all: the clock steps, time passes.
+func (w *world) nature() {
+	step := w.spread(1, int64(time.Hour))
+	switch w.below(16) {
+	case 0:
+		w.offset += step
+	case 1:
+		if !w.steady {
+			w.offset -= step
+		}
+	case 2: // the process is stopped
+		w.now += w.spread(1, w.nights)
+	case 3:
+		w.night(w.within(longestNight))
+	}
+	w.note(6, 0, w.offset)
+}
+
+// longestNight is for how long all callers may rest.
+const longestNight = 10 * time.Hour
+
+// night has each caller that rests do so for a while. The others go on, and timers fire in time.
+func (w *world) night(length int64) {
+	for id := range w.callers {
+		if w.people[id].phase == resting {
+			w.wakeAt(id, w.now+length+w.spread(1, w.tick))
+		}
+	}
+}
+
+// Sending implements driver.
+func (w *world) Sending(m guard.Message) {
+	c := w.who.caller
+	c.message = m
+	switch m.Kind {
+	case guard.Report:
+		if c.deciding && c.holdsProbe() { // its function does not begin
+			if m.Outcome != Ignore {
+				w.fail("caller %d reports %v of a probe that it has not made", c.id, m.Outcome)
+			}
+			c.answered = false
+			break
+		}
+		if !c.owes && !c.may {
+			w.fail("caller %d reports %v, and there is nothing to report", c.id, m.Outcome)
+		}
+		if m.Outcome != c.outcome {
+			w.fail("caller %d reports %v, and its call ended with %v", c.id, m.Outcome, c.outcome)
+		}
+		c.owes, c.may = false, false
+	case guard.Ask:
+		if c.mode != m.Demand.Mode || c.n != m.Demand.Tokens {
+			w.fail("caller %d asks for %+v", c.id, m.Demand)
+		}
+	}
+	if m.Request != nil {
+		w.askers[m.Request] = c
+		c.req, c.pending = m.Request, true
+	}
+}

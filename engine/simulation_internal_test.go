@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	simulationsFlag = flag.Int("engine.simulations", simulations, "how many seeds to simulate")
+	simulationFlag  = flag.Uint64("engine.simulation", 0, "the one seed to simulate, twice; 0 takes new ones")
+	simulationFirst = flag.Uint64("engine.simulation.first", 0, "if not 0, simulate the seeds from this one on")
+)
+
+// TestSimulation runs the shipped engine in one thread, from a seed: the pipeline, the guard, the
+// actors with their registry and eviction. Callers are coroutines, actors and supervisor take steps,
+// all in random order and in the midst of each other's steps. Clocks step, turns panic, calls fail,
+// hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines are closed and
+// replaced by others with a random configuration.
+//
+// Every answer is compared with naive models that know nothing of cells and generations: a bucket that
+// is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly one answer,
+// in its turn, and Inspect shows the truth. No cell is retired that is not clean, or written to after
+// it was; no key has two actors; a caller that comes back at the instant that its refusal told is
+// admitted; in the end every caller has come to an end, and no breaker is stuck. Some seeds are run
+// twice, and must leave the same trace.
+//
+// An event is one turn, one step of a caller between two blocking points, one birth, one leaving, or
+// one eviction. Ten thousand seeds are 10^9 events:
+//
+//	go test ./engine -run '^TestSimulation$' -engine.simulations 10000 -timeout 30m
+func TestSimulation(t *testing.T) {
+	s := simulation{test: t, seeds: []uint64{*simulationFlag}}
+	if *simulationFlag == 0 {
+		s.seeds = make([]uint64, *simulationsFlag)
+		for i := range s.seeds {
+			if s.seeds[i] = rand.Uint64(); *simulationFirst > 0 {
+				s.seeds[i] = *simulationFirst + uint64(i)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(s.work)
+	}
+	wg.Wait()
+	t.Attr("seeds", strconv.FormatInt(s.run.Load(), 10))
+	t.Attr("replays", strconv.FormatInt(s.again.Load(), 10))
+	t.Attr("events", strconv.FormatInt(s.events.Load(), 10))
+	t.Attr("violations", strconv.FormatInt(s.violations.Load(), 10))
+	t.Attr("simulated-years", strconv.FormatFloat(float64(s.seconds.Load())/(365*24*3600), 'f', 3, 64))
+}
+
+// simulation is many seeds and their results.
+type simulation struct {
+	test       *testing.T
+	seeds      []uint64
+	next       atomic.Int64
+	run, again atomic.Int64
+	events     atomic.Int64
+	seconds    atomic.Int64
+	violations atomic.Int64
+}
+
+// again is one seed in so many that is run twice.
+const again = 16
+
+// work simulates one seed after the other, until a seed violates something.
+func (s *simulation) work() {
+	w := newWorld()
+	defer func() { w.end() }()
+	for s.violations.Load() == 0 {
+		i := s.next.Add(1) - 1
+		if i >= int64(len(s.seeds)) {
+			return
+		}
+		sum, violated := w.simulate(s.seeds[i])
+		s.run.Add(1)
+		s.events.Add(w.events)
+		s.seconds.Add(w.passed / int64(time.Second))
+		if violated == "" && (i%again == 0 || *simulationFlag != 0) {
+			s.again.Add(1)
+			if other, _ := w.simulate(s.seeds[i]); other != sum {
+				violated = "two runs of the seed have different traces"
+			}
+		}
+		if violated != "" {
+			s.violations.Add(1)
+			s.test.Errorf("seed %d: %s\n%s", i, violated, replay(s.seeds[i]))
+			w.abandoned = true
+		}
+	}
+}
+
+// replay is the line that runs a seed again.
+func replay(seed uint64) string {
+	return fmt.Sprintf("replay: go test ./engine -run '^TestSimulation$' -engine.simulation=%d", seed)
+}
+
+// simulate runs a seed, and returns the sum of its trace and the violation, if there was one.
+func (w *world) simulate(seed uint64) (sum uint64, violated string) {
+	stands := time.AfterFunc(time.Minute, func() { panic("a simulation stands still; " + replay(seed)) })
+	defer stands.Stop()
+	defer func() {
+		switch reason := recover().(type) {
+		case nil:
+			return
+		case violation:
+			violated = string(reason)
+		default:
+			violated = fmt.Sprintf("after %d events: panic: %v\n%s", w.events, reason, debug.Stack())
+		}
+	}()
+	w.rng.Seed(seed, 7)
+	w.sum, w.events, w.passed, w.periods = 14695981039346656037, 0, 0, 0
+	for i := range scenesOfSeed {
+		w.open()
+		w.play(int64(i+1) * eventsOfSeed / scenesOfSeed)
+		w.shut()
+	}
+	return w.sum, ""
+}

@@ -1,0 +1,301 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+)
+
+// observer is the shipped behavior, compared with the naive models at each turn, birth and eviction.
+type observer struct {
+	*guard.Behavior
+	w *world
+}
+
+// site is the cell of a key, as the simulation sees it.
+type site struct {
+	gate    *guard.Gate
+	account *account
+	name    string
+	retired bool
+	last    int64                      // full-at when the present runner began to go on
+	state   *guard.State               // of the actor that had the last turn
+	former  [formerStates]*guard.State // of actors before
+	queue   []waiter                   // as the naive model has it
+	moved   int64                      // when one that was the first of the queue last left without tokens
+	inTurn  bool
+
+	generation               uint64 // when it was retired
+	posted                   *guard.Notice
+	birthPeriod, finalPeriod uint64 // of the naive circuit
+}
+
+const formerStates = 4
+
+// waiter is a caller in the queue.
+type waiter struct {
+	req     *guard.Request
+	who     *caller
+	n       int64
+	since   int64
+	breaker bool
+	under   naiveProbe
+}
+
+// turn is what the naive models expect of a turn.
+type turn struct {
+	site     *site
+	message  *guard.Message // nil when the actor wakes
+	who      *caller        // that sent message; nil if nobody waits for an answer
+	now      int64
+	fuse     fuse
+	begun    bool // the clock has been read
+	expected [mostCallers]expectation
+	answers  uint64 // the callers for whom an answer is expected
+	before   account
+	line     []waiter
+	moved    int64
+}
+
+// fuse is where a turn is to panic.
+type fuse uint8
+
+const (
+	whole         fuse = iota
+	atTheClock         // when it asks the time
+	atTransitions      // when the breaker begins a new period
+)
+
+var errFuse = errors.New("simulated panic of a turn")
+
+// Init implements actors.Behavior.
+func (o *observer) Init(now int64, key string, g *guard.Gate, s *guard.State) actors.Next {
+	w := o.w
+	a := w.accountOf(key)
+	if a.site != nil {
+		w.fail("a second cell for %q", key)
+	}
+	next := o.Behavior.Init(now, key, g, s)
+	st := &site{gate: g, account: a, name: key, last: g.FullAt()}
+	a.site = st
+	w.gates[g] = st
+	w.is(&a.circuit, now)
+	st.birthPeriod = a.circuit.period
+	w.learn(g.Generation(), a)
+	w.event(1, int(a.number), now)
+	w.checkBorn(st, s, next.Clean)
+	w.watchAllAt(a, now)
+	return next
+}
+
+// learn takes note of the period that a generation stands for.
+func (w *world) learn(generation uint64, a *account) {
+	if period, known := w.periodOf[generation]; known && period != a.circuit.period {
+		w.fail("generation %d was that of period %d, and is that of period %d", generation, period, a.circuit.period)
+	}
+	w.periodOf[generation] = a.circuit.period
+}
+
+// Receive implements actors.Behavior.
+func (o *observer) Receive(clock func() int64, g *guard.Gate, s *guard.State, m *guard.Message) actors.Next {
+	w, st := o.w, o.begin(g, s, m)
+	w.turnClock = clock
+	next := o.guarded(st, func() actors.Next { return o.Behavior.Receive(w.clock, g, s, m) })
+	if next.Same {
+		w.checkClean(st) // the turn says that it changed nothing
+	} else {
+		o.end(st, s, next)
+	}
+	return next
+}
+
+// Wake implements actors.Behavior.
+func (o *observer) Wake(now int64, g *guard.Gate, s *guard.State) actors.Next {
+	w, st := o.w, o.begin(g, s, nil)
+	if w.turning.fuse == atTheClock {
+		w.turning.fuse = atTransitions
+	}
+	w.expectAt(now)
+	next := o.guarded(st, func() actors.Next { return o.Behavior.Wake(now, g, s) })
+	o.end(st, s, next)
+	return next
+}
+
+// begin prepares a turn.
+func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site {
+	w := o.w
+	st := w.gates[g]
+	switch {
+	case st.retired:
+		w.fail("a turn of a cell of %q that has been retired", st.name)
+	case st.inTurn:
+		w.fail("two turns of %q at a time", st.name)
+	}
+	st.inTurn = true
+	if st.state != s {
+		for _, former := range st.former {
+			if former == s {
+				w.fail("a second actor for %q", st.name)
+			}
+		}
+		copy(st.former[1:], st.former[:])
+		st.former[0], st.state = st.state, s
+	}
+	t := &w.turning
+	t.site, t.message, t.who, t.fuse, t.answers, t.begun = st, m, nil, whole, 0, false
+	if m != nil && m.Request != nil {
+		t.who = w.askers[m.Request]
+	}
+	odds := w.panics
+	if st.account.circuit.state != breaker.Closed {
+		odds = 1 + odds/16 // a transition may be near
+	}
+	if w.depth == 1 && w.oneIn(odds) && (m == nil || m.Kind != guard.Reset) { // half a reset is nothing to rely on
+		t.fuse = fuse(1 + w.below(2))
+	}
+	return st
+}
+
+// clockOfTurn is what a turn asks for the time. From here on nobody comes between, so that this is the
+// moment to say what the turn ought to do.
+func (w *world) clockOfTurn() int64 {
+	st := w.turning.site
+	now := w.turnClock()
+	if w.turning.site != st {
+		w.fail("a turn goes on in the midst of another")
+	}
+	if w.turning.fuse == atTheClock {
+		panic(errFuse)
+	}
+	w.expectAt(now)
+	return now
+}
+
+// guarded runs a turn. If the turn panics, the naive models go back.
+func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
+	w := o.w
+	returned := false
+	defer func() {
+		st.inTurn = false
+		if !returned && w.violated == "" {
+			o.undo(st)
+		}
+	}()
+	next := run()
+	returned = true
+	return next
+}
+
+// undo follows a turn that panicked: the naive models have gone too far. What the turn had granted
+// before stays so; it was nothing that the breaker was asked for.
+func (o *observer) undo(st *site) {
+	w := o.w
+	t := &w.turning
+	if t.fuse == whole {
+		w.fail("a turn of %q panicked", st.name)
+	}
+	w.note(int(t.fuse), int(st.account.number), 1)
+	if t.fuse == atTransitions && t.begun {
+		st.queue, st.moved = append(st.queue[:0], t.line...), t.moved
+		version := st.account.version
+		*st.account = t.before
+		st.account.version = version + 1
+		w.collectGranted(st)
+	}
+	t.fuse, t.answers = whole, 0
+	st.last = st.gate.FullAt()
+}
+
+// end compares what a turn did with what it ought to have done.
+func (o *observer) end(st *site, s *guard.State, next actors.Next) {
+	w := o.w
+	w.turning.fuse = whole
+	w.collect(st)
+	w.checkAfter(st, s, next)
+	st.last = st.gate.FullAt()
+	w.learn(st.gate.Generation(), st.account)
+	w.watchAll(st.account)
+}
+
+// Fail implements actors.Behavior.
+func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) actors.Next {
+	w, st := o.w, o.w.gates[g]
+	if w.violated != "" {
+		return actors.Next{Wake: actors.Never, Forget: actors.Never}
+	}
+	next := o.Behavior.Fail(now, g, s, err)
+	for i := range st.queue {
+		if q := &st.queue[i]; !q.req.Left() && len(q.req.Answered()) == 0 && w.askers[q.req] == q.who && q.who.pending {
+			w.fail("caller %d waited in the queue when all was refused, and was not answered", q.who.id)
+		}
+	}
+	st.queue = st.queue[:0]
+	w.collectRefused(st)
+	w.checkFullAt(st, s, now)
+	st.last = g.FullAt()
+	w.watchAllAt(st.account, now)
+	return next
+}
+
+// Refuse implements actors.Behavior.
+func (o *observer) Refuse(m *guard.Message, err error) {
+	w := o.w
+	if w.violated != "" {
+		return // the violation was in a turn, after its answer
+	}
+	o.Behavior.Refuse(m, err)
+	if m.Request == nil || m.Kind == guard.CancelWait {
+		return
+	}
+	c := w.askers[m.Request]
+	if !m.Request.Left() && len(m.Request.Answered()) == 0 && c.pending && c.req == m.Request {
+		w.fail("the message of caller %d had no turn and no answer", c.id)
+	}
+	if errors.Is(err, actors.ErrFailed) && m.Kind == guard.Reset {
+		c.account.failing = true
+	}
+	w.collectFrom(c)
+}
+
+// Retire implements actors.Behavior.
+func (o *observer) Retire(unused int64, g *guard.Gate) bool {
+	if !o.Behavior.Retire(unused, g) {
+		return false
+	}
+	w, st := o.w, o.w.gates[g]
+	o.bury(st)
+	if !w.isClean(st.account, w.who.given) {
+		w.fail("the cell of %q was retired and is not clean", st.name)
+	}
+	st.account.cleanAt = w.events
+	w.event(2, int(st.account.number), w.now)
+	return true
+}
+
+// Spill implements actors.Behavior.
+func (o *observer) Spill(key string, g *guard.Gate, s *guard.State) {
+	w, st := o.w, o.w.gates[g]
+	o.bury(st)
+	o.Behavior.Spill(key, g, s)
+	st.posted = g.Posted()
+	w.spilled(st.account, st)
+	w.event(3, int(st.account.number), w.now)
+}
+
+// bury takes note that the cell is retired.
+func (o *observer) bury(st *site) {
+	w := o.w
+	if st.inTurn {
+		w.fail("the cell of %q was retired in the midst of a turn", st.name)
+	}
+	if len(st.queue) > 0 {
+		w.fail("the cell of %q was retired, and %d callers wait", st.name, len(st.queue))
+	}
+	st.retired, st.finalPeriod = true, st.account.circuit.period
+	st.generation, st.posted = st.gate.Generation(), st.gate.Posted()
+	w.finals[st.finalPeriod] = true
+	st.account.site = nil
+	w.graves = append(w.graves, st)
+}

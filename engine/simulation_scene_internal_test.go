@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"errors"
+	"math/bits"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// The most that a scene has of each.
+const (
+	mostCallers = 24
+	mostCells   = 32
+	mostNames   = 48
+	mostProbes  = 4
+	mostLimits  = 2
+)
+
+// scene is a random configuration, boundary values included, and what the naive models have to know of it. They do not ask the
+// compiled forms that the engine uses.
+type scene struct {
+	cfg     Config
+	limits  []naiveLimit
+	circuit naiveRules
+
+	callers, names int
+	maxKeys        int
+	idle, linger   int64
+	maxWait        int64 // noWait: -1
+	maxQueue       int
+	tick           int64 // ns; about how long things take
+	pace           int64 // ns; a step takes less than that
+	steady         bool  // the clock has Nanos, and never runs back; else its steps are clamped
+	handles        bool  // callers keep the cell that they found
+	nights         int64 // ns; the longest time in which a caller does nothing
+	patient        bool  // some callers have contexts that never end
+	failing        int   // percent of the calls
+	attempts       int   // at most, of a call
+	panics         int   // one turn in so many
+	comings        int   // others come in the midst of one step in so many
+	resets         bool  // somebody resets all keys, now and then
+	inherited      int   // tables that the sketch of the last scene had
+}
+
+var (
+	errSimulated = errors.New("simulated failure")
+	errTheirs    = errors.New("simulated failure that is the caller's own")
+	errPermanent = retry.Permanent(errSimulated)
+	errAdvised   = retry.After(errSimulated, time.Millisecond)
+)
+
+// below draws from [0, n).
+func (w *world) below(n int) int {
+	hi, _ := bits.Mul64(w.rng.Uint64(), uint64(n))
+	return int(hi)
+}
+
+// within is an instant of the next d.
+func (w *world) within(d time.Duration) int64 {
+	hi, _ := bits.Mul64(w.rng.Uint64(), uint64(d))
+	return int64(hi)
+}
+
+// oneIn is true once in n times.
+func (w *world) oneIn(n int) bool { return w.below(n) == 0 }
+
+// spread draws from [lo, hi] so that every order of magnitude is as likely, and the ends are drawn too.
+func (w *world) spread(lo, hi int64) int64 {
+	first, last := bits.Len64(uint64(lo)), bits.Len64(uint64(hi))
+	n := first + w.below(last-first+2)
+	if n > last {
+		return []int64{lo, hi}[w.below(2)]
+	}
+	half := int64(1) << max(n-1, 0)
+	return min(max(half+int64(w.below(int(half))), lo), hi)
+}
+
+// draw makes a random scene.
+func (w *world) draw() (s scene) {
+	s.inherited = w.inherited
+	s.tick = w.spread(int64(time.Microsecond), int64(10*time.Second))
+	s.pace = []int64{0, 100, 10_000}[w.below(3)]
+	s.steady, s.handles = !w.oneIn(3), w.oneIn(2)
+	s.callers = 2 + w.below(mostCallers-3) // and the operator
+	s.names = 1 + w.below(mostNames)
+	if w.oneIn(3) {
+		s.names = 1 + w.below(3)
+	}
+	s.panics = []int{32, 512, 512, 512}[w.below(4)]
+	s.comings = []int{2, 12, 12, 12}[w.below(4)]
+	s.failing = []int{2, 30, 60, 95}[w.below(4)]
+	s.resets = w.oneIn(16)
+	s.nights = w.spread(s.tick, int64(4*time.Hour))
+	s.cfg.Dispatch = Dispatch(w.below(4) / 3)
+	s.cfg.Classify = func(err error) Outcome {
+		if err == errTheirs {
+			return Ignore
+		}
+		return Failure
+	}
+	w.drawSystem(&s)
+	w.drawLimiter(&s)
+	if s.cfg.Limiter == nil || !w.oneIn(5) {
+		w.drawBreaker(&s)
+	}
+	if w.oneIn(2) {
+		s.cfg.Retry = w.drawRetry(s.tick)
+		if s.attempts = s.cfg.Retry.MaxAttempts; s.attempts == 0 {
+			s.attempts = 3
+		}
+	}
+	s.patient = true
+	for _, l := range s.limits {
+		s.patient = s.patient && l.interval < int64(time.Minute)
+	}
+	return s
+}
+
+// drawSystem draws what concerns keys and queues.
+func (w *world) drawSystem(s *scene) {
+	s.maxKeys = 1 + w.below(mostCells)
+	if w.oneIn(8) {
+		s.maxKeys = 1
+	}
+	s.idle = w.spread(s.tick, max(s.tick, int64(10*time.Minute))) // not less, or sweeps would be most of the events
+	if w.oneIn(2) {
+		s.idle = w.spread(s.tick, s.tick*1000)
+	}
+	s.linger = max(1, s.idle/8)
+	s.cfg.MaxKeys, s.cfg.IdleAfter = s.maxKeys, time.Duration(s.idle)
+	s.maxWait = guard.LongestWait
+	switch w.below(4) {
+	case 0:
+		s.cfg.MaxWait, s.maxWait = NoWait, -1
+	case 1:
+		s.maxWait = w.spread(1, 100*s.tick)
+		s.cfg.MaxWait = time.Duration(s.maxWait)
+	}
+	s.maxQueue = 1024
+	if w.oneIn(2) {
+		s.maxQueue = 1 + w.below(6)
+		s.cfg.MaxQueue = s.maxQueue
+	}
+}
+
+// drawLimiter draws no limiter, one, or two.
+func (w *world) drawLimiter(s *scene) {
+	n := []int{0, 1, 1, 1, 1, 1, 1, 2}[w.below(8)]
+	var members []limiter.Limiter
+	for range n {
+		l, rate := w.drawLimit(s.tick)
+		s.limits = append(s.limits, l)
+		if l.paced {
+			members = append(members, limiter.LeakyBucket{Capacity: int(l.capacity), LeakRate: rate})
+		} else {
+			members = append(members, limiter.TokenBucket{Capacity: int(l.capacity), RefillRate: rate})
+		}
+	}
+	switch n {
+	case 1:
+		s.cfg.Limiter = members[0]
+	case mostLimits:
+		s.cfg.Limiter = limiter.All(members...)
+	}
+}
+
+// drawLimit draws a bucket and its rate.
+func (w *world) drawLimit(tick int64) (naiveLimit, limiter.Rate) {
+	count := int64(1)
+	if !w.oneIn(3) {
+		count = w.spread(1, 1000)
+	}
+	per := w.spread(max(1, tick/8), 8*tick)*count + int64(w.below(int(count)))
+	capacity := w.spread(1, 100)
+	switch w.below(24) {
+	case 0: // the fastest
+		count, per = 1e9, 1e9
+	case 1: // the slowest
+		count, per = 1, (1<<61)/capacity
+	}
+	l := naiveLimit{capacity: capacity, interval: (per + count - 1) / count, count: count, per: per, paced: w.oneIn(4)}
+	if l.interval == 1 {
+		l.count, l.per = 1, 1 // the same, in numbers whose products fit
+	}
+	return l, limiter.Per(count, time.Duration(per))
+}
+
+// drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as large as they may be.
+func (w *world) drawBreaker(s *scene) {
+	duration := func() time.Duration {
+		switch w.below(24) {
+		case 0:
+			return 1
+		case 1:
+			return 1 << 61
+		case 2, 3:
+			return 0
+		default:
+			return time.Duration(w.spread(max(1, s.tick/4), 16*s.tick))
+		}
+	}
+	p := breaker.Policy{
+		FailureThreshold: w.below(6), HalfOpenSuccesses: w.below(4), HalfOpenProbes: w.below(mostProbes + 1),
+		RecoveryTimeout: duration(), ProbeTimeout: duration(), ForgetAfter: duration() * 4,
+	}
+	if p.ForgetAfter < 0 || p.ForgetAfter > 1<<61 {
+		p.ForgetAfter = 1 << 61
+	}
+	s.cfg.Breaker = &p
+	s.circuit = naiveRules{
+		threshold: p.FailureThreshold, successes: p.HalfOpenSuccesses, probes: p.HalfOpenProbes,
+		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
+	}
+	s.circuit.fill()
+}
+
+// drawRetry draws when to try again. The seed makes the jitter repeat.
+func (w *world) drawRetry(tick int64) *retry.Policy {
+	p := &retry.Policy{
+		MaxAttempts: w.below(5), BaseDelay: time.Duration(w.spread(1, 4*tick)), Backoff: 1 + float64(w.below(3)),
+		Jitter: retry.Jitter(w.below(4)), Seed: w.rng.Uint64() | 1,
+	}
+	if w.oneIn(2) {
+		p.MaxDelay = p.BaseDelay * time.Duration(1+w.below(8))
+	}
+	if w.oneIn(3) {
+		p.MaxElapsed = time.Duration(w.spread(1, 64*tick))
+	}
+	return p
+}
