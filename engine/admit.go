@@ -108,6 +108,9 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if _, err := e.begin(ctx, p, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, e.giveUpFor(ctx, p, &t.admission)
+	}
 	t.eng, t.ctx, t.place = e, ctx, *p
 	return t, nil
 }

@@ -58,9 +58,6 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.
 	var err error
 	if stay == guard.AsLong { // begin, without the clock
 		err = e.decide(ctx, p, &plainCall, &a)
-		if err == nil && ctx.Err() != nil {
-			err = e.giveUpFor(ctx, p, &a)
-		}
 	} else {
 		stay, err = e.beginWithin(ctx, p, stay, &a)
 	}
@@ -70,6 +67,9 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.
 	var began int64
 	if e.maxElapsed > 0 {
 		began = e.nowHolding(p, &a)
+	}
+	if ctx.Err() != nil {
+		return e.giveUpFor(ctx, p, &a)
 	}
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil

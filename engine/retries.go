@@ -90,12 +90,15 @@ func (e *Engine) another(
 		e.giveUp(p, a) // the queue was late
 		err = errLate
 	}
+	if err == nil && ctx.Err() != nil {
+		err = e.giveUpFor(ctx, p, a)
+	}
 	return stay, err
 }
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
-// the attempt is admitted as a and ctx has not ended. An attempt that could not begin by the instant end
-// is refused at once. begin returns the rest of stay for further attempts.
+// the attempt is admitted as a, and ctx may have ended meanwhile. An attempt that could not begin by the
+// instant end is refused at once. begin returns the rest of stay for further attempts.
 func (e *Engine) begin(ctx context.Context, p *place, stay, end int64, a *admission) (rest int64, err error) {
 	d := callFor(stay)
 	var since int64
@@ -104,9 +107,6 @@ func (e *Engine) begin(ctx context.Context, p *place, stay, end int64, a *admiss
 		d.Stay = guard.Tighter(stay, end-since)
 	}
 	err = e.decide(ctx, p, &d, a)
-	if err == nil && ctx.Err() != nil {
-		err = e.giveUpFor(ctx, p, a)
-	}
 	if stay > 0 {
 		stay = guard.Tighter(stay, stay-(e.nowHolding(p, a)-since))
 	}

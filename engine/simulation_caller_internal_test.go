@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"time"
@@ -49,6 +50,7 @@ type caller struct {
 	key     int
 	account *account
 	n       int64
+	stay    int64 // guard.Demand.Stay of the call
 	mode    limiter.Mode
 	asks    bool // the breaker, too
 	handles [mostNames]*place
@@ -305,8 +307,11 @@ func (w *world) tokens() int64 {
 	return n
 }
 
-// errFn is the panic of a function.
-var errFn = errors.New("simulated panic of a function")
+var (
+	errFn      = errors.New("simulated panic of a function")
+	errSilent  = errors.New("false")
+	errRefused = &Rejection{Key: "inner", Err: limiter.ErrLimited} // of another engine
+)
 
 // call makes a call of the kind of c.phase.
 func (c *caller) call() {
@@ -324,16 +329,22 @@ func (c *caller) call() {
 	c.kind = c.phase
 	c.decide()
 	var err error
-	switch c.kind {
+	switch k := c.handle(p); c.kind {
 	case allowing:
+		if w.oneIn(8) {
+			if !k.AllowN(int(c.n)) {
+				err = errSilent
+			}
+			break
+		}
 		d := guard.Demand{Tokens: c.n, Stay: guard.NoStay, Mode: limiter.Immediate}
 		err = w.eng.decide(context.Background(), p, &d, new(admission))
 	case acquiring:
-		err = w.eng.acquire(c.ctx, p, int(c.n), guard.AsLong)
+		err = k.AcquireN(c.ctx, int(c.n))
 	case admitting:
-		err = c.admit(p)
+		err = c.admit(k)
 	default:
-		err = c.run(p)
+		err = c.run(k)
 	}
 	w.settleGate()
 	c.over(err)
@@ -348,19 +359,36 @@ func (c *caller) decide() {
 	w.watch(c, w.reading())
 }
 
+// handle is the Key of a call: some calls do not wait, and some not for long.
+func (c *caller) handle(p *place) Key {
+	k := Key{eng: c.w.eng, place: *p}
+	switch c.w.below(16) {
+	case 0:
+		k = k.NoWait()
+	case 1, 2:
+		k = k.Within(time.Duration(c.w.spread(1, 16*c.w.tick)))
+	}
+	c.stay = k.stay
+	return k
+}
+
 // run is a call with a function.
-func (c *caller) run(p *place) (err error) {
+func (c *caller) run(k Key) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil && reason != errFn {
 			panic(reason)
 		}
 	}()
-	return c.w.eng.run(c.ctx, p, guard.AsLong, c.fn)
+	if c.stay == guard.AsLong && !c.w.handles {
+		return c.w.eng.Run(c.ctx, k.key, c.fn)
+	}
+	_, err = DoKey(c.ctx, k, func(ctx context.Context) (struct{}, error) { return struct{}{}, c.fn(ctx) })
+	return err
 }
 
 // admit is a call with a ticket.
-func (c *caller) admit(p *place) error {
-	t, err := c.w.eng.ticket(c.ctx, p, guard.AsLong, new(Ticket))
+func (c *caller) admit(k Key) error {
+	t, err := k.Admit(c.ctx)
 	if err != nil {
 		return err
 	}
@@ -413,7 +441,8 @@ func (c *caller) begun() {
 		case c.given > guard.Later(c.began, max):
 			w.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", c.given, c.began, max)
 		}
-	} else if c.ctx.err != nil {
+	}
+	if c.ctx.err != nil {
 		w.fail("an attempt begins, and its context has ended")
 	}
 	c.lease, c.period = 0, 0
@@ -434,7 +463,7 @@ func (c *caller) ended() (err error) {
 	w := c.w
 	panics := false
 	if what := w.below(100); what < w.failing {
-		switch what % 12 {
+		switch what % 16 {
 		case 0, 1:
 			panics, err = c.kind == calling, errSimulated
 		case 2:
@@ -443,14 +472,29 @@ func (c *caller) ended() (err error) {
 			err = errPermanent
 		case 4:
 			err = errAdvised
+		case 5:
+			err = &Verdict{Err: errSimulated, Outcome: Ignore}
+		case 6:
+			err = &Verdict{Err: errSimulated, Outcome: Failure, Final: true, After: time.Duration(w.tick)}
+		case 7:
+			err = &Verdict{Err: errSimulated, Outcome: Success}
+		case 8:
+			err = fmt.Errorf("inner engine: %w", errRefused)
+		case 9:
+			err = &StoppedError{Reason: errRefused, Last: errSimulated}
 		default:
 			err = errSimulated
 		}
 	}
 	late := c.ctx.deadline <= w.now || c.ctx.err == context.DeadlineExceeded
+	verdict, _ := err.(*Verdict) //nolint:errorlint // only the very error is a verdict
 	switch {
 	case err == nil:
 		c.outcome = Success
+	case errors.Is(err, errRefused) && !errors.Is(err, errSimulated):
+		c.outcome = Ignore // nothing was called
+	case verdict != nil && verdict.Outcome != Failure:
+		c.outcome = verdict.Outcome
 	case panics:
 		c.outcome = Failure
 	case c.ctx.err == context.Canceled:
@@ -512,7 +556,7 @@ func (c *caller) over(err error) {
 	} else if rejection, ok := err.(*Rejection); ok { //nolint:errorlint // it is the very error
 		r = rejection
 	}
-	if r == nil || w.closed {
+	if r == nil || r == errRefused || w.closed {
 		if err == nil && kind != calling && kind != admitting && !c.passed && !w.closed && len(w.limits) > 0 {
 			w.checkAdmitted(c)
 		}

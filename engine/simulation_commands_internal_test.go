@@ -149,8 +149,9 @@ func (w *world) Sending(m guard.Message) {
 		}
 		c.owes, c.may = false, false
 	case guard.Ask:
-		if c.mode != m.Demand.Mode || c.n != m.Demand.Tokens {
-			w.fail("caller %d asks for %+v", c.id, m.Demand)
+		d := m.Demand
+		if c.mode != d.Mode || c.n != d.Tokens || c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > c.stay) {
+			w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
 		}
 	}
 	if m.Request != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
@@ -96,11 +97,18 @@ func (c roughClock) Now() time.Time { return time.Unix(1e9, 0).Add(time.Duration
 func (c roughClock) sample() int64 {
 	w := c.w
 	w.between()
+	if w.who != nil && w.who.caller == nil && w.oneIn(8*w.panics) {
+		w.clockPanics++
+		panic(errClock)
+	}
 	source := w.now + w.offset
 	w.between()
 	w.high = max(w.high, source)
 	return source
 }
+
+// errClock is a panic of the clock, in a step of an actor or the supervisor.
+var errClock = errors.New("simulated panic of the clock")
 
 // NewTimer implements clock.Clock.
 func (c roughClock) NewTimer(d time.Duration) clock.Timer {

@@ -46,17 +46,18 @@ type waiter struct {
 
 // turn is what the naive models expect of a turn.
 type turn struct {
-	site     *site
-	message  *guard.Message // nil when the actor wakes
-	who      *caller        // that sent message; nil if nobody waits for an answer
-	now      int64
-	fuse     fuse
-	begun    bool // the clock has been read
-	expected [mostCallers]expectation
-	answers  uint64 // the callers for whom an answer is expected
-	before   account
-	line     []waiter
-	moved    int64
+	site        *site
+	message     *guard.Message // nil when the actor wakes
+	who         *caller        // that sent message; nil if nobody waits for an answer
+	now         int64
+	fuse        fuse
+	begun       bool // the clock has been read
+	clockPanics int  // before the turn
+	expected    [mostCallers]expectation
+	answers     uint64 // the callers for whom an answer is expected
+	before      account
+	line        []waiter
+	moved       int64
 }
 
 // fuse is where a turn is to panic.
@@ -144,7 +145,7 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 		st.former[0], st.state = st.state, s
 	}
 	t := &w.turning
-	t.site, t.message, t.who, t.fuse, t.answers, t.begun = st, m, nil, whole, 0, false
+	t.site, t.message, t.who, t.fuse, t.answers, t.begun, t.clockPanics = st, m, nil, whole, 0, false, w.clockPanics
 	if m != nil && m.Request != nil {
 		t.who = w.askers[m.Request]
 	}
@@ -193,7 +194,7 @@ func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 func (o *observer) undo(st *site) {
 	w := o.w
 	t := &w.turning
-	if t.fuse == whole {
+	if t.fuse == whole && (t.begun || w.clockPanics == t.clockPanics) {
 		w.fail("a turn of %q panicked", st.name)
 	}
 	w.note(int(t.fuse), int(st.account.number), 1)

@@ -53,6 +53,8 @@ type world struct {
 	recovered bool // every breaker has had the time to
 	periods   uint64
 
+	clockPanics int // so far
+
 	turning   turn
 	clock     func() int64 // clockOfTurn
 	turnClock func() int64 // of the actor whose turn it is
