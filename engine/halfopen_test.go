@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,19 +62,6 @@ func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
 	require.EqualValues(t, 2*len(kinds)**probesFlag, cases.Load())
 	require.Zero(t, wedged.Load())
 	require.Zero(t, above.Load())
-}
-
-// inParallel runs f in as many subtests at the same time as there are processors, and returns when all have ended.
-func inParallel(t *testing.T, f func(t *testing.T, worker, workers int)) {
-	workers := runtime.GOMAXPROCS(0)
-	t.Run("workers", func(t *testing.T) {
-		for w := range workers {
-			t.Run(strconv.Itoa(w), func(t *testing.T) {
-				t.Parallel()
-				f(t, w, workers)
-			})
-		}
-	})
 }
 
 // halfOpen is one key with a breaker, and probes of one kind.

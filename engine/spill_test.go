@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -225,54 +224,65 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 	})
 }
 
-// TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill all the time, and one that never
-// has to. Nothing but the memory of failures below the threshold, and of successes of a half-open breaker, may be lost: here there is
-// no such thing, and so every decision is the same.
-func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
-	rng := random(t)
-	var spilled uint64
-	const schedules = 600 / (1 + slowdown)
-	for range schedules {
-		seed := rng.Uint64()
-		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
-			synctest.Test(t, func(t *testing.T) {
-				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
-				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
-				if cfg.Breaker != nil {
-					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
-				}
-				wide := start(t, cfg)
-				cfg.MaxKeys = 2
-				narrow := start(t, cfg)
-				rng := rand.New(rand.NewPCG(seed, 2))
-				for step := range 150 {
-					key := fmt.Sprint("k", rng.IntN(6))
-					what, n := rng.IntN(4), 1+rng.IntN(3)
-					wideSays, narrowSays := oneStep(t, wide, key, what, n), oneStep(t, narrow, key, what, n)
-					require.Equal(t, wideSays, narrowSays, "schedule %d, %v, step %d: %s", seed, d, step, key)
-					time.Sleep(time.Duration(rng.IntN(4)) * time.Duration(rng.IntN(200)) * time.Millisecond)
-				}
-				require.LessOrEqual(t, narrow.Stats().Keys, 2)
-				spilled += narrow.Stats().Spilled
-			})
+// TestNoKeyMeetsTheBreakerOfAnother: however many keys have failed and had to go, the breaker of one that never was is closed, and the
+// latest that failed are found open.
+func TestNoKeyMeetsTheBreakerOfAnother(t *testing.T) {
+	const fresh = 2_000
+	failing := 100 * churn
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, engine.Config{Breaker: opensAfter(1), MaxKeys: 1_000})
+		for i := range failing {
+			require.ErrorIs(t, eng.Run(t.Context(), fmt.Sprint("failing ", i), fail), errDown)
 		}
-	}
-	require.Greater(t, spilled, uint64(30*schedules))
+		require.GreaterOrEqual(t, eng.Stats().Spilled, uint64(failing-1_000))
+		refused := 0
+		for i := range fresh {
+			if eng.Run(t.Context(), fmt.Sprint("fresh ", i), succeed) != nil {
+				refused++
+			}
+		}
+		require.Zero(t, refused, "of %d fresh keys so many met an open breaker", fresh)
+		for i := failing - 2_000; i < failing; i++ {
+			rejected(t, eng.Run(t.Context(), fmt.Sprint("failing ", i), succeed), breaker.ErrOpen)
+		}
+	})
 }
 
-// oneStep makes one call and says what came of it.
-func oneStep(t *testing.T, eng *engine.Engine, key string, what, n int) string {
-	switch what {
-	case 0:
-		return fmt.Sprint(eng.AllowN(key, n))
-	case 1:
-		return seen(eng.AcquireN(t.Context(), key, n)).String()
-	case 2:
-		return seen(eng.Run(t.Context(), key, fail)).String()
-	default:
-		if n == 3 && len(key)%2 == 0 {
-			eng.Reset(key)
-		}
-		return seen(eng.Run(t.Context(), key, succeed)).String()
+// TestASpilledBreakerThatRecoveredIsClosed, also when its key goes and comes back once more.
+func TestASpilledBreakerThatRecoveredIsClosed(t *testing.T) {
+	eachDispatch(t, tight(), func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		pushOut(t, eng, "k")
+		time.Sleep(5 * time.Second)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		require.True(t, eng.AllowN("k", 5))
+		pushOut(t, eng, "k")
+		require.True(t, eng.Allow("k"), "it is back")
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+	})
+}
+
+// TestSketchLoadShowsHowFullTheSketchIs: nothing at first, a share of the cells that grows with the keys that went, and nothing
+// again when their instants have come.
+func TestSketchLoadShowsHowFullTheSketchIs(t *testing.T) {
+	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)}
+	for name, l := range map[string]limiter.Limiter{
+		"one limit": bucket,
+		"several":   limiter.All(limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1e9)}, bucket),
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDispatch(t, engine.Config{Limiter: l, MaxKeys: 100}, func(t *testing.T, eng *engine.Engine) {
+				require.Zero(t, eng.Stats().SketchLoad)
+				const keys = 10_100
+				for i := range keys {
+					require.NotPanics(t, func() { eng.AllowN(fmt.Sprint(i), 10) })
+				}
+				require.InDelta(t, 0.142, eng.Stats().SketchLoad, 0.04, "1 - exp(-10,000 / 65,536)")
+				time.Sleep(10*time.Minute - 1)
+				require.InDelta(t, 0.142, eng.Stats().SketchLoad, 0.04)
+				time.Sleep(time.Nanosecond)
+				require.Zero(t, eng.Stats().SketchLoad)
+			})
+		})
 	}
 }

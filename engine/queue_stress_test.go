@@ -103,22 +103,6 @@ func (s *storm) inBubble(t *testing.T, rng *rand.Rand, d engine.Dispatch) {
 	s.excess.Add(b.tokens(exact.worst))
 }
 
-// waitFor waits for callers in a bubble, and fails the test if one of them is still not back after more time than all it can wait for.
-func waitFor(t *testing.T, callers *sync.WaitGroup) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		callers.Wait()
-	}()
-	select {
-	case <-done:
-	case <-time.After(24 * time.Hour):
-		t.Fatal("a caller never came back")
-	}
-	synctest.Wait()
-}
-
 // TestAStormOfCancellationsLosesNoToken does it in real time, where callers leave while the actor is just about to serve them.
 // As long as the bucket is never full, each grant moves the instant at which it will be by its cost, and nothing else does.
 func TestAStormOfCancellationsLosesNoToken(t *testing.T) {

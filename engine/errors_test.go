@@ -3,19 +3,75 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
-	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
+
+func TestRejectionsTellWhatToDo(t *testing.T) {
+	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		r := rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
+		require.EqualError(t, r, `engine: key "k": breaker: open (retry after 5s)`)
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 3*time.Second, r.RetryAfter(), "counted from when it is asked")
+		time.Sleep(time.Hour)
+		require.Equal(t, time.Nanosecond, r.RetryAfter(), "the instant is known, and has come")
+	})
+}
+
+// TestOnlyTheLimiterLimits tells the two kinds of refusal apart.
+func TestOnlyTheLimiterLimits(t *testing.T) {
+	for err, limited := range map[error]bool{
+		limiter.ErrLimited: true, limiter.ErrExceedsCapacity: true,
+		breaker.ErrOpen: false, engine.ErrQueueFull: false, engine.ErrKeyLimit: false, engine.ErrClosed: false,
+	} {
+		require.Equal(t, limited, (&engine.Rejection{Err: err}).Limited(), "%v", err)
+	}
+}
+
+// The text of an error is short, however long the key.
+func TestErrorTextsShowTheBeginningOfAKey(t *testing.T) {
+	eng := start(t, engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait})
+	for name, key := range map[string]string{
+		"plain":      strings.Repeat("k", 1<<20),
+		"bytes":      strings.Repeat("\x00", 1<<20),
+		"runes":      strings.Repeat("日", 1<<18),
+		"shifted":    "a" + strings.Repeat("日", 1<<18),
+		"not UTF-8":  strings.Repeat("\xbf", 1<<20),
+		"65 letters": strings.Repeat("k", 65),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ticket, err := eng.Admit(t.Context(), key)
+			require.NoError(t, err)
+			r := rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
+			require.Equal(t, key, r.Key)
+			for _, text := range []string{r.Error(), ticket.String()} {
+				require.Less(t, len(text), 512)
+				require.Contains(t, text, fmt.Sprintf("(%d bytes)", len(key)))
+				require.True(t, utf8.ValidString(text))
+			}
+		})
+	}
+	panicked := &actors.PanicError{Key: strings.Repeat("\x00", 1<<20), Value: "down"}
+	require.Less(t, len(panicked.Error()), 512)
+	short := strings.Repeat("k", 64)
+	require.True(t, eng.Allow(short))
+	require.Contains(t, eng.Run(t.Context(), short, succeed).Error(), strconv.Quote(short), "all of it")
+}
 
 // RetryAfter is when breaker and limiter let the call pass, and not when one of them does.
 func TestRetryAfterKnowsEveryStage(t *testing.T) {
@@ -100,91 +156,4 @@ func TestRetryAfterIsTheFirstInstant(t *testing.T) {
 			require.NoError(t, eng.Run(t.Context(), "k", succeed), "round %d", round)
 		})
 	}
-}
-
-// MaxElapsed counts from when the first attempt began, and bounds the wait of further ones: an attempt that could not begin in time is
-// not waited for.
-func TestMaxElapsedBoundsTheWaitOfFurtherAttempts(t *testing.T) {
-	cfg := engine.Config{
-		Limiter: oneEvery(10 * time.Second),
-		Retry:   &retry.Policy{MaxAttempts: 5, BaseDelay: 100 * time.Millisecond, Jitter: retry.NoJitter, MaxElapsed: time.Second},
-	}
-	for name, c := range map[string]struct {
-		limit  limiter.Limiter
-		wait   time.Duration
-		prior  int // tokens taken before
-		calls  int
-		lasted time.Duration
-	}{
-		"one token in ten seconds": {oneEvery(10 * time.Second), 0, 0, 1, 0},
-		"also after a wait":        {oneEvery(10 * time.Second), 0, 1, 1, 10 * time.Second},
-		"no queue":                 {oneEvery(10 * time.Second), engine.NoWait, 0, 1, 0},
-		"leaky":                    {limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(1, 10*time.Second)}, 0, 0, 1, 0},
-		"two limits":               {limiter.All(oneEvery(10*time.Second), oneEvery(time.Second)), 0, 0, 1, 0},
-		// attempts at 0, 0.4 and 0.8 s; the next would begin at 1.2 s
-		"in time": {oneEvery(400 * time.Millisecond), 0, 0, 3, 800 * time.Millisecond},
-		// at 0, 0.5 and 1 s, which is within MaxElapsed
-		"just in time": {oneEvery(500 * time.Millisecond), 0, 0, 3, time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := cfg
-			cfg.Limiter, cfg.MaxWait = c.limit, c.wait
-			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-				for range c.prior {
-					eng.Allow("k")
-				}
-				calls, begin := 0, time.Now()
-				err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
-				require.Equal(t, c.calls, calls)
-				require.Equal(t, c.lasted, time.Since(begin))
-				exhausted, ok := errors.AsType[*retry.ExhaustedError](err)
-				require.True(t, ok, "%v", err)
-				require.Equal(t, c.calls, exhausted.Attempts)
-				require.Equal(t, errDown, exhausted.Err, "the last error comes back")
-			})
-		})
-	}
-}
-
-// A queue that is late lets no attempt begin past MaxElapsed either.
-func TestALateGrantBeginsNoAttemptPastMaxElapsed(t *testing.T) {
-	cfg := engine.Config{
-		Limiter: oneEvery(time.Second), Clock: tardyClock{clock.System()},
-		Retry: &retry.Policy{MaxAttempts: 5, BaseDelay: 10 * time.Millisecond, Jitter: retry.NoJitter, MaxElapsed: time.Second},
-	}
-	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		calls := 0
-		err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
-		require.Equal(t, 1, calls)
-		_, ok := errors.AsType[*retry.ExhaustedError](err)
-		require.True(t, ok, "%v", err)
-		require.EqualValues(t, 1, eng.Stats().KeptSpent)
-	})
-}
-
-// tardyClock has timers that are late, as those of a process that is starved.
-type tardyClock struct{ clock.Clock }
-
-func (c tardyClock) NewTimer(d time.Duration) clock.Timer {
-	if d > 100*time.Millisecond {
-		d += 250 * time.Millisecond
-	}
-	return c.Clock.NewTimer(d)
-}
-
-// Neither a RetryIf that takes its time nor a timer that is late lets an attempt begin past MaxElapsed.
-func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
-	slow := func(error) bool { time.Sleep(2 * time.Second); return true }
-	cfg := engine.Config{Retry: &retry.Policy{
-		MaxAttempts: 5, BaseDelay: 500 * time.Millisecond, Jitter: retry.NoJitter, MaxElapsed: time.Second, RetryIf: slow,
-	}}
-	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		calls, begin := 0, time.Now()
-		err := eng.Run(t.Context(), "k", func(context.Context) error { calls++; return errDown })
-		require.Equal(t, 1, calls)
-		require.Equal(t, 2*time.Second, time.Since(begin), "no backoff is slept in vain")
-		exhausted, ok := errors.AsType[*retry.ExhaustedError](err)
-		require.True(t, ok, "%v", err)
-		require.Equal(t, errDown, exhausted.Err)
-	})
 }

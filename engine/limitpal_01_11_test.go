@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
-	"github.com/limitpal/limitpal-go/clock/clocktest"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -19,19 +18,6 @@ import (
 
 // One test for each of the 21 faults of LimitPal 0.1.1 that docs/limitpal.md lists, by the same numbers. Each fails if we
 // have the fault.
-
-// eachDispatchMock is eachDispatch on a mock clock.
-func eachDispatchMock(t *testing.T, cfg engine.Config, f func(t *testing.T, m *clocktest.Mock, eng *engine.Engine)) {
-	t.Helper()
-	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
-		t.Run(d.String(), func(t *testing.T) {
-			clocktest.Run(t, func(t *testing.T, m *clocktest.Mock) {
-				cfg.Dispatch, cfg.Clock = d, m
-				f(t, m, start(t, cfg))
-			})
-		})
-	}
-}
 
 func TestLimitPalFault01OneBreakerForAllKeys(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(3)}, func(t *testing.T, eng *engine.Engine) {

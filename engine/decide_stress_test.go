@@ -4,12 +4,14 @@ import (
 	"flag"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 var contentionFlag = flag.Duration("engine.contention", 150*time.Millisecond, "how long TestContentionNeverAdmitsMoreThanTheBound goes on, for each dispatch")
@@ -62,4 +64,39 @@ func contend(eng *engine.Engine, goroutines int, during time.Duration) (all []ad
 	wg.Wait()
 	elapsed = time.Since(begin)
 	return slices.Concat(admissions...), elapsed
+}
+
+// TestGatesAndActorsShareOneBucket lets callers take from open gates while others make the actor seize the bucket all the
+// time. Not a token is taken twice, and none gets lost.
+func TestGatesAndActorsShareOneBucket(t *testing.T) {
+	const capacity = 60_000
+	eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1, time.Hour)}})
+	stop := make(chan struct{})
+	var disturb, take sync.WaitGroup
+	for range 2 {
+		disturb.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					eng.Inspect("k")
+				}
+			}
+		})
+	}
+	var taken atomic.Int64
+	for range 8 {
+		take.Go(func() {
+			for range capacity / 4 {
+				if eng.Allow("k") {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	take.Wait()
+	close(stop)
+	disturb.Wait()
+	require.EqualValues(t, capacity, taken.Load())
 }

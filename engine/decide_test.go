@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,41 +70,6 @@ func TestACleanKeyHasNoGoroutine(t *testing.T) {
 		}
 		require.Equal(t, 1, eng.Stats().Actors, "a failure is for the actor to keep, and one that is asked for often lingers")
 	})
-}
-
-// TestGatesAndActorsShareOneBucket lets callers take from open gates while others make the actor seize the bucket all the
-// time. Not a token is taken twice, and none gets lost.
-func TestGatesAndActorsShareOneBucket(t *testing.T) {
-	const capacity = 60_000
-	eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1, time.Hour)}})
-	stop := make(chan struct{})
-	var disturb, take sync.WaitGroup
-	for range 2 {
-		disturb.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					eng.Inspect("k")
-				}
-			}
-		})
-	}
-	var taken atomic.Int64
-	for range 8 {
-		take.Go(func() {
-			for range capacity / 4 {
-				if eng.Allow("k") {
-					taken.Add(1)
-				}
-			}
-		})
-	}
-	take.Wait()
-	close(stop)
-	disturb.Wait()
-	require.EqualValues(t, capacity, taken.Load())
 }
 
 // TestAnOpenBreakerRefusesAtTheGate: no message, no goroutine, and one Rejection for all callers of a trip.

@@ -2,16 +2,70 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
+
+// TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt has others come between the two steps of Reset: they spill the key, it comes
+// back, and is then reset. What it had spilled must not count when it is forgotten and comes once more.
+func TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := New(Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, MaxKeys: 1})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, e.Close(context.Background())) }()
+		require.True(t, e.Allow("a"))
+		e.behavior.Pardon("a") // the first step
+		require.True(t, e.Allow("b"))
+		require.False(t, e.Allow("a"), "it is back, and has no more than it left with")
+		require.NoError(t, e.toKnown("a", guard.Reset, nil)) // the second
+		require.False(t, e.Allow("b"))
+		require.True(t, e.Allow("a"))
+	})
+}
+
+// TestAResetWaitsForWhatIsBeingBornOrSpilled: a birth reads what is remembered of the key, and makes it known a moment later; a spill writes that
+// down, and has the key go a moment later. A reset in between would miss it.
+func TestAResetWaitsForWhatIsBeingBornOrSpilled(t *testing.T) {
+	for name, reset := range map[string]func(e *Engine){
+		"Reset":    func(e *Engine) { e.Reset("a") },
+		"ResetAll": (*Engine).ResetAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := New(Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, MaxKeys: 1})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, e.Close(context.Background())) }()
+			require.True(t, e.Allow("a"))
+			require.True(t, e.Allow("b"), "a is spilled")
+			over := make(chan struct{})
+			e.system.Still(func() { // as births and spills do
+				go func() {
+					reset(e)
+					close(over)
+				}()
+				for range 1000 {
+					runtime.Gosched()
+				}
+				select {
+				case <-over:
+					t.Error("the reset did not wait")
+				default:
+				}
+			})
+			<-over
+			require.True(t, e.Allow("a"))
+		})
+	}
+}
 
 func hourly(t *testing.T, maxKeys int) *Engine {
 	t.Helper()

@@ -1,0 +1,65 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill all the time, and one that never
+// has to. Nothing but the memory of failures below the threshold, and of successes of a half-open breaker, may be lost: here there is
+// no such thing, and so every decision is the same.
+func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
+	rng := random(t)
+	var spilled uint64
+	const schedules = 600 / (1 + slowdown)
+	for range schedules {
+		seed := rng.Uint64()
+		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
+				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
+				if cfg.Breaker != nil {
+					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
+				}
+				wide := start(t, cfg)
+				cfg.MaxKeys = 2
+				narrow := start(t, cfg)
+				rng := rand.New(rand.NewPCG(seed, 2))
+				for step := range 150 {
+					key := fmt.Sprint("k", rng.IntN(6))
+					what, n := rng.IntN(4), 1+rng.IntN(3)
+					wideSays, narrowSays := oneStep(t, wide, key, what, n), oneStep(t, narrow, key, what, n)
+					require.Equal(t, wideSays, narrowSays, "schedule %d, %v, step %d: %s", seed, d, step, key)
+					time.Sleep(time.Duration(rng.IntN(4)) * time.Duration(rng.IntN(200)) * time.Millisecond)
+				}
+				require.LessOrEqual(t, narrow.Stats().Keys, 2)
+				spilled += narrow.Stats().Spilled
+			})
+		}
+	}
+	require.Greater(t, spilled, uint64(30*schedules))
+}
+
+// oneStep makes one call and says what came of it.
+func oneStep(t *testing.T, eng *engine.Engine, key string, what, n int) string {
+	switch what {
+	case 0:
+		return fmt.Sprint(eng.AllowN(key, n))
+	case 1:
+		return seen(eng.AcquireN(t.Context(), key, n)).String()
+	case 2:
+		return seen(eng.Run(t.Context(), key, fail)).String()
+	default:
+		if n == 3 && len(key)%2 == 0 {
+			eng.Reset(key)
+		}
+		return seen(eng.Run(t.Context(), key, succeed)).String()
+	}
+}
