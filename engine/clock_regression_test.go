@@ -31,9 +31,9 @@ type yearly struct {
 
 func (y *yearly) Now() time.Time { return y.Clock.Now().AddDate(int(y.ahead.Load()), 0, 0) }
 
-// TestAJumpOfTheClockOutlivesNothing: a clock that jumped by more than the range of a duration used to have every key refused for ever, and
+// TestRowAClockThatMisbehavesByAJump: a clock that jumped by more than the range of a duration used to have every key refused for ever, and
 // so did one that jumped forward and back.
-func TestAJumpOfTheClockOutlivesNothing(t *testing.T) {
+func TestRowAClockThatMisbehavesByAJump(t *testing.T) {
 	for name, years := range map[string][]int64{
 		"year 1 to 2000":       {-1999, 0},
 		"2000 to 9999":         {0, 7999},
@@ -139,9 +139,9 @@ func (t shakyTimer) Stop() bool {
 	return t.Timer.Stop()
 }
 
-// TestAPanicOfTheClockOutlivesNothing: the process used to end. A panic on the goroutine of a caller is the caller's, a panic in a turn is
+// TestRowAClockThatMisbehavesByAPanic: the process used to end. A panic on the goroutine of a caller is the caller's, a panic in a turn is
 // that of the turn; every call comes back, and when the clock is well again every key is, at once.
-func TestAPanicOfTheClockOutlivesNothing(t *testing.T) {
+func TestRowAClockThatMisbehavesByAPanic(t *testing.T) {
 	for _, oneIn := range []int64{1, 2, 5, 20} {
 		t.Run(fmt.Sprint("one in ", oneIn), func(t *testing.T) {
 			c := &shaky{Clock: clock.System()}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +71,9 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 			if !packages[dir][name] {
 				broken = append(broken, fmt.Sprintf("%s: there is no %s in %s", id, name, dir))
 			}
+			if ids := hazardIDs(name); len(ids) > 0 && !slices.Contains(ids, id) {
+				broken = append(broken, fmt.Sprintf("%s: %s is about %v", id, name, ids))
+			}
 		}
 	}
 	for group, n := range hazardGroups {
@@ -86,6 +90,20 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 		broken = append(broken, id+": no such hazard")
 	}
 	return broken, count, nil
+}
+
+// hazardIDs returns the hazards of TestHazardL07Something, or of TestHazardC08C09Something; none for a test that is not named so.
+func hazardIDs(test string) (ids []string) {
+	name, _ := strings.CutPrefix(test, "TestHazard")
+	for len(name) < len(test) && len(name) > 2 {
+		n, err := strconv.Atoi(name[1:3])
+		if err != nil {
+			break
+		}
+		ids = append(ids, name[:1]+strconv.Itoa(n))
+		name = name[3:]
+	}
+	return ids
 }
 
 // testsOf are the names of the tests of the package in dir. They are read from its files, as in brokenArrows.
@@ -135,7 +153,7 @@ func hazardTree(change func(string) string) fs.FS {
 	}
 	return fstest.MapFS{
 		hazardsDoc:            {Data: []byte(change(table.String()))},
-		"limiter/it_test.go":  {Data: []byte("package limiter_test\n\nfunc TestIt() {}\n\ntype x struct{}\n\nfunc (x) TestMethod() {}\n")},
+		"limiter/it_test.go":  {Data: []byte("package limiter_test\n\nfunc TestIt() {}\n\nfunc TestHazardL01C08It() {}\n\ntype x struct{}\n\nfunc (x) TestMethod() {}\n")},
 		"limiter/it.go":       {Data: []byte("package limiter\n\nfunc TestNoTest() {}\n")},
 		"limiter/doc_test.go": {Data: []byte("package limiter_test\n\n// func TestComment() {}\n")},
 	}
@@ -158,6 +176,8 @@ func TestHazardsCatchAPlantedFault(t *testing.T) {
 		{"a method", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestMethod`", []string{"A7: there is no TestMethod"}},
 		{"no test file", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestNoTest`", []string{"A7: there is no TestNoTest"}},
 		{"a comment", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestComment`", []string{"A7: there is no TestComment"}},
+		{"a test of the hazard", "| C8 | a hazard | `limiter.TestIt`", "| C8 | a hazard | `limiter.TestHazardL01C08It`", nil},
+		{"a test of another hazard", "| L8 | a hazard | `limiter.TestIt`", "| L8 | a hazard | `limiter.TestHazardL01C08It`", []string{"L8: TestHazardL01C08It is about [L1 C8]"}},
 		{"another package", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `breaker.TestIt`", []string{"A7: there is no TestIt in breaker"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ func nested(eng *engine.Engine, key string, depth int, fn func(context.Context) 
 }
 
 // A probe whose function calls its own key closes the breaker when the recovery time has passed, however deep it goes.
-func TestACallForItsOwnKeyPassesInsideAProbe(t *testing.T) {
+func TestRowACallInsideAProbeOfItsOwnKey(t *testing.T) {
 	for _, depth := range []int{1, 2, 5} {
 		eachDispatch(t, engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}}, func(t *testing.T, eng *engine.Engine) {
 			failTimes(t, eng, "redis", 1)
@@ -39,7 +39,7 @@ func TestACallForItsOwnKeyPassesInsideAProbe(t *testing.T) {
 }
 
 // The same by handles, by tickets, and with other keys and engines between.
-func TestACallForItsOwnKeyPassesInsideAProbeByAnyWay(t *testing.T) {
+func TestRowACallInsideAProbeOfItsOwnKeyByAnyWay(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		outer := start(t, engine.Config{Breaker: opensAfter(1)})
 		for name, call := range map[string]func(ctx context.Context) error{

@@ -119,7 +119,7 @@ func TestRowPanicAndGoexit(t *testing.T) {
 	})
 }
 
-func TestRowPanicOfClassifyIsAFailureToo(t *testing.T) {
+func TestRowOutcomeOfAnErrorIfClassifyPanics(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(9), Classify: func(error) engine.Outcome { panic("classify") }}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		require.PanicsWithValue(t, "classify", func() { _ = eng.Run(t.Context(), "k", fail) })

@@ -67,7 +67,7 @@ func TestRowRetryNotIntoADeadDeadline(t *testing.T) {
 	})
 }
 
-func TestRowRetryMaxElapsed(t *testing.T) {
+func TestRowMaxElapsed(t *testing.T) {
 	policy := *everySecond
 	policy.MaxElapsed = 2500 * time.Millisecond
 	eachDispatch(t, engine.Config{Retry: &policy}, func(t *testing.T, eng *engine.Engine) {

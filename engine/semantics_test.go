@@ -131,7 +131,7 @@ func TestRowWhenIsTheOutcomeRecorded(t *testing.T) {
 	}
 }
 
-func TestRowNBelowOne(t *testing.T) {
+func TestRowNBelow1(t *testing.T) {
 	for name, cfg := range map[string]engine.Config{
 		"with a limiter":    {Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)}},
 		"without a limiter": {Breaker: opensAfter(5)},

@@ -117,7 +117,7 @@ func TestRowDoomedWaitNoWaitNeverQueues(t *testing.T) {
 	})
 }
 
-func TestRowAlreadyCancelledContext(t *testing.T) {
+func TestRowACtxThatHasEnded(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -130,7 +130,7 @@ func TestRowAlreadyCancelledContext(t *testing.T) {
 	})
 }
 
-func TestRowRetryAtExactlyRetryAfter(t *testing.T) {
+func TestRowRetryAfterIsTheInstant(t *testing.T) {
 	for p := int64(1); p <= 40; p++ {
 		for q := int64(1); q <= 5; q++ {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestRowRetryAtExactlyRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRowRetryAtExactlyRetryAfterOpenBreaker(t *testing.T) {
+func TestRowRetryAfterOfAnOpenBreaker(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		failTimes(t, eng, "k", 1)
 		r := rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
