@@ -34,6 +34,7 @@ func (y *yearly) Now() time.Time { return y.Clock.Now().AddDate(int(y.ahead.Load
 // TestRowAClockThatMisbehavesByAJump: a clock that jumped by more than the range of a duration used to have every key refused for ever, and
 // so did one that jumped forward and back.
 func TestRowAClockThatMisbehavesByAJump(t *testing.T) {
+	t.Parallel()
 	for name, years := range map[string][]int64{
 		"year 1 to 2000":       {-1999, 0},
 		"2000 to 9999":         {0, 7999},
@@ -142,6 +143,7 @@ func (t shakyTimer) Stop() bool {
 // TestRowAClockThatMisbehavesByAPanic: the process used to end. A panic on the goroutine of a caller is the caller's, a panic in a turn is
 // that of the turn; every call comes back, and when the clock is well again every key is, at once.
 func TestRowAClockThatMisbehavesByAPanic(t *testing.T) {
+	t.Parallel()
 	for _, oneIn := range []int64{1, 2, 5, 20} {
 		t.Run(fmt.Sprint("one in ", oneIn), func(t *testing.T) {
 			c := &shaky{Clock: clock.System()}
@@ -208,6 +210,7 @@ func shakyCall(eng *engine.Engine, key string, i int) {
 // TestAPanicOfTheClockHoldsNoProbe: a probe whose place was taken when the clock panicked gives it back, and so does one within which another
 // call was to pass.
 func TestAPanicOfTheClockHoldsNoProbe(t *testing.T) {
+	t.Parallel()
 	for _, stay := range []time.Duration{0, time.Hour} {
 		for until := range int64(12) { // the reading that panics
 			c := &shaky{Clock: clock.System(), onlyCallers: true}

@@ -68,6 +68,7 @@ func TestLatenessBeforeTheFunctionFreesTheProbe(t *testing.T) {
 
 // The upstream never fails, callers are late: fifty goroutines ask for more than the limit, with deadlines of 20 to 60 ms.
 func TestLateCallersDoNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{Breaker: opensAfter(5), Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1000)}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		var open atomic.Int64

@@ -81,6 +81,7 @@ func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
 // TestAnHourOfOutage lives through an hour in which the upstream is down for the middle fifty minutes: a call every second,
 // with retries, limits and a breaker. It takes milliseconds, on a mock clock that is moved by hand and in a plain bubble.
 func TestAnHourOfOutage(t *testing.T) {
+	t.Parallel()
 	t.Run("mock clock", func(t *testing.T) {
 		begin := time.Now()
 		clocktest.Run(t, func(t *testing.T, m *clocktest.Mock) { anHourOfOutage(t, m, m.Advance) })

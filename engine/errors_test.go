@@ -117,6 +117,7 @@ func TestRetryAfterOfAStoppedCallKnowsEveryStage(t *testing.T) {
 // Whatever was done before: a call that comes back at exactly the instant that it was told is let through, and one a nanosecond
 // earlier is not, if nothing else comes.
 func TestRetryAfterIsTheFirstInstant(t *testing.T) {
+	t.Parallel()
 	seed := random(t).Uint64()
 	for round := range 200 {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))

@@ -61,6 +61,7 @@ func TestAKeyWithABreakerAloneIsNotForgottenInUse(t *testing.T) {
 // TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld by callers in the queue or by probes. With half of MaxKeys held by callers 5.5 % of the new keys
 // used to be refused, with nine tenths of them 35 %.
 func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
+	t.Parallel()
 	const most = 2000
 	for _, free := range []int{most / 2, most / 10, 20, 1, 0} {
 		for _, probes := range []bool{false, true} {
@@ -114,6 +115,7 @@ func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 
 // TestManyComeForTheLastPlaces at once: as long as there are as many free ones as callers, none is refused.
 func TestManyComeForTheLastPlaces(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const most, together = 500, 8
 		eng := start(t, engine.Config{Limiter: oneEvery(time.Hour), Breaker: opensAfter(3), MaxKeys: most})

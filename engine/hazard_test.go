@@ -110,6 +110,7 @@ func TestHazardL03TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 
 // B7: the open time has no jitter. Keys recover as far apart as they opened, and with one call each, however many callers wait.
 func TestHazardB07KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
+	t.Parallel()
 	const keys, callers, apart = 25, 5, 200 * time.Millisecond
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		for i := range keys {
@@ -141,6 +142,7 @@ func TestHazardB07KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
 
 // B9: a dependency that hangs is noticed when the first deadlines pass. Until then the limiter bounds what piles up.
 func TestHazardB09ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
 	const burst, perSecond = 10, 10
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: burst, RefillRate: limiter.PerSecond(perSecond)},
@@ -194,6 +196,7 @@ func TestHazardR03RetriesStayWithinLimitAndBreaker(t *testing.T) {
 // C8, C9: an engine that is made in a bubble has nothing outside of it. A goroutine that is left, or a lock that is held while
 // something waits, keeps a bubble from ending; a channel from another bubble, out of a pool that they share, ends the process.
 func TestHazardC08C09EnginesOfManyBubblesShareNothing(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{Limiter: oneEvery(time.Second), Breaker: opensAfter(1), Retry: everySecond}
 	for range 20 {
 		eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

@@ -49,6 +49,7 @@ func TestLimitPal12EvictionIsARefund(t *testing.T) {
 }
 
 func TestLimitPal13LockRaces(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{
 		Limiter:   limiter.TokenBucket{Capacity: 500, RefillRate: limiter.Per(1, time.Hour)},
 		MaxKeys:   4,
@@ -155,6 +156,7 @@ func TestLimitPal15WaitersRace(t *testing.T) {
 }
 
 func TestLimitPal16FloatDustHangs(t *testing.T) {
+	t.Parallel()
 	for _, capacity := range []int{1, 2, 3, 5, 7, 10, 100} {
 		for _, rate := range []float64{0.1, 0.3, 0.7, 3, 7, 10, 30, 1e3} {
 			cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(rate)}}

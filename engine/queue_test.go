@@ -17,6 +17,7 @@ import (
 
 // TestFairness: a hundred callers that came one after the other are served in that order, whoever else asks meanwhile (T19).
 func TestFairness(t *testing.T) {
+	t.Parallel()
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond), Breaker: opensAfter(5)}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.Allow("k"))
 		served := make(chan int, 100)
@@ -34,6 +35,7 @@ func TestFairness(t *testing.T) {
 // TestNobodyOvertakes: callers that need many tokens are not passed by those that need few, nor by those that come while there are
 // enough for them (hazard L16).
 func TestNobodyOvertakes(t *testing.T) {
+	t.Parallel()
 	eachDispatch(t, engine.Config{Limiter: bucket{5, time.Millisecond}.limiter()}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.AllowN("k", 5))
 		const callers = 100
@@ -59,6 +61,7 @@ func TestNobodyOvertakes(t *testing.T) {
 
 // TestEqualShares: sixteen callers that come back as soon as they have been served get the same (T19).
 func TestEqualShares(t *testing.T) {
+	t.Parallel()
 	const callers, rounds = 16, 200
 	var permille int
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond)}, func(t *testing.T, eng *engine.Engine) {

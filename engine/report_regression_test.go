@@ -47,6 +47,7 @@ func TestASuccessFromWhileTheBreakerOpenedDoesNotCloseIt(t *testing.T) {
 // A failure and then a success of one caller are counted in that order, also where the gate never opens. (The success used
 // to find the key still clean and was not reported.)
 func TestOutcomesOfOneCallerAreCountedInTheirOrder(t *testing.T) {
+	t.Parallel()
 	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}
 	for name, l := range map[string]limiter.Limiter{"one limit": bucket, "two limits": limiter.All(bucket, bucket), "no limit": nil} {
 		t.Run(name, func(t *testing.T) {

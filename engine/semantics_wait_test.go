@@ -131,6 +131,7 @@ func TestRowACtxThatHasEnded(t *testing.T) {
 }
 
 func TestRowRetryAfterIsTheInstant(t *testing.T) {
+	t.Parallel()
 	for p := int64(1); p <= 40; p++ {
 		for q := int64(1); q <= 5; q++ {
 			synctest.Test(t, func(t *testing.T) {
@@ -249,6 +250,7 @@ func TestRowUserCode(t *testing.T) {
 }
 
 func TestRowEviction(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{
 		Breaker:   &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 30 * time.Minute},
 		Limiter:   limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)},

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 // TestAnAttackerGetsItsBoundAndNoMore: it empties its bucket, has others push it out, comes back, and so on. (Where the
 // least recently used key is forgotten as it is, this brings nearly capacity times the number of rounds.)
 func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
+	t.Parallel()
 	const rounds, capacity = 1000, 10
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1)}, MaxKeys: 1000}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -30,10 +32,13 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 				got++
 			}
 		}
-		for round := range rounds {
+		name, newcomer := []byte("churn-"), int64(0)
+		for range rounds {
 			attack()
-			for i := range churn {
-				eng.AllowN(fmt.Sprint("churn-", round, "-", i), capacity)
+			for range churn {
+				name = strconv.AppendInt(name[:len("churn-")], newcomer, 10)
+				newcomer++
+				eng.AllowN(string(name), capacity)
 			}
 		}
 		attack()
@@ -227,6 +232,7 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 // TestNoKeyMeetsTheBreakerOfAnother: however many keys have failed and had to go, the breaker of one that never was is closed, and the
 // latest that failed are found open.
 func TestNoKeyMeetsTheBreakerOfAnother(t *testing.T) {
+	t.Parallel()
 	const fresh = 2_000
 	failing := 100 * churn
 	synctest.Test(t, func(t *testing.T) {
@@ -265,6 +271,7 @@ func TestASpilledBreakerThatRecoveredIsClosed(t *testing.T) {
 // TestSketchLoadShowsHowFullTheSketchIs: nothing at first, a share of the cells that grows with the keys that went, and nothing
 // again when their instants have come.
 func TestSketchLoadShowsHowFullTheSketchIs(t *testing.T) {
+	t.Parallel()
 	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)}
 	for name, l := range map[string]limiter.Limiter{
 		"one limit": bucket,
