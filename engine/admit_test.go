@@ -42,7 +42,7 @@ func TestAllLimitsAreTakenOrNone(t *testing.T) {
 		require.InDelta(t, 8, limits[0].Available, 1e-9, "a refusal by the second costs the first nothing")
 		require.Equal(t, time.Second, limits[1].Wait)
 
-		// Five waiters: granted one a second by the second limit; the first one is never the one that binds.
+		// Five waiters are granted one a second by the second limit. The first limit never binds.
 		start := time.Now()
 		var last <-chan error
 		for range 5 {
@@ -111,7 +111,7 @@ func TestAdmitWithinIsAdmitOfAKeyThatIsUsedOnce(t *testing.T) {
 	})
 }
 
-// A panic of Classify is a failure for tickets as it is for Do.
+// A panic of Classify counts as a failure for tickets, as for Do.
 func TestAPanicOfClassifyCountsForATicket(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(5), Classify: func(error) engine.Outcome { panic("classify") }}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

@@ -19,7 +19,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The public face: what users' programs are written against. This file fails to compile when a name or a type changes.
+// The public face, against which programs of users are written. This file fails to compile when a
+// name or a type changes.
 
 type (
 	call       = func(context.Context) (int, error)

@@ -43,7 +43,8 @@ func TestCloseWaitsForGoUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-// Close inside a function that Go started would wait for itself: it says so, and the engine closes.
+// Close inside a function that Go started would wait for itself. Close says so, and the engine
+// closes.
 func TestCloseInsideGo(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Hour)}, func(t *testing.T, eng *engine.Engine) {
 		other := start(t, engine.Config{})
@@ -72,7 +73,8 @@ func recursively(depth int, f func() error) error {
 	return recursively(depth-1, f)
 }
 
-// Two engines whose functions close each other do not wait for each other for ever, and with nothing to wait for there is no error.
+// Two engines whose functions close each other do not wait for each other for ever. If nothing is
+// to be waited for, there is no error.
 func TestCloseInsideGoOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := start(t, engine.Config{}), start(t, engine.Config{})
@@ -94,7 +96,7 @@ func TestCloseInsideGoOfAnother(t *testing.T) {
 	})
 }
 
-// Close in a function of Go ends the waits of others before it returns.
+// Close in a function of Go ends the waits of other callers before Close returns.
 func TestCloseInsideGoEndsWaits(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Hour)}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.Allow("k"))

@@ -13,7 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// A deadline further away than a time.Duration reaches is as good as none. (It used to refuse every wait.)
+// A deadline further away than a time.Duration reaches bounds nothing. (Such a deadline used to
+// refuse every wait.)
 func TestADeadlineInTheFarFuture(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second)}, func(t *testing.T, eng *engine.Engine) {
 		ctx, cancel := context.WithDeadline(t.Context(), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
@@ -24,7 +25,7 @@ func TestADeadlineInTheFarFuture(t *testing.T) {
 	})
 }
 
-// panicking is a clock that panics once when it is told to.
+// panicking is a clock that panics once on demand.
 type panicking struct {
 	clock.Clock
 	now atomic.Bool
@@ -37,7 +38,7 @@ func (p *panicking) Now() time.Time {
 	return p.Clock.Now()
 }
 
-// ending is a context that ends just after its error was asked for.
+// ending is a context that ends just after its Err was called.
 type ending struct {
 	context.Context
 	asked bool
@@ -57,8 +58,9 @@ func (e *ending) Err() error {
 	return context.Canceled
 }
 
-// A clock that panics in a turn costs those that wait their place, and nothing else: the key works on, and the requests that
-// were answered with the panic do as well. (They used to keep their place in a line that was gone.)
+// A clock that panics in a turn costs the waiters their slots in the queue, and nothing else. The
+// key works on, and so do the requests that were answered with the panic. (The requests used to
+// keep their slots in a queue that was gone.)
 func TestAKeyWorksOnAfterAPanicInATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &panicking{Clock: clock.System()}
@@ -76,7 +78,7 @@ func TestAKeyWorksOnAfterAPanicInATurn(t *testing.T) {
 		for range cap(waiting) {
 			require.ErrorContains(t, <-waiting, "panicked: clock")
 		}
-		for range 200 { // callers that have left before the actor sees what they ask
+		for range 200 { // callers that have left before the actor sees the request
 			require.ErrorIs(t, eng.Acquire(&ending{Context: t.Context()}, "k"), context.Canceled)
 		}
 		require.Zero(t, inspect(t, eng, "k").Waiting)

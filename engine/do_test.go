@@ -33,7 +33,8 @@ func TestDoReturnsWhatTheFunctionReturned(t *testing.T) {
 	})
 }
 
-// A call whose context ends between its grant and its function is nobody's failure: the function is not called.
+// If the context of a call ends between grant and function, the function is not called, and no
+// failure is counted.
 func TestLatenessBeforeTheFunctionIsNotBlamedOnTheUpstream(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}}
 	for name, cause := range map[string]error{"deadline": context.DeadlineExceeded, "cancelled": context.Canceled, "neither": errors.New("moved on")} {
@@ -66,7 +67,8 @@ func TestLatenessBeforeTheFunctionFreesTheProbe(t *testing.T) {
 	})
 }
 
-// The upstream never fails, callers are late: fifty goroutines ask for more than the limit, with deadlines of 20 to 60 ms.
+// The upstream never fails, and callers are late: fifty goroutines ask for more than the limit,
+// with deadlines of 20 to 60 ms.
 func TestLateCallersDoNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	cfg := engine.Config{Breaker: opensAfter(5), Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1000)}}
@@ -76,7 +78,8 @@ func TestLateCallersDoNotOpenTheBreaker(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, uint64(i)))
 			go func() { // ends after its calls
 				for range 100 {
-					// The deadline is the very instant of some grants: what is to run then is already late.
+					// The deadline is the very instant of some grants: the function would begin too
+					// late.
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(20+rng.IntN(41))*time.Millisecond)
 					err := eng.Run(lagging{ctx}, "k", func(ctx context.Context) error { return ctx.Err() })
 					if errors.Is(err, breaker.ErrOpen) {
@@ -92,7 +95,8 @@ func TestLateCallersDoNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
-// lagging is a context whose deadline is a moment before the one that it names, as the lateness of a loaded machine makes it.
+// lagging is a context that ends a moment before the deadline that it names, as on a loaded
+// machine.
 type lagging struct{ context.Context }
 
 func (l lagging) Err() error {

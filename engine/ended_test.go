@@ -13,7 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The timer of a deadline is late on a loaded machine: the deadline has passed when the call is granted, and Err does not say so.
+// On a loaded machine the timer of a deadline is late: the deadline has passed when the call is
+// granted, and Err is still nil.
 func TestADeadlineThatHasPassedIsAnEnd(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(time.Second)}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -26,7 +27,8 @@ func TestADeadlineThatHasPassedIsAnEnd(t *testing.T) {
 	})
 }
 
-// passing is a context whose deadline has passed from the instant moved on, without an end that could be seen otherwise.
+// passing is a context whose deadline has passed from the instant moved on, without another sign of
+// the end.
 type passing struct {
 	context.Context
 	deadline, moved time.Time
@@ -65,7 +67,8 @@ func TestForeignContextsEnd(t *testing.T) {
 	}
 }
 
-// A foreign context that ends while the call waits ends the wait with an error, and not with the leave to go on.
+// A foreign context that ends while the call waits ends the wait with an error, and does not let
+// the call go on.
 func TestForeignContextsEndAWait(t *testing.T) {
 	for name, err := range map[string]error{"no error": nil, "another error": errors.New("moved on")} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +116,7 @@ func (f foreign) Err() error {
 	return f.err
 }
 
-// Whatever error of a context comes back holds the context's cause.
+// Every error of a context that comes back holds the context's cause.
 func TestErrorsOfContextsHoldTheirCause(t *testing.T) {
 	cfg := engine.Config{Limiter: oneEvery(time.Hour), Retry: &retry.Policy{MaxAttempts: 3, BaseDelay: time.Minute, Jitter: retry.NoJitter}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -147,7 +150,7 @@ func TestErrorsOfContextsHoldTheirCause(t *testing.T) {
 
 var errSlow = errors.New("upstream is slow")
 
-// endsAt is a context that has ended when it is looked at for the looks-th time.
+// endsAt is a context that has ended when Err is called for the looks-th time.
 type endsAt struct {
 	context.Context
 	err   error

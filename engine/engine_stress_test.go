@@ -14,7 +14,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// TestCloseInMidFlight closes engines under load and counts: every call has one outcome, and no goroutine stays.
+// TestCloseInMidFlight closes engines under load: every call has an outcome, and no goroutine
+// stays.
 func TestCloseInMidFlight(t *testing.T) {
 	for round := range 100 {
 		eng, err := engine.New(engine.Config{

@@ -50,7 +50,8 @@ func TestLimiterAloneAndBreakerAlone(t *testing.T) {
 	})
 }
 
-// Config is what New was given, and nobody's to change.
+// Config returns the configuration that New was given. A caller that changes the result
+// changes nothing.
 func TestConfigIsWhatIsInForce(t *testing.T) {
 	policy := opensAfter(3)
 	eng := start(t, engine.Config{Breaker: policy, Retry: &retry.Policy{MaxAttempts: 7}, Limiter: oneEvery(time.Second), MaxQueue: 5})
@@ -78,8 +79,9 @@ func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
 	require.Equal(t, 500*time.Millisecond, limits[1].Interval())
 }
 
-// TestAnHourOfOutage lives through an hour in which the upstream is down for the middle fifty minutes: a call every second,
-// with retries, limits and a breaker. It takes milliseconds, on a mock clock that is moved by hand and in a plain bubble.
+// TestAnHourOfOutage lives through an hour in which the upstream is down for the middle fifty
+// minutes: a call every second, with retries, limits and a breaker. The test takes milliseconds, on
+// a mock clock that is moved by hand and in a plain bubble.
 func TestAnHourOfOutage(t *testing.T) {
 	t.Parallel()
 	t.Run("mock clock", func(t *testing.T) {

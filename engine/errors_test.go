@@ -73,7 +73,7 @@ func TestErrorTextsShowTheBeginningOfAKey(t *testing.T) {
 	require.Contains(t, eng.Run(t.Context(), short, succeed).Error(), strconv.Quote(short), "all of it")
 }
 
-// RetryAfter is when breaker and limiter let the call pass, and not when one of them does.
+// RetryAfter is the instant at which both breaker and limiter let the call pass.
 func TestRetryAfterKnowsEveryStage(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(time.Minute), MaxWait: engine.NoWait}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -114,8 +114,8 @@ func TestRetryAfterOfAStoppedCallKnowsEveryStage(t *testing.T) {
 	})
 }
 
-// Whatever was done before: a call that comes back at exactly the instant that it was told is let through, and one a nanosecond
-// earlier is not, if nothing else comes.
+// After any history, a call that comes back at exactly the announced instant is admitted, and a
+// call a nanosecond earlier is refused, if nothing else comes.
 func TestRetryAfterIsTheFirstInstant(t *testing.T) {
 	t.Parallel()
 	seed := random(t).Uint64()

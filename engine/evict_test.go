@@ -39,7 +39,8 @@ func TestMaxKeys(t *testing.T) {
 	})
 }
 
-// counters are what became of keys: evicted, spilled, and born with what the sketch knew.
+// counters returns the numbers of keys that were evicted, that were spilled, and that were born
+// with a debt from the sketch.
 func counters(eng *engine.Engine) []uint64 {
 	s := eng.Stats()
 	return []uint64{s.Evicted, s.Spilled, s.SketchHits}
@@ -58,8 +59,8 @@ func TestAKeyWithABreakerAloneIsNotForgottenInUse(t *testing.T) {
 	})
 }
 
-// TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld by callers in the queue or by probes. With half of MaxKeys held by callers 5.5 % of the new keys
-// used to be refused, with nine tenths of them 35 %.
+// A new key is refused only if waiters or probes hold every key. (With half of MaxKeys held, 5.5 %
+// of the new keys used to be refused; with nine tenths held, 35 %.)
 func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 	t.Parallel()
 	const most = 2000
@@ -113,7 +114,8 @@ func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 	}
 }
 
-// TestManyComeForTheLastPlaces at once: as long as there are as many free ones as callers, none is refused.
+// Many callers come for the last places at once. As long as there are as many free places as
+// callers, no caller is refused.
 func TestManyComeForTheLastPlaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ const hazardsDoc = "docs/hazards.md"
 // hazardGroups are how many hazards there are of each kind.
 var hazardGroups = map[string]int{"L": 18, "B": 10, "R": 7, "A": 18, "C": 11}
 
-// hazardCount is what a table of hazards says.
+// hazardCount is the counts of a table of hazards.
 type hazardCount struct{ hazards, tested, impossible int }
 
 var (
@@ -32,8 +32,9 @@ var (
 	hazardTest = regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 )
 
-// brokenHazards reads the table of the module whose root is tree, and returns one line for each hazard that is not there exactly
-// once, for each that has neither a test nor a reason, and for each test that is not in the package that it is said to be in.
+// brokenHazards reads the table of the module whose root is tree. The result has a line for each
+// hazard that is not there exactly once, for each hazard that has neither a test nor a reason, and
+// for each test that is not in the named package or is for other hazards.
 func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 	doc, err := fs.ReadFile(tree, hazardsDoc)
 	if err != nil {
@@ -92,7 +93,8 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 	return broken, count, nil
 }
 
-// hazardIDs returns the hazards of TestHazardL07Something, or of TestHazardC08C09Something; none for a test that is not named so.
+// hazardIDs returns the hazards that a name such as TestHazardL07Something or
+// TestHazardC08C09Something begins with. Other names have none.
 func hazardIDs(test string) (ids []string) {
 	name, _ := strings.CutPrefix(test, "TestHazard")
 	for len(name) < len(test) && len(name) > 2 {
@@ -106,7 +108,8 @@ func hazardIDs(test string) (ids []string) {
 	return ids
 }
 
-// testsOf are the names of the tests of the package in dir. They are read from its files, as in brokenArrows.
+// testsOf returns the names of the tests of the package in dir, read from the files as in
+// brokenArrows.
 func testsOf(tree fs.FS, dir string) (map[string]bool, error) {
 	names, err := fs.Glob(tree, path.Join(dir, "*_test.go"))
 	if err != nil {
@@ -143,7 +146,7 @@ func TestEveryHazardHasATestOrAReason(t *testing.T) {
 	t.Attr("cannot-occur", strconv.Itoa(count.impossible))
 }
 
-// hazardTree is a module whose table is right, but for what change does to it.
+// hazardTree is a module whose table is right, except for the change.
 func hazardTree(change func(string) string) fs.FS {
 	var table strings.Builder
 	for group, n := range hazardGroups {

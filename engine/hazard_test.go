@@ -23,7 +23,7 @@ import (
 
 // The hazards of docs/hazards.md that no other test is about, by their ids.
 
-// skewed is a clock that can be set, and whose timers fire when they like.
+// skewed is a clock that can be set, and whose timers fire early or late.
 type skewed struct {
 	clock.Clock
 	ahead atomic.Int64
@@ -76,7 +76,8 @@ func TestHazardL02AClockThatIsSetMintsNothing(t *testing.T) {
 	})
 }
 
-// L3: a host that sleeps fires its timers late, others fire early. Grants follow the clock and not the timer.
+// L3: a host that sleeps fires its timers late, and some timers fire early. Grants follow the clock
+// and not the timer.
 func TestHazardL03TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 	for name, fires := range map[string]func(time.Duration) time.Duration{
 		"early": func(d time.Duration) time.Duration { return d - d/2 },
@@ -108,7 +109,8 @@ func TestHazardL03TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 	}
 }
 
-// B7: the open time has no jitter. Keys recover as far apart as they opened, and with one call each, however many callers wait.
+// B7: the open time has no jitter. Keys recover as far apart as the keys opened, and with one call
+// each, however many callers wait.
 func TestHazardB07KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
 	t.Parallel()
 	const keys, callers, apart = 25, 5, 200 * time.Millisecond
@@ -140,7 +142,8 @@ func TestHazardB07KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
 	})
 }
 
-// B9: a dependency that hangs is noticed when the first deadlines pass. Until then the limiter bounds what piles up.
+// B9: a dependency that hangs is noticed when the first deadlines pass. Until then the limiter
+// bounds the calls in flight.
 func TestHazardB09ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
 	const burst, perSecond = 10, 10
@@ -170,7 +173,8 @@ func TestHazardB09ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-// R3: retries do not multiply what reaches a dependency. Each attempt takes a token, and ends with the breaker.
+// R3: retries do not multiply the calls that reach a dependency. Each attempt takes a token, and
+// ends with the breaker.
 func TestHazardR03RetriesStayWithinLimitAndBreaker(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 20, RefillRate: limiter.Per(1, 100*time.Hour)}, MaxWait: engine.NoWait,
@@ -193,8 +197,9 @@ func TestHazardR03RetriesStayWithinLimitAndBreaker(t *testing.T) {
 	}
 }
 
-// C8, C9: an engine that is made in a bubble has nothing outside of it. A goroutine that is left, or a lock that is held while
-// something waits, keeps a bubble from ending; a channel from another bubble, out of a pool that they share, ends the process.
+// C8, C9: an engine that is made in a bubble has nothing outside of the bubble. A goroutine that
+// stays, or a lock that is held over a wait, keeps a bubble from ending. A channel out of a pool
+// that bubbles share ends the process.
 func TestHazardC08C09EnginesOfManyBubblesShareNothing(t *testing.T) {
 	t.Parallel()
 	cfg := engine.Config{Limiter: oneEvery(time.Second), Breaker: opensAfter(1), Retry: everySecond}

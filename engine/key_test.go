@@ -40,7 +40,8 @@ func TestHandle(t *testing.T) {
 	})
 }
 
-// A handle whose key was forgotten finds the key again at its gate. (It used to start a goroutine for it.)
+// A handle whose key was forgotten finds the key again at its gate. (The handle used to start a
+// goroutine for the key.)
 func TestAHandleFindsItsKeyAgainWithoutAnActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := start(t, engine.Config{Limiter: oneEvery(time.Second), IdleAfter: time.Minute})
@@ -68,7 +69,8 @@ func waits(k engine.Key) map[string]func(ctx context.Context) error {
 	}
 }
 
-// A call by NoWait never queues, nor does one by Within that would have to wait longer; each is told when to come back.
+// A call by NoWait never queues. Nor does a call by Within that would have to wait longer. Each
+// call is told when to come back.
 func TestNoWaitAndWithinBoundTheQueue(t *testing.T) {
 	for name, limit := range map[string]limiter.Limiter{
 		"token":      oneEvery(10 * time.Second),
@@ -101,7 +103,7 @@ func TestNoWaitAndWithinBoundTheQueue(t *testing.T) {
 	}
 }
 
-// Behind others that wait, too: a call without patience does not join them, and does not disturb them.
+// A call by NoWait behind a queue does not join the queue, and does not disturb the waiters.
 func TestNoWaitBehindAQueue(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.Allow("k"))
@@ -132,7 +134,8 @@ func TestTheTightestBoundHolds(t *testing.T) {
 	})
 }
 
-// Within bounds what a call waits in the queue in all its attempts together; the time of its function and of its backoffs is not part of it.
+// Within bounds the sum of the waits in the queue in all attempts. The time of the function and of
+// the backoffs does not count.
 func TestWithinBoundsAllAttemptsTogether(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: oneEvery(10 * time.Second),
@@ -146,7 +149,7 @@ func TestWithinBoundsAllAttemptsTogether(t *testing.T) {
 			time.Sleep(time.Second)
 			return errDown
 		})
-		// It waits 8 s for each attempt after the first: 2 s go by with the function and the backoff.
+		// Each attempt after the first waits 8 s: 2 s go by with the function and the backoff.
 		require.Equal(t, 3, calls)
 		require.Equal(t, 22*time.Second, time.Since(begin))
 		require.ErrorIs(t, err, errDown)

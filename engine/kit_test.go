@@ -23,7 +23,8 @@ import (
 
 var errDown = errors.New("upstream is down")
 
-// eachDispatch runs f once for each Dispatch, in a bubble of its own, with an engine made of cfg that is closed at the end.
+// eachDispatch runs f once for each Dispatch, in a bubble of its own. The engine of cfg is closed
+// at the end.
 func eachDispatch(t *testing.T, cfg engine.Config, f func(t *testing.T, eng *engine.Engine)) {
 	t.Helper()
 	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
@@ -50,7 +51,7 @@ func eachDispatchMock(t *testing.T, cfg engine.Config, f func(t *testing.T, m *c
 	}
 }
 
-// start makes an engine that is closed when the test ends. In a bubble, call it inside.
+// start makes an engine that is closed when the test ends. In a bubble, call start inside.
 func start(t testing.TB, cfg engine.Config) *engine.Engine {
 	t.Helper()
 	eng, err := engine.New(cfg)
@@ -92,7 +93,8 @@ func inBackground(f func() error) <-chan error {
 	return done
 }
 
-// waitFor waits for callers in a bubble, and fails the test if one of them is still not back after more time than all it can wait for.
+// waitFor waits for callers in a bubble. If a caller is not back after more time than any wait in
+// the test, waitFor fails the test.
 func waitFor(t *testing.T, callers *sync.WaitGroup) {
 	t.Helper()
 	done := make(chan struct{})
@@ -117,7 +119,7 @@ func inspect(t *testing.T, eng *engine.Engine, key string) engine.Snapshot {
 	return s
 }
 
-// oneEvery is a limiter that lets one call pass at once and then one every d.
+// oneEvery is a limiter that lets a call pass at once and then a call every d.
 func oneEvery(d time.Duration) limiter.TokenBucket {
 	return limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, d)}
 }
@@ -132,7 +134,8 @@ func isClosed(err error) bool { return errors.Is(err, engine.ErrClosed) }
 
 var seedFlag = flag.Uint64("engine.seed", 0, "seed of the random tests; 0 takes a new one")
 
-// random returns a source whose seed is printed when the test fails, with the line that replays it.
+// random returns a source of random numbers. If the test fails, the line that replays the failure
+// is logged.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := *seedFlag
@@ -147,13 +150,14 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// figure reports what a check has done or found, for the table of figures; n is a count.
+// figure reports a count for the table of figures.
 func figure(t *testing.T, name string, n int64) {
 	t.Helper()
 	t.Attr(name, strconv.FormatInt(n, 10))
 }
 
-// inParallel runs f in as many subtests at the same time as there are processors, and returns when all have ended.
+// inParallel runs f in as many subtests at the same time as there are processors, and returns when
+// all have ended.
 func inParallel(t *testing.T, f func(t *testing.T, worker, workers int)) {
 	workers := runtime.GOMAXPROCS(0)
 	t.Run("workers", func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// One test for each of the 21 faults of LimitPal 0.1.1 that docs/limitpal.md lists, by the same numbers. Each fails if we
-// have the fault.
+// A test for each of the 21 faults of LimitPal 0.1.1 that docs/limitpal.md lists, by the same
+// numbers. Each test fails if the engine has the fault.
 
 func TestLimitPal01OneBreakerForAllKeys(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(3)}, func(t *testing.T, eng *engine.Engine) {

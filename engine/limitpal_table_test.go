@@ -16,7 +16,8 @@ import (
 
 const limitPalDoc = "../docs/limitpal.md"
 
-// The Go program of the page is the body of its example, so that it is compiled and its output is checked.
+// The Go program of the page is the body of the example, so that the program is compiled and its
+// output is checked.
 func TestLimitPalDocShowsTheExample(t *testing.T) {
 	doc, err := os.ReadFile(limitPalDoc)
 	require.NoError(t, err)

@@ -17,8 +17,9 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The tests in this file hold what is meant to be as in LimitPal 0.1.1, and docs/limitpal.md to the code. Its faults, none
-// of which may be ours, are in limitpal_01_11_test.go and limitpal_12_21_test.go.
+// The tests in this file hold the engine to the common parts with LimitPal 0.1.1, and
+// docs/limitpal.md to the code. The tests against LimitPal's faults are in limitpal_01_11_test.go
+// and limitpal_12_21_test.go.
 
 func TestLimitPalTokenBucket(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(2)}}

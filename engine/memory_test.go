@@ -17,7 +17,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// heapInUse is what the heap holds after a collection.
+// heapInUse returns the bytes in the heap after a collection.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -26,8 +26,9 @@ func heapInUse() int64 {
 	return int64(m.HeapInuse)
 }
 
-// TestWhatACleanKeyCosts measures the memory of keys that were called once and are well: the cell and its place in the map,
-// without the bytes of the key. Once they have been forgotten it comes back.
+// TestWhatACleanKeyCosts measures the memory of keys that were called once and are clean: the cell
+// and the cell's place in the table, without the bytes of the key. When the keys have been
+// forgotten, the memory comes back.
 func TestWhatACleanKeyCosts(t *testing.T) {
 	const n = 1 << 18
 	names := make([]string, n)
@@ -57,7 +58,8 @@ func TestWhatACleanKeyCosts(t *testing.T) {
 	})
 }
 
-// TestWhatADirtyKeyCosts is the same for keys that have failed: the state of the actor is parked in the cell, and its goroutine has ended.
+// TestWhatADirtyKeyCosts measures keys that have failed: the state of the actor is parked in the
+// cell, and the actor's goroutine has ended.
 func TestWhatADirtyKeyCosts(t *testing.T) {
 	for name, threshold := range map[string]int{"a failure": 5, "an open breaker": 1} {
 		t.Run(name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestAProbeThatHadToQueueHasALeaseToo: the actor has to wake at the end of the lease of a probe that it let through from the line. Without
-// that a probe that never comes back leaves a key that is never forgotten and never spilled.
+// The actor wakes at the end of the lease of a probe that was admitted from the queue. Otherwise a
+// probe that never comes back would leave a key that is never forgotten and never spilled.
 func TestAProbeThatHadToQueueHasALeaseToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, err := New(Config{
@@ -34,8 +34,8 @@ func TestAProbeThatHadToQueueHasALeaseToo(t *testing.T) {
 	})
 }
 
-// TestACallPassesInsideAProbeThatQueued: a probe that had to queue is answered before its turn has posted anything, so that its function
-// may still find the refusal of the open breaker, whose time is up.
+// A probe that had to queue is answered before its turn has posted anything. So the probe's
+// function may still find the refusal of the open breaker, although the refusal's time is up.
 func TestACallPassesInsideAProbeThatQueued(t *testing.T) {
 	e, err := New(Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 1}})
 	require.NoError(t, err)

@@ -15,7 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestFairness: a hundred callers that came one after the other are served in that order, whoever else asks meanwhile (T19).
+// A hundred callers that came one after the other are served in that order, while other callers ask
+// (T19).
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Millisecond), Breaker: opensAfter(5)}, func(t *testing.T, eng *engine.Engine) {
@@ -32,8 +33,8 @@ func TestFairness(t *testing.T) {
 	})
 }
 
-// TestNobodyOvertakes: callers that need many tokens are not passed by those that need few, nor by those that come while there are
-// enough for them (hazard L16).
+// Callers that need many tokens are not passed by callers that need few, nor by callers that come
+// while there are enough tokens for a newcomer (hazard L16).
 func TestNobodyOvertakes(t *testing.T) {
 	t.Parallel()
 	eachDispatch(t, engine.Config{Limiter: bucket{5, time.Millisecond}.limiter()}, func(t *testing.T, eng *engine.Engine) {
@@ -59,7 +60,7 @@ func TestNobodyOvertakes(t *testing.T) {
 	})
 }
 
-// TestEqualShares: sixteen callers that come back as soon as they have been served get the same (T19).
+// Sixteen callers that come back as soon as a token was granted get equal shares (T19).
 func TestEqualShares(t *testing.T) {
 	t.Parallel()
 	const callers, rounds = 16, 200
@@ -83,7 +84,7 @@ func TestEqualShares(t *testing.T) {
 	figure(t, "most-to-least-permille", int64(permille))
 }
 
-// lateClock is a clock whose timers fire late, as those of an operating system do.
+// lateClock is a clock whose timers fire late, as on a loaded machine.
 type lateClock struct {
 	clock.Clock
 	by time.Duration
@@ -100,7 +101,8 @@ type lateTimer struct {
 
 func (t lateTimer) Reset(d time.Duration) bool { return t.Timer.Reset(d + t.by) }
 
-// late runs f with an engine that paces calls of a key to one every interval, and whose timers are late.
+// late runs f with an engine that paces calls of a key to one every interval, and whose timers are
+// late.
 func late(t *testing.T, interval, by time.Duration, f func(t *testing.T, eng *engine.Engine)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +112,8 @@ func late(t *testing.T, interval, by time.Duration, f func(t *testing.T, eng *en
 	})
 }
 
-// granted makes n callers queue for key at once, and returns when each was served, in the order of their coming.
+// granted makes n callers queue for a key at once. granted returns the instant of each grant, in
+// the order of arrival.
 func granted(t *testing.T, eng *engine.Engine, n int) []time.Duration {
 	t.Helper()
 	begin := time.Now()
@@ -130,8 +133,9 @@ func granted(t *testing.T, eng *engine.Engine, n int) []time.Duration {
 	return at
 }
 
-// TestAQueueGetsTheWholeRateAlthoughTimersAreLate: 5,000 a second, and timers that are late by five times the interval. Debited when
-// the timer has fired, each grant would put off the next by as much, and the queue would get a sixth of its rate.
+// A queue gets the whole rate, 5,000 a second, with timers that are late by five times the
+// interval. If a token were debited as of the timer, each grant would delay the next grant as much,
+// and the queue would get a sixth of its rate.
 func TestAQueueGetsTheWholeRateAlthoughTimersAreLate(t *testing.T) {
 	const interval, by, n = 200 * time.Microsecond, time.Millisecond, 500
 	late(t, interval, by, func(t *testing.T, eng *engine.Engine) {
@@ -143,7 +147,7 @@ func TestAQueueGetsTheWholeRateAlthoughTimersAreLate(t *testing.T) {
 	})
 }
 
-// TestNotAllThatWaitGoAtOnceAfterAPause: what a pause of the process has cost is made up for to ten milliseconds and no more.
+// After a pause of the process, tokens of the last ten milliseconds are made up for, and no more.
 func TestNotAllThatWaitGoAtOnceAfterAPause(t *testing.T) {
 	const interval = 200 * time.Microsecond
 	late(t, interval, time.Second, func(t *testing.T, eng *engine.Engine) {
@@ -159,8 +163,9 @@ func TestNotAllThatWaitGoAtOnceAfterAPause(t *testing.T) {
 	})
 }
 
-// What a caller gets because the one before it has left is reckoned from then, although its own tokens have been there all the time. (They used
-// to be reckoned from up to 10 ms before, as if a timer had been late, and a bucket that was full by then gained as much.)
+// A caller moves up because the caller before has left, although the tokens were there all the
+// time. The grant is counted as of the leaving. (The grant used to be counted from up to 10 ms
+// before, as if a timer had been late, and a bucket that was full by then gained as much.)
 func TestWhatIsGotBehindOneThatLeftIsReckonedFromThen(t *testing.T) {
 	both := limiter.All(
 		limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Second)}, limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, 10*time.Second)})

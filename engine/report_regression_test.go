@@ -18,8 +18,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// A call that the gate let through while the breaker was opening must not close it again by its success. (The generation
-// used to be published before the gate was shut.)
+// A call that the gate admitted while the breaker was opening must not close the breaker again by
+// its success. (The generation used to be published before the actor owned the gate.)
 func TestASuccessFromWhileTheBreakerOpenedDoesNotCloseIt(t *testing.T) {
 	eng := start(t, engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}})
 	var stop atomic.Bool
@@ -44,8 +44,8 @@ func TestASuccessFromWhileTheBreakerOpenedDoesNotCloseIt(t *testing.T) {
 	wg.Wait()
 }
 
-// A failure and then a success of one caller are counted in that order, also where the gate never opens. (The success used
-// to find the key still clean and was not reported.)
+// A failure and then a success of a caller are counted in that order, also where the gate is never
+// shared. (The success used to find the key still clean and was not reported.)
 func TestOutcomesOfOneCallerAreCountedInTheirOrder(t *testing.T) {
 	t.Parallel()
 	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}
@@ -67,8 +67,8 @@ func TestOutcomesOfOneCallerAreCountedInTheirOrder(t *testing.T) {
 	}
 }
 
-// The success of a call whose cell has been forgotten counts for the key's new cell. (It used to be taken for a success on
-// a clean key.)
+// The success of a call whose cell has been forgotten counts for the key's new cell. (The success
+// used to be taken for a success on a clean key.)
 func TestASuccessFromAForgottenCellCounts(t *testing.T) {
 	cfg := engine.Config{MaxKeys: 1, Breaker: &breaker.Policy{FailureThreshold: 2}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -97,8 +97,8 @@ func (c *stopClock) Now() time.Time {
 	return c.Clock.Now()
 }
 
-// TestASuccessIsNotDroppedWhileATurnMayCountAFailure stops a turn that counts a failure. The success of
-// another call comes meanwhile, and must end the row of failures.
+// TestASuccessIsNotDroppedWhileATurnMayCountAFailure stops a turn that counts a failure. The
+// success of another call comes meanwhile, and must end the row of failures.
 func TestASuccessIsNotDroppedWhileATurnMayCountAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		running, stopped := make(chan struct{}), make(chan struct{})

@@ -15,8 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Twenty endpoints of a host fail. The engine around the one that guards the endpoints counts their failures, although each comes
-// together with the refusal of a further attempt.
+// Twenty endpoints of a host fail. The engine around the endpoints' engine counts their failures,
+// although each failure comes with the refusal of a further attempt.
 func TestARefusalDoesNotHideAFailure(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Retry: &retry.Policy{MaxAttempts: 3, BaseDelay: time.Second}}
 	eachDispatch(t, cfg, func(t *testing.T, endpoints *engine.Engine) {
@@ -42,8 +42,8 @@ func failures(eng *engine.Engine) int {
 	return s.Failures
 }
 
-// What an error means to the breaker of an engine around: a refusal nothing, whatever is wrapped around it, and a failure a failure,
-// also beside a refusal.
+// To the breaker of an engine around, a refusal means nothing, under any wrapper, and a failure
+// means a failure, also beside a refusal.
 func TestOnlyPureRefusalsAreIgnored(t *testing.T) {
 	inner := start(t, engine.Config{Breaker: opensAfter(1)})
 	failTimes(t, inner, "k", 1)
@@ -84,7 +84,7 @@ func TestOnlyPureRefusalsAreIgnored(t *testing.T) {
 	}
 }
 
-// Classify is asked about the failure, and not about the refusal beside it.
+// Classify is asked about the failure, and not about the refusal beside the failure.
 func TestClassifySeesTheFailure(t *testing.T) {
 	inner := start(t, engine.Config{Breaker: opensAfter(1), Retry: &retry.Policy{MaxAttempts: 2}})
 	var seen []error
@@ -96,8 +96,8 @@ func TestClassifySeesTheFailure(t *testing.T) {
 	require.Equal(t, []error{errDown}, seen)
 }
 
-// A call in another engine that ends before its function began says nothing about the upstream to the engine around it; nor does a
-// refusal that comes when the time is up.
+// A call in another engine that ends before its function began says nothing about the upstream to
+// the engine around. Nor does a refusal that comes when the time is up.
 func TestLatenessInAnInnerEngineIsIgnored(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), MaxQueue: 1}, func(t *testing.T, inner *engine.Engine) {
 		outer := start(t, engine.Config{Breaker: opensAfter(1)})
@@ -122,7 +122,7 @@ func TestLatenessInAnInnerEngineIsIgnored(t *testing.T) {
 	})
 }
 
-// deadlined is a context that says of its end that it was a deadline.
+// deadlined is a context that names a deadline as the reason of its end.
 type deadlined struct{ context.Context }
 
 func (d *deadlined) Err() error {
@@ -132,7 +132,7 @@ func (d *deadlined) Err() error {
 	return nil
 }
 
-// chain is a list that unwraps to its rest and shows its head to errors.Is and errors.As alone.
+// chain is a list that unwraps to its rest. errors.Is and errors.As alone see the head.
 type chain []error
 
 func (c chain) Error() string { return c[0].Error() }

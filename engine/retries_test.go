@@ -35,8 +35,8 @@ func TestRetriesAreSpreadByTheSeed(t *testing.T) {
 	require.NotEqual(t, took(t, 0), took(t, 0), "without a seed it is random")
 }
 
-// MaxElapsed counts from when the first attempt began, and bounds the wait of further ones: an attempt that could not begin in time is
-// not waited for.
+// MaxElapsed counts from the beginning of the first attempt, and bounds the wait of further
+// attempts: an attempt that could not begin in time is not waited for.
 func TestMaxElapsedBoundsTheWaitOfFurtherAttempts(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: oneEvery(10 * time.Second),
@@ -95,7 +95,7 @@ func TestALateGrantBeginsNoAttemptPastMaxElapsed(t *testing.T) {
 	})
 }
 
-// tardyClock has timers that are late, as those of a process that is starved.
+// tardyClock has late timers, as of a process that is starved.
 type tardyClock struct{ clock.Clock }
 
 func (c tardyClock) NewTimer(d time.Duration) clock.Timer {
@@ -105,7 +105,7 @@ func (c tardyClock) NewTimer(d time.Duration) clock.Timer {
 	return c.Clock.NewTimer(d)
 }
 
-// Neither a RetryIf that takes its time nor a timer that is late lets an attempt begin past MaxElapsed.
+// Neither a slow RetryIf nor a late timer lets an attempt begin past MaxElapsed.
 func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
 	slow := func(error) bool { time.Sleep(2 * time.Second); return true }
 	cfg := engine.Config{Retry: &retry.Policy{
@@ -122,7 +122,7 @@ func TestNoAttemptBeginsPastMaxElapsed(t *testing.T) {
 	})
 }
 
-// When the end of a backoff and that of the context fall together, there is no further attempt, and no token is taken.
+// When a backoff and the context end together, no attempt follows, and no token is taken.
 func TestNoAttemptBeginsAfterItsCallerHasLeft(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)},
@@ -146,7 +146,7 @@ func TestNoAttemptBeginsAfterItsCallerHasLeft(t *testing.T) {
 	})
 }
 
-// leavingClock has the caller leave at the very instant at which its backoff ends.
+// leavingClock has the caller leave at the very instant at which the backoff ends.
 type leavingClock struct {
 	clock.Clock
 	leave func()
@@ -160,7 +160,7 @@ func (c *leavingClock) NewTimer(d time.Duration) clock.Timer {
 	return c.Clock.NewTimer(0)
 }
 
-// A context whose error is neither of the two that package context knows has left, too: no attempt follows.
+// A context whose error is neither of the two of package context has ended too: no attempt follows.
 func TestNoAttemptFollowsAForeignEnd(t *testing.T) {
 	cfg := engine.Config{Retry: &retry.Policy{MaxAttempts: 5, BaseDelay: time.Second}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

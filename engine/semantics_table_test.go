@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// brokenRows compares the rows of "Semantics" in doc with the names of tests. A row's name without spaces
-// and marks begins the name of each of the row's tests, after TestRow. The result has a line for each
-// row without a test, and for each TestRow without a row.
+// brokenRows compares the rows of "Semantics" in doc with the names of tests. A row's name without
+// spaces and marks begins the name of each of the row's tests, after TestRow. The result has a line
+// for each row without a test, and for each TestRow without a row.
 func brokenRows(doc string, tests map[string]bool) (broken []string) {
 	_, table, _ := strings.Cut(doc, "\n## Semantics\n")
 	table, _, _ = strings.Cut(table, "\n## ")

@@ -17,8 +17,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The tests in this file are the rows of the table "Semantics" in docs/design.md, one or more for each; the name
-// of a test is the name of its row.
+// The tests in this file are the rows of the table "Semantics" in docs/design.md, one or more tests
+// for each row. The name of a test begins with the name of its row.
 
 func TestRowOrder(t *testing.T) {
 	cfg := engine.Config{
@@ -28,12 +28,13 @@ func TestRowOrder(t *testing.T) {
 		MaxWait: engine.NoWait,
 	}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		// Every attempt takes a token and is counted by the breaker: after two attempts it is open, with two tokens gone.
+		// Every attempt takes a token, and the breaker counts every attempt: after two attempts the
+		// breaker is open, and two tokens are gone.
 		err := eng.Run(t.Context(), "k", fail)
 		rejected(t, err, breaker.ErrOpen)
 		require.InDelta(t, 3, inspect(t, eng, "k").Limits[0].Available, 0.01)
 
-		// The breaker comes before the limiter: an open one takes no token.
+		// The breaker comes before the limiter: an open breaker takes no token.
 		rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
 		require.InDelta(t, 3, inspect(t, eng, "k").Limits[0].Available, 0.01)
 	})
@@ -119,7 +120,7 @@ func TestRowWhenIsTheOutcomeRecorded(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(5), Limiter: oneEvery(time.Nanosecond)}
 	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 		cfg.Dispatch = d
-		eng := start(t, cfg) // in real time: what counts is that no message is overtaken
+		eng := start(t, cfg) // in real time: no message may be overtaken
 		for i := range 300 {
 			key := fmt.Sprint("tenant-", i)
 			failTimes(t, eng, key, 5)
@@ -191,7 +192,7 @@ func TestRowHalfOpen(t *testing.T) {
 				time.Sleep(35 * time.Second) // the default lease and the recovery
 				require.NoError(t, eng.Run(t.Context(), "k", succeed), "nothing may wedge the key")
 				require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
-				time.Sleep(time.Hour) // what hangs comes back late, and counts for nothing
+				time.Sleep(time.Hour) // a probe that hung comes back late, and counts for nothing
 				require.Zero(t, inspect(t, eng, "k").Failures)
 			})
 		})

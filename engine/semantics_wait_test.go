@@ -58,7 +58,7 @@ func TestRowWaitingACancelledWaitFreesItsPlaceExactly(t *testing.T) {
 		synctest.Wait()
 		second := inBackground(func() error { return eng.AcquireN(t.Context(), "k", 2) })
 		synctest.Wait()
-		time.Sleep(3 * time.Second) // three tokens: enough for the second, who must not overtake
+		time.Sleep(3 * time.Second) // three tokens: enough for the second caller, which must not overtake
 		require.Equal(t, 2, inspect(t, eng, "k").Waiting)
 		cancel()
 		require.ErrorIs(t, <-first, context.Canceled)
@@ -166,8 +166,9 @@ func TestRowRetryAfterOfAnOpenBreaker(t *testing.T) {
 }
 
 func TestRowTimeInArithmetic(t *testing.T) {
-	// A rate that no binary fraction expresses, for half a simulated hour: never above capacity + rate × time, and not a token
-	// below it but for the rounding of the interval, which is under 1 ns a token.
+	// A rate that no binary fraction expresses, for half a simulated hour: never above capacity +
+	// rate × time, and not a token below, except for the rounding of the interval, which is under 1
+	// ns a token.
 	synctest.Test(t, func(t *testing.T) {
 		eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 7, RefillRate: limiter.PerSecond(0.7)}, MaxWait: engine.NoWait})
 		admitted := 0
@@ -232,7 +233,8 @@ func TestRowBadConfig(t *testing.T) {
 }
 
 func TestRowUserCode(t *testing.T) {
-	// Classify, RetryIf and fn may all use the engine for the same key: none of them runs inside the key's actor.
+	// Classify, RetryIf and fn may all use the engine for the same key: no user code runs inside
+	// the key's actor.
 	var eng *engine.Engine
 	cfg := engine.Config{
 		Breaker:  opensAfter(100),
@@ -288,7 +290,7 @@ func TestRowEvictionACallStillRunningReportsToTheCurrentCell(t *testing.T) {
 		failed.Done(errDown)
 		require.Equal(t, breaker.Open, inspect(t, eng, "k").Breaker)
 
-		// The successor has moved on from its birth: now a result of its predecessor is late.
+		// The successor's first period is over: now a result of the predecessor is late.
 		eng.Reset("k")
 		byHandle.Done(errDown)
 		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)

@@ -16,8 +16,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt has others come between the two steps of Reset: they spill the key, it comes
-// back, and is then reset. What it had spilled must not count when it is forgotten and comes once more.
+// Other callers come between the two steps of Reset: the key is spilled, comes back, and is then
+// reset. The spilled debt must not count when the key is forgotten and comes once more.
 func TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, err := New(Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}, MaxKeys: 1})
@@ -33,8 +33,8 @@ func TestAResetHoldsAlthoughTheKeyWasSpilledInTheMidstOfIt(t *testing.T) {
 	})
 }
 
-// TestAResetWaitsForWhatIsBeingBornOrSpilled: a birth reads what is remembered of the key, and makes it known a moment later; a spill writes that
-// down, and has the key go a moment later. A reset in between would miss it.
+// A birth reads the debt that the sketch keeps, and makes the key known a moment later. A spill
+// writes the debt down, and retires the key a moment later. A reset in between would miss the key.
 func TestAResetWaitsForWhatIsBeingBornOrSpilled(t *testing.T) {
 	for name, reset := range map[string]func(e *Engine){
 		"Reset":    func(e *Engine) { e.Reset("a") },
@@ -77,8 +77,9 @@ func hourly(t *testing.T, maxKeys int) *Engine {
 	return e
 }
 
-// TestKeysAreBornWhileResetAllCollects: the lock of births used to be held until all keys had been collected, which with half a million of
-// them took most of a second. The clock of the machine says nothing here; keys are born between the beginning and the end, or they are not.
+// Keys are born while ResetAll collects. (The lock of births used to be held until all keys had
+// been collected, which with half a million keys took most of a second.) The clock of the machine
+// does not matter here: keys are born between the beginning and the end, or they are not.
 func TestKeysAreBornWhileResetAllCollects(t *testing.T) {
 	e := hourly(t, 0)
 	for i := range 20_000 {
@@ -110,8 +111,9 @@ func TestKeysAreBornWhileResetAllCollects(t *testing.T) {
 	}
 }
 
-// TestResetAllForgetsEveryDebtThatThereWas, while keys go to and fro between the table and the sketch: every key has taken its one token
-// before, and gets another one once ResetAll has been called, at the latest when it has returned.
+// Keys go to and fro between the table and the sketch while ResetAll runs. Every key has taken its
+// one token before, and gets another token once ResetAll has been called, at the latest when
+// ResetAll has returned.
 func TestResetAllForgetsEveryDebtThatThereWas(t *testing.T) {
 	const keys = 64
 	var names [keys]string

@@ -61,7 +61,7 @@ func TestInspectDoesNotKeepAKey(t *testing.T) {
 	})
 }
 
-// TestAHealthyKeyIsInspectedWithoutItsActor: the gate says it all.
+// A clean key is inspected at its gate, without an actor.
 func TestAHealthyKeyIsInspectedWithoutItsActor(t *testing.T) {
 	eng := start(t, engine.Config{Breaker: opensAfter(2), Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(1, time.Hour)}})
 	require.NoError(t, eng.Run(t.Context(), "k", succeed))

@@ -13,9 +13,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill all the time, and one that never
-// has to. Nothing but the memory of failures below the threshold, and of successes of a half-open breaker, may be lost: here there is
-// no such thing, and so every decision is the same.
+// TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill
+// all the time, and an engine that never spills. Only failures below the threshold and successes of
+// a half-open breaker may be lost. Here there are none of both, so that every decision is the same.
 func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
 	t.Parallel()
 	rng := random(t)

@@ -15,8 +15,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestAnAttackerGetsItsBoundAndNoMore: it empties its bucket, has others push it out, comes back, and so on. (Where the
-// least recently used key is forgotten as it is, this brings nearly capacity times the number of rounds.)
+// The attacker empties a bucket, has other keys push the attacker's key out, comes back, and so on.
+// (A limiter that forgets the least recently used key grants nearly capacity times the number of
+// rounds.)
 func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 	t.Parallel()
 	const rounds, capacity = 1000, 10
@@ -52,7 +53,8 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 	})
 }
 
-// tight has room for two keys that are in use. A breaker opens at the first failure, for 5 s, and forgets after a minute.
+// tight has room for two keys that are in use. A breaker opens at the first failure, for 5 s, and
+// forgets after a minute.
 func tight() engine.Config {
 	return engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}, Breaker: opensAfter(1), MaxKeys: 2, MaxWait: engine.NoWait,
@@ -165,7 +167,7 @@ func TestWaitersAndProbesAreNeverSpilled(t *testing.T) {
 	})
 }
 
-// TestAResultFindsItsKeyThroughASpill: the failure of a call that began before counts, unless the breaker has moved on since.
+// The failure of a call that began before a spill counts, unless the breaker has moved on since.
 func TestAResultFindsItsKeyThroughASpill(t *testing.T) {
 	eachDispatch(t, tight(), func(t *testing.T, eng *engine.Engine) {
 		ticket, err := eng.Admit(t.Context(), "k")
@@ -212,7 +214,7 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 		asNew("b")
 		eng.Reset("b")
 		time.Sleep(time.Nanosecond)
-		pushOut(t, eng, "b") // as new, and so evicted: nothing of it is left but what the sketch had before
+		pushOut(t, eng, "b") // clean, and so evicted: only the sketch still has debts of "b"
 		asNew("b")
 
 		handle := eng.Key("h")
@@ -229,8 +231,8 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 	})
 }
 
-// TestNoKeyMeetsTheBreakerOfAnother: however many keys have failed and had to go, the breaker of one that never was is closed, and the
-// latest that failed are found open.
+// However many keys have failed and were spilled, the breaker of a fresh key is closed, and the
+// breakers of the latest keys that failed are found open.
 func TestNoKeyMeetsTheBreakerOfAnother(t *testing.T) {
 	t.Parallel()
 	const fresh = 2_000
@@ -254,7 +256,7 @@ func TestNoKeyMeetsTheBreakerOfAnother(t *testing.T) {
 	})
 }
 
-// TestASpilledBreakerThatRecoveredIsClosed, also when its key goes and comes back once more.
+// A spilled breaker that has recovered is closed, also when the key goes and comes back once more.
 func TestASpilledBreakerThatRecoveredIsClosed(t *testing.T) {
 	eachDispatch(t, tight(), func(t *testing.T, eng *engine.Engine) {
 		failTimes(t, eng, "k", 1)
@@ -268,8 +270,8 @@ func TestASpilledBreakerThatRecoveredIsClosed(t *testing.T) {
 	})
 }
 
-// TestSketchLoadShowsHowFullTheSketchIs: nothing at first, a share of the cells that grows with the keys that went, and nothing
-// again when their instants have come.
+// SketchLoad is 0 at first, then a share of the cells that grows with the spilled keys, and 0 again
+// when the cells' instants have come.
 func TestSketchLoadShowsHowFullTheSketchIs(t *testing.T) {
 	t.Parallel()
 	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)}

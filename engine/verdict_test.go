@@ -11,7 +11,7 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// TestAVerdictSaysWhatAnErrorMeans: for the retries, for the breaker, and nothing of it reaches the caller.
+// A Verdict decides for the retries and for the breaker, and no Verdict reaches the caller.
 func TestAVerdictSaysWhatAnErrorMeans(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -46,7 +46,7 @@ func TestAVerdictSaysWhatAnErrorMeans(t *testing.T) {
 	}
 }
 
-// TestAVerdictIsNotAboveTheContext: what the caller's context says of a call's end comes first.
+// The end of the caller's context comes before a Verdict.
 func TestAVerdictIsNotAboveTheContext(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -62,8 +62,9 @@ func TestAVerdictIsNotAboveTheContext(t *testing.T) {
 	})
 }
 
-// TestAVerdictOtherThanFailureHolds also if the caller's context has ended, which by itself is a failure if its time is up: a function
-// that returns a verdict may know that the time went elsewhere.
+// A Verdict other than Failure holds also if the caller's context has ended. A deadline that has
+// passed is otherwise a failure, but a function that returns a Verdict may know that the time went
+// elsewhere.
 func TestAVerdictOtherThanFailureHolds(t *testing.T) {
 	for outcome, failures := range map[engine.Outcome]int{engine.Success: 0, engine.Ignore: 1, engine.Failure: 2} {
 		eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
