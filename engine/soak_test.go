@@ -21,7 +21,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-var soakFlag = flag.Duration("engine.soak", 800*time.Millisecond, "how long TestSoak goes on; it judges trends from eight minutes on")
+var soakFlag = flag.Duration("engine.soak", 400*time.Millisecond, "how long TestSoak goes on; it judges trends from eight minutes on")
 
 // TestSoak makes mixed calls at full speed, of many keys that come and go, and samples the memory
 // that the engine holds. After the warm-up the live heap must not grow by more than 1 % a minute,
