@@ -14,8 +14,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// TestAnAdmittedCallAllocatesNothing counts what all goroutines together allocate. (The race detector allocates by itself, so
-// that this file is left out under it.)
+// TestAnAdmittedCallAllocatesNothing counts the allocations of all goroutines together. (The race
+// detector allocates too, so this file is left out under the race detector.)
 func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
 	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 		t.Run(d.String(), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestARefusalByAnOpenBreakerAllocatesNothing, where it is published.
+// TestARefusalByAnOpenBreakerAllocatesNothing: the notice holds the refusal.
 func TestARefusalByAnOpenBreakerAllocatesNothing(t *testing.T) {
 	eng := start(t, engine.Config{Breaker: opensAfter(1)})
 	failTimes(t, eng, "k", 1)

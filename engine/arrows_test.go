@@ -23,7 +23,7 @@ var arrowFolders = []string{
 	"actors", "bench", "breaker", "clock", "docs", "engine", "examples", "limiter", "mailbox", "retry",
 }
 
-// arrowRule says what the files of one package may import besides the standard library.
+// arrowRule lists the imports that the files of a package may have besides the standard library.
 type arrowRule struct {
 	ours   []string // packages of this module, by folder; "*" is any
 	tests  []string // packages of this module that its _test.go files may import too
@@ -31,8 +31,8 @@ type arrowRule struct {
 	never  []string // packages of the standard library that its files may not import
 }
 
-// arrowRules has a rule for every package that must exist. A package that is not here and that arrowRuleOf does not know
-// either is a fault: the table decides what may be added.
+// arrowRules has a rule for every package that must exist. A package that neither arrowRules nor
+// arrowRuleOf knows is a fault: the table decides about additions.
 var arrowRules = map[string]arrowRule{
 	"clock":           {theirs: []string{"github.com/benbjohnson/clock"}},
 	"clock/clocktest": {ours: []string{"clock"}, theirs: []string{"github.com/benbjohnson/clock"}},
@@ -69,7 +69,7 @@ func arrowRuleOf(dir string) (arrowRule, bool) {
 	return arrowRule{}, false
 }
 
-// check returns what is wrong with a file of the package in dir that imports target, or "".
+// check returns the fault of a file of the package in dir that imports target, or "".
 func (r arrowRule) check(dir, file, target string) string {
 	test := strings.HasSuffix(file, "_test.go")
 	if target == arrowModule || strings.HasPrefix(target, arrowModule+"/") {
@@ -98,9 +98,10 @@ func (r arrowRule) check(dir, file, target string) string {
 	return fmt.Sprintf("%s imports %s; of others' it may import %q", file, target, r.theirs)
 }
 
-// brokenArrows reads every Go file of the module whose root is tree, whatever its build constraints, and returns one line
-// for each import and each folder that the rules do not allow, and for each package of arrowRules that it did not find.
-// Nested modules are skipped. The test reads the files itself because the test cache cannot see what `go list` reads.
+// brokenArrows reads every Go file of the module whose root is tree, under any build constraint.
+// The result has a line for each import and each folder that the rules do not allow, and for each
+// package of arrowRules that was not found. Nested modules are skipped. The test reads the files
+// because the test cache cannot see the files that `go list` reads.
 func brokenArrows(tree fs.FS) ([]string, error) {
 	var broken []string
 	read := map[string]int{} // files that are not tests, by package
@@ -140,7 +141,7 @@ func brokenArrows(tree fs.FS) ([]string, error) {
 	return broken, err
 }
 
-// brokenImports returns one line for each import of the Go file name that the rules do not allow.
+// brokenImports returns a line for each import of the Go file name that the rules do not allow.
 func brokenImports(tree fs.FS, name string) ([]string, error) {
 	rule, ok := arrowRuleOf(path.Dir(name))
 	if !ok {
@@ -177,7 +178,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// soundTree is a module in which every arrow points the right way; plant is added to it, by file name.
+// soundTree is a module in which every arrow points the right way, with the files of plant added.
 func soundTree(plant map[string]string) fs.FS {
 	tree := fstest.MapFS{
 		".hidden/hidden.go":    {Data: []byte(`package hidden; import "example.org/anything"`)},

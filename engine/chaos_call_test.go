@@ -20,7 +20,7 @@ func chaosOutcome(err error) engine.Outcome {
 	return engine.Failure
 }
 
-// fate is what becomes of a call.
+// fate is the end of a call.
 type fate uint8
 
 const (
@@ -33,7 +33,8 @@ const (
 	nests // calls the same key, which does so again
 )
 
-// drawFate deals out 10 % panics, 1 % Goexit, 20 % cancellations, 1 % that hang, 15 % failures and 5 % calls within calls.
+// drawFate deals out 10 % panics, 1 % Goexit, 20 % cancellations, 1 % calls that hang, 15 %
+// failures and 5 % calls within calls.
 func drawFate(rng *rand.Rand) fate {
 	switch n := rng.IntN(100); {
 	case n < 10:
@@ -53,7 +54,7 @@ func drawFate(rng *rand.Rand) fate {
 	}
 }
 
-// chaosCall is one call, and what it has come to.
+// chaosCall is one call and its counts.
 type chaosCall struct {
 	*chaos
 	fate
@@ -66,7 +67,7 @@ type chaosCall struct {
 	ran    int
 }
 
-// call makes one random call of one key and counts what it came to.
+// call makes a random call of a key and counts its end.
 func (c *chaos) call(rng *rand.Rand) {
 	call := &chaosCall{chaos: c, fate: drawFate(rng), key: &c.keys[rng.IntN(len(c.keys))], value: rng.Int64(), most: chaosAttempts}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -81,14 +82,14 @@ func (c *chaos) call(rng *rand.Rand) {
 		return
 	}
 	done := make(chan struct{})
-	go func() { // ends with the call, in whatever way
+	go func() { // ends with the call, in every case
 		defer close(done)
 		call.make(ctx, way, rng)
 	}()
 	<-done
 }
 
-// make makes the call in one of the ways there are.
+// make makes the call in the given way.
 func (c *chaosCall) make(ctx context.Context, way int, rng *rand.Rand) {
 	c.begun.Add(1)
 	defer c.ended.Add(1)
@@ -129,7 +130,7 @@ func (c *chaosCall) take(got bool, n int) {
 	}
 }
 
-// got counts n tokens, which came since it was last told.
+// got counts n tokens, which were granted after c.since.
 func (c *chaosCall) got(n int64) {
 	c.key.granted.Add(n)
 	if c.quick {
@@ -155,7 +156,8 @@ func (c *chaosCall) inBackground(ctx context.Context) {
 	}
 }
 
-// byTicket makes the call in two steps. Some tickets come back twice; some never, where that does no harm.
+// byTicket makes the call in two steps. Some tickets come back twice. Where that does no harm, some
+// never come back.
 func (c *chaosCall) byTicket(ctx context.Context, rng *rand.Rand) {
 	c.most = 1
 	ticket, err := c.eng.Admit(ctx, c.key.name)
@@ -231,7 +233,7 @@ func (c *chaosCall) nest(ctx context.Context) {
 	inner.check(value, err)
 }
 
-// check compares what the caller was told with what ran.
+// check compares the answer with the runs of the function.
 func (c *chaosCall) check(value int64, err error) {
 	if err == nil {
 		c.fine.Add(1)

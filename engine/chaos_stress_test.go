@@ -21,7 +21,7 @@ import (
 
 var callsFlag = flag.Int64("engine.calls", 20_000/slowdown, "how many calls TestChaos makes")
 
-// weather is a kind of engine to throw calls at, and what must hold in it.
+// weather is a kind of engine for calls, with the rules that must hold there.
 type weather struct {
 	name    string
 	keys    int
@@ -29,7 +29,7 @@ type weather struct {
 	breaker breaker.Policy
 	resets  bool // Reset, and tickets that never come back
 	single  bool // no call succeeds, so that after the first failure there are only probes: at most one call of a key is under way
-	quick   bool // full again all the time, so that keys retire while they are in use; what is got is judged over all windows
+	quick   bool // full again all the time, so that keys retire while in use; the admissions are judged over all windows
 	scarce  bool // nothing refills, so that all that a key ever gets is its capacity, which goes by the number of calls
 }
 
@@ -56,10 +56,11 @@ var weathers = []weather{
 	},
 }
 
-// TestChaos throws everything at few keys at once, in real time: failures, panics, Goexit, cancellations, calls that hang, calls within
-// calls, waits, resets, evictions and spills all the time, and Close while all of it goes on, in every second round. Every call has
-// one outcome; a function runs when its call was let through, and never otherwise; there is no second actor for a key, for then it
-// would have a second bucket and a second probe. (Hazards A1 to A12, B1, B2.) All of it:
+// TestChaos has many goroutines call few keys in real time: failures, panics, Goexit,
+// cancellations, calls that hang, calls within calls, waits, resets, evictions and spills, and in
+// every second round Close in the midst of the calls. Every call has one outcome. A function runs
+// if and only if its call was admitted. No key has a second actor, which would bring a second
+// bucket and a second probe. (Hazards A1 to A12, B1, B2.) All of it:
 //
 //	go test ./engine -run 'TestChaos$' -engine.calls 5000000
 func TestChaos(t *testing.T) {
@@ -100,7 +101,7 @@ func TestChaos(t *testing.T) {
 	require.Greater(t, sum.evictions.Load(), *callsFlag/100)
 }
 
-// tally is what is counted in chaos.
+// tally is the counts of chaos.
 type tally struct {
 	begun, ended, ran, fine, doubled, excess, leaked, second, wedged, closes, evictions atomic.Int64
 }
@@ -116,7 +117,7 @@ func (s *tally) add(o *tally) {
 	}
 }
 
-// chaos is one engine in one weather.
+// chaos is an engine in a weather.
 type chaos struct {
 	tally
 	weather
@@ -127,7 +128,7 @@ type chaos struct {
 	keys     []chaosKey
 }
 
-// chaosKey is what is known of one key from outside.
+// chaosKey is a key as callers see the key.
 type chaosKey struct {
 	name     string
 	handle   engine.Key
@@ -141,7 +142,7 @@ type chaosKey struct {
 func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlight bool) *chaos {
 	cfg := engine.Config{
 		Breaker: &w.breaker, Limiter: w.bucket.limiter(), Retry: &retry.Policy{MaxAttempts: chaosAttempts, BaseDelay: 10 * time.Microsecond},
-		Classify: chaosOutcome, MaxKeys: w.keys / 2, IdleAfter: 1, Dispatch: d, // 1 ns: what is as new goes with the next sweep, in a millisecond
+		Classify: chaosOutcome, MaxKeys: w.keys / 2, IdleAfter: 1, Dispatch: d, // 1 ns: a clean key goes with the next sweep, in a millisecond
 	}
 	switch {
 	case w.scarce:
@@ -163,7 +164,7 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 	return c
 }
 
-// play makes calls from many goroutines and closes the engine, before or after the last of them.
+// play makes calls from many goroutines and closes the engine, before or after the last call.
 func (c *chaos) play(t *testing.T, calls int64) {
 	var left atomic.Int64
 	left.Store(calls)
@@ -231,7 +232,8 @@ func (c *chaos) end(t *testing.T) {
 	c.evictions.Add(int64(stats.Evicted + stats.Spilled)) //nolint:gosec // far from the limit
 }
 
-// checkTokens takes what is left of tokens that do not come back. Together with those granted they are all there were.
+// checkTokens takes the remaining tokens, where tokens do not come back. The remaining and the
+// granted tokens together are the capacity.
 func (c *chaos) checkTokens() {
 	if !c.scarce {
 		return
@@ -246,7 +248,8 @@ func (c *chaos) checkTokens() {
 	c.leaked.Add(-int64(c.eng.Stats().KeptSpent)) //nolint:gosec // few: of calls whose context ended before their function began
 }
 
-// checkProbes makes one more call of every key that is half-open for ever. No probe is out any more, so that it must get through.
+// checkProbes calls every key that is half-open for ever. No probe is out any more, so that the
+// call must be admitted.
 func (c *chaos) checkProbes() {
 	if !c.single {
 		return
@@ -259,7 +262,8 @@ func (c *chaos) checkProbes() {
 	}
 }
 
-// goroutinesAbove is how many more goroutines there are than before, once those that are about to end have.
+// goroutinesAbove returns the number of goroutines above before, after goroutines that are about to
+// end have ended.
 func goroutinesAbove(before int) int {
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		runtime.Gosched()

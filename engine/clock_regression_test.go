@@ -23,7 +23,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// yearly is the system's clock, but in another year. Its timers are those of the system.
+// yearly is the system's clock in another year, with the timers of the system.
 type yearly struct {
 	clock.Clock
 	ahead atomic.Int64 // years, by which it is ahead of the system's
@@ -31,9 +31,10 @@ type yearly struct {
 
 func (y *yearly) Now() time.Time { return y.Clock.Now().AddDate(int(y.ahead.Load()), 0, 0) }
 
-// TestAJumpOfTheClockOutlivesNothing: a clock that jumped by more than the range of a duration used to have every key refused for ever, and
-// so did one that jumped forward and back.
-func TestAJumpOfTheClockOutlivesNothing(t *testing.T) {
+// A jump of the clock by more than the range of a duration, or a jump forward and back, ends with
+// the jump. (Every key used to be refused for ever.)
+func TestRowAClockThatMisbehavesByAJump(t *testing.T) {
+	t.Parallel()
 	for name, years := range map[string][]int64{
 		"year 1 to 2000":       {-1999, 0},
 		"2000 to 9999":         {0, 7999},
@@ -77,7 +78,7 @@ func TestAJumpOfTheClockOutlivesNothing(t *testing.T) {
 	}
 }
 
-// TestAJumpOfTheClockMintsNothing: a bucket that was emptied after the jump stays empty, whatever the clock shows next.
+// A bucket that was emptied after a jump of the clock stays empty, at every later reading.
 func TestAJumpOfTheClockMintsNothing(t *testing.T) {
 	c := &yearly{Clock: clock.System()}
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, IdleAfter: time.Hour, Clock: c}
@@ -99,7 +100,8 @@ type shaky struct {
 	clock.Clock
 	oneIn atomic.Int64 // 0: never
 	after atomic.Int64 // it panics at the reading when this comes to 1; 0: never
-	// onlyCallers: on their goroutines, and not in turns. (The report of a probe whose turn panics is lost; then its lease ends.)
+	// onlyCallers spares turns: the clock panics on goroutines of callers alone. (If the turn of a
+	// probe's report panics, the report is lost, and the lease of the probe ends.)
 	onlyCallers bool
 }
 
@@ -139,9 +141,11 @@ func (t shakyTimer) Stop() bool {
 	return t.Timer.Stop()
 }
 
-// TestAPanicOfTheClockOutlivesNothing: the process used to end. A panic on the goroutine of a caller is the caller's, a panic in a turn is
-// that of the turn; every call comes back, and when the clock is well again every key is, at once.
-func TestAPanicOfTheClockOutlivesNothing(t *testing.T) {
+// A panic of the clock on the goroutine of a caller is the caller's, and a panic in a turn costs
+// the turn. Every call comes back. When the clock is well again, every key is well at once. (The
+// process used to end.)
+func TestRowAClockThatMisbehavesByAPanic(t *testing.T) {
+	t.Parallel()
 	for _, oneIn := range []int64{1, 2, 5, 20} {
 		t.Run(fmt.Sprint("one in ", oneIn), func(t *testing.T) {
 			c := &shaky{Clock: clock.System()}
@@ -163,7 +167,7 @@ func TestAPanicOfTheClockOutlivesNothing(t *testing.T) {
 				}
 				waitFor(t, &callers)
 				c.oneIn.Store(0)
-				time.Sleep(2 * time.Second) // what was open has had the time to recover
+				time.Sleep(2 * time.Second) // open breakers have had the time to recover
 				for i := range 9 {
 					key := fmt.Sprint("k", i)
 					require.NoError(t, eng.Run(t.Context(), key, succeed))
@@ -176,7 +180,7 @@ func TestAPanicOfTheClockOutlivesNothing(t *testing.T) {
 	}
 }
 
-// shakyCall makes a call of some kind. It may panic with the clock, and then with nothing else.
+// shakyCall makes a call of some kind. The call may panic with the clock's panic alone.
 func shakyCall(eng *engine.Engine, key string, i int) {
 	defer func() {
 		if reason := recover(); reason != nil && reason != error(errShaky) {
@@ -205,9 +209,10 @@ func shakyCall(eng *engine.Engine, key string, i int) {
 	}
 }
 
-// TestAPanicOfTheClockHoldsNoProbe: a probe whose place was taken when the clock panicked gives it back, and so does one within which another
-// call was to pass.
+// If the clock panics after the place of a probe was taken, the probe gives the place back. So does
+// a probe in whose function another call was to pass.
 func TestAPanicOfTheClockHoldsNoProbe(t *testing.T) {
+	t.Parallel()
 	for _, stay := range []time.Duration{0, time.Hour} {
 		for until := range int64(12) { // the reading that panics
 			c := &shaky{Clock: clock.System(), onlyCallers: true}
@@ -243,7 +248,7 @@ func TestAPanicOfTheClockHoldsNoProbe(t *testing.T) {
 	}
 }
 
-// TestAPanicOfTheClockOnAGoroutineOfGo is the result: nobody else could recover it.
+// A panic of the clock on a goroutine of Go is the result: no caller could recover the panic.
 func TestAPanicOfTheClockOnAGoroutineOfGo(t *testing.T) {
 	c := &shaky{Clock: clock.System()}
 	cfg := engine.Config{
@@ -270,8 +275,8 @@ func TestAPanicOfTheClockOnAGoroutineOfGo(t *testing.T) {
 	})
 }
 
-// TestNoKeyIsRefusedForLongAfterAPanicOfTheClock: many panics in the turns of one key used to use up the budget of its actor, which then
-// refused everything for a minute.
+// Many panics in the turns of a key do not make the key refuse calls later. (The panics used to use
+// up the budget of the actor, which then refused every call for a minute.)
 func TestNoKeyIsRefusedForLongAfterAPanicOfTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &shaky{Clock: clock.System()}

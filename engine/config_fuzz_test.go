@@ -18,8 +18,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// FuzzConfig makes a Config of arbitrary numbers. Either New refuses it, and its errors name exactly the fields that cannot be used, each
-// with its value; or the engine works.
+// FuzzConfig makes a Config of arbitrary numbers. Either New refuses the Config, and the errors
+// name exactly the fields that cannot be used, each with its value; or the engine works.
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 3, 1, 1, 4, 15, 1, 16, 15, 16, 2, 14, 2, 0, 0, 0, 0, 0, 0})                          // all stages, all valid
@@ -48,7 +48,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// candidate is a Config that may or may not be valid, and what there is to say about its fields.
+// candidate is a Config that may or may not be valid, with a verdict about each field.
 type candidate struct {
 	engine.Config
 	input  input
@@ -61,7 +61,7 @@ type field struct {
 	bad   bool
 }
 
-// has takes down what the field at path holds, and whether it must be refused.
+// has takes down the value of the field at path, and whether the field must be refused.
 func (c *candidate) has(path string, value any, bad bool) { c.fields[path] = field{value, bad} }
 
 func (c *candidate) isBad() bool {
@@ -92,7 +92,8 @@ func (c *candidate) build() {
 	c.has("Dispatch", c.Dispatch, c.Dispatch > engine.Mailbox)
 }
 
-// limiter makes one of a kind, whose own path is at, and that of its fields begins with path.
+// limiter makes a limiter of a kind. The limiter's own path is at, and the paths of its fields
+// begin with path.
 func (c *candidate) limiter(at, path string, kind byte, depth int) limiter.Limiter {
 	switch {
 	case kind == 3 && depth > 0:
@@ -183,7 +184,8 @@ func (c *candidate) retry() {
 
 func (c *candidate) duration() time.Duration { return time.Duration(c.input.number()) }
 
-// requireFields requires that err names every field that must be refused, once, with its value, and no other.
+// requireFields requires that err names every field that must be refused once, with the field's
+// value, and no other field.
 func (c *candidate) requireFields(t *testing.T, err error) {
 	named := map[string]bool{}
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -208,7 +210,7 @@ func (c *candidate) requireFields(t *testing.T, err error) {
 	}
 }
 
-// requireWorks makes a few calls, none of which may take longer than its context lets it.
+// requireWorks makes a few calls. No call may take longer than its context allows.
 func requireWorks(t *testing.T, eng *engine.Engine, limits int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200) // ns: no policy, however eager, makes more attempts in it than some hundred
 	defer cancel()
@@ -239,7 +241,7 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// input is what a fuzz target takes its choices from. Beyond its end there are zeros.
+// input is the bytes from which a fuzz target takes its choices. Beyond the end there are zeros.
 type input []byte
 
 func (in *input) byte() byte {

@@ -21,9 +21,10 @@ import (
 
 var schedulesFlag = flag.Int("engine.schedules", 1500, "how many random schedules both dispatches have to answer alike")
 
-// TestBothDispatchesGiveTheSameAnswers runs the same random schedules of calls, failures, cancellations, waits, resets, time and
-// evictions through an engine with published gates and through one where every decision is a message, and compares every
-// decision, every RetryAfter and every state. A million of them:
+// TestBothDispatchesGiveTheSameAnswers runs the same random schedules of calls, failures,
+// cancellations, waits, resets, time and evictions through two engines: with gates, and with a
+// message for every decision. The test compares every decision, every RetryAfter and every state. A
+// million schedules:
 //
 //	go test ./engine -run BothDispatches -engine.schedules 1000000 -timeout 30m
 func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
@@ -57,7 +58,7 @@ func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
 	}
 }
 
-// sums are what the schedules come to.
+// sums returns the journal's sum of each schedule.
 func sums(t *testing.T, seeds []uint64, d engine.Dispatch) (sums []uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, seed := range seeds {
@@ -83,7 +84,7 @@ func explain(t *testing.T, seed uint64) {
 	t.Fatalf("schedule %d: one of them goes on, or did so the first time:\n%v\n%v", seed, published.lines, mailbox.lines)
 }
 
-// play runs one schedule.
+// play runs a schedule.
 func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	cfg, full := randomConfig(rng, d)
@@ -97,7 +98,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 		ticket.Done(nil)
 	}
 	eng.ResetAll()
-	time.Sleep(3 * time.Minute) // whoever still waits is served
+	time.Sleep(3 * time.Minute) // every waiter is served
 	synctest.Wait()
 	for i, answer := range s.waiting {
 		j.note("waiter %d: %v", i, seen(<-answer))
@@ -108,7 +109,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	require.NoError(t, eng.Close(context.Background()))
 }
 
-// randomConfig returns a configuration, and what is available of each limit of a new key.
+// randomConfig returns a configuration, and the tokens that a new key has of each limit.
 func randomConfig(rng *rand.Rand, d engine.Dispatch) (cfg engine.Config, full []int) {
 	cfg = engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
 	if rng.IntN(2) == 0 {
@@ -140,19 +141,21 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch) (cfg engine.Config, full []
 	return cfg, full
 }
 
-// schedule is a run of random steps; one goroutine makes them, and each has had all its consequences before the next.
+// schedule is a run of random steps by one goroutine. Before the next step, all consequences of a
+// step have happened.
 type schedule struct {
 	*journal
 	rng     *rand.Rand
 	eng     *engine.Engine
-	full    []int // what a new key has of each limit
+	full    []int // tokens of each limit of a new key
 	evicts  bool  // keys are forgotten in the time that a schedule takes
 	tickets []*engine.Ticket
 	waiting []<-chan error
 	cancels []context.CancelFunc
 }
 
-// keys of a schedule. Two are enough for one to be left alone until it is evicted.
+// scheduleKeys are two: while a schedule uses one key, the other key may be left alone and be
+// evicted.
 var scheduleKeys = [...]string{"a", "b"}
 
 func (s *schedule) step(ctx context.Context) {
@@ -182,7 +185,8 @@ func (s *schedule) step(ctx context.Context) {
 			switch {
 			case err != nil:
 			case s.evicts:
-				// When a key is forgotten is not part of the contract, and so neither is what a result means that comes after that.
+				// The contract does not say when a key is forgotten. So the contract does not say
+				// either whether a result counts that comes later.
 				time.Sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
 				ticket.Done([]error{nil, errDown}[s.rng.IntN(2)])
 			default:
@@ -223,7 +227,8 @@ func (s *schedule) step(ctx context.Context) {
 	s.state(at, snapshot, known, s.full)
 }
 
-// idle reports whether nobody waits for key, so that a call of this goroutine would not wait behind others for long.
+// idle reports whether the queue of key is empty, so that a call of this goroutine would not wait
+// long.
 func (s *schedule) idle(key string) bool {
 	snapshot, _ := s.eng.Inspect(key)
 	return snapshot.Waiting == 0

@@ -17,8 +17,9 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// BenchmarkAdmitted is an admitted call through breaker, limiter and retry with an empty function, beside the textbook
-// actor that does the same work. Compare within one run; "ns/op" is the time between calls of all goroutines together.
+// BenchmarkAdmitted is an admitted call through breaker, limiter and retry with an empty function,
+// beside the textbook actor that does the same work. Compare within one run; "ns/op" is the time
+// between calls of all goroutines together.
 func BenchmarkAdmitted(b *testing.B) {
 	for _, keys := range []int{1, 1_000, 100_000} {
 		names := make([]string, keys)
@@ -37,7 +38,7 @@ func BenchmarkAdmitted(b *testing.B) {
 				b.Run(fmt.Sprintf("keys=%d/percore=%d/%s", keys, perCore, c.name), func(b *testing.B) {
 					call := c.make(b)
 					for _, name := range names {
-						require.NoError(b, call(name)) // the birth of a key is not what is measured
+						require.NoError(b, call(name)) // the birth of a key is not measured
 					}
 					b.SetParallelism(perCore)
 					b.ReportAllocs()
@@ -59,7 +60,8 @@ func BenchmarkAdmitted(b *testing.B) {
 	}
 }
 
-// engineCalls is the engine with all stages, a limit that is never reached and a function that does nothing.
+// engineCalls is the engine with all stages, a limit that is never reached and a function that does
+// nothing.
 func engineCalls(b *testing.B, d engine.Dispatch) func(string) error {
 	eng, err := engine.New(engine.Config{
 		Breaker:  &breaker.Policy{},
@@ -75,8 +77,9 @@ func engineCalls(b *testing.B, d engine.Dispatch) func(string) error {
 
 func nothing(context.Context) error { return nil }
 
-// textbook is the actor as textbooks have it: a goroutine per key for ever, found in a sync.Map; one ask with a pooled
-// reply channel, then a report one way. It keeps a bucket and counts failures, as the engine does.
+// textbook is the actor of textbooks: a goroutine per key for ever, found in a sync.Map; an ask
+// with a pooled reply channel, then a report without a reply. A textbook keeps a bucket and counts
+// failures, as the engine does.
 type textbook struct {
 	actors sync.Map // string to chan textbookMessage
 	calls  sync.Pool
@@ -148,7 +151,8 @@ func (t *textbook) close() {
 	t.wg.Wait()
 }
 
-// BenchmarkAlternating is a key that fails and succeeds by turns, so that its actor is needed and not needed by turns.
+// BenchmarkAlternating is a key that fails and succeeds by turns, so that every second call needs
+// the key's actor.
 func BenchmarkAlternating(b *testing.B) {
 	for _, keys := range []int{1, 1_000} {
 		for _, d := range []engine.Dispatch{engine.Mailbox, engine.Published} {

@@ -11,8 +11,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// Each key has a bucket and a breaker of its own: the tenant whose calls fail is refused, the other is
-// not.
+// Each key has a bucket and a breaker of its own: the tenant whose calls fail is refused, and the
+// other tenant is not.
 func ExampleEngine_Run_perKey() {
 	ctx := context.Background()
 	eng, _ := engine.New(engine.Config{Breaker: &breaker.Policy{FailureThreshold: 5}})
@@ -31,8 +31,8 @@ func ExampleEngine_Run_perKey() {
 	// tenant-2 refused: false
 }
 
-// MaxWait bounds the stay in the limiter's queue. A call that gets its token within MaxWait waits; any
-// other call is refused at once. With NoWait no call waits.
+// MaxWait bounds the stay in the limiter's queue. A call that gets its token within MaxWait waits;
+// any other call is refused at once. With NoWait no call waits.
 func ExampleConfig_maxWait() {
 	ctx := context.Background()
 	for _, per := range []time.Duration{10 * time.Millisecond, time.Hour} {

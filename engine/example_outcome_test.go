@@ -44,8 +44,8 @@ func ExampleConfig_classify() {
 	// after ten times 503: open
 }
 
-// A function that knows more than its error tells returns a *Verdict: here a 429 is no failure of the
-// server, and the next attempt waits for the time that the answer names. Callers get Err.
+// A function that knows more than its error tells returns a *Verdict: here a 429 is no failure of
+// the server, and the next attempt waits for the time that the answer names. Callers get Err.
 func ExampleVerdict() {
 	ctx := context.Background()
 	eng, _ := engine.New(engine.Config{

@@ -45,7 +45,7 @@ func Example() {
 	// Output: hello, Ada
 }
 
-// User stands for whatever the guarded call returns.
+// User stands for any result of the guarded call.
 type User struct{ Name string }
 
 func fetchUser(context.Context) (User, error) { return User{Name: "Ada"}, nil }

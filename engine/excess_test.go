@@ -13,8 +13,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// bucket is a token bucket as its contract states it, in whole nanoseconds: a token is worth interval, so that of n tokens in a
-// window of time w nothing is in excess as long as n × interval ≤ capacity × interval + w. Nothing is ever rounded.
+// bucket is a token bucket as the contract states the bucket, in whole nanoseconds: a token is
+// worth interval. In a window of time w, n tokens are no excess as long as n × interval ≤ capacity
+// × interval + w. Nothing is ever rounded.
 type bucket struct {
 	capacity int64
 	interval time.Duration
@@ -31,14 +32,17 @@ func (b bucket) tokens(excess int64) int64 {
 	return (max(0, excess) + int64(b.interval) - 1) / int64(b.interval)
 }
 
-// admission is n tokens that a call got. They were taken at some instant from when the call began until when it ended.
+// admission is n tokens that a call got. The tokens were taken at some instant from the beginning
+// of the call until its end.
 type admission struct{ began, ended, n int64 }
 
-// excess is by how many nanoseconds the worst of all windows has more than the bucket allows; negative when none has. A window
-// counts only the calls that lie wholly inside it, whenever they took their tokens, so that no order is blamed that did not happen.
+// excess returns the nanoseconds by which the worst of all windows has more than the bucket allows,
+// negative if no window has more. A window counts only the calls that lie wholly inside the window,
+// at any instant of taking, so that no order is blamed that did not happen.
 //
-// The windows worth looking at run from the beginning of one call to the end of another. The ends are gone through in order, and the
-// tree holds for each beginning a call is known of by then: itself, plus the worth of the calls that began from there on.
+// The windows that matter run from the beginning of a call to the end of another call. excess goes
+// through the ends in order. For each beginning of a call that has ended by then, the tree holds
+// the beginning plus the worth of the calls that began from there on.
 func (b bucket) excess(all []admission) int64 {
 	worst := int64(math.MinInt64)
 	slices.SortFunc(all, func(x, y admission) int { return cmp.Compare(x.began, y.began) })
@@ -71,9 +75,9 @@ func (b bucket) excess(all []admission) int64 {
 	return worst
 }
 
-// account follows a bucket whose grants are known to the instant, in their order, as they are inside a bubble: there a call returns, and
-// its function runs, at the very instant of the grant. What remains of a window's worth after a pause is what the bucket lacks, so
-// that one sum answers for all windows.
+// account follows a bucket whose grants are known to the instant and in order, as inside a bubble:
+// there a call returns, and its function runs, at the very instant of the grant. After a pause the
+// rest of a window's worth is the debt of the bucket, so that one sum answers for all windows.
 type account struct {
 	bucket
 	low, high int64 // when the bucket is full again, at least and at most; they differ after a reset
@@ -83,7 +87,7 @@ type account struct {
 
 func newAccount(b bucket) account { return account{bucket: b, resetAt: -1, worst: math.MinInt64} }
 
-// take is a grant. One in the instant of a reset may have come before it or after it.
+// take is a grant. A grant in the instant of a reset may have come before or after the reset.
 func (a *account) take(now, n int64) {
 	cost := n * int64(a.interval)
 	a.high = max(a.high, now) + cost
@@ -97,7 +101,7 @@ func (a *account) take(now, n int64) {
 // reset is about to happen.
 func (a *account) reset(now int64) { a.low, a.high, a.resetAt = now, now, now }
 
-// astray is by how many tokens the bucket has, at now, fewer (leaked) or more (minted) than it should.
+// astray returns by how many tokens the bucket has too few (leaked) or too many (minted) at now.
 func (a *account) astray(now int64, available float64) (leaked, minted int64) {
 	const rounding = 16 // ns, of available
 	lacks := a.burst() - int64(math.Round(available*float64(a.interval)))
@@ -126,8 +130,8 @@ func (b bucket) naive(all []admission) int64 {
 	return worst
 }
 
-// TestExcessOfAllWindows compares the checker with one that looks at every window, for calls that take time and for calls that take
-// none, and has it find one token too many.
+// TestExcessOfAllWindows compares excess with naive, which looks at every window, for calls that
+// take time and for calls that take none. Both must find a single token too many.
 func TestExcessOfAllWindows(t *testing.T) {
 	rng := random(t)
 	for range 300 {
@@ -153,7 +157,8 @@ func TestExcessOfAllWindows(t *testing.T) {
 	require.Zero(t, b.excess(append(within, admission{30, 40, 1})), "it may have come at the end")
 }
 
-// TestAnAccountKnowsWhatIsMissing has the exact account find a token that leaked, one that was minted, and neither around a reset.
+// The exact account finds a token that leaked and a token that was minted, and finds neither around
+// a reset.
 func TestAnAccountKnowsWhatIsMissing(t *testing.T) {
 	at := func(now int64, available float64, does ...func(*account)) string {
 		a := newAccount(bucket{5, time.Second})

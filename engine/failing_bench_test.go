@@ -12,8 +12,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// BenchmarkFailing is a call that fails, below the threshold of the breaker: the actor counts every failure. With one key, or a thousand,
-// the actors linger; with more than may linger, every call starts an actor, which leaves when it has counted.
+// BenchmarkFailing is a call that fails, below the threshold of the breaker: the actor counts every
+// failure. With a key, or with a thousand keys, the actors linger. With more keys than may linger,
+// every call starts an actor, which leaves after counting.
 func BenchmarkFailing(b *testing.B) {
 	for _, keys := range []int{1, 1_000, 20_000} {
 		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {

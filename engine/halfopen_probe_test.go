@@ -14,7 +14,7 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// call is one caller's try to be a probe, by one of the ways into the engine.
+// call is a caller's try to be a probe, by one of the ways into the engine.
 func (h *halfOpen) call(i int) {
 	defer func() { _ = recover() }()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,7 +79,8 @@ func (h *halfOpen) probe(ctx context.Context, cancel context.CancelFunc, i int) 
 	return nil
 }
 
-// checkProbes looks at the breaker when the probes have begun, and again at the instants at which something must have changed.
+// checkProbes looks at the breaker when the probes have begun, and again at each instant of a
+// change.
 func (h *halfOpen) checkProbes(t *testing.T, begin time.Time) {
 	h.mu.Lock()
 	returns := slices.Clone(h.returns)
@@ -128,13 +129,13 @@ func (h *halfOpen) opensAt(t *testing.T, begin, at time.Time) {
 	h.require(t, breaker.Open, h.policy.RecoveryTimeout)
 }
 
-// until waits for an instant, and for what happens at it.
+// until waits for an instant, and for all events at that instant.
 func (h *halfOpen) until(at time.Time) {
 	time.Sleep(time.Until(at))
 	synctest.Wait()
 }
 
-// require looks at the state of the breaker now and at how long it is until a call gets through.
+// require checks the state of the breaker now, and the time until a call is admitted.
 func (h *halfOpen) require(t *testing.T, state breaker.State, openFor time.Duration) {
 	t.Helper()
 	s := h.look()
@@ -142,7 +143,8 @@ func (h *halfOpen) require(t *testing.T, state breaker.State, openFor time.Durat
 	require.Equal(t, openFor, s.OpenFor, "%v", h)
 }
 
-// look is what the key is now. A key that has been forgotten was as new, which is the zero Snapshot.
+// look returns the key's snapshot now. A key that has been forgotten was as new, which is the zero
+// Snapshot.
 func (h *halfOpen) look() engine.Snapshot {
 	s, _ := h.eng.Inspect("k")
 	return s

@@ -13,8 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestNoMoreProbesThanAreNeeded: with two successes of three in, one probe more goes out. Who is refused is told when the lease of
-// that one and the recovery after it will be over.
+// With two successes of three in, one further probe goes out. A refused caller is told the instant
+// at which the probe's lease and the recovery after the lease are over.
 func TestNoMoreProbesThanAreNeeded(t *testing.T) {
 	cfg := engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, HalfOpenSuccesses: 3, HalfOpenProbes: 3}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -36,7 +36,7 @@ func TestNoMoreProbesThanAreNeeded(t *testing.T) {
 	})
 }
 
-// TestACallThatQueuesIsNoProbeMoreThanNeeded: its turn comes while the one probe that is needed is out.
+// The grant of a queued call comes while the only probe that is needed is out.
 func TestACallThatQueuesIsNoProbeMoreThanNeeded(t *testing.T) {
 	cfg := engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 1, HalfOpenProbes: 4, ProbeTimeout: time.Hour, ForgetAfter: time.Hour},
@@ -63,7 +63,8 @@ func TestACallThatQueuesIsNoProbeMoreThanNeeded(t *testing.T) {
 	})
 }
 
-// TestAShortForgetAfterClosesNoOpenBreaker: it is half-open for ten recovery times, and only probes pass.
+// An open breaker with a short ForgetAfter is half-open for ten recovery times, and only probes
+// pass.
 func TestAShortForgetAfterClosesNoOpenBreaker(t *testing.T) {
 	cfg := engine.Config{Breaker: &breaker.Policy{FailureThreshold: 2, RecoveryTimeout: 30 * time.Second, ForgetAfter: 10 * time.Second}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

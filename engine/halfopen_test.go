@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,17 +21,19 @@ import (
 
 var probesFlag = flag.Int("engine.probes", 60/slowdown, "how many half-open breakers TestNothingKeepsABreakerHalfOpen makes, for each kind of probe and each dispatch")
 
-// kind is what becomes of the probes of a half-open breaker.
+// kind is the end of the probes of a half-open breaker.
 type kind string
 
 var kinds = []kind{"ok", "fail", "panic", "goexit", "hang", "cancelled", "neutral", "limited"}
 
 var errNeutral = errors.New("the caller's own fault")
 
-// TestNothingKeepsABreakerHalfOpen makes half-open breakers of random policies and lets random probes at them, all of one kind, and more
-// than there are places. Never are more in flight than HalfOpenProbes, or than are still needed; a failure opens the breaker at its very instant, a lease at its
-// end; a probe that says nothing gives its place back at once; and whatever came of the probes, calls that succeed have closed
-// the breaker by the end of the lease and the recovery after it. (Hazards B1 to B4 and B6.) All of it:
+// TestNothingKeepsABreakerHalfOpen makes half-open breakers of random policies and sends more
+// random probes than there are places, all of one kind. Never are more probes in flight than
+// HalfOpenProbes, or than successes are still needed. A failure opens the breaker at once, a lease
+// opens the breaker at its end. A probe that is ignored gives its place back at once. After any end
+// of the probes, calls that succeed have closed the breaker by the end of the lease and the
+// recovery after the lease. (Hazards B1 to B4 and B6.) All of it:
 //
 //	go test ./engine -run NothingKeepsABreakerHalfOpen -engine.probes 10000 -timeout 30m
 func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
@@ -66,20 +66,7 @@ func TestNothingKeepsABreakerHalfOpen(t *testing.T) {
 	require.Zero(t, above.Load())
 }
 
-// inParallel runs f in as many subtests at the same time as there are processors, and returns when all have ended.
-func inParallel(t *testing.T, f func(t *testing.T, worker, workers int)) {
-	workers := runtime.GOMAXPROCS(0)
-	t.Run("workers", func(t *testing.T) {
-		for w := range workers {
-			t.Run(strconv.Itoa(w), func(t *testing.T) {
-				t.Parallel()
-				f(t, w, workers)
-			})
-		}
-	})
-}
-
-// halfOpen is one key with a breaker, and probes of one kind.
+// halfOpen is a key with a breaker, and probes of one kind.
 type halfOpen struct {
 	kind
 	rng    *rand.Rand
@@ -101,7 +88,7 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *ha
 	h := &halfOpen{kind: kind, rng: rng, policy: breaker.Policy{
 		FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second + within(9*time.Second), ProbeTimeout: time.Second + within(19*time.Second),
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3),
-		ForgetAfter: 100 * time.Hour, // forgetting must not be what sets it free
+		ForgetAfter: 100 * time.Hour, // forgetting must not close the breaker
 	}}
 	for range h.policy.HalfOpenProbes + 1 + rng.IntN(3) {
 		h.took = append(h.took, time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout)))*time.Duration(rng.IntN(2))) // every other one takes no time
@@ -125,7 +112,8 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *ha
 	return h
 }
 
-// play makes the breaker half-open, lets the probes at it, looks at what they made of it, and has it close.
+// play makes the breaker half-open, sends the probes, checks the breaker, and has the breaker
+// close.
 func (h *halfOpen) play(t *testing.T) {
 	var callers sync.WaitGroup
 	defer func() {
@@ -158,7 +146,8 @@ func (h *halfOpen) play(t *testing.T) {
 	}
 }
 
-// recover makes calls that succeed until the breaker has closed, when they are told to try again, and takes note if that is not so at deadline.
+// recover makes calls that succeed, at the announced instants, until the breaker has closed. If the
+// breaker has not closed by deadline, recover counts h.wedged.
 func (h *halfOpen) recover(t *testing.T, deadline time.Time) {
 	for h.look().Breaker != breaker.Closed {
 		err := h.eng.Run(context.Background(), "k", h.succeed)
@@ -181,8 +170,8 @@ func (h *halfOpen) recover(t *testing.T, deadline time.Time) {
 	}
 }
 
-// enter begins a probe that returns in a while; the result ends it. A failure opens the breaker, so that probes that began until then are
-// of an earlier period, and hold no place.
+// enter begins a probe that returns after while; leave ends the probe. A failure opens the breaker,
+// so that probes that began until then are of an earlier period and hold no place.
 func (h *halfOpen) enter(while time.Duration) (leave func(engine.Outcome)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

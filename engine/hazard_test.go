@@ -23,7 +23,7 @@ import (
 
 // The hazards of docs/hazards.md that no other test is about, by their ids.
 
-// skewed is a clock that can be set, and whose timers fire when they like.
+// skewed is a clock that can be set, and whose timers fire early or late.
 type skewed struct {
 	clock.Clock
 	ahead atomic.Int64
@@ -45,7 +45,7 @@ func (t skewedTimer) Reset(d time.Duration) bool { return t.Timer.Reset(t.clock.
 
 func exactly(d time.Duration) time.Duration { return d }
 
-func TestL2AClockThatIsSetMintsNothing(t *testing.T) {
+func TestHazardL02AClockThatIsSetMintsNothing(t *testing.T) {
 	set := &skewed{Clock: clock.System(), fires: exactly}
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)}, Clock: set, IdleAfter: time.Hour,
@@ -76,8 +76,9 @@ func TestL2AClockThatIsSetMintsNothing(t *testing.T) {
 	})
 }
 
-// L3: a host that sleeps fires its timers late, others fire early. Grants follow the clock and not the timer.
-func TestL3TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
+// L3: a host that sleeps fires its timers late, and some timers fire early. Grants follow the clock
+// and not the timer.
+func TestHazardL03TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 	for name, fires := range map[string]func(time.Duration) time.Duration{
 		"early": func(d time.Duration) time.Duration { return d - d/2 },
 		"late":  func(d time.Duration) time.Duration { return 3 * d },
@@ -108,8 +109,10 @@ func TestL3TimersThatFireEarlyOrLateGrantNothingTooSoon(t *testing.T) {
 	}
 }
 
-// B7: the open time has no jitter. Keys recover as far apart as they opened, and with one call each, however many callers wait.
-func TestB7KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
+// B7: the open time has no jitter. Keys recover as far apart as the keys opened, and with one call
+// each, however many callers wait.
+func TestHazardB07KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
+	t.Parallel()
 	const keys, callers, apart = 25, 5, 200 * time.Millisecond
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		for i := range keys {
@@ -139,8 +142,10 @@ func TestB7KeysRecoverEachInItsTimeWithOneCall(t *testing.T) {
 	})
 }
 
-// B9: a dependency that hangs is noticed when the first deadlines pass. Until then the limiter bounds what piles up.
-func TestB9ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
+// B9: a dependency that hangs is noticed when the first deadlines pass. Until then the limiter
+// bounds the calls in flight.
+func TestHazardB09ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
 	const burst, perSecond = 10, 10
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: burst, RefillRate: limiter.PerSecond(perSecond)},
@@ -168,8 +173,9 @@ func TestB9ASlowOutagePilesUpNoMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-// R3: retries do not multiply what reaches a dependency. Each attempt takes a token, and ends with the breaker.
-func TestR3RetriesStayWithinLimitAndBreaker(t *testing.T) {
+// R3: retries do not multiply the calls that reach a dependency. Each attempt takes a token, and
+// ends with the breaker.
+func TestHazardR03RetriesStayWithinLimitAndBreaker(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 20, RefillRate: limiter.Per(1, 100*time.Hour)}, MaxWait: engine.NoWait,
 		Retry: &retry.Policy{MaxAttempts: 10, Jitter: retry.NoJitter},
@@ -191,9 +197,11 @@ func TestR3RetriesStayWithinLimitAndBreaker(t *testing.T) {
 	}
 }
 
-// C8, C9: an engine that is made in a bubble has nothing outside of it. A goroutine that is left, or a lock that is held while
-// something waits, keeps a bubble from ending; a channel from another bubble, out of a pool that they share, ends the process.
-func TestC8C9EnginesOfManyBubblesShareNothing(t *testing.T) {
+// C8, C9: an engine that is made in a bubble has nothing outside of the bubble. A goroutine that
+// stays, or a lock that is held over a wait, keeps a bubble from ending. A channel out of a pool
+// that bubbles share ends the process.
+func TestHazardC08C09EnginesOfManyBubblesShareNothing(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{Limiter: oneEvery(time.Second), Breaker: opensAfter(1), Retry: everySecond}
 	for range 20 {
 		eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -212,7 +220,7 @@ func TestC8C9EnginesOfManyBubblesShareNothing(t *testing.T) {
 }
 
 // C10: testing/synctest was an experiment with faults of its own before Go 1.25.
-func TestC10GoHasSynctest(t *testing.T) {
+func TestHazardC10GoHasSynctest(t *testing.T) {
 	mod, err := os.ReadFile("../go.mod")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(mod), "\ngo 1.")
@@ -224,7 +232,7 @@ func TestC10GoHasSynctest(t *testing.T) {
 }
 
 // C11: the deadline of a context is in the present, and a mock stands in 1970.
-func TestC11ADeadlineMeansWhatRemainsOfIt(t *testing.T) {
+func TestHazardC11ADeadlineMeansWhatRemainsOfIt(t *testing.T) {
 	eachDispatchMock(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
 		require.Greater(t, time.Since(m.Now()).Abs(), 365*24*time.Hour, "the two clocks are years apart")
 		require.True(t, eng.Allow("k"))

@@ -12,14 +12,15 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// journal takes down what happens in a schedule: as one number, and when it is to be read, in words.
+// journal takes down the events of a schedule as a number and, if the journal is to be read, in
+// words.
 type journal struct {
 	sum     uint64
 	written bool
 	lines   []string
 }
 
-// note takes down numbers, or what can be made one.
+// note takes down numbers, and values that can be made a number.
 func (j *journal) note(format string, args ...any) {
 	j.add(uint64(len(format)))
 	for _, arg := range args {
@@ -56,8 +57,8 @@ func (j *journal) add(n uint64) {
 	j.sum ^= j.sum >> 29
 }
 
-// state takes down what a key is, of which a new one has full. Whether one that equals a new one is known does not matter: when
-// it is forgotten is not part of the contract.
+// state takes down a key's state; full is the tokens of a new key. A clean key and a key that is
+// not known count as equal: the contract does not say when a key is forgotten.
 func (j *journal) state(key int, s engine.Snapshot, known bool, full []int) {
 	asNew := s.Breaker == breaker.Closed && s.Failures == 0 && s.Waiting == 0
 	for i, l := range s.Limits {

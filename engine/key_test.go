@@ -15,6 +15,47 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
+func TestHandle(t *testing.T) {
+	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Second)}, IdleAfter: time.Minute}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		k := eng.Key("conn-42")
+		require.Equal(t, "conn-42", k.String())
+		require.Zero(t, eng.Stats().Keys, "a handle makes no key known")
+		require.True(t, k.Allow())
+		require.True(t, k.AllowN(2))
+		require.False(t, eng.Allow("conn-42"), "it is the same key")
+		require.NoError(t, k.Acquire(t.Context()))
+		require.NoError(t, k.AcquireN(t.Context(), 2))
+		s, known := k.Inspect()
+		require.True(t, known)
+		require.InDelta(t, 0, s.Limits[0].Available, 1e-9)
+		k.Reset()
+		time.Sleep(time.Hour)
+		require.Zero(t, eng.Stats().Keys, "it does not keep the key from being forgotten")
+		require.NoError(t, k.Run(t.Context(), succeed))
+		ticket, err := k.Admit(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, `ticket for "conn-42"`, ticket.String())
+		ticket.Done(nil)
+	})
+}
+
+// A handle whose key was forgotten finds the key again at its gate. (The handle used to start a
+// goroutine for the key.)
+func TestAHandleFindsItsKeyAgainWithoutAnActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, engine.Config{Limiter: oneEvery(time.Second), IdleAfter: time.Minute})
+		k := eng.Key("k")
+		for range 3 {
+			require.True(t, k.Allow())
+			require.Equal(t, 1, eng.Stats().Keys)
+			require.Zero(t, eng.Stats().Actors)
+			time.Sleep(time.Hour)
+			require.Zero(t, eng.Stats().Keys)
+		}
+	})
+}
+
 // waits are the ways of a key that may queue.
 func waits(k engine.Key) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
@@ -28,7 +69,8 @@ func waits(k engine.Key) map[string]func(ctx context.Context) error {
 	}
 }
 
-// A call by NoWait never queues, nor does one by Within that would have to wait longer; each is told when to come back.
+// A call by NoWait never queues. Nor does a call by Within that would have to wait longer. Each
+// call is told when to come back.
 func TestNoWaitAndWithinBoundTheQueue(t *testing.T) {
 	for name, limit := range map[string]limiter.Limiter{
 		"token":      oneEvery(10 * time.Second),
@@ -61,36 +103,7 @@ func TestNoWaitAndWithinBoundTheQueue(t *testing.T) {
 	}
 }
 
-// AdmitWithin is Admit by NoWait for 0, and else by Within.
-func TestAdmitWithinIsAdmitOfAKeyThatIsUsedOnce(t *testing.T) {
-	eachDispatch(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, eng *engine.Engine) {
-		for d, took := range map[time.Duration]time.Duration{
-			0: -1, 1: -1, 9 * time.Second: -1, 10 * time.Second: 10 * time.Second, math.MaxInt64: 10 * time.Second,
-		} {
-			eng.Reset("k")
-			_, err := eng.AdmitWithin(t.Context(), "k", 0)
-			require.NoError(t, err)
-			begin := time.Now()
-			ticket, err := eng.AdmitWithin(t.Context(), "k", d)
-			if took < 0 {
-				require.Equal(t, 10*time.Second, rejected(t, err, limiter.ErrLimited).RetryAfter(), d)
-				require.Zero(t, time.Since(begin), d)
-				continue
-			}
-			require.NoError(t, err)
-			require.Equal(t, took, time.Since(begin), d)
-			ticket.Done(nil)
-		}
-		for _, d := range []time.Duration{-1, math.MinInt64} {
-			_, err := eng.AdmitWithin(t.Context(), "k", d)
-			invalid, ok := errors.AsType[*engine.ConfigError](err)
-			require.True(t, ok)
-			require.Equal(t, "Within", invalid.Field)
-		}
-	})
-}
-
-// Behind others that wait, too: a call without patience does not join them, and does not disturb them.
+// A call by NoWait behind a queue does not join the queue, and does not disturb the waiters.
 func TestNoWaitBehindAQueue(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(10 * time.Second)}, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.Allow("k"))
@@ -121,7 +134,8 @@ func TestTheTightestBoundHolds(t *testing.T) {
 	})
 }
 
-// Within bounds what a call waits in the queue in all its attempts together; the time of its function and of its backoffs is not part of it.
+// Within bounds the sum of the waits in the queue in all attempts. The time of the function and of
+// the backoffs does not count.
 func TestWithinBoundsAllAttemptsTogether(t *testing.T) {
 	cfg := engine.Config{
 		Limiter: oneEvery(10 * time.Second),
@@ -135,7 +149,7 @@ func TestWithinBoundsAllAttemptsTogether(t *testing.T) {
 			time.Sleep(time.Second)
 			return errDown
 		})
-		// It waits 8 s for each attempt after the first: 2 s go by with the function and the backoff.
+		// Each attempt after the first waits 8 s: 2 s go by with the function and the backoff.
 		require.Equal(t, 3, calls)
 		require.Equal(t, 22*time.Second, time.Since(begin))
 		require.ErrorIs(t, err, errDown)
@@ -156,20 +170,5 @@ func TestWithinRefusesWhatIsNoBound(t *testing.T) {
 		}
 		require.False(t, k.Allow())
 		require.NoError(t, k.NoWait().Run(t.Context(), succeed), "undone")
-	}
-}
-
-// Config is what New was given, and nobody's to change.
-func TestConfigIsWhatIsInForce(t *testing.T) {
-	policy := opensAfter(3)
-	eng := start(t, engine.Config{Breaker: policy, Retry: &retry.Policy{MaxAttempts: 7}, Limiter: oneEvery(time.Second), MaxQueue: 5})
-	policy.FailureThreshold = 100
-	for range 2 {
-		cfg := eng.Config()
-		require.Equal(t, opensAfter(3), cfg.Breaker)
-		require.Equal(t, 7, cfg.Retry.MaxAttempts)
-		require.Equal(t, oneEvery(time.Second), cfg.Limiter)
-		require.Equal(t, 5, cfg.MaxQueue)
-		cfg.Breaker.FailureThreshold, cfg.Retry.MaxAttempts = 1, 1
 	}
 }

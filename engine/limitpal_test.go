@@ -4,14 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,42 +17,9 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The tests in this file hold what is meant to be as in LimitPal 0.1.1, and docs/limitpal.md to the code. Its faults, none
-// of which may be ours, are in limitpal_faults_test.go.
-
-// The program of docs/limitpal.md, which shows this function's body.
-func ExampleNew_limitPal() {
-	eng, err := engine.New(engine.Config{
-		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(100, time.Minute)},
-		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: time.Millisecond},
-		Breaker: &breaker.Policy{FailureThreshold: 3, RecoveryTimeout: 5 * time.Second},
-	})
-	if err != nil {
-		panic(err)
-	}
-	ctx := context.Background()
-	defer eng.Close(ctx)
-
-	for _, user := range []string{"user:1", "user:1", "user:2"} {
-		page, err := engine.Do(ctx, eng, user, func(context.Context) (string, error) {
-			if user == "user:1" {
-				return "", errors.New("shard down")
-			}
-			return "page of " + user, nil
-		})
-		if exhausted, ok := errors.AsType[*retry.ExhaustedError](err); ok {
-			fmt.Println(user, "failed", exhausted.Attempts, "times:", exhausted.Err)
-		} else if errors.Is(err, breaker.ErrOpen) {
-			fmt.Println(user, "not called: breaker open")
-		} else {
-			fmt.Println(user, "got the", page)
-		}
-	}
-	// Output:
-	// user:1 failed 3 times: shard down
-	// user:1 not called: breaker open
-	// user:2 got the page of user:2
-}
+// The tests in this file hold the engine to the common parts with LimitPal 0.1.1, and
+// docs/limitpal.md to the code. The tests against LimitPal's faults are in limitpal_01_11_test.go
+// and limitpal_12_21_test.go.
 
 func TestLimitPalTokenBucket(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(2)}}
@@ -323,53 +283,5 @@ func TestLimitPalInvalidConfig(t *testing.T) {
 			require.Equal(t, field, c.Field)
 			require.NotEmpty(t, c.Reason)
 		}
-	}
-}
-
-const limitPalDoc = "../docs/limitpal.md"
-
-// The Go program of the page is the body of its example, so that it is compiled and its output is checked.
-func TestLimitPalDocShowsTheExample(t *testing.T) {
-	doc, err := os.ReadFile(limitPalDoc)
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(doc, -1)
-	require.Len(t, blocks, 1, "every Go block must be one that is compiled")
-
-	source, err := os.ReadFile("limitpal_test.go")
-	require.NoError(t, err)
-	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, "limitpal_test.go", source, parser.SkipObjectResolution)
-	require.NoError(t, err)
-	found := false
-	for _, d := range file.Decls {
-		if f, isFunc := d.(*ast.FuncDecl); isFunc && f.Name.Name == "ExampleNew_limitPal" {
-			body := string(source[files.Position(f.Body.Lbrace).Offset+2 : files.Position(f.Body.Rbrace).Offset])
-			body = strings.TrimPrefix(strings.ReplaceAll("\n"+body, "\n\t", "\n"), "\n")
-			require.Equal(t, body, string(blocks[0][1]))
-			found = true
-		}
-	}
-	require.True(t, found, "the example is gone")
-}
-
-// The tests that the page names as its proofs exist.
-func TestLimitPalDocNamesTestsThatExist(t *testing.T) {
-	doc, err := os.ReadFile(limitPalDoc)
-	require.NoError(t, err)
-	names, err := filepath.Glob("*_test.go")
-	require.NoError(t, err)
-	var tests strings.Builder
-	for _, name := range names {
-		source, err := os.ReadFile(name)
-		require.NoError(t, err)
-		tests.Write(source)
-	}
-	named := regexp.MustCompile(`\bTest\w+`).FindAllString(string(doc), -1)
-	for n := 1; n <= 21; n++ {
-		require.Contains(t, strings.Join(named, " "), fmt.Sprintf("TestLimitPalFault%02d", n))
-	}
-	for _, name := range named {
-		exists := strings.Contains(tests.String(), "\nfunc "+name+"(t *testing.T) {")
-		require.True(t, exists, "docs/limitpal.md names %s, which is not there", name)
 	}
 }

@@ -2,5 +2,8 @@
 
 package engine_test
 
-// churn is how many keys come between two tries of an attacker.
-const churn = 1500
+// The volumes without the race detector.
+const (
+	slowdown = 1    // divides the default volumes
+	churn    = 1500 // keys that come between two tries of an attacker
+)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestActionsArePinned: a tag of an action can be moved to other code, the hash of a commit cannot. Every step that uses an
-// action names a commit, and in a comment the version of that commit.
+// TestActionsArePinned: a tag of an action can be moved to other code, the hash of a commit cannot.
+// Every step that uses an action names a commit, and in a comment the version of that commit.
 func TestActionsArePinned(t *testing.T) {
 	files, err := filepath.Glob("../.github/workflows/*")
 	require.NoError(t, err)
@@ -34,8 +34,8 @@ func TestActionsArePinned(t *testing.T) {
 	require.Positive(t, uses)
 }
 
-// TestMakefileIsPinned: tools have exact versions, and the target that runs every test three times under the race detector
-// has a time limit of its own, since Go's is 10 minutes per package.
+// TestMakefileIsPinned: tools have exact versions, and the target that runs every test three times
+// under the race detector has a time limit of its own, since Go's is 10 minutes per package.
 func TestMakefileIsPinned(t *testing.T) {
 	text, err := os.ReadFile("../Makefile")
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// nested calls the key of the call that it is in, as a function does that reads through a cache of its own.
+// nested calls the key of its own call, as a function does that reads through a cache of its own.
 func nested(eng *engine.Engine, key string, depth int, fn func(context.Context) error) func(context.Context) error {
 	if depth == 0 {
 		return fn
@@ -21,8 +21,9 @@ func nested(eng *engine.Engine, key string, depth int, fn func(context.Context) 
 	return func(ctx context.Context) error { return eng.Run(ctx, key, nested(eng, key, depth-1, fn)) }
 }
 
-// A probe whose function calls its own key closes the breaker when the recovery time has passed, however deep it goes.
-func TestACallForItsOwnKeyPassesInsideAProbe(t *testing.T) {
+// A probe whose function calls its own key, at any depth, closes the breaker when the recovery time
+// has passed.
+func TestRowACallInsideAProbeOfItsOwnKey(t *testing.T) {
 	for _, depth := range []int{1, 2, 5} {
 		eachDispatch(t, engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}}, func(t *testing.T, eng *engine.Engine) {
 			failTimes(t, eng, "redis", 1)
@@ -39,7 +40,7 @@ func TestACallForItsOwnKeyPassesInsideAProbe(t *testing.T) {
 }
 
 // The same by handles, by tickets, and with other keys and engines between.
-func TestACallForItsOwnKeyPassesInsideAProbeByAnyWay(t *testing.T) {
+func TestRowACallInsideAProbeOfItsOwnKeyByAnyWay(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		outer := start(t, engine.Config{Breaker: opensAfter(1)})
 		for name, call := range map[string]func(ctx context.Context) error{
@@ -73,7 +74,8 @@ func TestACallForItsOwnKeyPassesInsideAProbeByAnyWay(t *testing.T) {
 	})
 }
 
-// Inside a probe one call passes at a time, it takes a token and reports nothing; a call of somebody else is refused.
+// Inside a probe one call passes at a time; the call takes a token and reports nothing. A call of
+// another caller is refused.
 func TestInsideAProbeOneCallPassesAtATime(t *testing.T) {
 	cfg := engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 1, ProbeTimeout: time.Minute},
@@ -98,7 +100,8 @@ func TestInsideAProbeOneCallPassesAtATime(t *testing.T) {
 	})
 }
 
-// When the lease has ended, so has the leave: of one that comes, of one that waits for a token, and after a Reset.
+// When the lease has ended, the leave has ended: for a call that comes, for a call that waits for a
+// token, and after a Reset.
 func TestTheLeaveEndsWithTheLease(t *testing.T) {
 	cfg := engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour, ProbeTimeout: time.Second},
@@ -121,7 +124,7 @@ func TestTheLeaveEndsWithTheLease(t *testing.T) {
 	})
 }
 
-// A call that waits inside a probe for a token of its own key gets it.
+// A call inside a probe that waits for a token of the probe's key gets the token.
 func TestACallInsideAProbeMayWaitForAToken(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(4 * time.Second)}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -134,7 +137,8 @@ func TestACallInsideAProbeMayWaitForAToken(t *testing.T) {
 	})
 }
 
-// The context of a call that has ended gives no leave any more, and neither does that of a probe that has, though another is out.
+// The context of a call that has ended gives no leave any more. Nor does the context of a probe
+// that has ended, though another probe is out.
 func TestTheLeaveEndsWithTheFunction(t *testing.T) {
 	cfg := engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, HalfOpenProbes: 2, HalfOpenSuccesses: 3}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -157,7 +161,8 @@ func TestTheLeaveEndsWithTheFunction(t *testing.T) {
 	})
 }
 
-// However deep, one call at a time passes in each function: those that were made in functions that have ended do not.
+// At every depth, one call at a time passes in each function. Calls with the contexts of functions
+// that have ended do not pass.
 func TestNoCrowdPassesInsideAProbe(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		failTimes(t, eng, "k", 1)

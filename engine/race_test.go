@@ -2,5 +2,8 @@
 
 package engine_test
 
-// churn is how many keys come between two tries of an attacker; fewer, because the race detector is slow.
-const churn = 60
+// The volumes under the race detector, which is slow.
+const (
+	slowdown = 10 // divides the default volumes
+	churn    = 60 // keys that come between two tries of an attacker
+)

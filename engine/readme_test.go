@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestREADMEShowsTheExample keeps the Go block of README.md equal to the body of Example, which is compiled and run.
+// TestREADMEShowsTheExample keeps the Go block of README.md equal to the body of Example, which is
+// compiled and run.
 func TestREADMEShowsTheExample(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -20,7 +21,7 @@ func TestREADMEShowsTheExample(t *testing.T) {
 	require.Equal(t, 1, strings.Count(string(readme), "```go"), "README has a second block, which is compared with nothing")
 }
 
-// between is the part of s from the first begin to the end after it, without both.
+// between returns the part of s from the first begin to the end after begin, without both.
 func between(t *testing.T, s, begin, end string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(s, begin)

@@ -13,7 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// BenchmarkRefused is what a refusal costs that is read off the gate: of Allow by an empty bucket, and of Run by an open breaker.
+// BenchmarkRefused is the cost of a refusal that is read off the gate: of Allow by an empty bucket,
+// and of Run by an open breaker.
 func BenchmarkRefused(b *testing.B) {
 	for _, keys := range []int{1, 1_000} {
 		names := make([]string, keys)

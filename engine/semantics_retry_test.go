@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,14 +15,6 @@ import (
 )
 
 // The rows of "Semantics" in docs/design.md that are about trying again.
-
-// everySecond tries five times, a second apart.
-var everySecond = &retry.Policy{MaxAttempts: 5, BaseDelay: time.Second, Backoff: 1, Jitter: retry.NoJitter}
-
-// failing counts its calls and always fails with err.
-func failing(calls *int, err error) func(context.Context) error {
-	return func(context.Context) error { *calls++; return err }
-}
 
 func TestRowRetry(t *testing.T) {
 	for _, c := range []struct {
@@ -76,7 +67,7 @@ func TestRowRetryNotIntoADeadDeadline(t *testing.T) {
 	})
 }
 
-func TestRowRetryMaxElapsed(t *testing.T) {
+func TestRowMaxElapsed(t *testing.T) {
 	policy := *everySecond
 	policy.MaxElapsed = 2500 * time.Millisecond
 	eachDispatch(t, engine.Config{Retry: &policy}, func(t *testing.T, eng *engine.Engine) {
@@ -143,42 +134,5 @@ func TestRowBreakerOpensDuringRetriesByOthers(t *testing.T) {
 		rejected(t, err, breaker.ErrOpen)
 		require.ErrorIs(t, err, errDown)
 		require.Equal(t, 1, calls)
-	})
-}
-
-func TestRetriesAreSpreadByTheSeed(t *testing.T) {
-	took := func(t *testing.T, seed uint64) (all []time.Duration) {
-		policy := &retry.Policy{MaxAttempts: 3, BaseDelay: time.Second, Seed: seed}
-		synctest.Test(t, func(t *testing.T) {
-			eng := start(t, engine.Config{Retry: policy})
-			for range 5 {
-				start := time.Now()
-				require.ErrorIs(t, eng.Run(t.Context(), "k", fail), errDown)
-				all = append(all, time.Since(start))
-			}
-		})
-		return all
-	}
-	first := took(t, 7)
-	require.Equal(t, first, took(t, 7), "a seed replays")
-	require.NotEqual(t, first, took(t, 8))
-	require.NotEqual(t, first[0], first[1], "each call has jitter of its own")
-	require.NotEqual(t, took(t, 0), took(t, 0), "without a seed it is random")
-}
-
-func TestDoReturnsWhatTheFunctionReturned(t *testing.T) {
-	eachDispatch(t, engine.Config{Retry: everySecond, Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
-		calls := 0
-		v, err := engine.Do(t.Context(), eng, "k", func(context.Context) (string, error) {
-			if calls++; calls < 3 {
-				return "", errDown
-			}
-			return "value", nil
-		})
-		require.NoError(t, err)
-		require.Equal(t, "value", v)
-		v, err = engine.DoKey(t.Context(), eng.Key("k"), func(context.Context) (string, error) { return "again", nil })
-		require.NoError(t, err)
-		require.Equal(t, "again", v)
 	})
 }

@@ -58,7 +58,7 @@ func TestRowWaitingACancelledWaitFreesItsPlaceExactly(t *testing.T) {
 		synctest.Wait()
 		second := inBackground(func() error { return eng.AcquireN(t.Context(), "k", 2) })
 		synctest.Wait()
-		time.Sleep(3 * time.Second) // three tokens: enough for the second, who must not overtake
+		time.Sleep(3 * time.Second) // three tokens: enough for the second caller, which must not overtake
 		require.Equal(t, 2, inspect(t, eng, "k").Waiting)
 		cancel()
 		require.ErrorIs(t, <-first, context.Canceled)
@@ -117,7 +117,7 @@ func TestRowDoomedWaitNoWaitNeverQueues(t *testing.T) {
 	})
 }
 
-func TestRowAlreadyCancelledContext(t *testing.T) {
+func TestRowACtxThatHasEnded(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -130,7 +130,8 @@ func TestRowAlreadyCancelledContext(t *testing.T) {
 	})
 }
 
-func TestRowRetryAtExactlyRetryAfter(t *testing.T) {
+func TestRowRetryAfterIsTheInstant(t *testing.T) {
+	t.Parallel()
 	for p := int64(1); p <= 40; p++ {
 		for q := int64(1); q <= 5; q++ {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +152,7 @@ func TestRowRetryAtExactlyRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRowRetryAtExactlyRetryAfterOpenBreaker(t *testing.T) {
+func TestRowRetryAfterOfAnOpenBreaker(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1)}, func(t *testing.T, eng *engine.Engine) {
 		failTimes(t, eng, "k", 1)
 		r := rejected(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
@@ -165,8 +166,9 @@ func TestRowRetryAtExactlyRetryAfterOpenBreaker(t *testing.T) {
 }
 
 func TestRowTimeInArithmetic(t *testing.T) {
-	// A rate that no binary fraction expresses, for half a simulated hour: never above capacity + rate × time, and not a token
-	// below it but for the rounding of the interval, which is under 1 ns a token.
+	// A rate that no binary fraction expresses, for half a simulated hour: never above capacity +
+	// rate × time, and not a token below, except for the rounding of the interval, which is under 1
+	// ns a token.
 	synctest.Test(t, func(t *testing.T) {
 		eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 7, RefillRate: limiter.PerSecond(0.7)}, MaxWait: engine.NoWait})
 		admitted := 0
@@ -231,7 +233,8 @@ func TestRowBadConfig(t *testing.T) {
 }
 
 func TestRowUserCode(t *testing.T) {
-	// Classify, RetryIf and fn may all use the engine for the same key: none of them runs inside the key's actor.
+	// Classify, RetryIf and fn may all use the engine for the same key: no user code runs inside
+	// the key's actor.
 	var eng *engine.Engine
 	cfg := engine.Config{
 		Breaker:  opensAfter(100),
@@ -249,6 +252,7 @@ func TestRowUserCode(t *testing.T) {
 }
 
 func TestRowEviction(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{
 		Breaker:   &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: 30 * time.Minute},
 		Limiter:   limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)},
@@ -286,7 +290,7 @@ func TestRowEvictionACallStillRunningReportsToTheCurrentCell(t *testing.T) {
 		failed.Done(errDown)
 		require.Equal(t, breaker.Open, inspect(t, eng, "k").Breaker)
 
-		// The successor has moved on from its birth: now a result of its predecessor is late.
+		// The successor's first period is over: now a result of the predecessor is late.
 		eng.Reset("k")
 		byHandle.Done(errDown)
 		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)

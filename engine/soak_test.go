@@ -21,11 +21,12 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-var soakFlag = flag.Duration("engine.soak", 800*time.Millisecond, "how long TestSoak goes on; it judges trends from eight minutes on")
+var soakFlag = flag.Duration("engine.soak", 400*time.Millisecond, "how long TestSoak goes on; it judges trends from eight minutes on")
 
-// TestSoak makes mixed calls at full speed, of many keys that come and go, and samples what the engine holds on to. Over the time after
-// the warm-up the live heap must not grow by more than 1 % a minute, nor the 99th percentile of the calls' latency by more than half
-// from the first third to the last; at the end every goroutine is gone. Half an hour of it, with a line for each of a hundred samples:
+// TestSoak makes mixed calls at full speed, of many keys that come and go, and samples the memory
+// that the engine holds. After the warm-up the live heap must not grow by more than 1 % a minute,
+// nor the 99th percentile of the calls' latency by more than half from the first third to the last.
+// At the end every goroutine is gone. Half an hour, with a line for each of a hundred samples:
 //
 //	go test ./engine -run TestSoak -engine.soak 30m -timeout 40m -v
 func TestSoak(t *testing.T) {
@@ -55,7 +56,7 @@ func TestSoak(t *testing.T) {
 	require.Zero(t, left)
 	require.Greater(t, s.calls.Load(), int64(1000))
 	if *soakFlag < 8*time.Minute {
-		return // the trend would be one of what else the machine does
+		return // the trend would be that of the other load of the machine
 	}
 	warm := samples[len(samples)/6:]
 	heap := slope(warm)
@@ -67,7 +68,7 @@ func TestSoak(t *testing.T) {
 	require.LessOrEqual(t, last, first*3/2, "calls become slower")
 }
 
-// soak is one engine under load.
+// soak is an engine under load.
 type soak struct {
 	eng   *engine.Engine
 	seed  uint64
@@ -87,7 +88,7 @@ func (s *soak) load(rng *rand.Rand) {
 	}
 }
 
-// one makes one call.
+// one makes a call.
 func (s *soak) one(rng *rand.Rand) {
 	begin := time.Now()
 	at := int(100_000 * math.Pow(rng.Float64(), 3)) // some keys are asked for far more often than others
@@ -129,7 +130,8 @@ func (s *soak) note(took time.Duration) {
 	s.took[power*8+int(ns>>(power-3)&7)].Add(1)
 }
 
-// p99 is the 99th percentile of the latencies since it was last asked, rounded up by at most an eighth.
+// p99 returns the 99th percentile of the latencies since the last call of p99, rounded up by at
+// most an eighth.
 func (s *soak) p99() time.Duration {
 	var counts [len(s.took)]int64
 	var sum, below int64
@@ -145,22 +147,22 @@ func (s *soak) p99() time.Duration {
 	return 0
 }
 
-// soakSample is what the engine holds at one moment, and how quick it was until then.
+// soakSample is the memory of the engine at a moment, and the latency until then.
 type soakSample struct {
 	minutes float64
 	heap    uint64 // live bytes
 	p99     time.Duration
 }
 
-// sample takes samples until the time is up: a hundred, or five if it is short.
+// sample takes samples until the time is up: a hundred, or five in a short soak.
 func (s *soak) sample(t *testing.T, during time.Duration) (all []soakSample) {
 	every := max(during/100, min(during/5, time.Second))
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for range during / every {
 		<-tick.C
-		s.rest.Lock() // so that what calls need while they are made does not come and go with their number
-		runtime.GC()  // twice, because what a pool holds lives through one
+		s.rest.Lock() // so that the memory of calls under way does not count
+		runtime.GC()  // twice, because the content of a pool lives through one collection
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -189,7 +191,7 @@ func slope(samples []soakSample) float64 {
 	return 1000 * xy / xx / y
 }
 
-// median is the middle one of the latencies.
+// median returns the median of the latencies.
 func median(samples []soakSample) time.Duration {
 	var all []time.Duration
 	for _, s := range samples {
@@ -199,8 +201,8 @@ func median(samples []soakSample) time.Duration {
 	return all[len(all)/2]
 }
 
-// TestTrends has the judges of the soak see a heap that grows by 2 % a minute, one that does not, and the latency that one call in a
-// hundred has.
+// TestTrends has the judges of the soak see a heap that grows by 2 % a minute, a heap that does not
+// grow, and the latency of one call in a hundred.
 func TestTrends(t *testing.T) {
 	rng := random(t)
 	grows := func(permille float64) (all []soakSample) {

@@ -18,8 +18,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestSpillsInMidFlightGrantNothing has many goroutines take from many keys, by name and by handle, of which only a few have room. Not a
-// token is taken twice, whatever a spill came between; with gates, without them, and with several limits.
+// TestSpillsInMidFlightGrantNothing has many goroutines take from many keys, by name and by handle,
+// of which only a few keys have room. No token is taken twice, despite all spills; with gates,
+// without gates, and with several limits.
 func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 	const capacity, keys, goroutines = 30, 40, 8
 	bucket := limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1, 1000*time.Hour)}
@@ -77,7 +78,7 @@ func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 
 var keysFlag = flag.Int("engine.keys", 200*churn, "how many distinct keys TestMemoryIsBoundedWhateverTheKeys makes; 10,000,000 takes a minute")
 
-// TestMemoryIsBoundedWhateverTheKeys: distinct keys, none as new when it has to go.
+// TestMemoryIsBoundedWhateverTheKeys makes distinct keys, none of which is clean when it has to go.
 func TestMemoryIsBoundedWhateverTheKeys(t *testing.T) {
 	eng := start(t, engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)}, Breaker: opensAfter(5), MaxKeys: 10_000,

@@ -2,8 +2,8 @@ package engine_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +15,11 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestAnAttackerGetsItsBoundAndNoMore: it empties its bucket, has others push it out, comes back, and so on. (Where the
-// least recently used key is forgotten as it is, this brings nearly capacity times the number of rounds.)
+// The attacker empties a bucket, has other keys push the attacker's key out, comes back, and so on.
+// (A limiter that forgets the least recently used key grants nearly capacity times the number of
+// rounds.)
 func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
+	t.Parallel()
 	const rounds, capacity = 1000, 10
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1)}, MaxKeys: 1000}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -31,10 +33,13 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 				got++
 			}
 		}
-		for round := range rounds {
+		name, newcomer := []byte("churn-"), int64(0)
+		for range rounds {
 			attack()
-			for i := range churn {
-				eng.AllowN(fmt.Sprint("churn-", round, "-", i), capacity)
+			for range churn {
+				name = strconv.AppendInt(name[:len("churn-")], newcomer, 10)
+				newcomer++
+				eng.AllowN(string(name), capacity)
 			}
 		}
 		attack()
@@ -48,7 +53,8 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 	})
 }
 
-// tight has room for two keys that are in use. A breaker opens at the first failure, for 5 s, and forgets after a minute.
+// tight has room for two keys that are in use. A breaker opens at the first failure, for 5 s, and
+// forgets after a minute.
 func tight() engine.Config {
 	return engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}, Breaker: opensAfter(1), MaxKeys: 2, MaxWait: engine.NoWait,
@@ -161,7 +167,7 @@ func TestWaitersAndProbesAreNeverSpilled(t *testing.T) {
 	})
 }
 
-// TestAResultFindsItsKeyThroughASpill: the failure of a call that began before counts, unless the breaker has moved on since.
+// The failure of a call that began before a spill counts, unless the breaker has moved on since.
 func TestAResultFindsItsKeyThroughASpill(t *testing.T) {
 	eachDispatch(t, tight(), func(t *testing.T, eng *engine.Engine) {
 		ticket, err := eng.Admit(t.Context(), "k")
@@ -208,7 +214,7 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 		asNew("b")
 		eng.Reset("b")
 		time.Sleep(time.Nanosecond)
-		pushOut(t, eng, "b") // as new, and so evicted: nothing of it is left but what the sketch had before
+		pushOut(t, eng, "b") // clean, and so evicted: only the sketch still has debts of "b"
 		asNew("b")
 
 		handle := eng.Key("h")
@@ -225,54 +231,67 @@ func TestResetReachesWhatWasSpilled(t *testing.T) {
 	})
 }
 
-// TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill all the time, and one that never
-// has to. Nothing but the memory of failures below the threshold, and of successes of a half-open breaker, may be lost: here there is
-// no such thing, and so every decision is the same.
-func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
-	rng := random(t)
-	var spilled uint64
-	const schedules = 600 / (1 + slowdown)
-	for range schedules {
-		seed := rng.Uint64()
-		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
-			synctest.Test(t, func(t *testing.T) {
-				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
-				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
-				if cfg.Breaker != nil {
-					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
-				}
-				wide := start(t, cfg)
-				cfg.MaxKeys = 2
-				narrow := start(t, cfg)
-				rng := rand.New(rand.NewPCG(seed, 2))
-				for step := range 150 {
-					key := fmt.Sprint("k", rng.IntN(6))
-					what, n := rng.IntN(4), 1+rng.IntN(3)
-					wideSays, narrowSays := oneStep(t, wide, key, what, n), oneStep(t, narrow, key, what, n)
-					require.Equal(t, wideSays, narrowSays, "schedule %d, %v, step %d: %s", seed, d, step, key)
-					time.Sleep(time.Duration(rng.IntN(4)) * time.Duration(rng.IntN(200)) * time.Millisecond)
-				}
-				require.LessOrEqual(t, narrow.Stats().Keys, 2)
-				spilled += narrow.Stats().Spilled
-			})
+// However many keys have failed and were spilled, the breaker of a fresh key is closed, and the
+// breakers of the latest keys that failed are found open.
+func TestNoKeyMeetsTheBreakerOfAnother(t *testing.T) {
+	t.Parallel()
+	const fresh = 2_000
+	failing := 100 * churn
+	synctest.Test(t, func(t *testing.T) {
+		eng := start(t, engine.Config{Breaker: opensAfter(1), MaxKeys: 1_000})
+		for i := range failing {
+			require.ErrorIs(t, eng.Run(t.Context(), fmt.Sprint("failing ", i), fail), errDown)
 		}
-	}
-	require.Greater(t, spilled, uint64(30*schedules))
+		require.GreaterOrEqual(t, eng.Stats().Spilled, uint64(failing-1_000))
+		refused := 0
+		for i := range fresh {
+			if eng.Run(t.Context(), fmt.Sprint("fresh ", i), succeed) != nil {
+				refused++
+			}
+		}
+		require.Zero(t, refused, "of %d fresh keys so many met an open breaker", fresh)
+		for i := failing - 2_000; i < failing; i++ {
+			rejected(t, eng.Run(t.Context(), fmt.Sprint("failing ", i), succeed), breaker.ErrOpen)
+		}
+	})
 }
 
-// oneStep makes one call and says what came of it.
-func oneStep(t *testing.T, eng *engine.Engine, key string, what, n int) string {
-	switch what {
-	case 0:
-		return fmt.Sprint(eng.AllowN(key, n))
-	case 1:
-		return seen(eng.AcquireN(t.Context(), key, n)).String()
-	case 2:
-		return seen(eng.Run(t.Context(), key, fail)).String()
-	default:
-		if n == 3 && len(key)%2 == 0 {
-			eng.Reset(key)
-		}
-		return seen(eng.Run(t.Context(), key, succeed)).String()
+// A spilled breaker that has recovered is closed, also when the key goes and comes back once more.
+func TestASpilledBreakerThatRecoveredIsClosed(t *testing.T) {
+	eachDispatch(t, tight(), func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		pushOut(t, eng, "k")
+		time.Sleep(5 * time.Second)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		require.True(t, eng.AllowN("k", 5))
+		pushOut(t, eng, "k")
+		require.True(t, eng.Allow("k"), "it is back")
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+	})
+}
+
+// SketchLoad is 0 at first, then a share of the cells that grows with the spilled keys, and 0 again
+// when the cells' instants have come.
+func TestSketchLoadShowsHowFullTheSketchIs(t *testing.T) {
+	t.Parallel()
+	bucket := limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Minute)}
+	for name, l := range map[string]limiter.Limiter{
+		"one limit": bucket,
+		"several":   limiter.All(limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1e9)}, bucket),
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDispatch(t, engine.Config{Limiter: l, MaxKeys: 100}, func(t *testing.T, eng *engine.Engine) {
+				require.Zero(t, eng.Stats().SketchLoad)
+				const keys = 10_100
+				for i := range keys {
+					require.NotPanics(t, func() { eng.AllowN(fmt.Sprint(i), 10) })
+				}
+				require.InDelta(t, 0.142, eng.Stats().SketchLoad, 0.04, "1 - exp(-10,000 / 65,536)")
+				time.Sleep(10*time.Minute - 1)
+				require.InDelta(t, 0.142, eng.Stats().SketchLoad, 0.04)
+				time.Sleep(time.Nanosecond)
+				require.Zero(t, eng.Stats().SketchLoad)
+			})
+		})
 	}
 }

@@ -8,13 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
-	"github.com/limitpal/limitpal-go/limiter"
-	"github.com/limitpal/limitpal-go/retry"
 )
 
-// TestAVerdictSaysWhatAnErrorMeans: for the retries, for the breaker, and nothing of it reaches the caller.
+// A Verdict decides for the retries and for the breaker, and no Verdict reaches the caller.
 func TestAVerdictSaysWhatAnErrorMeans(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -49,7 +46,7 @@ func TestAVerdictSaysWhatAnErrorMeans(t *testing.T) {
 	}
 }
 
-// TestAVerdictIsNotAboveTheContext: what the caller's context says of a call's end comes first.
+// The end of the caller's context comes before a Verdict.
 func TestAVerdictIsNotAboveTheContext(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -65,8 +62,9 @@ func TestAVerdictIsNotAboveTheContext(t *testing.T) {
 	})
 }
 
-// TestAVerdictOtherThanFailureHolds also if the caller's context has ended, which by itself is a failure if its time is up: a function
-// that returns a verdict may know that the time went elsewhere.
+// A Verdict other than Failure holds also if the caller's context has ended. A deadline that has
+// passed is otherwise a failure, but a function that returns a Verdict may know that the time went
+// elsewhere.
 func TestAVerdictOtherThanFailureHolds(t *testing.T) {
 	for outcome, failures := range map[engine.Outcome]int{engine.Success: 0, engine.Ignore: 1, engine.Failure: 2} {
 		eachDispatch(t, engine.Config{Breaker: opensAfter(9)}, func(t *testing.T, eng *engine.Engine) {
@@ -82,41 +80,4 @@ func TestAVerdictOtherThanFailureHolds(t *testing.T) {
 			require.Equal(t, failures, s.Failures)
 		})
 	}
-}
-
-// TestOnlyTheLimiterLimits tells the two kinds of refusal apart.
-func TestOnlyTheLimiterLimits(t *testing.T) {
-	for err, limited := range map[error]bool{
-		limiter.ErrLimited: true, limiter.ErrExceedsCapacity: true,
-		breaker.ErrOpen: false, engine.ErrQueueFull: false, engine.ErrKeyLimit: false, engine.ErrClosed: false,
-	} {
-		require.Equal(t, limited, (&engine.Rejection{Err: err}).Limited(), "%v", err)
-	}
-}
-
-func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
-	require.Empty(t, start(t, engine.Config{Retry: &retry.Policy{}}).Limits())
-	limits := start(t, engine.Config{Limiter: limiter.All(
-		limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(100, time.Minute)},
-		limiter.LeakyBucket{Capacity: 3, LeakRate: limiter.PerSecond(2)},
-	)}).Limits()
-	require.Len(t, limits, 2)
-	require.Equal(t, 10, limits[0].Capacity())
-	require.Equal(t, 600*time.Millisecond, limits[0].Interval())
-	require.Equal(t, 3, limits[1].Capacity())
-	require.Equal(t, 500*time.Millisecond, limits[1].Interval())
-}
-
-// TestAHealthyKeyIsInspectedWithoutItsActor: the gate says it all.
-func TestAHealthyKeyIsInspectedWithoutItsActor(t *testing.T) {
-	eng := start(t, engine.Config{Breaker: opensAfter(2), Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(1, time.Hour)}})
-	require.NoError(t, eng.Run(t.Context(), "k", succeed))
-	s, known := eng.Inspect("k")
-	require.True(t, known)
-	require.InDelta(t, 4, s.Limits[0].Available, 0.01)
-	require.Zero(t, eng.Stats().Actors)
-
-	failTimes(t, eng, "k", 1)
-	s, _ = eng.Inspect("k")
-	require.Equal(t, 1, s.Failures, "and where it does not, the actor is asked")
 }

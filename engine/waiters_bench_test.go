@@ -13,8 +13,9 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// BenchmarkBehindWaiters is the cost of a refusal of Allow and of Run, and of a look, when many callers wait already, for one limit and for
-// several; and of a refusal when one of the callers has left before it.
+// BenchmarkBehindWaiters is the cost of a refusal of Allow and of Run, and of Inspect, when many
+// callers wait already, for one limit and for several; and of a refusal when a caller has just
+// left.
 func BenchmarkBehindWaiters(b *testing.B) {
 	const most = 16_000
 	slow := limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}

@@ -13,7 +13,7 @@ import (
 
 const worldAttempts = 3
 
-// worldCall is one call of a caller in a world, and what it has come to.
+// worldCall is a call of a caller in a world, and its counts.
 type worldCall struct {
 	*world
 	key   *worldKey
@@ -23,7 +23,7 @@ type worldCall struct {
 	ran   int
 }
 
-// call makes one call, of any kind there is, of a key; some keys are asked for more often than others.
+// call makes a call of any kind, of a key. Some keys are asked for more often than others.
 func (w *world) call(rng *rand.Rand) {
 	w.begun.Add(1)
 	defer w.ended.Add(1)
@@ -75,7 +75,7 @@ func (w *world) call(rng *rand.Rand) {
 	default:
 		if rng.IntN(20) == 0 {
 			c.key.mu.Lock()
-			c.key.account.reset(w.now()) // before it happens: what is granted in this instant may come before or after
+			c.key.account.reset(w.now()) // before the reset: a grant in this instant may come before or after
 			c.key.mu.Unlock()
 			w.eng.Reset(c.key.name)
 		}
@@ -97,7 +97,7 @@ func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand) {
 	c.check(value, err)
 }
 
-// got takes note of a grant: in a bubble it is now.
+// got takes note of a grant. In a bubble the grant is now.
 func (c *worldCall) got(n int64) {
 	if time.Now().After(c.since) {
 		c.waits.Add(1)
@@ -119,7 +119,7 @@ func (c *worldCall) run(ctx context.Context) (int64, error) {
 	return c.value, nil
 }
 
-// check compares what the caller was told with what ran, and keeps track of the breaker.
+// check compares the answer with the runs of the function, and keeps track of the breaker.
 func (c *worldCall) check(value int64, err error) {
 	rejection, refused := errors.AsType[*engine.Rejection](err)
 	exhausted, gaveUp := errors.AsType[*retry.ExhaustedError](err)

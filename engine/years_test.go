@@ -21,10 +21,12 @@ import (
 
 var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated days TestYearsOfOutages lives through; 1,827 are five years")
 
-// TestYearsOfOutages has callers use fifty keys for days on end, a few busy minutes several times a day, while their upstreams go down
-// and come back, flap, slow down and hang: with retries, waits, deadlines, cancellations, resets, and fewer places than keys, so that
-// keys are forgotten and spilled all the time. Every call has one outcome, no key gets more than its bucket gives, to the nanosecond and
-// in every window, none gets less, and when the upstreams are well again every key is. All of it:
+// TestYearsOfOutages has callers use fifty keys for days on end, a few busy minutes several times a
+// day, while upstreams go down and come back, flap, slow down and hang: with retries, waits,
+// deadlines, cancellations, resets, and fewer places than keys, so that keys are forgotten and
+// spilled all the time. Every call has an outcome. No key gets more than its bucket gives, to the
+// nanosecond and in every window, and no key gets less. When the upstreams are well again, every
+// key is. All of it:
 //
 //	go test ./engine -run YearsOfOutages -engine.days 1830 -timeout 30m
 func TestYearsOfOutages(t *testing.T) {
@@ -79,7 +81,7 @@ type years struct {
 	opens, recoveries, waits, spills, evictions, cancelled, looks atomic.Int64
 }
 
-// world is one engine with its callers and its upstreams.
+// world is an engine with callers and upstreams.
 type world struct {
 	*years
 	eng    *engine.Engine
@@ -90,7 +92,7 @@ type world struct {
 	keys   [50]worldKey
 }
 
-// worldKey is what is known of a key from outside.
+// worldKey is a key as callers see the key.
 type worldKey struct {
 	upstream
 	name   string
@@ -181,7 +183,7 @@ func (w *world) live(t *testing.T, days int) {
 	require.Zero(t, w.eng.Stats().Actors)
 }
 
-// watch looks, now and then, whether every bucket has exactly what was not taken from it.
+// watch checks, now and then, whether every bucket lacks exactly the tokens that were taken.
 func (w *world) watch(over <-chan struct{}) {
 	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 0))
 	for {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -93,14 +94,15 @@ func properties() (list []check) {
 			"TestCircuitEqualsTheNaiveModel", "TestLazyEqualsEager", "TestForgettingACleanCircuitIsUnobservable", "TestAReopenedCircuitIsAtLeastAsStrict",
 		}},
 		{"retry", []string{"TestR6DelayBoundsHoldForRandomPolicies"}},
-		{"engine", []string{
+		{"engine/internal/guard", []string{
 			"TestForgettingAKeyThatMayRetireIsUnobservable", "TestNothingIsGainedByASpill", "TestATableIsTheLeastOfTheLatest",
 			"TestTheSketchDominatesWhateverIsDone",
 		}},
 	} {
 		const each = 200_000
 		list = append(list, check{
-			name: "properties of " + p.pkg, args: test("./"+p.pkg, "("+strings.Join(p.tests, "|")+")", fmt.Sprintf("-%s.cases=%d", p.pkg, each)),
+			name: "properties of " + path.Base(p.pkg),
+			args: test("./"+p.pkg, "("+strings.Join(p.tests, "|")+")", fmt.Sprintf("-%s.cases=%d", path.Base(p.pkg), each)),
 			want: []bar{atLeast(float64(each*len(p.tests)), "cases")}, single: true,
 		})
 	}

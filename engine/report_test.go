@@ -4,23 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// Twenty endpoints of a host fail. The engine around the one that guards the endpoints counts their failures, although each comes
-// together with the refusal of a further attempt.
+// Twenty endpoints of a host fail. The engine around the endpoints' engine counts their failures,
+// although each failure comes with the refusal of a further attempt.
 func TestARefusalDoesNotHideAFailure(t *testing.T) {
 	cfg := engine.Config{Breaker: opensAfter(1), Retry: &retry.Policy{MaxAttempts: 3, BaseDelay: time.Second}}
 	eachDispatch(t, cfg, func(t *testing.T, endpoints *engine.Engine) {
@@ -46,8 +42,8 @@ func failures(eng *engine.Engine) int {
 	return s.Failures
 }
 
-// What an error means to the breaker of an engine around: a refusal nothing, whatever is wrapped around it, and a failure a failure,
-// also beside a refusal.
+// To the breaker of an engine around, a refusal means nothing, under any wrapper, and a failure
+// means a failure, also beside a refusal.
 func TestOnlyPureRefusalsAreIgnored(t *testing.T) {
 	inner := start(t, engine.Config{Breaker: opensAfter(1)})
 	failTimes(t, inner, "k", 1)
@@ -88,7 +84,7 @@ func TestOnlyPureRefusalsAreIgnored(t *testing.T) {
 	}
 }
 
-// Classify is asked about the failure, and not about the refusal beside it.
+// Classify is asked about the failure, and not about the refusal beside the failure.
 func TestClassifySeesTheFailure(t *testing.T) {
 	inner := start(t, engine.Config{Breaker: opensAfter(1), Retry: &retry.Policy{MaxAttempts: 2}})
 	var seen []error
@@ -100,12 +96,51 @@ func TestClassifySeesTheFailure(t *testing.T) {
 	require.Equal(t, []error{errDown}, seen)
 }
 
-// chain is a list that unwraps to its rest and shows its head to errors.Is and errors.As alone.
+// A call in another engine that ends before its function began says nothing about the upstream to
+// the engine around. Nor does a refusal that comes when the time is up.
+func TestLatenessInAnInnerEngineIsIgnored(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: oneEvery(time.Second), MaxQueue: 1}, func(t *testing.T, inner *engine.Engine) {
+		outer := start(t, engine.Config{Breaker: opensAfter(1)})
+		require.True(t, inner.Allow("k"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second/2, func() { cancel(errSlow) })
+		late := &deadlined{Context: ctx}
+		err := outer.Run(late, "k", func(ctx context.Context) error { return inner.Run(ctx, "k", succeed) })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, errSlow)
+		require.Equal(t, breaker.Closed, inspect(t, outer, "k").Breaker)
+
+		timed, stop := context.WithTimeout(t.Context(), time.Second/4)
+		defer stop()
+		err = outer.Run(timed, "k", func(ctx context.Context) error {
+			err := inner.Key("k").NoWait().Run(ctx, succeed)
+			time.Sleep(time.Second / 3)
+			return err
+		})
+		rejected(t, err, limiter.ErrLimited)
+		require.Equal(t, breaker.Closed, inspect(t, outer, "k").Breaker)
+	})
+}
+
+// deadlined is a context that names a deadline as the reason of its end.
+type deadlined struct{ context.Context }
+
+func (d *deadlined) Err() error {
+	if d.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// chain is a list that unwraps to its rest. errors.Is and errors.As alone see the head.
 type chain []error
 
-func (c chain) Error() string     { return c[0].Error() }
-func (c chain) As(to any) bool    { return errors.As(c[0], to) }
+func (c chain) Error() string { return c[0].Error() }
+
+func (c chain) As(to any) bool { return errors.As(c[0], to) }
+
 func (c chain) Is(err error) bool { return errors.Is(c[0], err) }
+
 func (c chain) Unwrap() error {
 	if len(c) == 1 {
 		return nil
@@ -116,39 +151,11 @@ func (c chain) Unwrap() error {
 type hollow struct{}
 
 func (hollow) Error() string { return "hollow" }
+
 func (hollow) Unwrap() error { return nil }
 
 type hollowList struct{}
 
-func (hollowList) Error() string   { return "hollow" }
-func (hollowList) Unwrap() []error { return nil }
+func (hollowList) Error() string { return "hollow" }
 
-// The text of an error is short, however long the key.
-func TestErrorTextsShowTheBeginningOfAKey(t *testing.T) {
-	eng := start(t, engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait})
-	for name, key := range map[string]string{
-		"plain":      strings.Repeat("k", 1<<20),
-		"bytes":      strings.Repeat("\x00", 1<<20),
-		"runes":      strings.Repeat("日", 1<<18),
-		"shifted":    "a" + strings.Repeat("日", 1<<18),
-		"not UTF-8":  strings.Repeat("\xbf", 1<<20),
-		"65 letters": strings.Repeat("k", 65),
-	} {
-		t.Run(name, func(t *testing.T) {
-			ticket, err := eng.Admit(t.Context(), key)
-			require.NoError(t, err)
-			r := rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
-			require.Equal(t, key, r.Key)
-			for _, text := range []string{r.Error(), ticket.String()} {
-				require.Less(t, len(text), 512)
-				require.Contains(t, text, fmt.Sprintf("(%d bytes)", len(key)))
-				require.True(t, utf8.ValidString(text))
-			}
-		})
-	}
-	panicked := &actors.PanicError{Key: strings.Repeat("\x00", 1<<20), Value: "down"}
-	require.Less(t, len(panicked.Error()), 512)
-	short := strings.Repeat("k", 64)
-	require.True(t, eng.Allow(short))
-	require.Contains(t, eng.Run(t.Context(), short, succeed).Error(), strconv.Quote(short), "all of it")
-}
+func (hollowList) Unwrap() []error { return nil }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ const hazardsDoc = "docs/hazards.md"
 // hazardGroups are how many hazards there are of each kind.
 var hazardGroups = map[string]int{"L": 18, "B": 10, "R": 7, "A": 18, "C": 11}
 
-// hazardCount is what a table of hazards says.
+// hazardCount is the counts of a table of hazards.
 type hazardCount struct{ hazards, tested, impossible int }
 
 var (
@@ -31,8 +32,9 @@ var (
 	hazardTest = regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 )
 
-// brokenHazards reads the table of the module whose root is tree, and returns one line for each hazard that is not there exactly
-// once, for each that has neither a test nor a reason, and for each test that is not in the package that it is said to be in.
+// brokenHazards reads the table of the module whose root is tree. The result has a line for each
+// hazard that is not there exactly once, for each hazard that has neither a test nor a reason, and
+// for each test that is not in the named package or is for other hazards.
 func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 	doc, err := fs.ReadFile(tree, hazardsDoc)
 	if err != nil {
@@ -70,6 +72,9 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 			if !packages[dir][name] {
 				broken = append(broken, fmt.Sprintf("%s: there is no %s in %s", id, name, dir))
 			}
+			if ids := hazardIDs(name); len(ids) > 0 && !slices.Contains(ids, id) {
+				broken = append(broken, fmt.Sprintf("%s: %s is about %v", id, name, ids))
+			}
 		}
 	}
 	for group, n := range hazardGroups {
@@ -88,7 +93,23 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 	return broken, count, nil
 }
 
-// testsOf are the names of the tests of the package in dir. They are read from its files, as in brokenArrows.
+// hazardIDs returns the hazards that a name such as TestHazardL07Something or
+// TestHazardC08C09Something begins with. Other names have none.
+func hazardIDs(test string) (ids []string) {
+	name, _ := strings.CutPrefix(test, "TestHazard")
+	for len(name) < len(test) && len(name) > 2 {
+		n, err := strconv.Atoi(name[1:3])
+		if err != nil {
+			break
+		}
+		ids = append(ids, name[:1]+strconv.Itoa(n))
+		name = name[3:]
+	}
+	return ids
+}
+
+// testsOf returns the names of the tests of the package in dir, read from the files as in
+// brokenArrows.
 func testsOf(tree fs.FS, dir string) (map[string]bool, error) {
 	names, err := fs.Glob(tree, path.Join(dir, "*_test.go"))
 	if err != nil {
@@ -125,7 +146,7 @@ func TestEveryHazardHasATestOrAReason(t *testing.T) {
 	t.Attr("cannot-occur", strconv.Itoa(count.impossible))
 }
 
-// hazardTree is a module whose table is right, but for what change does to it.
+// hazardTree is a module whose table is right, except for the change.
 func hazardTree(change func(string) string) fs.FS {
 	var table strings.Builder
 	for group, n := range hazardGroups {
@@ -135,7 +156,7 @@ func hazardTree(change func(string) string) fs.FS {
 	}
 	return fstest.MapFS{
 		hazardsDoc:            {Data: []byte(change(table.String()))},
-		"limiter/it_test.go":  {Data: []byte("package limiter_test\n\nfunc TestIt() {}\n\ntype x struct{}\n\nfunc (x) TestMethod() {}\n")},
+		"limiter/it_test.go":  {Data: []byte("package limiter_test\n\nfunc TestIt() {}\n\nfunc TestHazardL01C08It() {}\n\ntype x struct{}\n\nfunc (x) TestMethod() {}\n")},
 		"limiter/it.go":       {Data: []byte("package limiter\n\nfunc TestNoTest() {}\n")},
 		"limiter/doc_test.go": {Data: []byte("package limiter_test\n\n// func TestComment() {}\n")},
 	}
@@ -158,6 +179,8 @@ func TestHazardsCatchAPlantedFault(t *testing.T) {
 		{"a method", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestMethod`", []string{"A7: there is no TestMethod"}},
 		{"no test file", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestNoTest`", []string{"A7: there is no TestNoTest"}},
 		{"a comment", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `limiter.TestComment`", []string{"A7: there is no TestComment"}},
+		{"a test of the hazard", "| C8 | a hazard | `limiter.TestIt`", "| C8 | a hazard | `limiter.TestHazardL01C08It`", nil},
+		{"a test of another hazard", "| L8 | a hazard | `limiter.TestIt`", "| L8 | a hazard | `limiter.TestHazardL01C08It`", []string{"L8: TestHazardL01C08It is about [L1 C8]"}},
 		{"another package", "| A7 | a hazard | `limiter.TestIt`", "| A7 | a hazard | `breaker.TestIt`", []string{"A7: there is no TestIt in breaker"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

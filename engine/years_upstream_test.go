@@ -19,7 +19,8 @@ const (
 	flapping // well and down by turns
 )
 
-// upstream is what calls of one key go to. It is well half of the time; the rest are outages of a minute to three days.
+// upstream is the target of the calls of a key. An upstream is well half of the time, with outages
+// of a minute to three days.
 type upstream struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -29,7 +30,7 @@ type upstream struct {
 	healed bool          // for good
 }
 
-// now is how it is now, and advances it to now.
+// now returns the health at this instant, and the pause of a call.
 func (u *upstream) now() (h health, pause time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -60,11 +61,11 @@ func (u *upstream) heal() {
 	u.healed, u.health = true, well
 }
 
-// serve is a call to it.
+// serve is a call of the upstream.
 func (u *upstream) serve(ctx context.Context) error {
 	h, pause := u.now()
 	if h == hanging {
-		pause = time.Hour // whoever has all the time there is gets an error in the end
+		pause = time.Hour // a caller without a deadline gets an error in the end
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -18,9 +18,9 @@ import (
 
 var cancellationsFlag = flag.Int64("engine.cancellations", 12_000/slowdown, "how many callers leave the queue in TestCancellationsLoseNoToken, and again in TestAStormOfCancellationsLosesNoToken")
 
-// TestCancellationsLoseNoToken has callers queue and most of them leave, many at the very instant of their grant: callers come, give up
-// and are served at the same whole milliseconds. Then the bucket is short of exactly the tokens that were granted. (Hazards A6, L14.)
-// All of it:
+// TestCancellationsLoseNoToken has callers queue, of which most leave, many at the very instant of
+// their grant: callers come, give up and are served at the same whole milliseconds. Afterwards the
+// bucket lacks exactly the tokens that were granted. (Hazards A6, L14.) All of it:
 //
 //	go test ./engine -run Cancellations -engine.cancellations 1000000
 func TestCancellationsLoseNoToken(t *testing.T) {
@@ -37,7 +37,7 @@ func TestCancellationsLoseNoToken(t *testing.T) {
 	s.report(t)
 }
 
-// storm counts what became of callers that queue.
+// storm counts the ends of callers that queue.
 type storm struct{ cancellations, granted, leaked, minted, excess atomic.Int64 }
 
 func (s *storm) report(t *testing.T) {
@@ -103,24 +103,9 @@ func (s *storm) inBubble(t *testing.T, rng *rand.Rand, d engine.Dispatch) {
 	s.excess.Add(b.tokens(exact.worst))
 }
 
-// waitFor waits for callers in a bubble, and fails the test if one of them is still not back after more time than all it can wait for.
-func waitFor(t *testing.T, callers *sync.WaitGroup) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		callers.Wait()
-	}()
-	select {
-	case <-done:
-	case <-time.After(24 * time.Hour):
-		t.Fatal("a caller never came back")
-	}
-	synctest.Wait()
-}
-
-// TestAStormOfCancellationsLosesNoToken does it in real time, where callers leave while the actor is just about to serve them.
-// As long as the bucket is never full, each grant moves the instant at which it will be by its cost, and nothing else does.
+// TestAStormOfCancellationsLosesNoToken has callers leave in real time, while the actor is just
+// about to serve. As long as the bucket is never full, each grant moves full-at by the cost of the
+// grant, and nothing else moves full-at.
 func TestAStormOfCancellationsLosesNoToken(t *testing.T) {
 	seed := random(t).Uint64()
 	var s storm
@@ -141,7 +126,8 @@ func TestAStormOfCancellationsLosesNoToken(t *testing.T) {
 	s.report(t)
 }
 
-// inRealTime has callers queue and give up after up to a millisecond, until enough have, and returns how many were served instead.
+// inRealTime has callers queue and give up after up to a millisecond, until enough callers have
+// given up. inRealTime returns the number of callers that were served instead.
 func (s *storm) inRealTime(eng *engine.Engine, seed uint64, enough int64) int64 {
 	var granted, cancelled atomic.Int64
 	var wg sync.WaitGroup

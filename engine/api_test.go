@@ -2,11 +2,14 @@ package engine_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"testing"
 	"time"
 
 	benbjohnson "github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/clock"
@@ -16,7 +19,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// The public face: what users' programs are written against. This file fails to compile when a name or a type changes.
+// The public face, against which programs of users are written. This file fails to compile when a
+// name or a type changes.
 
 type (
 	call       = func(context.Context) (int, error)
@@ -106,3 +110,9 @@ var _ = retry.Policy{
 }
 
 var _ func(*engine.Engine, context.Context, string, time.Duration) (*engine.Ticket, error) = (*engine.Engine).AdmitWithin
+
+func TestNamesOfValues(t *testing.T) {
+	require.Equal(t, "published mailbox Dispatch(7)", fmt.Sprint(engine.Published, engine.Mailbox, engine.Dispatch(7)))
+	require.Equal(t, []engine.Outcome{breaker.Success, breaker.Failure, breaker.Ignore}, []engine.Outcome{engine.Success, engine.Failure, engine.Ignore})
+	require.True(t, errors.Is(&engine.Rejection{Err: engine.ErrQueueFull}, engine.ErrQueueFull))
+}

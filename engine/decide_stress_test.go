@@ -4,19 +4,21 @@ import (
 	"flag"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 var contentionFlag = flag.Duration("engine.contention", 150*time.Millisecond, "how long TestContentionNeverAdmitsMoreThanTheBound goes on, for each dispatch")
 
-// TestContentionNeverAdmitsMoreThanTheBound has two thousand goroutines take from one key in real time and looks at every window of
-// what they got. (Hazard L1: golang.org/x/time/rate reads the clock before its lock and lets through a multiple of its limit under
-// this load.) All of it:
+// TestContentionNeverAdmitsMoreThanTheBound has two thousand goroutines take from one key in real
+// time and checks every window of the admissions. (Hazard L1: golang.org/x/time/rate reads the
+// clock before its lock, and admits a multiple of its limit under this load.) All of it:
 //
 //	go test ./engine -run ContentionNever -engine.contention 5s
 func TestContentionNeverAdmitsMoreThanTheBound(t *testing.T) {
@@ -40,8 +42,8 @@ func TestContentionNeverAdmitsMoreThanTheBound(t *testing.T) {
 	require.LessOrEqual(t, permille, int64(1000))
 }
 
-// contend has goroutines call Allow of one key until time is up, and returns what was admitted, and how long it took from before the
-// first call to after the last.
+// contend has goroutines call Allow of one key until during is over. contend returns the
+// admissions, and the time from before the first call to after the last.
 func contend(eng *engine.Engine, goroutines int, during time.Duration) (all []admission, elapsed time.Duration) {
 	admissions := make([][]admission, goroutines)
 	var wg sync.WaitGroup
@@ -62,4 +64,39 @@ func contend(eng *engine.Engine, goroutines int, during time.Duration) (all []ad
 	wg.Wait()
 	elapsed = time.Since(begin)
 	return slices.Concat(admissions...), elapsed
+}
+
+// TestGatesAndActorsShareOneBucket lets callers take from shared gates while other callers make the
+// actor own the gate again and again. No token is taken twice, and no token is lost.
+func TestGatesAndActorsShareOneBucket(t *testing.T) {
+	const capacity = 60_000
+	eng := start(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1, time.Hour)}})
+	stop := make(chan struct{})
+	var disturb, take sync.WaitGroup
+	for range 2 {
+		disturb.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					eng.Inspect("k")
+				}
+			}
+		})
+	}
+	var taken atomic.Int64
+	for range 8 {
+		take.Go(func() {
+			for range capacity / 4 {
+				if eng.Allow("k") {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	take.Wait()
+	close(stop)
+	disturb.Wait()
+	require.EqualValues(t, capacity, taken.Load())
 }

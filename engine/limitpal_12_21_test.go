@@ -20,7 +20,7 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-func TestLimitPalFault12EvictionIsARefund(t *testing.T) {
+func TestLimitPal12EvictionIsARefund(t *testing.T) {
 	cfg := engine.Config{
 		Limiter:   limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(10, time.Hour)},
 		MaxKeys:   3,
@@ -48,7 +48,8 @@ func TestLimitPalFault12EvictionIsARefund(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault13LockRaces(t *testing.T) {
+func TestLimitPal13LockRaces(t *testing.T) {
+	t.Parallel()
 	cfg := engine.Config{
 		Limiter:   limiter.TokenBucket{Capacity: 500, RefillRate: limiter.Per(1, time.Hour)},
 		MaxKeys:   4,
@@ -104,7 +105,7 @@ func TestLimitPalFault13LockRaces(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault14MaxBucketsIsSoftAndSlow(t *testing.T) {
+func TestLimitPal14MaxBucketsIsSoftAndSlow(t *testing.T) {
 	cfg := engine.Config{Limiter: oneEvery(time.Hour), MaxKeys: 2000}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		var all sync.WaitGroup
@@ -128,7 +129,7 @@ func TestLimitPalFault14MaxBucketsIsSoftAndSlow(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault15WaitersRace(t *testing.T) {
+func TestLimitPal15WaitersRace(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(1)}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.AllowN("k", 3))
@@ -154,7 +155,8 @@ func TestLimitPalFault15WaitersRace(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault16FloatDustHangs(t *testing.T) {
+func TestLimitPal16FloatDustHangs(t *testing.T) {
+	t.Parallel()
 	for _, capacity := range []int{1, 2, 3, 5, 7, 10, 100} {
 		for _, rate := range []float64{0.1, 0.3, 0.7, 3, 7, 10, 30, 1e3} {
 			cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(rate)}}
@@ -174,7 +176,7 @@ func TestLimitPalFault16FloatDustHangs(t *testing.T) {
 	}
 }
 
-func TestLimitPalFault17RetryOnIsUsedUp(t *testing.T) {
+func TestLimitPal17RetryOnIsUsedUp(t *testing.T) {
 	asked := 0
 	policy := &retry.Policy{BaseDelay: time.Second, RetryIf: func(error) bool { asked++; return true }}
 	eachDispatch(t, engine.Config{Retry: policy}, func(t *testing.T, eng *engine.Engine) {
@@ -191,7 +193,7 @@ func TestLimitPalFault17RetryOnIsUsedUp(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault18JitterGoesBeyondTheCap(t *testing.T) {
+func TestLimitPal18JitterGoesBeyondTheCap(t *testing.T) {
 	for _, jitter := range []retry.Jitter{retry.FullJitter, retry.EqualJitter, retry.DecorrelatedJitter} {
 		policy := &retry.Policy{MaxAttempts: 2, BaseDelay: 2 * time.Second, MaxDelay: 3 * time.Second, Jitter: jitter}
 		eachDispatch(t, engine.Config{Retry: policy}, func(t *testing.T, eng *engine.Engine) {
@@ -209,7 +211,7 @@ func TestLimitPalFault18JitterGoesBeyondTheCap(t *testing.T) {
 	require.Equal(t, retry.FullJitter, retry.Policy{}.Jitter, "the default spreads; for the Seed see TestRetriesAreSpreadByTheSeed")
 }
 
-func TestLimitPalFault19ReadingLiesAndCreates(t *testing.T) {
+func TestLimitPal19ReadingLiesAndCreates(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: opensAfter(1), Limiter: oneEvery(time.Hour)}, func(t *testing.T, eng *engine.Engine) {
 		_, known := eng.Inspect("nobody")
 		require.False(t, known)
@@ -224,7 +226,7 @@ func TestLimitPalFault19ReadingLiesAndCreates(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault20TheMockClockMovesItself(t *testing.T) {
+func TestLimitPal20TheMockClockMovesItself(t *testing.T) {
 	cfg := engine.Config{Retry: everySecond, Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.PerSecond(1)}}
 	eachDispatchMock(t, cfg, func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
 		begin := m.Now()
@@ -251,7 +253,7 @@ func TestLimitPalFault20TheMockClockMovesItself(t *testing.T) {
 	})
 }
 
-func TestLimitPalFault21NoCostNoListingNoClose(t *testing.T) {
+func TestLimitPal21NoCostNoListingNoClose(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		require.True(t, eng.AllowN("a", 4))

@@ -13,9 +13,10 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// FuzzMessages plays a sequence of calls, failures, cancellations, waits, resets and time on two engines at once, one with published
-// gates and one where everything is a message. Each answer comes at the same instant from both and is the same, both show the same of a
-// key, and no call remains without an answer. The first three bytes are the configuration, and every two after them a step.
+// FuzzMessages plays a sequence of calls, failures, cancellations, waits, resets and time on two
+// engines at once: with gates, and with a message for every decision. Both engines give each answer
+// at the same instant, both show the same of a key, and no call remains without an answer. The
+// first three bytes are the configuration, and every two further bytes are a step.
 func FuzzMessages(f *testing.F) {
 	const (
 		allow   = 0
@@ -30,7 +31,7 @@ func FuzzMessages(f *testing.F) {
 	)
 	f.Add([]byte{0, 0, 0, allow, 0, allow, 0, acquire, 0, run, 0, pause, 9, fails, 0})
 	f.Add([]byte{1, 1, 1, fails, 0, fails, 0, run, 0, pause, 250, run, 0, run, 0})            // a trip, a recovery
-	f.Add([]byte{2, 1, 2, acquire, 1, acquire, 1, acquire, 0, cancel, 1, pause, 40, run, 0})  // a leaky bucket, a queue, one who leaves
+	f.Add([]byte{2, 1, 2, acquire, 1, acquire, 1, acquire, 0, cancel, 1, pause, 40, run, 0})  // a leaky bucket, a queue, a caller that leaves
 	f.Add([]byte{3, 2, 0, admit, 0, admit, 0, done, 1, done, 0, done, 0, reset, 0, admit, 0}) // two limits, probes
 	f.Add([]byte{0, 1, 0, run, 40, fails, 40, acquire, 41, pause, 200, pause, 200, run, 1})   // deadlines
 	f.Add([]byte{4, 1, 0, fails, 0, fails, 0, admit, 0, pause, 255, done, 1, reset, 0})
@@ -66,7 +67,7 @@ type twin struct {
 	tickets  [2]*engine.Ticket
 }
 
-// reply is what came of a call, and when.
+// reply is the answer to a call, and the instant of the answer.
 type reply struct {
 	reason       int
 	after, since time.Duration
@@ -99,7 +100,8 @@ func newPair(t *testing.T, in *input) *pair {
 	return p
 }
 
-// step does what two bytes say, in full: whatever follows from it at this instant has happened when it returns.
+// step makes the step that two bytes encode. When step returns, every consequence at this instant
+// has happened.
 func (p *pair) step(op, arg byte) {
 	n := 1 + int(arg%2)
 	switch op % 12 {
@@ -118,7 +120,7 @@ func (p *pair) step(op, arg byte) {
 			c.tickets[i], err = p.engines[i].Admit(ctx, "k")
 			return err
 		}, arg/2)
-	case 6, 7: // the end of what was admitted; of a ticket that is back already too
+	case 6, 7: // the end of a ticket, which may be back already
 		if c := p.pick(arg / 2); c != nil && c.tickets[0] != nil && c.tickets[1] != nil {
 			for _, ticket := range c.tickets {
 				ticket.Done([]error{nil, errDown}[arg%2])
@@ -142,7 +144,7 @@ func (p *pair) step(op, arg byte) {
 	}
 }
 
-// pick is one of the calls; nil if there is none.
+// pick returns a call, or nil if there is none.
 func (p *pair) pick(arg byte) *twin {
 	if len(p.calls) == 0 {
 		return nil
@@ -150,7 +152,8 @@ func (p *pair) pick(arg byte) *twin {
 	return p.calls[len(p.calls)-1-int(arg)%len(p.calls)]
 }
 
-// call makes a call of both engines. It has a deadline if patience is not 0: 1 ns from now, and 16 ms for each more.
+// call makes a call of both engines. If patience is not 0, the call has a deadline: 1 ns from now,
+// and 16 ms for each further unit of patience.
 func (p *pair) call(f func(ctx context.Context, i int, c *twin) error, patience byte) {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	if patience > 0 {

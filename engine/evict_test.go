@@ -13,11 +13,56 @@ import (
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld by callers in the queue or by probes. With half of MaxKeys held by callers 5.5 % of the new keys
-// used to be refused, with nine tenths of them 35 %.
+func TestMaxKeys(t *testing.T) {
+	cfg := engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Minute)}, Breaker: opensAfter(1), MaxKeys: 2, MaxWait: engine.NoWait,
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("a"))
+		time.Sleep(time.Minute) // a is as new again
+		require.True(t, eng.AllowN("b", 2))
+		require.True(t, eng.Allow("c"), "a makes room")
+		require.Equal(t, []uint64{1, 0, 0}, counters(eng))
+		synctest.Wait() // an actor that has just answered leaves a moment later, and until then its key is not among those compared
+		require.True(t, eng.AllowN("d", 2), "neither b nor c equals a new key; c is closer to it, and is spilled")
+		require.Equal(t, []uint64{1, 1, 0}, counters(eng))
+		synctest.Wait()
+		require.False(t, eng.Allow("b"), "b has not been given anything")
+		synctest.Wait()
+		require.True(t, eng.Allow("c"), "nor has c, which had one token left")
+		require.False(t, eng.Allow("c"))
+		require.Equal(t, []uint64{1, 2, 1}, counters(eng))
+		require.Equal(t, 2, eng.Stats().Keys)
+	})
+}
+
+// counters returns the numbers of keys that were evicted, that were spilled, and that were born
+// with a debt from the sketch.
+func counters(eng *engine.Engine) []uint64 {
+	s := eng.Stats()
+	return []uint64{s.Evicted, s.Spilled, s.SketchHits}
+}
+
+// A key without a limiter that is in use is not idle. (Nothing used to tell.)
+func TestAKeyWithABreakerAloneIsNotForgottenInUse(t *testing.T) {
+	eachDispatch(t, engine.Config{Breaker: opensAfter(5), IdleAfter: time.Minute}, func(t *testing.T, eng *engine.Engine) {
+		for range 1000 {
+			require.NoError(t, eng.Run(t.Context(), "k", succeed))
+			time.Sleep(time.Second)
+		}
+		require.Zero(t, eng.Stats().Evicted)
+		time.Sleep(time.Hour)
+		require.Zero(t, eng.Stats().Keys)
+	})
+}
+
+// A new key is refused only if waiters or probes hold every key. (With half of MaxKeys held, 5.5 %
+// of the new keys used to be refused; with nine tenths held, 35 %.)
 func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
+	t.Parallel()
 	const most = 2000
 	for _, free := range []int{most / 2, most / 10, 20, 1, 0} {
 		for _, probes := range []bool{false, true} {
@@ -69,8 +114,10 @@ func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 	}
 }
 
-// TestManyComeForTheLastPlaces at once: as long as there are as many free ones as callers, none is refused.
+// Many callers come for the last places at once. As long as there are as many free places as
+// callers, no caller is refused.
 func TestManyComeForTheLastPlaces(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const most, together = 500, 8
 		eng := start(t, engine.Config{Limiter: oneEvery(time.Hour), Breaker: opensAfter(3), MaxKeys: most})
