@@ -159,6 +159,8 @@ func (c *Circuit) CleanAt(r *Rules) int64 {
 		return math.MaxInt64
 	case c.state == Closed:
 		return after(c.last, r.forget)
+	case planted("an open breaker that closes without a probe"):
+		return after(c.last, r.forget)
 	default:
 		return after(c.last, r.abandon)
 	}
@@ -182,7 +184,7 @@ func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	switch {
 	case c.state == Open:
 		return c.openUntil
-	case c.state == HalfOpen && len(c.leases) >= min(r.probes, r.successes-c.count):
+	case c.state == HalfOpen && len(c.leases) >= r.places(c.count):
 		return after(c.leases[0], r.recovery)
 	default:
 		return now

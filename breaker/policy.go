@@ -120,6 +120,14 @@ type Rules struct {
 	generation                   func() uint64
 }
 
+// places is how many probes may be in flight after so many have succeeded.
+func (r *Rules) places(succeeded int) int {
+	if planted("more probes than are needed") {
+		return r.probes
+	}
+	return min(r.probes, r.successes-succeeded)
+}
+
 // probation is how long an open circuit that is not probed stays half-open, in recovery times.
 const probation = 10
 

@@ -254,7 +254,7 @@ func (o *observer) Refuse(m *guard.Message, err error) {
 	if !m.Request.Left() && len(m.Request.Answered()) == 0 && c.pending && c.req == m.Request {
 		w.fail("the message of caller %d had no turn and no answer", c.id)
 	}
-	if errors.Is(err, actors.ErrFailed) && m.Kind == guard.Reset {
+	if m.Kind == guard.Reset {
 		c.account.failing = true
 	}
 	w.collectFrom(c)

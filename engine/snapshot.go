@@ -48,8 +48,11 @@ func (e *Engine) Reset(key string) {
 		if err := e.toKnown(key, guard.Reset, nil); !errors.Is(err, errUnknown) {
 			return // the turn has cleared the sketch's memory of the key, too
 		}
-		known := true
-		e.system.Still(func() { // else the key could be born meanwhile, with the sketch's memory of it
+		known, still := true, e.system.Still // else the key could be born meanwhile, with the sketch's memory of it
+		if guard.Planted("a reset in the midst of a birth") {
+			still = func(f func()) { f() }
+		}
+		still(func() {
 			if _, known = e.system.Find(key); !known {
 				e.behavior.Pardon(key)
 			}

@@ -37,7 +37,11 @@ func histories() []check {
 		},
 		{
 			name: "planted faults", dir: dir, args: test("./linear", "TestPlantedFaultsAreFlagged"),
-			want: []bar{atLeast(5, "faults"), atLeast(5, "flagged")},
+			want: []bar{atLeast(11, "faults"), atLeast(11, "flagged")},
+		},
+		{
+			name: "planted faults, simulation", dir: dir, args: test("./planted", "TestTheSimulationFindsPlantedFaults"),
+			want: []bar{atLeast(12, "faults"), atLeast(12, "flagged"), atMost(2000, "most-seeds")},
 		},
 	}
 }

@@ -91,10 +91,13 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() {
 		return actors.Next{Same: true}
 	}
-	if b.policy.shares {
+	if b.policy.shares && !Planted("a gate that is owned too late") {
 		g.own(s) // before the clock is read, so that no caller has taken tokens at a later instant
 	}
 	now := clock()
+	if b.policy.shares && Planted("a gate that is owned too late") {
+		g.own(s)
+	}
 	switch m.Kind {
 	case Ask:
 		a, answered := b.decide(now, s, m)
@@ -128,6 +131,9 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 		m.Permit.Generation = is
 	}
 	s.circuit.Report(b.policy.rules, now, m.Permit, m.Outcome)
+	if m.Outcome == breaker.Failure && len(b.policy.Limits) > 0 && Planted("a late refund") {
+		s.fullAts[0] = max(now, s.fullAts[0]-b.policy.Limits[0].After(0, 0, 1))
+	}
 	next := b.used(now, g, s)
 	if m.Request != nil {
 		m.Answers <- Answer{}

@@ -1,6 +1,9 @@
 package guard
 
-import "github.com/limitpal/limitpal-go/actors"
+import (
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+)
 
 // Retire reports whether the bucket behind the gate is full and no token has been taken since
 // unused. If Retire returns true, it has marked the gate retired. Without a limit full-at is the time
@@ -8,6 +11,10 @@ import "github.com/limitpal/limitpal-go/actors"
 func (b *Behavior) Retire(unused int64, g *Gate) bool {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 { // only the actor has moved full-at, and the actor's last word on it holds
+		g.fullAt.Store(retired)
+		return true
+	}
+	if Planted("a key that is forgotten whatever it owes") {
 		g.fullAt.Store(retired)
 		return true
 	}
@@ -38,6 +45,9 @@ func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 // breaker goes after that, so that a call that still finds the refusal was here before.
 func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	b.census.spill(key)
+	if Planted("a breaker that a spill closes") && s != nil {
+		s.circuit = breaker.Circuit{}
+	}
 	fullAt := g.fullAt.Swap(retired)
 	g.posted.Store(b.policy.clean)
 	if s == nil {

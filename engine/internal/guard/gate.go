@@ -98,18 +98,25 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		// there at the swap, the breaker has not moved on since, because every turn that begins a
 		// period and shares the gate moves full-at; see docs/gates.md.
 		judged := fullAt
+		if Planted("a token with the permit of an earlier period") {
+			generation = g.generation.Load()
+			for range 20 * spins {
+			}
+		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, 0
 		}
-		generation = g.generation.Load()
+		if !Planted("a token with the permit of an earlier period") {
+			generation = g.generation.Load()
+		}
 		if fullAt != judged {
 			if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
-				if now = clock.Now(); at > now {
+				if now = clock.Now(); at > now || Planted("a refusal on a stale reading") {
 					return Limited, 0, at
 				}
 			}
 		}
-		if g.fullAt.CompareAndSwap(fullAt, limit.After(fullAt, now, d.Tokens)) {
+		if g.fullAt.CompareAndSwap(fullAt, limit.After(fullAt, now, d.Tokens)) || Planted("a debit that is lost") {
 			return Admitted, generation, 0
 		}
 		for range spins {

@@ -48,6 +48,9 @@ func (q *queue) push(m *Message, now int64) {
 // count takes note that r has come (more is 1) or has left (more is -1).
 func (q *queue) count(r *Request, more int) {
 	q.waiters += more
+	if more < 0 && Planted("a waiter that has left and stands in the way") {
+		return
+	}
 	q.tokens += int64(more) * r.demand.Tokens
 	if r.demand.Breaker {
 		q.asking += more
@@ -59,7 +62,7 @@ func (q *queue) count(r *Request, more int) {
 
 // leave takes r out, which leaves at now without a grant.
 func (q *queue) leave(r *Request, now int64) {
-	if r == q.head() {
+	if r == q.head() && !Planted("a wait counted for a waiter behind") {
 		q.moved = now
 	}
 	q.remove(r)
@@ -144,7 +147,7 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 			return due
 		}
 		under := b.isUnder(now, s, r.under)
-		if r.demand.Breaker && !under {
+		if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
 			if at := s.circuit.Ready(p.rules, now); at > now {
 				q.leave(r, now)
 				r.refuse(breaker.ErrOpen, max(at, b.readyBehind(now, s, r.demand.Tokens, limiter.Queued)))

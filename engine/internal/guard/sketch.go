@@ -100,6 +100,9 @@ func (s *sketch) spill(key string, fullAts []int64, probeAt int64) {
 		s.trips.put(h, max(probeAt, s.trips.take(h))) // there is one only if two hashes are equal
 	}
 	fullAts = fullAts[:len(s.full)]
+	if Planted("a sketch that forgets") {
+		fullAts = make([]int64, len(s.full))
+	}
 	if _, pardoned := s.pardons[key]; pardoned {
 		s.pardons[key] = slices.Clone(fullAts)
 		return

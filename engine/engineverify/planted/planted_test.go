@@ -1,0 +1,82 @@
+package planted_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// faults has the names of the faults, by the part of the code in which each is planted.
+var faults = []struct{ part, name string }{
+	{"gate", "a refusal on a stale reading"},
+	{"gate", "a debit that is lost"},
+	{"queue", "a wait counted for a waiter behind"},
+	{"queue", "a breaker that is not asked at the grant"},
+	{"queue", "a waiter that has left and stands in the way"},
+	{"behavior", "a gate that is owned too late"},
+	{"behavior", "a late refund"},
+	{"evict", "a key that is forgotten whatever it owes"},
+	{"evict", "a breaker that a spill closes"},
+	{"evict", "a sketch that forgets"},
+	{"evict", "a spilled breaker that recovered and is open again"},
+	{"actor", "a turn that panicked and is not undone"},
+	{"actor", "a timer that is not set anew"},
+	{"actor", "a message behind an order that is lost"},
+	{"registry", "an actor that leaves its messages behind"},
+	{"registry", "a key that is born before its predecessor has gone"},
+	{"registry", "a parked state that is forgotten before its time"},
+	{"breaker", "more probes than are needed"},
+	{"breaker", "an open breaker that closes without a probe"},
+}
+
+// most is how many seeds a fault may take.
+const most = 2000
+
+var (
+	seeds      = regexp.MustCompile(`TestSimulation seeds (\d+)`)
+	violations = regexp.MustCompile(`TestSimulation violations [1-9]`)
+	still      = regexp.MustCompile(`a simulation stands still|everyone waits for someone|blocked in the midst`)
+)
+
+func TestTheSimulationFindsPlantedFaults(t *testing.T) {
+	planted := faults
+	if testing.Short() {
+		planted = planted[:2]
+	}
+	binary := filepath.Join(t.TempDir(), "engine.test")
+	build := exec.Command("go", "test", "-tags", "planted", "-c", "-o", binary, "github.com/limitpal/limitpal-go/engine")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found, worst := 0, 0
+	for _, f := range planted {
+		if t.Run(f.part+"/"+f.name, func(t *testing.T) { worst = max(worst, plant(t, binary, f.name)) }) {
+			found++
+		}
+	}
+	t.Attr("faults", fmt.Sprint(len(planted)))
+	t.Attr("flagged", fmt.Sprint(found))
+	t.Attr("most-seeds", fmt.Sprint(worst))
+}
+
+// plant runs the simulation with a fault, and returns how many seeds it took.
+func plant(t *testing.T, binary, name string) (took int) {
+	simulation := exec.Command(binary, "-test.run=^TestSimulation$", "-test.v", "-test.timeout=10m", fmt.Sprint("-engine.simulations=", most))
+	simulation.Dir = t.TempDir()
+	simulation.Env = append(os.Environ(), "LIMITPAL_FAULT="+name)
+	out, err := simulation.CombinedOutput()
+	switch {
+	case err != nil && violations.Match(out):
+		took, _ = strconv.Atoi(string(seeds.FindSubmatch(out)[1]))
+		t.Logf("found within %d seeds", took)
+	case err != nil && still.Match(out):
+		t.Log("found: the simulation stands still")
+	default:
+		t.Fatalf("not found in %d seeds (%v):\n%s", most, err, out)
+	}
+	return took
+}
