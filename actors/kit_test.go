@@ -194,7 +194,8 @@ func ended() context.Context {
 	return ctx
 }
 
-// first receives from c and fails the test if nothing comes for a minute; of the bubble's clock, if in one.
+// first receives from c, and fails the test if nothing comes for a minute. Call first in a bubble:
+// there a minute passes only if nothing else can happen.
 func first[T any](t testing.TB, c <-chan T) (v T) {
 	t.Helper()
 	select {

@@ -43,7 +43,7 @@ func TestRetiringLosesNothing(t *testing.T) {
 				}
 			}
 			o := newOurs(t, r.cfg, yield)
-			w := workload{senders: 4, letters: 4000, keys: r.keys, linger: runtime.Gosched, pause: rest}
+			w := workload{senders: 4, letters: 4000, keys: r.keys, linger: runtime.Gosched, pause: rest, vain: hung}
 			o.audited(w, 1000)
 		})
 	}
@@ -82,7 +82,8 @@ func dawdle() { time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) }
 
 // patient is the work of the tests in bubbles.
 func patient(keys int) workload {
-	return workload{senders: 6, letters: 400, keys: keys, linger: func() { time.Sleep(time.Millisecond) }, pause: dawdle}
+	linger := func() { time.Sleep(time.Millisecond) }
+	return workload{senders: 6, letters: 400, keys: keys, linger: linger, pause: dawdle, vain: 20 * time.Second}
 }
 
 // naive is the protocol that suggests itself: the actor is looked up under a lock and the letter sent without it; an actor
@@ -174,7 +175,7 @@ func TestTheNaiveProtocolFailsTheSameTest(t *testing.T) {
 
 // TestTheNaiveProtocolAlwaysLosesTheLetterOfASlowSender needs no chance: the sender is held until the actor has left.
 func TestTheNaiveProtocolAlwaysLosesTheLetterOfASlowSender(t *testing.T) {
-	w := workload{senders: 1, letters: 1, keys: 1, linger: nothing, pause: nothing}
+	w := workload{senders: 1, letters: 1, keys: 1, linger: nothing, pause: nothing, vain: 20 * time.Second}
 	hold := func() func(actors.Point) {
 		var held atomic.Bool
 		return func(p actors.Point) {

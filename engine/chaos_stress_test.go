@@ -210,19 +210,23 @@ func (c *chaos) play(t *testing.T, calls int64) {
 	}
 }
 
-// await waits, and fails the test if that takes longer than anything that callers do.
+// chaosHung is the longest time that TestChaos waits for an event. Each event takes about a second,
+// so that chaosHung ends a test that hangs, and no busy machine decides a result.
+const chaosHung = 5 * time.Minute
+
+// await waits until done is closed, and fails the test after chaosHung.
 func (c *chaos) await(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(chaosHung):
 		t.Fatalf("%d calls did not come back", c.lost())
 	}
 }
 
 // end closes the engine.
 func (c *chaos) end(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), chaosHung)
 	defer cancel()
 	require.NoError(t, c.eng.Close(ctx))
 	stats := c.eng.Stats()
@@ -265,7 +269,7 @@ func (c *chaos) checkProbes() {
 // goroutinesAbove returns the number of goroutines above before, after goroutines that are about to
 // end have ended.
 func goroutinesAbove(before int) int {
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(chaosHung); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	return max(0, runtime.NumGoroutine()-before)

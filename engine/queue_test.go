@@ -51,7 +51,7 @@ func TestNobodyOvertakes(t *testing.T) {
 		}
 		for inspect(t, eng, "k").Waiting > 0 {
 			require.False(t, eng.Allow("k"))
-			time.Sleep(300 * time.Microsecond)
+			time.Sleep(300 * time.Microsecond) // of the bubble
 			synctest.Wait()
 		}
 		for i := range callers {

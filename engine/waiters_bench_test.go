@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +18,6 @@ import (
 // callers wait already, for one limit and for several; and of a refusal when a caller has just
 // left.
 func BenchmarkBehindWaiters(b *testing.B) {
-	const most = 16_000
 	slow := limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}
 	for _, limits := range []struct {
 		name string
@@ -27,21 +27,11 @@ func BenchmarkBehindWaiters(b *testing.B) {
 		{"two", limiter.All(slow, limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)})},
 		{"five", limiter.All(slow, slow, slow, slow, slow)},
 	} {
-		for _, waiting := range []int{10, 1_000, most} {
+		for _, waiting := range []int{10, 1_000, 16_000} {
 			b.Run(fmt.Sprintf("limits=%s/waiting=%d", limits.name, waiting), func(b *testing.B) {
-				eng := start(b, engine.Config{Limiter: limits.Limiter, MaxQueue: most + 1})
+				eng := start(b, engine.Config{Limiter: limits.Limiter, MaxQueue: waiting + 1})
 				require.True(b, eng.Allow("k"))
-				var waiters sync.WaitGroup
-				leave := make([]context.CancelFunc, waiting)
-				for i := range leave {
-					var ctx context.Context
-					ctx, leave[i] = context.WithCancel(b.Context())
-					waiters.Go(func() { _ = eng.Acquire(ctx, "k") })
-				}
-				b.Cleanup(waiters.Wait)
-				for s, _ := eng.Inspect("k"); s.Waiting < waiting; s, _ = eng.Inspect("k") {
-					time.Sleep(time.Millisecond)
-				}
+				leave := queue(b, eng, waiting)
 				soon, cancel := context.WithTimeout(b.Context(), time.Hour/2)
 				b.Cleanup(cancel)
 				b.Run("allow", func(b *testing.B) {
@@ -73,4 +63,31 @@ func BenchmarkBehindWaiters(b *testing.B) {
 			})
 		}
 	}
+}
+
+// queue returns when n callers wait for a token of key k, in a queue of an engine with a MaxQueue
+// of n+1. Each of the functions has one of the callers leave. At first n+2 callers come: the refusal
+// of one caller says that the queue is full. Then another caller leaves, so that there is room.
+func queue(b *testing.B, eng *engine.Engine, n int) []context.CancelFunc {
+	b.Helper()
+	var callers sync.WaitGroup
+	b.Cleanup(callers.Wait)
+	leave := make([]context.CancelFunc, n+2)
+	left := make(chan int, n+2)
+	for i := range leave {
+		var ctx context.Context
+		ctx, leave[i] = context.WithCancel(b.Context())
+		callers.Go(func() {
+			_ = eng.Acquire(ctx, "k")
+			left <- i
+		})
+	}
+	refused := <-left
+	leave[refused]()
+	leave = slices.Delete(leave, refused, refused+1)
+	leave[n]()
+	<-left
+	s, _ := eng.Inspect("k")
+	require.Equal(b, n, s.Waiting)
+	return leave[:n]
 }

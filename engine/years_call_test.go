@@ -56,7 +56,7 @@ func (w *world) call(rng *rand.Rand) {
 		results := engine.Go(ctx, w.eng, c.key.name, c.run)
 		r := <-results
 		c.check(r.Value, r.Err)
-		time.Sleep(time.Nanosecond)
+		time.Sleep(time.Nanosecond) // of the bubble
 		w.doubled.Add(int64(len(results)))
 	case 8:
 		c.byTicket(ctx, rng)

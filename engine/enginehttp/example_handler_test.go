@@ -8,7 +8,10 @@ import (
 	"net/http/httptest"
 	"time"
 
+	benbjohnson "github.com/benbjohnson/clock"
+
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -19,6 +22,7 @@ func ExampleHandler() {
 	eng, err := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(2, time.Hour)},
 		Breaker: &breaker.Policy{},
+		Clock:   clock.Wrap(benbjohnson.NewMock()), // no second passes between the requests
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -82,6 +86,7 @@ func ExampleHandler_wait() {
 func ExampleRefuse() {
 	eng, err := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
+		Clock:   clock.Wrap(benbjohnson.NewMock()), // no second passes between the requests
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -124,6 +129,7 @@ func ExampleParseRateLimit() {
 func ExampleHandler_refuse() {
 	eng, err := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
+		Clock:   clock.Wrap(benbjohnson.NewMock()), // no second passes between the requests
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -9,7 +9,10 @@ import (
 	"net/http/httptest"
 	"time"
 
+	benbjohnson "github.com/benbjohnson/clock"
+
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -54,6 +57,7 @@ func ExampleTransport_rejection() {
 	eng, _ := engine.New(engine.Config{
 		Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)},
 		MaxWait: engine.NoWait,
+		Clock:   clock.Wrap(benbjohnson.NewMock()), // no time passes
 	})
 	defer eng.Close(context.Background())
 	eng.Allow("api.example.com") // the only token
@@ -61,7 +65,7 @@ func ExampleTransport_rejection() {
 	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng}}
 	_, err := client.Get("http://api.example.com/users")
 	if r, ok := errors.AsType[*engine.Rejection](err); ok {
-		fmt.Println(r.Key, r.Limited(), r.RetryAfter().Round(time.Minute))
+		fmt.Println(r.Key, r.Limited(), r.RetryAfter())
 	}
 	// Output: api.example.com true 1h0m0s
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -73,7 +74,7 @@ func TestPolicyField(t *testing.T) {
 // TestFieldsOfAFullBucket: there will not be more than there is.
 func TestFieldsOfAFullBucket(t *testing.T) {
 	cfg := opensAtOnce()
-	cfg.Limiter = limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Minute)}
+	cfg.Clock, cfg.Limiter = nil, limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Minute)}
 	synctest.Test(t, func(t *testing.T) {
 		h := &enginehttp.Handler{Engine: guarding(t, cfg), Next: status(500)}
 		require.Equal(t, 500, ask(t, h).status)
@@ -116,7 +117,7 @@ func TestXRateLimitOfTheTightest(t *testing.T) {
 	secondly := limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 10*time.Second)}
 	for _, limits := range []limiter.Limiter{minutely, limiter.All(secondly, minutely), limiter.All(minutely, secondly)} {
 		h := &enginehttp.Handler{
-			Engine: guarding(t, engine.Config{Limiter: limits, MaxWait: engine.NoWait}),
+			Engine: guarding(t, engine.Config{Limiter: limits, MaxWait: engine.NoWait, Clock: still{clock.System()}}),
 			Next:   http.HandlerFunc(greet), Fields: enginehttp.XRateLimit,
 		}
 		require.Equal(t, "60", ask(t, h).header.Get("X-RateLimit-Reset"))
@@ -141,7 +142,7 @@ func TestFieldsOfAnAnswerThatIsNotWritten(t *testing.T) {
 
 func TestNoFields(t *testing.T) {
 	h := &enginehttp.Handler{
-		Engine: guarding(t, oneIn(time.Hour)), Next: http.HandlerFunc(greet), Fields: enginehttp.NoFields,
+		Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(greet), Fields: enginehttp.NoFields,
 	}
 	require.Empty(t, withoutDate(ask(t, h).header, "Content-Type"))
 	refused := ask(t, h)
@@ -210,4 +211,22 @@ func TestFieldsDoNotShareMemory(t *testing.T) {
 		_ = append(values, "more")
 		require.NotEqual(t, "more", rec.Header().Get("RateLimit"))
 	}
+}
+
+// TestHandlerNested: the fields are those of the handler within, and each counts for itself.
+func TestHandlerNested(t *testing.T) {
+	within := &enginehttp.Handler{Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(greet)}
+	h := &enginehttp.Handler{
+		Engine: guarding(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.Per(1, time.Hour)}}),
+		Next:   within,
+	}
+	for _, want := range []int{200, 429} {
+		r := ask(t, h)
+		require.Equal(t, want, r.status)
+		require.Equal(t, []string{`"default";q=1;w=3600`}, r.header.Values("RateLimit-Policy"))
+		require.Equal(t, []string{`"default";r=0;t=3600`}, r.header.Values("RateLimit"))
+	}
+	s, known := h.Engine.Inspect("192.0.2.1")
+	require.True(t, known)
+	require.InDelta(t, 7, s.Limits[0].Available, 0.1)
 }

@@ -121,9 +121,9 @@ func anHourLeft() engine.Config {
 	return cfg
 }
 
-// opensAtOnce is a breaker that one failure opens for an hour.
+// opensAtOnce is a breaker that one failure opens for an hour. The hour does not begin to pass.
 func opensAtOnce() engine.Config {
-	return engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}}
+	return engine.Config{Clock: still{clock.System()}, Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}}
 }
 
 const problemTypes = "https://iana.org/assignments/http-problem-types#"
@@ -282,22 +282,4 @@ func TestHandlerWithoutItsFields(t *testing.T) {
 			require.PanicsWithValue(t, message, func() { ask(t, h) })
 		}
 	}
-}
-
-// TestHandlerNested: the fields are those of the handler within, and each counts for itself.
-func TestHandlerNested(t *testing.T) {
-	within := &enginehttp.Handler{Engine: guarding(t, anHourLeft()), Next: http.HandlerFunc(greet)}
-	h := &enginehttp.Handler{
-		Engine: guarding(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.Per(1, time.Hour)}}),
-		Next:   within,
-	}
-	for _, want := range []int{200, 429} {
-		r := ask(t, h)
-		require.Equal(t, want, r.status)
-		require.Equal(t, []string{`"default";q=1;w=3600`}, r.header.Values("RateLimit-Policy"))
-		require.Equal(t, []string{`"default";r=0;t=3600`}, r.header.Values("RateLimit"))
-	}
-	s, known := h.Engine.Inspect("192.0.2.1")
-	require.True(t, known)
-	require.InDelta(t, 7, s.Limits[0].Available, 0.1)
 }

@@ -3,11 +3,8 @@ package enginehttp_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,97 +74,6 @@ func (u *upstreamServer) host() string { return u.Listener.Addr().String() }
 func (u *upstreamServer) guarded(eng *engine.Engine) (*http.Client, *enginehttp.Transport) {
 	tr := &enginehttp.Transport{Engine: eng, Base: u.Client().Transport}
 	return &http.Client{Transport: tr}, tr
-}
-
-// rawPeer accepts connections on loopback. Each is handled by the next of the scripts, the last of which serves all further ones.
-type rawPeer struct {
-	url, host string
-	accepted  atomic.Int64
-}
-
-func startRawPeer(t testing.TB, scripts ...func(conn *net.TCPConn)) *rawPeer {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &rawPeer{url: "http://" + l.Addr().String(), host: l.Addr().String()}
-	var conns sync.WaitGroup
-	conns.Go(func() { // ends when the listener is closed
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			script := scripts[min(int(p.accepted.Add(1)), len(scripts))-1]
-			conns.Go(func() { // ends with the script, all of which end when the client hangs up
-				defer conn.Close()
-				script(conn.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		conns.Wait()
-	})
-	return p
-}
-
-// untilGone reads until the client hangs up.
-func untilGone(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
-// pipeListener accepts the connections that dial makes, which are in memory, so that a server can run in a bubble.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-// dial has the hooks that a net.Dialer has.
-func (l *pipeListener) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.ConnectStart != nil {
-		trace.ConnectStart(network, addr)
-	}
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// pipeTransport is an http.Transport whose every connection leads to a server with this handler, in memory.
-func pipeTransport(t *testing.T, http2 bool, handler http.Handler) *http.Transport {
-	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	srv := &http.Server{Handler: handler, Protocols: protocols, ErrorLog: quiet}
-	served := make(chan struct{})
-	go func() { // ends with Close
-		defer close(served)
-		_ = srv.Serve(l)
-	}()
-	base := &http.Transport{DialContext: l.dial, Protocols: protocols}
-	t.Cleanup(func() {
-		base.CloseIdleConnections()
-		_ = srv.Close()
-		<-served
-	})
-	return base
 }
 
 // transportFunc is a Base of a test's own.

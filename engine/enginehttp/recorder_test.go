@@ -303,7 +303,7 @@ func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func TestResponseController(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, serve func(http.Handler) *httptest.Server) {
 		h := &enginehttp.Handler{
-			Engine: guarding(t, oneIn(time.Hour)),
+			Engine: guarding(t, anHourLeft()),
 			Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				c := http.NewResponseController(w)
 				if err := errors.Join(c.SetWriteDeadline(time.Now().Add(time.Minute)), c.EnableFullDuplex(), c.Flush()); err != nil {

@@ -136,20 +136,21 @@ func TestAConnectionOfOursThatIsWaitedFor(t *testing.T) {
 
 // TestAServerThatCannotBeReached before the time is up has failed, though as many connections as are allowed are being made.
 func TestAServerThatCannotBeReached(t *testing.T) {
-	var nowhere net.Listener
-	nowhere, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer nowhere.Close()
-	base := bare(t)
-	base.MaxConnsPerHost = 1
-	dialer := &net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
-		<-ctx.Done() // no answer to a SYN
-		return ctx.Err()
-	}, Timeout: 200 * time.Millisecond}
-	base.DialContext = dialer.DialContext
-	eng := transportEngine(t, engine.Config{Breaker: counting})
-	tr := &enginehttp.Transport{Engine: eng, Base: base, AttemptTimeout: 100 * time.Millisecond}
-	_, err = tr.RoundTrip(newRequest(t, "GET", "http://"+nowhere.Addr().String(), nil))
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Equal(t, 1, failuresOf(t, eng, nowhere.Addr().String()))
+	synctest.Test(t, func(t *testing.T) {
+		base := bare(t)
+		base.MaxConnsPerHost = 1
+		dialer := &net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
+			<-ctx.Done() // no answer to a SYN
+			return ctx.Err()
+		}, Timeout: 200 * time.Millisecond}
+		base.DialContext = dialer.DialContext
+		eng := transportEngine(t, engine.Config{Breaker: counting})
+		tr := &enginehttp.Transport{Engine: eng, Base: base, AttemptTimeout: 100 * time.Millisecond}
+		begun := time.Now()
+		_, err := tr.RoundTrip(newRequest(t, "GET", "http://127.0.0.1:9/", nil)) // nobody is asked
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 100*time.Millisecond, time.Since(begun))
+		require.Equal(t, 1, failuresOf(t, eng, "127.0.0.1:9"))
+		time.Sleep(100 * time.Millisecond) // of the bubble: then the dialer gives up, too
+	})
 }

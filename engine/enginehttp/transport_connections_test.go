@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,45 +20,31 @@ import (
 )
 
 // connections are those that a client has made.
-type connections struct {
-	dialed, open atomic.Int64
-	closed       chan struct{} // something has been closed since it was last received from
-}
+type connections struct{ dialed, open atomic.Int64 }
 
-// countConnections returns a Base whose connections are counted, with at most idle of them in its pool.
-func countConnections(t *testing.T, idle int) (*http.Transport, *connections) {
-	c := &connections{closed: make(chan struct{}, 1)}
-	base := &http.Transport{
-		MaxIdleConnsPerHost: idle,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			c.dialed.Add(1)
-			c.open.Add(1)
-			return &countedConn{Conn: conn, of: c}, nil
-		},
+// countConnections returns a Base whose connections are counted, with at most idle of them in its
+// pool. The connections lead, in memory, to a server with this handler. Call countConnections in a
+// bubble: package http gives up a connection if the machine is busy for 50 ms, and a bubble never is.
+func countConnections(t *testing.T, idle int, handle http.HandlerFunc) (*http.Transport, *connections) {
+	c := &connections{}
+	base := pipeTransport(t, false, handle)
+	base.MaxIdleConnsPerHost = idle
+	dial := base.DialContext
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.dialed.Add(1)
+		c.open.Add(1)
+		return &countedConn{Conn: conn, of: c}, nil
 	}
 	t.Cleanup(func() {
 		base.CloseIdleConnections()
-		c.await(t, 0)
+		synctest.Wait()
+		require.Zero(t, c.open.Load())
 	})
 	return base, c
-}
-
-// await returns when no more than most connections are open; a transport closes them in the background.
-func (c *connections) await(t *testing.T, most int64) {
-	t.Helper()
-	limit := time.After(5 * time.Second)
-	for c.open.Load() > most {
-		select {
-		case <-c.closed:
-		case <-limit:
-			t.Errorf("%d connections are open, want at most %d", c.open.Load(), most)
-			return
-		}
-	}
 }
 
 type countedConn struct {
@@ -68,66 +55,62 @@ type countedConn struct {
 
 func (c *countedConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() {
-		c.of.open.Add(-1)
-		select {
-		case c.of.closed <- struct{}{}:
-		default:
-		}
-	})
+	c.once.Do(func() { c.of.open.Add(-1) })
 	return err
+}
+
+// answers are the answers of a server, in turn. A client sees the last one; it discards the others.
+var answers = []http.HandlerFunc{
+	func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusServiceUnavailable) },
+	func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+	func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = io.WriteString(w, strings.Repeat("x", 100<<10))
+	},
+	func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, // closes the connection
+	func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "short")
+	},
+	func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK) },
 }
 
 // TestConnectionsDoNotLeak, whatever the answers that are discarded on the way.
 func TestConnectionsDoNotLeak(t *testing.T) {
 	const idle, workers, each = 4, 10, 20
-	long := strings.Repeat("x", 100<<10)
-	u := startUpstream(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
-		switch n % 6 {
-		case 0:
-			respond(w, http.StatusServiceUnavailable)
-		case 1:
-			w.WriteHeader(http.StatusTooManyRequests)
-		case 2:
-			w.WriteHeader(http.StatusBadGateway)
-			_, _ = io.WriteString(w, long)
-		case 3:
-			panic(http.ErrAbortHandler) // closes the connection
-		case 4:
-			w.Header().Set("Content-Length", "10")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, "short")
-		default:
-			respond(w, http.StatusOK)
-		}
-	})
 	for _, timeout := range []time.Duration{0, time.Minute} {
-		base, conns := countConnections(t, idle)
-		audit := &auditBase{RoundTripper: base}
-		client := &http.Client{Transport: &enginehttp.Transport{
-			Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: audit, AttemptTimeout: timeout,
-		}}
-		before := u.requests.Load()
-		var requests sync.WaitGroup
-		for range workers {
-			requests.Go(func() {
-				for range each {
-					req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, u.URL, strings.NewReader("body"))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if resp, err := client.Do(req); err == nil {
-						_, _ = io.Copy(io.Discard, resp.Body)
-						_ = resp.Body.Close()
-					}
-				}
+		synctest.Test(t, func(t *testing.T) {
+			var served atomic.Int64
+			base, conns := countConnections(t, idle, func(w http.ResponseWriter, r *http.Request) {
+				answers[served.Add(1)%int64(len(answers))](w, r)
 			})
-		}
-		requests.Wait()
-		require.Greater(t, u.requests.Load()-before, int64(workers*each*3/2), "there were retries")
-		conns.await(t, idle)
-		require.Equal(t, audit.opened.Load(), audit.closed.Load())
+			audit := &auditBase{RoundTripper: base}
+			client := &http.Client{Transport: &enginehttp.Transport{
+				Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: audit, AttemptTimeout: timeout,
+			}}
+			var requests sync.WaitGroup
+			for range workers {
+				requests.Go(func() {
+					for range each {
+						req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://h/", strings.NewReader("body"))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if resp, err := client.Do(req); err == nil {
+							_, _ = io.Copy(io.Discard, resp.Body)
+							_ = resp.Body.Close()
+						}
+					}
+				})
+			}
+			requests.Wait()
+			require.Greater(t, served.Load(), int64(workers*each*3/2), "there were retries")
+			synctest.Wait() // a transport closes connections in the background
+			require.LessOrEqual(t, conns.open.Load(), int64(idle))
+			require.Equal(t, audit.opened.Load(), audit.closed.Load())
+		})
 	}
 }
 
@@ -144,31 +127,35 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 	} {
 		for _, timeout := range []time.Duration{0, time.Minute} {
 			t.Run(c.name+"/"+timeout.String(), func(t *testing.T) {
-				body := strings.Repeat("x", c.length)
-				u := startUpstream(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
-					if n%2 == 0 {
-						respond(w, http.StatusOK)
-						return
+				synctest.Test(t, func(t *testing.T) {
+					var served atomic.Int64
+					base, conns := countConnections(t, 1, func(w http.ResponseWriter, _ *http.Request) {
+						if served.Add(1)%2 == 0 {
+							respond(w, http.StatusOK)
+							return
+						}
+						if !c.chunked {
+							w.Header().Set("Content-Length", strconv.Itoa(c.length))
+						}
+						w.WriteHeader(http.StatusServiceUnavailable)
+						_, _ = io.WriteString(w, strings.Repeat("x", c.length))
+					})
+					client := &http.Client{Transport: &enginehttp.Transport{
+						Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: base, AttemptTimeout: timeout,
+					}}
+					const calls = 20
+					for range calls {
+						resp, err := client.Get("http://h/")
+						require.NoError(t, err)
+						require.Equal(t, "answer 200", readAll(t, resp))
 					}
-					if !c.chunked {
-						w.Header().Set("Content-Length", strconv.Itoa(c.length))
+					require.EqualValues(t, 2*calls, served.Load())
+					want := 1
+					if !c.again {
+						want += calls // one for each body that was not read to its end
 					}
-					w.WriteHeader(http.StatusServiceUnavailable)
-					_, _ = io.WriteString(w, body)
+					require.EqualValues(t, want, conns.dialed.Load())
 				})
-				base, conns := countConnections(t, 1)
-				client := &http.Client{Transport: &enginehttp.Transport{
-					Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: base, AttemptTimeout: timeout,
-				}}
-				const calls = 20
-				for range calls {
-					resp, err := client.Get(u.URL)
-					require.NoError(t, err)
-					require.Equal(t, "answer 200", readAll(t, resp))
-				}
-				require.EqualValues(t, 2*calls, u.requests.Load())
-				// One connection does for all, but package http also gives one up if the machine is busy for 50 ms.
-				require.Equal(t, c.again, conns.dialed.Load() <= calls, "%d connections for %d calls", conns.dialed.Load(), calls)
 			})
 		}
 	}
@@ -177,33 +164,37 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 // TestTheOnlyConnectionIsFreeForTheNextAttempt: the response before it must not hold it.
 func TestTheOnlyConnectionIsFreeForTheNextAttempt(t *testing.T) {
 	for _, length := range []int{10, 100 << 10} {
-		u := startUpstream(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
-			if n < 3 {
-				w.WriteHeader(http.StatusServiceUnavailable)
-				_, _ = io.WriteString(w, strings.Repeat("x", length))
-				return
-			}
-			respond(w, http.StatusOK)
+		synctest.Test(t, func(t *testing.T) {
+			var served atomic.Int64
+			base, _ := countConnections(t, 1, func(w http.ResponseWriter, _ *http.Request) {
+				if served.Add(1) < 3 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					_, _ = io.WriteString(w, strings.Repeat("x", length))
+					return
+				}
+				respond(w, http.StatusOK)
+			})
+			base.MaxConnsPerHost = 1
+			client := &http.Client{Transport: &enginehttp.Transport{Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: base}}
+			resp, err := client.Get("http://h/")
+			require.NoError(t, err)
+			require.Equal(t, "answer 200", readAll(t, resp))
 		})
-		base, _ := countConnections(t, 1)
-		base.MaxConnsPerHost = 1
-		client := &http.Client{Transport: &enginehttp.Transport{Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: base}}
-		resp, err := client.Get(u.URL)
-		require.NoError(t, err)
-		require.Equal(t, "answer 200", readAll(t, resp))
 	}
 }
 
 func TestIdleConnectionsAreClosedThroughTheClient(t *testing.T) {
-	u := startUpstream(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK) })
-	base, conns := countConnections(t, 1)
-	client := &http.Client{Transport: &enginehttp.Transport{Engine: transportEngine(t, engine.Config{}), Base: base}}
-	resp, err := client.Get(u.URL)
-	require.NoError(t, err)
-	readAll(t, resp)
-	require.EqualValues(t, 1, conns.open.Load())
-	client.CloseIdleConnections()
-	conns.await(t, 0)
-
+	synctest.Test(t, func(t *testing.T) {
+		base, conns := countConnections(t, 1, func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK) })
+		client := &http.Client{Transport: &enginehttp.Transport{Engine: transportEngine(t, engine.Config{}), Base: base}}
+		resp, err := client.Get("http://h/")
+		require.NoError(t, err)
+		readAll(t, resp)
+		synctest.Wait()
+		require.EqualValues(t, 1, conns.open.Load())
+		client.CloseIdleConnections()
+		synctest.Wait()
+		require.Zero(t, conns.open.Load())
+	})
 	(&enginehttp.Transport{Base: transportFunc(nil)}).CloseIdleConnections() // of a Base that has none
 }

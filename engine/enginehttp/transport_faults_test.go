@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,48 +20,14 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// What a raw peer may do to a connection.
-var (
-	reset     = func(c *net.TCPConn) { readRequest(c); _ = c.SetLinger(0) }
-	hangUp    = func(c *net.TCPConn) { readRequest(c) }
-	halfHead  = func(c *net.TCPConn) { readRequest(c); say(c, "HTTP/1.1 200 OK\r\nContent-Le") }
-	halfBody  = func(c *net.TCPConn) { readRequest(c); say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234") }
-	babble    = func(c *net.TCPConn) { readRequest(c); say(c, "220 mail.example ESMTP\r\n") }
-	stall     = func(c *net.TCPConn) { untilGone(c) }
-	stallBody = func(c *net.TCPConn) {
-		readRequest(c)
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
-		untilGone(c)
-	}
-	stallBusy = func(c *net.TCPConn) {
-		readRequest(c)
-		say(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 10\r\n\r\n01234")
-		untilGone(c)
-	}
-	answer = func(c *net.TCPConn) {
-		readRequest(c)
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
-	}
-)
-
-// readRequest reads a request that has no body.
-func readRequest(c net.Conn) {
-	var got []byte
-	for b := make([]byte, 1); !strings.HasSuffix(string(got), "\r\n\r\n"); got = append(got, b[0]) {
-		if _, err := c.Read(b); err != nil {
-			return
-		}
-	}
-}
-
-func say(c net.Conn, text string) { _, _ = io.WriteString(c, text) }
-
-// patience is how long an attempt at a server may take: long for those that do something, for the others long enough to reach them.
-func patience(fault string) time.Duration {
+// meet runs f with a peer that has these scripts. A peer that stalls is in memory and f runs in a
+// bubble, so that an attempt has all of its time on any machine. Any other peer is on loopback.
+func meet(t *testing.T, fault string, f func(t *testing.T, p *rawPeer), scripts ...func(net.Conn)) {
 	if strings.HasPrefix(fault, "stalls") {
-		return 300 * time.Millisecond
+		synctest.Test(t, func(t *testing.T) { f(t, startPipePeer(t, scripts...)) })
+		return
 	}
-	return time.Minute
+	f(t, startRawPeer(t, scripts...))
 }
 
 // bare is an http.Transport of the test's own.
@@ -71,22 +38,23 @@ func bare(t *testing.T) *http.Transport {
 }
 
 func TestErrorsOfTheConnectionAreTriedAgain(t *testing.T) {
-	for name, fault := range map[string]func(*net.TCPConn){
+	for name, fault := range map[string]func(net.Conn){
 		"reset": reset, "hangs up": hangUp, "half a header": halfHead, "not HTTP": babble, "stalls": stall,
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := startRawPeer(t, fault, fault, answer)
-			eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
-			client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: bare(t), AttemptTimeout: patience(name)}}
-			resp, err := client.Get(p.url)
-			require.NoError(t, err)
-			require.Equal(t, "ok", readAll(t, resp))
-			require.EqualValues(t, 3, p.accepted.Load())
-			require.Zero(t, failuresOf(t, eng, p.host), "forgiven by the success")
+			meet(t, name, func(t *testing.T, p *rawPeer) {
+				eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
+				client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: p.base, AttemptTimeout: time.Minute}}
+				resp, err := client.Get(p.url)
+				require.NoError(t, err)
+				require.Equal(t, "ok", readAll(t, resp))
+				require.EqualValues(t, 3, p.accepted.Load())
+				require.Zero(t, failuresOf(t, eng, p.host), "forgiven by the success")
 
-			resp, err = client.Post(p.url, "", nil) // served by the last script
-			require.NoError(t, err)
-			readAll(t, resp)
+				resp, err = client.Post(p.url, "", nil) // served by the last script
+				require.NoError(t, err)
+				readAll(t, resp)
+			}, fault, fault, answer)
 		})
 	}
 }
@@ -108,24 +76,25 @@ func TestARefusedConnectionIsTriedAgain(t *testing.T) {
 
 // TestAPostThatFailsIsSentOnce, however it fails.
 func TestAPostThatFailsIsSentOnce(t *testing.T) {
-	for name, fault := range map[string]func(*net.TCPConn){
+	for name, fault := range map[string]func(net.Conn){
 		"reset": reset, "hangs up": hangUp, "half a header": halfHead, "not HTTP": babble, "stalls": stall, "half a body": halfBody,
 		"stalls in the body": stallBody, "stalls when busy": stallBusy,
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := startRawPeer(t, fault)
-			eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
-			client := &http.Client{Transport: &enginehttp.Transport{
-				Engine: eng, Base: bare(t), AttemptTimeout: patience(name),
-				Retryable: func(*http.Request, *http.Response, error) bool { return true },
-			}}
-			resp, err := client.Post(p.url, "text/plain", nil)
-			if err == nil {
-				_, err = io.ReadAll(resp.Body)
-				require.NoError(t, resp.Body.Close())
-			}
-			require.Error(t, err)
-			require.EqualValues(t, 1, p.accepted.Load())
+			meet(t, name, func(t *testing.T, p *rawPeer) {
+				eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
+				client := &http.Client{Transport: &enginehttp.Transport{
+					Engine: eng, Base: p.base, AttemptTimeout: time.Minute,
+					Retryable: func(*http.Request, *http.Response, error) bool { return true },
+				}}
+				resp, err := client.Post(p.url, "text/plain", nil)
+				if err == nil {
+					_, err = io.ReadAll(resp.Body)
+					require.NoError(t, resp.Body.Close())
+				}
+				require.Error(t, err)
+				require.EqualValues(t, 1, p.accepted.Load())
+			}, fault)
 		})
 	}
 }
@@ -134,7 +103,7 @@ func TestAPostThatFailsIsSentOnce(t *testing.T) {
 func TestABodyThatEndsEarlyIsTheCallersToSee(t *testing.T) {
 	p := startRawPeer(t, halfBody)
 	eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
-	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: bare(t), AttemptTimeout: time.Minute}}
+	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: p.base, AttemptTimeout: time.Minute}}
 	resp, err := client.Get(p.url)
 	require.NoError(t, err)
 	body, err := io.ReadAll(resp.Body)
@@ -146,66 +115,78 @@ func TestABodyThatEndsEarlyIsTheCallersToSee(t *testing.T) {
 
 // TestAnAttemptThatTakesTooLong is tried again, is a failure, and is seen to be a timeout through all that is wrapped around it.
 func TestAnAttemptThatTakesTooLong(t *testing.T) {
-	p := startRawPeer(t, stall)
 	for _, attempts := range []int{1, 3} {
-		eng := transportEngine(t, engine.Config{
-			Retry: &retry.Policy{MaxAttempts: attempts, BaseDelay: time.Nanosecond}, Breaker: counting,
+		synctest.Test(t, func(t *testing.T) {
+			p := startPipePeer(t, stall)
+			eng := transportEngine(t, engine.Config{
+				Retry: &retry.Policy{MaxAttempts: attempts, BaseDelay: time.Nanosecond, Jitter: retry.NoJitter}, Breaker: counting,
+			})
+			audit := &auditBase{RoundTripper: p.base}
+			client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: audit, AttemptTimeout: 20 * time.Millisecond}}
+			begun := time.Now()
+			_, err := client.Get(p.url)
+			require.Equal(t, time.Duration(attempts)*20*time.Millisecond, time.Since(begun).Truncate(time.Millisecond))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, "attempt not done after 20ms")
+			var outer *url.Error
+			require.ErrorAs(t, err, &outer)
+			require.True(t, outer.Timeout())
+			require.EqualValues(t, attempts, audit.sent.Load())
+			require.Equal(t, attempts, failuresOf(t, eng, p.host))
 		})
-		audit := &auditBase{RoundTripper: bare(t)}
-		client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: audit, AttemptTimeout: 20 * time.Millisecond}}
-		_, err := client.Get(p.url)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "attempt not done after 20ms")
-		var outer *url.Error
-		require.ErrorAs(t, err, &outer)
-		require.True(t, outer.Timeout())
-		require.EqualValues(t, attempts, audit.sent.Load())
-		require.Equal(t, attempts, failuresOf(t, eng, p.host))
 	}
 }
 
 func TestABodyThatTakesTooLong(t *testing.T) {
-	p := startRawPeer(t, stallBody)
-	eng := transportEngine(t, engine.Config{Retry: thrice})
-	client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: bare(t), AttemptTimeout: 300 * time.Millisecond}}
-	resp, err := client.Get(p.url)
-	require.NoError(t, err)
-	body, err := io.ReadAll(resp.Body)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, "attempt not done after 300ms")
-	require.Equal(t, "01234", string(body))
-	require.NoError(t, resp.Body.Close())
+	synctest.Test(t, func(t *testing.T) {
+		p := startPipePeer(t, stallBody)
+		eng := transportEngine(t, engine.Config{Retry: thrice})
+		client := &http.Client{Transport: &enginehttp.Transport{Engine: eng, Base: p.base, AttemptTimeout: 300 * time.Millisecond}}
+		begun := time.Now()
+		resp, err := client.Get(p.url)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.Equal(t, 300*time.Millisecond, time.Since(begun))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "attempt not done after 300ms")
+		require.Equal(t, "01234", string(body))
+		require.NoError(t, resp.Body.Close())
+	})
 }
 
 // TestATimeoutOfTheClientBoundsAllAttempts, and is a failure of the server that did not answer.
 func TestATimeoutOfTheClientBoundsAllAttempts(t *testing.T) {
-	p := startRawPeer(t, stall)
-	eng := transportEngine(t, engine.Config{Retry: &retry.Policy{MaxAttempts: 1000, BaseDelay: time.Nanosecond}, Breaker: counting})
-	audit := &auditBase{RoundTripper: bare(t)}
-	client := &http.Client{
-		Transport: &enginehttp.Transport{Engine: eng, Base: audit, AttemptTimeout: 100 * time.Millisecond},
-		Timeout:   250 * time.Millisecond,
-	}
-	_, err := client.Get(p.url)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	var outer *url.Error
-	require.ErrorAs(t, err, &outer)
-	require.True(t, outer.Timeout())
-	require.LessOrEqual(t, audit.sent.Load(), int64(3))
-	require.EqualValues(t, audit.sent.Load(), failuresOf(t, eng, p.host))
+	synctest.Test(t, func(t *testing.T) {
+		p := startPipePeer(t, stall)
+		eng := transportEngine(t, engine.Config{Retry: &retry.Policy{MaxAttempts: 1000, BaseDelay: time.Nanosecond}, Breaker: counting})
+		audit := &auditBase{RoundTripper: p.base}
+		client := &http.Client{
+			Transport: &enginehttp.Transport{Engine: eng, Base: audit, AttemptTimeout: 100 * time.Millisecond},
+			Timeout:   250 * time.Millisecond,
+		}
+		begun := time.Now()
+		_, err := client.Get(p.url)
+		require.Equal(t, 250*time.Millisecond, time.Since(begun))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var outer *url.Error
+		require.ErrorAs(t, err, &outer)
+		require.True(t, outer.Timeout())
+		require.EqualValues(t, 3, audit.sent.Load())
+		require.Equal(t, 3, failuresOf(t, eng, p.host))
+	})
 }
 
 // TestAWithdrawnRequestIsNoFailure: Request.Cancel is what callers from before contexts have.
 func TestAWithdrawnRequestIsNoFailure(t *testing.T) {
 	cancel := make(chan struct{})
-	p := startRawPeer(t, func(c *net.TCPConn) {
+	p := startRawPeer(t, func(c net.Conn) {
 		readRequest(c)
 		close(cancel)
 		untilGone(c)
 	})
 	eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
 	tr := &enginehttp.Transport{
-		Engine: eng, Base: bare(t), Retryable: func(*http.Request, *http.Response, error) bool { return true },
+		Engine: eng, Base: p.base, Retryable: func(*http.Request, *http.Response, error) bool { return true },
 	}
 	req := newRequest(t, "GET", p.url, nil)
 	req.Cancel = cancel //nolint:staticcheck // SA1019: what is tested

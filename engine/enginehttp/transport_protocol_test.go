@@ -10,11 +10,13 @@ import (
 	"net/http/cookiejar"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/engine/enginehttp"
 )
 
 // quiet is the log of servers for which things go wrong on purpose.
@@ -53,30 +55,38 @@ func TestHTTP2(t *testing.T) {
 }
 
 func TestHTTP2TimesOut(t *testing.T) {
-	u := startUpstream2(t, func(n int64, w http.ResponseWriter, r *http.Request) {
-		if n == 1 {
-			return // so that there is a connection
-		}
-		if n == 4 {
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-		}
-		<-r.Context().Done()
-	})
-	eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
-	client, tr := u.guarded(eng)
-	resp, err := client.Get(u.URL)
-	require.NoError(t, err)
-	readAll(t, resp)
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		base := pipeTransport(t, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch requests++; requests {
+			case 1:
+				return // so that there is a connection
+			case 4:
+				w.WriteHeader(http.StatusOK)
+				_ = http.NewResponseController(w).Flush()
+			}
+			<-r.Context().Done()
+		}))
+		eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
+		tr := &enginehttp.Transport{Engine: eng, Base: base}
+		client := &http.Client{Transport: tr}
+		resp, err := client.Get("http://h/")
+		require.NoError(t, err)
+		require.Equal(t, 2, resp.ProtoMajor)
+		readAll(t, resp)
 
-	tr.AttemptTimeout = 300 * time.Millisecond
-	resp, err = client.Get(u.URL)
-	require.NoError(t, err)
-	require.EqualValues(t, 4, u.requests.Load())
-	_, err = io.ReadAll(resp.Body)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, "attempt not done")
-	require.NoError(t, resp.Body.Close())
+		tr.AttemptTimeout = 300 * time.Millisecond
+		begun := time.Now()
+		resp, err = client.Get("http://h/")
+		require.NoError(t, err)
+		require.Equal(t, 600*time.Millisecond, time.Since(begun).Truncate(time.Millisecond))
+		require.Equal(t, 4, requests)
+		_, err = io.ReadAll(resp.Body)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "attempt not done")
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 900*time.Millisecond, time.Since(begun).Truncate(time.Millisecond))
+	})
 }
 
 // TestRedirectsAndCookies are the http.Client's, above the Transport.

@@ -19,17 +19,19 @@ import (
 
 // TestBodiesLeakedOnRetry: three responses were opened and one closed.
 func TestBodiesLeakedOnRetry(t *testing.T) {
-	u := startUpstream(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusServiceUnavailable) })
-	client, tr := u.guarded(transportEngine(t, engine.Config{Retry: thrice}))
-	audit := &auditBase{RoundTripper: tr.Base}
-	tr.Base = audit
-	resp, err := client.Get(u.URL)
-	require.NoError(t, err)
-	require.EqualValues(t, 3, audit.opened.Load())
-	require.EqualValues(t, 2, audit.closed.Load(), "all but the last")
-	require.EqualValues(t, 2, audit.ended.Load(), "and read to the end before")
-	require.Equal(t, "answer 503", readAll(t, resp))
-	require.EqualValues(t, 3, audit.closed.Load())
+	synctest.Test(t, func(t *testing.T) {
+		audit := &auditBase{RoundTripper: pipeTransport(t, false, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			respond(w, http.StatusServiceUnavailable)
+		}))}
+		client := &http.Client{Transport: &enginehttp.Transport{Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: audit}}
+		resp, err := client.Get("http://h/")
+		require.NoError(t, err)
+		require.EqualValues(t, 3, audit.opened.Load())
+		require.EqualValues(t, 2, audit.closed.Load(), "all but the last")
+		require.EqualValues(t, 2, audit.ended.Load(), "and read to the end before")
+		require.Equal(t, "answer 503", readAll(t, resp))
+		require.EqualValues(t, 3, audit.closed.Load())
+	})
 }
 
 // TestPostReplayed: what must happen once happened three times.
@@ -109,14 +111,18 @@ func TestRetryAfterUncapped(t *testing.T) {
 // TestDrainWithoutEnd: a server that stalled in the middle of an error's body held up the next attempt for good.
 func TestDrainWithoutEnd(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Minute} {
-		p := startRawPeer(t, stallBusy, stallBusy, answer)
-		tr := &enginehttp.Transport{
-			Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: bare(t), AttemptTimeout: timeout,
-		}
-		resp, err := tr.RoundTrip(newRequest(t, "GET", p.url, nil))
-		require.NoError(t, err)
-		require.Equal(t, "ok", readAll(t, resp))
-		require.EqualValues(t, 3, p.accepted.Load())
+		synctest.Test(t, func(t *testing.T) {
+			p := startPipePeer(t, stallBusy, stallBusy, answer)
+			tr := &enginehttp.Transport{
+				Engine: transportEngine(t, engine.Config{Retry: thrice}), Base: p.base, AttemptTimeout: timeout,
+			}
+			begun := time.Now()
+			resp, err := tr.RoundTrip(newRequest(t, "GET", p.url, nil))
+			require.NoError(t, err)
+			require.Equal(t, 200*time.Millisecond, time.Since(begun).Truncate(time.Millisecond), "100 ms for each of two bodies")
+			require.Equal(t, "ok", readAll(t, resp))
+			require.EqualValues(t, 3, p.accepted.Load())
+		})
 	}
 }
 

@@ -37,14 +37,18 @@ func TestAWriteBeyondTheBurstIsNoError(t *testing.T) {
 // TestABigReadDoesNotExceedTheBurst: those that charge after a read let all of it through first.
 func TestABigReadDoesNotExceedTheBurst(t *testing.T) {
 	near, far := tcp(t)
-	c := enginenet.Wrap(near, only(start(t, 4*kib, 64)))
+	c := enginenet.Wrap(near, only(startOnce(t, 4*kib)))
 	_, err := far.Write(pattern(64 * kib))
 	require.NoError(t, err)
-	within(t, c, 50*time.Millisecond)
-	got, err := io.ReadAll(c)
+	got := make([]byte, 64*kib)
+	n, err := io.ReadAtLeast(c, got, 4*kib)
+	require.NoError(t, err)
+	require.Equal(t, 4*kib, n)
+	require.Equal(t, pattern(n), got[:n])
+	within(t, c, 10*time.Millisecond)
+	n, err = c.Read(got)
 	requireTimeout(t, err)
-	require.LessOrEqual(t, len(got), 4*kib+64)
-	require.Equal(t, pattern(len(got)), got)
+	require.Zero(t, n)
 }
 
 // TestAnIdleReaderHoldsNoBytes: those that charge before a read pay for what never comes.
@@ -92,7 +96,8 @@ func TestALargeBufferDoesNotStall(t *testing.T) {
 	}
 }
 
-// TestDeadlinesAndCloseAreHeededOnARealConnection: those that sleep finish their sleep first, which here would be a minute.
+// TestDeadlinesAndCloseAreHeededOnARealConnection: those that sleep finish their sleep first, and
+// here the sleep is an hour.
 func TestDeadlinesAndCloseAreHeededOnARealConnection(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, c *enginenet.Conn, calls [2]<-chan error){
 		"deadline": func(t *testing.T, c *enginenet.Conn, calls [2]<-chan error) {
@@ -108,7 +113,7 @@ func TestDeadlinesAndCloseAreHeededOnARealConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			near, far := tcp(t)
-			c := enginenet.Wrap(near, only(start(t, kib, 1)))
+			c := enginenet.Wrap(near, only(startOnce(t, kib)))
 			_, err := far.Write(pattern(4 * kib))
 			require.NoError(t, err)
 			_, err = io.ReadFull(c, make([]byte, kib))
@@ -120,10 +125,8 @@ func TestDeadlinesAndCloseAreHeededOnARealConnection(t *testing.T) {
 			}
 			_, err = io.ReadFull(far, make([]byte, kib)) // then the write waits
 			require.NoError(t, err)
-			begun := time.Now()
 			end(t, c, calls)
 			require.Equal(t, kib, written)
-			require.Less(t, time.Since(begun), 30*time.Second)
 		})
 	}
 }
@@ -167,7 +170,7 @@ func TestAnHTTPServerLosesNoByteToItsOwnDeadlines(t *testing.T) {
 	})
 	client, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
-	within(t, client, 10*time.Second)
+	within(t, client, time.Minute)
 	var wire []byte
 	for i := range requests {
 		filler := strings.Repeat("x", rand.Intn(100))

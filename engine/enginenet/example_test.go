@@ -60,7 +60,7 @@ func Example() {
 // A client limits a connection of its own: what it uploads, by host.
 func ExampleWrap() {
 	eng, err := engine.New(engine.Config{
-		Limiter: limiter.TokenBucket{Capacity: 16, RefillRate: limiter.PerSecond(1)}, // 1 KiB, and 64 bytes per second
+		Limiter: limiter.TokenBucket{Capacity: 16, RefillRate: limiter.Per(1, time.Hour)}, // 1 KiB, and 64 bytes an hour
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -28,6 +28,15 @@ func start(t testing.TB, burst, rate int) *engine.Engine {
 	return startWith(t, engine.Config{Limiter: bucket(burst, rate)})
 }
 
+// startOnce makes an engine whose buckets hold burst bytes and gain a block in an hour. However busy
+// the machine is, no test sees a bucket gain anything.
+func startOnce(t testing.TB, burst int) *engine.Engine {
+	t.Helper()
+	return startWith(t, engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: burst / enginenet.Block, RefillRate: limiter.Per(1, time.Hour)},
+	})
+}
+
 func startWith(t testing.TB, cfg engine.Config) *engine.Engine {
 	t.Helper()
 	eng, err := engine.New(cfg)

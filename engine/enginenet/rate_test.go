@@ -17,86 +17,42 @@ import (
 	"github.com/limitpal/limitpal-go/engine/enginenet"
 )
 
-var steady = flag.Duration("enginenet.steady", time.Second, "how long the steady rate is measured")
+var steady = flag.Duration("enginenet.steady", time.Second, "how long the steady rate is measured, by the clock of a bubble")
 
-// TestTheSteadyRateIsThatOfTheLimit within 2 %, over real connections, once the burst has gone. The bucket is deep, so that a pause of the
-// machine does not count: what was not sent then is sent after it. If the machine pauses for so long that this is not so, or at the
-// end, then as much is allowed for as a witness lost that only waits for timers.
+// TestTheSteadyRateIsThatOfTheLimit within 2 %, once the burst has gone.
 func TestTheSteadyRateIsThatOfTheLimit(t *testing.T) {
 	const burst, rate = 4 << 20, 8 << 20
 	for name, connections := range map[string]int{"one connection": 1, "four of a key": 4} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // both wait most of the time
-			l := listen(t, &enginenet.Listener{PerKey: start(t, burst, rate)})
-			var servers, clients []net.Conn
-			for range connections {
-				server, client := connect(t, l)
-				within(t, server, *steady)
-				servers, clients = append(servers, server), append(clients, client)
-			}
-			arrived, data := newJournal(), pattern(64*kib)
-			stop := make(chan struct{})
-			lost := witness(stop)
-			var ends sync.WaitGroup
-			for i := range connections {
-				_, err := servers[i].Write(data) // now, and not when a goroutine gets around to it
-				require.NoError(t, err)
-				ends.Go(func() {
-					for _, err := servers[i].Write(data); err == nil; {
-						_, err = servers[i].Write(data)
-					}
-					_ = servers[i].Close()
-				})
-				ends.Go(func() {
-					buf := make([]byte, 64*kib)
-					for n, err := clients[i].Read(buf); err == nil; n, err = clients[i].Read(buf) {
-						arrived.note(n)
-					}
-				})
-			}
-			ends.Wait()
-			close(stop)
-			paused := <-lost
-			got := beyond(arrived.passages, burst)
-			t.Logf("%.0f bytes per second beyond the burst, %+.2f %% of the limit; paused for %v", got, 100*(got/rate-1), paused)
-			require.LessOrEqual(t, got, rate*1.02)
-			require.GreaterOrEqual(t, got, rate*(0.98-paused.Seconds()/steady.Seconds()))
+			synctest.Test(t, func(t *testing.T) {
+				l := &enginenet.Listener{PerKey: start(t, burst, rate)}
+				arrived, data := newJournal(), pattern(64*kib)
+				var ends sync.WaitGroup
+				for range connections {
+					near, client := net.Pipe()
+					server := accept(t, l, near)[0]
+					within(t, server, *steady)
+					ends.Go(func() {
+						for _, err := server.Write(data); err == nil; {
+							_, err = server.Write(data)
+						}
+						_ = server.Close()
+					})
+					ends.Go(func() {
+						buf := make([]byte, 64*kib)
+						for n, err := client.Read(buf); err == nil; n, err = client.Read(buf) {
+							arrived.note(n)
+						}
+					})
+				}
+				ends.Wait()
+				require.Equal(t, *steady, time.Since(arrived.begun))
+				got := float64(arrived.total-burst) / steady.Seconds()
+				t.Logf("%.0f bytes per second beyond the burst, %+.2f %% of the limit", got, 100*(got/rate-1))
+				require.InEpsilon(t, rate, got, 0.02)
+			})
 		})
 	}
-}
-
-// witness sleeps until stop is closed, and then says by how much longer it has slept than it meant to; by less than 2 ms does not count.
-func witness(stop <-chan struct{}) <-chan time.Duration {
-	const nap = 5 * time.Millisecond
-	lost := make(chan time.Duration, 1)
-	go func() {
-		var sum time.Duration
-		for last := time.Now(); ; last = time.Now() {
-			select {
-			case <-stop:
-				lost <- sum
-				return
-			case <-time.After(nap):
-				if late := time.Since(last) - nap; late > 2*time.Millisecond {
-					sum += late
-				}
-			}
-		}
-	}()
-	return lost
-}
-
-// beyond is how many bytes per second have passed besides burst since the journal was begun, by the last tenth of its entries: by the best
-// of them, since a pause at the end is the machine's.
-func beyond(passages []passage, burst int) (best float64) {
-	sum := -burst
-	for i, p := range passages {
-		sum += p.bytes
-		if i > len(passages)*9/10 {
-			best = max(best, float64(sum)/p.at.Seconds())
-		}
-	}
-	return best
 }
 
 // TestNoBurstAboveTheCapacityEverLeaves: in no window of time do more bytes pass than capacity + rate × its length, over several

@@ -125,7 +125,7 @@ func TestAFileIsSentFromWhereItStands(t *testing.T) {
 
 func TestADeadlineEndsTheSendingOfAFile(t *testing.T) {
 	near, far := tcp(t)
-	c := enginenet.Wrap(&kernel{TCPConn: near}, only(start(t, 16*kib, 1))) // a block a minute
+	c := enginenet.Wrap(&kernel{TCPConn: near}, only(startOnce(t, 16*kib)))
 	var n int64
 	f := fileOf(t, pattern(64*kib))
 	sending := inBackground(func() (err error) { n, err = c.ReadFrom(f); return err })

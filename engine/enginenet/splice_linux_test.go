@@ -44,7 +44,7 @@ func TestASocketIsSplicedByTheKernel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			near, far := tcp(t)
 			below := &kernel{TCPConn: near}
-			eng := start(t, 512*kib, 64)
+			eng := startOnce(t, 512*kib)
 			c := enginenet.Wrap(below, only(eng))
 			data := pattern(300*kib + 5)
 			copied := inBackground(func() error {
@@ -89,7 +89,7 @@ func TestALimitOnTheSourceIsHeeded(t *testing.T) {
 	sourceNear, sourceFar := tcp(t)
 	near, far := tcp(t)
 	below := &kernel{TCPConn: near}
-	reads := start(t, 64*kib, 64)
+	reads := startOnce(t, 64*kib)
 	source := enginenet.Wrap(sourceNear, only(reads))
 	c := enginenet.Wrap(below, only(start(t, 64*kib, 64)))
 	_, err := sourceFar.Write(pattern(10 * kib))

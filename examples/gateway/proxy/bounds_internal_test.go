@@ -30,6 +30,7 @@ func TestNoRoomForAConnectionIsNoFailure(t *testing.T) {
 		s, err := Start(cfg, io.Discard)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+		r := &rig{s, new(net.Dialer).DialContext}
 		base := s.gateway.routes[0].base
 		dial, reason := base.DialContext, atomic.Pointer[error]{}
 		base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -45,12 +46,12 @@ func TestNoRoomForAConnectionIsNoFailure(t *testing.T) {
 				errors.Join(errors.New("several"), errno),
 			} {
 				reason.Store(&err)
-				status, _ := ask(t, s, http.MethodGet, nil, nil)
+				status, _ := r.ask(t, http.MethodGet, nil, nil)
 				require.Equal(t, http.StatusServiceUnavailable, status, "%v", err)
 			}
 		}
 		reason.Store(nil)
-		status, body := ask(t, s, http.MethodGet, nil, nil)
+		status, body := r.ask(t, http.MethodGet, nil, nil)
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "well", body)
 		require.Equal(t, Status{Name: "/", Breaker: breaker.Closed, Requests: 16, Unavailable: 15}, s.gateway.Status()[0])
@@ -58,7 +59,7 @@ func TestNoRoomForAConnectionIsNoFailure(t *testing.T) {
 		var refused error = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 		reason.Store(&refused)
 		base.CloseIdleConnections()
-		status, _ = ask(t, s, http.MethodGet, nil, nil)
+		status, _ = r.ask(t, http.MethodGet, nil, nil)
 		require.Equal(t, http.StatusServiceUnavailable, status) // the second attempt finds it open
 		require.Equal(t, breaker.Open, s.gateway.Status()[0].Breaker, "an upstream that refuses is well")
 	}

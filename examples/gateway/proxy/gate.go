@@ -50,7 +50,7 @@ func (g *gate) DialContext(ctx context.Context, network, addr string) (net.Conn,
 		<-g.places
 		return nil, err
 	}
-	return &placed{TCPConn: conn.(*net.TCPConn), gate: g}, nil
+	return &placed{duplex: conn.(duplex), gate: g}, nil
 }
 
 // close ends all waits for a place.
@@ -58,14 +58,14 @@ func (g *gate) close() { close(g.closed) }
 
 // placed is a connection with a place.
 type placed struct {
-	*net.TCPConn
+	duplex
 	gate *gate
 	once sync.Once
 }
 
 // Close closes the connection, and gives the place back.
 func (p *placed) Close() error {
-	err := p.TCPConn.Close()
+	err := p.duplex.Close()
 	p.once.Do(func() { <-p.gate.places })
 	return err
 }

@@ -17,7 +17,7 @@ import (
 // erratic is an upstream that answers early or late, with much or little, and sometimes not at all.
 func erratic(w http.ResponseWriter, r *http.Request) {
 	n, _ := io.Copy(io.Discard, io.LimitReader(r.Body, rand.Int64N(200<<10)))
-	time.Sleep(rand.N(20 * time.Millisecond))
+	time.Sleep(rand.N(20 * time.Millisecond)) // of the bubble
 	switch rand.IntN(10) {
 	case 0:
 		panic(http.ErrAbortHandler)
@@ -53,50 +53,52 @@ func requests() string {
 	return b.String()
 }
 
-// Whatever clients do, and whatever upstreams: nothing is answered with an empty 200, nothing is
-// left, and nothing is wrong in the log.
+// Clients and upstreams do anything: no answer is an empty 200, nothing is left, and nothing is
+// wrong in the log.
 func TestStressOfErraticClients(t *testing.T) {
 	t.Parallel()
-	up := upstream(t, erratic)
-	var out bytes.Buffer
-	s := serveTo(t, &out, `"timeouts": {"half_closed": "30ms", "stall": "100ms", "read": "300ms"}, "max_client_connections": 20,`,
-		route("/", up, `, "breaker": {"recovery": "10ms"}, "retry": {"base_delay": "1ms"}, "max_connections": 5, "limiter": {"rate": "500/s"}`))
-	var clients sync.WaitGroup
-	for range 25 {
-		clients.Go(func() {
-			for range 15 {
-				conn := dial(t, s)
-				text := requests()
-				sent := make(chan struct{})
-				go func() { // ends with the connection
-					defer close(sent)
-					for len(text) > 0 {
-						n := 1 + rand.IntN(len(text))
-						if _, err := io.WriteString(conn, text[:n]); err != nil {
-							return
+	inBubble(t, func(t *bubble) {
+		up := upstream(t, erratic)
+		var out bytes.Buffer
+		s := serveTo(t, &out, `"timeouts": {"half_closed": "30ms", "stall": "100ms", "read": "300ms"}, "max_client_connections": 20,`,
+			route("/", up, `, "breaker": {"recovery": "10ms"}, "retry": {"base_delay": "1ms"}, "max_connections": 5, "limiter": {"rate": "500/s"}`))
+		var clients sync.WaitGroup
+		for range 25 {
+			clients.Go(func() {
+				for range 15 {
+					conn := dial(t, s)
+					text := requests()
+					sent := make(chan struct{})
+					go func() { // ends with the connection
+						defer close(sent)
+						for len(text) > 0 {
+							n := 1 + rand.IntN(len(text))
+							if _, err := io.WriteString(conn, text[:n]); err != nil {
+								return
+							}
+							text = text[n:]
+							time.Sleep(rand.N(10 * time.Millisecond)) // of the bubble
 						}
-						text = text[n:]
-						time.Sleep(rand.N(10 * time.Millisecond))
+						if rand.IntN(2) == 0 {
+							_ = conn.CloseWrite()
+						}
+					}()
+					_ = conn.SetReadDeadline(time.Now().Add(rand.N(500 * time.Millisecond)))
+					answers, _ := io.ReadAll(conn)
+					if bytes.Contains(answers, []byte(" 200 OK\r\n")) && bytes.Contains(answers, []byte("Content-Length: 0\r\n")) {
+						t.Errorf("an empty answer: %.500q", answers)
 					}
-					if rand.IntN(2) == 0 {
-						_ = conn.CloseWrite()
+					if rand.IntN(4) == 0 {
+						_ = conn.SetLinger(0)
 					}
-				}()
-				_ = conn.SetReadDeadline(time.Now().Add(rand.N(500 * time.Millisecond)))
-				answers, _ := io.ReadAll(conn)
-				if bytes.Contains(answers, []byte(" 200 OK\r\n")) && bytes.Contains(answers, []byte("Content-Length: 0\r\n")) {
-					t.Errorf("an empty answer: %.500q", answers)
+					_ = conn.Close()
+					<-sent
 				}
-				if rand.IntN(4) == 0 {
-					_ = conn.SetLinger(0)
-				}
-				_ = conn.Close()
-				<-sent
-			}
-		})
-	}
-	clients.Wait()
-	shut(t, s)
-	require.NotContains(t, out.String(), "level=WARN")
-	require.Contains(t, out.String(), "status=200")
+			})
+		}
+		clients.Wait()
+		shut(t, s)
+		require.NotContains(t, out.String(), "level=WARN")
+		require.Contains(t, out.String(), "status=200")
+	})
 }

@@ -70,12 +70,15 @@ var http2Stalls = map[string]struct {
 	"no window":                   {func(_ *testing.T, p *peer) { p.serve([]byte{0, 4, 0, 0, 0, 0}, ignore) }, 300 << 10},
 	"a window used up":            {func(_ *testing.T, p *peer) { p.serve(nil, ignore) }, 300 << 10},
 	"goaway and silence":          {func(_ *testing.T, p *peer) { everyFrame(p, frameGoAway, 0, false, []byte{0, 0, 0, 1, 0, 0, 0, 0}) }, 0},
-	"goaway on each connection":   {func(_ *testing.T, p *peer) { everyFrame(p, frameGoAway, 0, false, make([]byte, 8)) }, 0},
+	"goaway on each connection": {func(_ *testing.T, p *peer) {
+		time.Sleep(10 * time.Millisecond) // of the bubble, in which connections would otherwise take no time
+		everyFrame(p, frameGoAway, 0, false, make([]byte, 8))
+	}, 0},
 	"hints without an end": {func(t *testing.T, p *peer) {
 		p.serve(nil, func(f frame) bool {
 			for t.Context().Err() == nil {
 				p.write(frameHeaders, flagEndHeaders, f.stream, []byte("\x08\x03103"))
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(10 * time.Millisecond) // of the bubble
 			}
 			return false
 		})
@@ -84,24 +87,28 @@ var http2Stalls = map[string]struct {
 
 func ignore(frame) bool { return true }
 
-// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it
-// stalls, and it is its failure.
+// An upstream that stalls, at any place, holds a request for the time of timeout and no longer, and
+// has failed.
 func TestTimeoutHoldsForHTTP2(t *testing.T) {
 	for name, row := range http2Stalls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, g := http2Gateway(t, `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`,
-				func(p *peer) { row.handle(t, p) })
-			status, _ := ask(t, s, http.MethodPost, nil, bytes.Repeat([]byte("x"), row.body))
-			require.Equal(t, http.StatusGatewayTimeout, status)
-			require.Equal(t, breaker.Open, g.Status()[0].Breaker)
-			require.EqualValues(t, 1, g.Status()[0].Failed)
+			const route = `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`
+			http2InBubble(t, route, row.handle, func(t *testing.T, r *rig) {
+				begun := time.Now()
+				status, _ := r.ask(t, http.MethodPost, nil, bytes.Repeat([]byte("x"), row.body))
+				require.Equal(t, http.StatusGatewayTimeout, status)
+				require.Equal(t, 200*time.Millisecond, time.Since(begun))
+				require.Equal(t, breaker.Open, r.Status()[0].Breaker)
+				require.EqualValues(t, 1, r.Status()[0].Failed)
+			})
 		})
 	}
 }
 
-// Nor does a header that nobody takes hold a request, or those that come after it on the same
-// connection.
+// Nor does a header that nobody takes hold a request, or the next requests on the same connection.
+// The buffers are those of the kernel: in a bubble, no time passes while the next requests wait for
+// the mutex of the write.
 func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
 	for _, protocol := range []string{"h2", "http/1.1"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -109,16 +116,16 @@ func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
 			pair, trust := certificate()
 			plain, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			s, g := gatewayTo(t, smallWindow{plain, pair, protocol}, "https", `"timeout": "200ms"`, trust, func(p *peer) {
+			r := gatewayTo(t, nil, smallWindow{plain, pair, protocol}, "https", `"timeout": "200ms"`, trust, func(p *peer) {
 				_, _ = io.ReadFull(p, make([]byte, 1)) // the handshake, and no more
 				p.hold(t)
 			})
-			smallBuffers(g)
+			smallBuffers(r.gateway)
 			for range 3 {
-				status, _ := ask(t, s, http.MethodGet, large(), nil)
+				status, _ := r.ask(t, http.MethodGet, large(), nil)
 				require.Equal(t, http.StatusGatewayTimeout, status)
 			}
-			require.EqualValues(t, 3, g.Status()[0].Failed)
+			require.EqualValues(t, 3, r.Status()[0].Failed)
 		})
 	}
 }
@@ -126,33 +133,34 @@ func TestTimeoutHoldsForHeadersThatAreNotTaken(t *testing.T) {
 // A connection that has died silently is given up, so that the upstream is found again when it is
 // well.
 func TestDeadHTTP2ConnectionIsGivenUp(t *testing.T) {
-	s, g := http2Gateway(t, `"timeout": "100ms"`, func(p *peer) {
-		if p.number == 1 {
-			p.hold(t)
-			return
-		}
+	http2InBubble(t, `"timeout": "100ms"`, func(t *testing.T, p *peer) {
 		p.serve(nil, func(f frame) bool {
 			if f.kind == frameHeaders {
 				p.write(frameHeaders, flagEndHeaders|flagEndStream, f.stream, ok)
 			}
-			return true
+			return f.kind != frameHeaders || p.number > 1
 		})
+		p.hold(t) // the first connection has died
+	}, func(t *testing.T, r *rig) {
+		status, _ := r.ask(t, http.MethodGet, nil, nil)
+		require.Equal(t, http.StatusOK, status)
+		begun := time.Now()
+		status, _ = r.ask(t, http.MethodGet, nil, nil)
+		require.Equal(t, http.StatusGatewayTimeout, status)
+		for status != http.StatusOK {
+			require.Less(t, time.Since(begun), 5*time.Second)
+			status, _ = r.ask(t, http.MethodGet, nil, nil)
+		}
+		require.Positive(t, r.Status()[0].Failed)
 	})
-	status, _ := ask(t, s, http.MethodGet, nil, nil)
-	require.Equal(t, http.StatusGatewayTimeout, status)
-	require.Eventually(t, func() bool {
-		status, _ := ask(t, s, http.MethodGet, nil, nil)
-		return status == http.StatusOK
-	}, 5*time.Second, 10*time.Millisecond)
-	require.Positive(t, g.Status()[0].Failed)
 }
 
-// A POST that an upstream says it has not looked at, because the connection is going away, is sent
-// again.
+// A POST is sent again if the upstream closes the connection and says that it has not looked at the
+// request.
 func TestSmallBodiesSurviveGoAway(t *testing.T) {
 	var lost atomic.Int64
 	body := bytes.Repeat([]byte("x"), 50<<10)
-	s, g := http2Gateway(t, `"timeout": "5s", "breaker": {"failures": 1, "recovery": "1h"}`, func(p *peer) {
+	http2InBubble(t, `"timeout": "5s", "breaker": {"failures": 1, "recovery": "1h"}`, func(_ *testing.T, p *peer) {
 		got := map[uint32]int{}
 		p.serve(nil, func(f frame) bool {
 			if f.kind == frameData {
@@ -170,11 +178,12 @@ func TestSmallBodiesSurviveGoAway(t *testing.T) {
 			}
 			return true
 		})
+	}, func(t *testing.T, r *rig) {
+		for range 3 {
+			status, _ := r.ask(t, http.MethodPost, nil, body)
+			require.Equal(t, http.StatusOK, status)
+		}
+		require.GreaterOrEqual(t, lost.Load(), int64(3))
+		require.Equal(t, Status{Name: "/", Breaker: breaker.Closed, Requests: 3}, r.Status()[0])
 	})
-	for range 3 {
-		status, _ := ask(t, s, http.MethodPost, nil, body)
-		require.Equal(t, http.StatusOK, status)
-	}
-	require.GreaterOrEqual(t, lost.Load(), int64(3))
-	require.Equal(t, Status{Name: "/", Breaker: breaker.Closed, Requests: 3}, g.Status()[0])
 }

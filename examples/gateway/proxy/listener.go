@@ -45,7 +45,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		l.leave()
 		return nil, err
 	}
-	return &conn{TCPConn: below.(*net.TCPConn), listener: l, fresh: true}, nil
+	return &conn{duplex: below.(duplex), listener: l, fresh: true}, nil
 }
 
 func (l *listener) leave() {
@@ -60,10 +60,16 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
+// duplex is a connection of which one direction can be closed alone, such as a *net.TCPConn.
+type duplex interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // conn is the connection of a client. A write fails if the client takes nothing for the time of the
 // listener's stall.
 type conn struct {
-	*net.TCPConn
+	duplex
 	listener *listener
 	once     sync.Once   // gives the place back
 	broken   atomic.Bool // a read has failed: the client can read no more
@@ -84,7 +90,7 @@ const mostHead = 1 << 10
 
 // Read reads, and keeps the beginning of the first request.
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
+	n, err := c.duplex.Read(p)
 	if c.fresh && len(c.head) < mostHead {
 		c.head = append(c.head, p[:min(n, mostHead-len(c.head))]...)
 	}
@@ -102,7 +108,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	for {
 		begun := n
 		bounded := c.bound()
-		m, err := c.TCPConn.Write(p[n:])
+		m, err := c.duplex.Write(p[n:])
 		n += m
 		if err == nil || n == begun || !bounded || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
@@ -119,10 +125,10 @@ func (c *conn) bound() bool {
 	}
 	by := time.Now().Add(c.listener.stall)
 	if !c.writeBy.IsZero() && c.writeBy.Before(by) {
-		_ = c.TCPConn.SetWriteDeadline(c.writeBy)
+		_ = c.duplex.SetWriteDeadline(c.writeBy)
 		return false
 	}
-	_ = c.TCPConn.SetWriteDeadline(by) // if the connection is closed, the write fails
+	_ = c.duplex.SetWriteDeadline(by) // if the connection is closed, the write fails
 	return true
 }
 
@@ -131,7 +137,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeBy = t
-	return c.TCPConn.SetWriteDeadline(t)
+	return c.duplex.SetWriteDeadline(t)
 }
 
 // SetDeadline is SetWriteDeadline and SetReadDeadline.
@@ -147,7 +153,7 @@ func (c *conn) free() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.freed = true
-	_ = c.TCPConn.SetWriteDeadline(c.writeBy)
+	_ = c.duplex.SetWriteDeadline(c.writeBy)
 }
 
 // serve notes that net/http has called the handler.
@@ -175,7 +181,7 @@ func (c *conn) answered(p []byte) {
 
 // Close closes the connection, and gives the place back.
 func (c *conn) Close() error {
-	err := c.TCPConn.Close()
+	err := c.duplex.Close()
 	c.once.Do(c.listener.leave)
 	return err
 }

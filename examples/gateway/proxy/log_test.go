@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,48 +66,53 @@ const soon = `"timeouts": {"half_closed": "20ms"},`
 
 // The client has left before there was an answer: that is in the log, and counts for nothing.
 func TestAccessLogOfOneWhoLeft(t *testing.T) {
-	came := make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		close(came)
-		<-r.Context().Done()
+	inBubble(t, func(t *bubble) {
+		came := make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			close(came)
+			<-r.Context().Done()
+		})
+		var out bytes.Buffer
+		s := serveTo(t, &out, soon, route("/", up, `, "breaker": {"failures": 1}`))
+		ctx, leave := context.WithCancel(t.Context())
+		go func() {
+			<-came
+			leave()
+		}()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+		require.NoError(t, err)
+		_, err = client(t).Do(req)
+		require.ErrorIs(t, err, context.Canceled)
+		shut(t, s)
+		require.Contains(t, out.String(), "status=499")
+		require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 	})
-	var out bytes.Buffer
-	s := serveTo(t, &out, soon, route("/", up, `, "breaker": {"failures": 1}`))
-	ctx, leave := context.WithCancel(t.Context())
-	go func() {
-		<-came
-		leave()
-	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
-	require.NoError(t, err)
-	_, err = client(t).Do(req)
-	require.ErrorIs(t, err, context.Canceled)
-	shut(t, s)
-	require.Contains(t, out.String(), "status=499")
-	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 }
 
 // Nor is one who has left the queue of the limiter.
 func TestAccessLogOfOneWhoLeftTheQueue(t *testing.T) {
-	up := upstream(t, name("up"))
-	var out bytes.Buffer
-	s := serveTo(t, &out, soon, route("/", up, `, "limiter": {"rate": "1/h", "max_wait": "2h"}`))
-	cl := client(t)
-	get(t, cl, s.URL())
-	ctx, leave := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
-	require.NoError(t, err)
-	left := make(chan error, 1)
-	go func() {
-		_, err := cl.Do(req)
-		left <- err
-	}()
-	require.Eventually(t, func() bool { return s.Status()[0].Requests == 2 }, patience, time.Millisecond)
-	leave()
-	require.ErrorIs(t, receive(t, left), context.Canceled)
-	shut(t, s)
-	require.Contains(t, out.String(), "status=499")
-	require.Equal(t, proxy.Status{Name: "/", Requests: 2}, s.Status()[0])
+	inBubble(t, func(t *bubble) {
+		up := upstream(t, name("up"))
+		var out bytes.Buffer
+		s := serveTo(t, &out, soon, route("/", up, `, "limiter": {"rate": "1/h", "max_wait": "2h"}`))
+		cl := client(t)
+		get(t, cl, s.URL())
+		ctx, leave := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+		require.NoError(t, err)
+		left := make(chan error, 1)
+		go func() {
+			_, err := cl.Do(req)
+			left <- err
+		}()
+		synctest.Wait()
+		require.EqualValues(t, 2, s.Status()[0].Requests)
+		leave()
+		require.ErrorIs(t, receive(t, left), context.Canceled)
+		shut(t, s)
+		require.Contains(t, out.String(), "status=499")
+		require.Equal(t, proxy.Status{Name: "/", Requests: 2}, s.Status()[0])
+	})
 }
 
 // An upstream that breaks off in the midst of its answer has failed, and the client can tell.
@@ -172,38 +177,42 @@ func TestLogDoesNotWait(t *testing.T) {
 
 // Nor does the end of the gateway wait for ever.
 func TestCloseDoesNotWaitForTheLog(t *testing.T) {
-	up := upstream(t, name("up"))
-	w := &stuck{begun: make(chan struct{}), proceed: make(chan struct{})}
-	s := serveTo(t, w, "", route("/", up, ""))
-	get(t, client(t), s.URL())
-	receive(t, w.begun)
-	require.ErrorContains(t, s.Close(t.Context()), "log could not be written in time")
-	close(w.proceed)
+	inBubble(t, func(t *bubble) {
+		up := upstream(t, name("up"))
+		w := &stuck{begun: make(chan struct{}), proceed: make(chan struct{})}
+		s := serveTo(t, w, "", route("/", up, ""))
+		get(t, client(t), s.URL())
+		receive(t, w.begun)
+		require.ErrorContains(t, s.Close(t.Context()), "log could not be written in time")
+		close(w.proceed)
+	})
 }
 
 // A client that leaves a stream is no failure of the upstream.
 func TestStatusOfOneWhoLeftAStream(t *testing.T) {
-	ended := make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "data: 1\n")
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-		close(ended)
+	inBubble(t, func(t *bubble) {
+		ended := make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "data: 1\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			close(ended)
+		})
+		s := serve(t, soon, route("/", up, `, "breaker": {"failures": 1}`))
+		ctx, leave := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
+		require.NoError(t, err)
+		resp, err := client(t).Do(req)
+		require.NoError(t, err)
+		_, err = io.ReadFull(resp.Body, make([]byte, 8))
+		require.NoError(t, err)
+		leave()
+		_ = resp.Body.Close()
+		receive(t, ended)
+		shut(t, s)
+		require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 	})
-	s := serve(t, soon, route("/", up, `, "breaker": {"failures": 1}`))
-	ctx, leave := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(), nil)
-	require.NoError(t, err)
-	resp, err := client(t).Do(req)
-	require.NoError(t, err)
-	_, err = io.ReadFull(resp.Body, make([]byte, 8))
-	require.NoError(t, err)
-	leave()
-	_ = resp.Body.Close()
-	receive(t, ended)
-	shut(t, s)
-	require.Equal(t, proxy.Status{Name: "/", Requests: 1}, s.Status()[0])
 }
 
 func TestLogOfManyKeepsLines(t *testing.T) {

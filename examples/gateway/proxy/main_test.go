@@ -35,7 +35,7 @@ func serveTo(t testing.TB, w io.Writer, settings string, routes ...string) *prox
 	t.Helper()
 	cfg, err := config.Load(fmt.Appendf(nil, `{"listen": "127.0.0.1:0", %s "routes": [%s]}`, settings, strings.Join(routes, ",")))
 	require.NoError(t, err)
-	s, err := proxy.Start(cfg, w)
+	s, err := networkOf(t).start(cfg, w)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		select {
@@ -58,26 +58,6 @@ func shut(t testing.TB, s *proxy.Server) {
 // route is a route of the file to up, with more fields.
 func route(path string, up *httptest.Server, more string) string {
 	return fmt.Sprintf(`{"path": %q, "upstream": %q, "timeout": "5s" %s}`, path, up.URL, more)
-}
-
-// upstream starts a server that is closed with the test.
-func upstream(t testing.TB, handle http.HandlerFunc) *httptest.Server {
-	t.Helper()
-	up := httptest.NewServer(handle)
-	t.Cleanup(up.Close)
-	return up
-}
-
-// client returns a client with connections of its own, which neither follows redirects nor waits
-// for ever.
-func client(t testing.TB) *http.Client {
-	t.Helper()
-	tr := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{
-		Transport: tr, Timeout: patience,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // reply is an answer that has been read.

@@ -33,6 +33,13 @@ type Server struct {
 // Start listens as cfg says, and serves. The access log and the messages of net/http, such as those
 // about panics, go to logs.
 func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
+	return start(cfg, logs, net.Listen)
+}
+
+type listenFunc func(network, address string) (net.Listener, error)
+
+// start is Start on another network. The connections of listen have CloseWrite.
+func start(cfg *config.Config, logs io.Writer, listen listenFunc) (*Server, error) {
 	s := &Server{failed: make(chan error, 1)}
 	errorLog := log.New(logs, "gateway: ", log.LstdFlags)
 	var access *slog.Logger
@@ -41,14 +48,14 @@ func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
 		access = s.log.Logger
 		errorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
-	err := s.open(cfg, access, errorLog)
+	err := s.open(cfg, listen, access, errorLog)
 	if err != nil {
 		return nil, errors.Join(err, s.release(context.Background()))
 	}
 	return s, nil
 }
 
-func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Logger) (err error) {
+func (s *Server) open(cfg *config.Config, listen listenFunc, access *slog.Logger, errorLog *log.Logger) (err error) {
 	if s.gateway, err = New(cfg, access); err != nil {
 		return err
 	}
@@ -57,7 +64,7 @@ func (s *Server) open(cfg *config.Config, access *slog.Logger, errorLog *log.Log
 			return err
 		}
 	}
-	below, err := net.Listen("tcp", cfg.Listen)
+	below, err := listen("tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // asked starts a request and returns a channel with its answer.
-func asked(t *testing.T, s *proxy.Server) <-chan reply {
+func asked(t testing.TB, s *proxy.Server) <-chan reply {
 	t.Helper()
 	answers, cl := make(chan reply, 1), client(t)
 	go func() {
@@ -34,87 +35,89 @@ func asked(t *testing.T, s *proxy.Server) <-chan reply {
 	return answers
 }
 
-// closed starts to close s and returns once it accepts no connections.
-func closed(t *testing.T, ctx context.Context, s *proxy.Server) <-chan error {
+// closed starts to close s, and returns when s accepts no connections.
+func closed(ctx context.Context, t *bubble, s *proxy.Server) <-chan error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.Close(ctx) }()
-	for deadline := time.Now().Add(patience); ; {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
-		if err != nil {
-			return done
-		}
-		_ = conn.Close()
-		require.True(t, time.Now().Before(deadline), "it still accepts connections")
-	}
+	synctest.Wait()
+	_, err := t.network.dial(t.Context(), "tcp", strings.TrimPrefix(s.URL(), "http://"))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	return done
 }
 
 func TestCloseDrains(t *testing.T) {
-	came, answer := make(chan struct{}), make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		close(came)
-		<-answer
-		fmt.Fprint(w, "late")
+	inBubble(t, func(t *bubble) {
+		came, answer := make(chan struct{}), make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			close(came)
+			<-answer
+			fmt.Fprint(w, "late")
+		})
+		s := serve(t, "", route("/", up, `, "limiter": {"rate": "1/s"}, "breaker": {}`))
+		answers := asked(t, s)
+		receive(t, came)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		done := closed(ctx, t, s)
+		require.Empty(t, done, "closed while a request was running")
+		close(answer)
+		r := receive(t, answers)
+		require.Equal(t, http.StatusOK, r.status)
+		require.Equal(t, "late<nil>", r.body)
+		require.NoError(t, receive(t, done))
+		require.ErrorIs(t, receive(t, s.Failed()), http.ErrServerClosed)
 	})
-	s := serve(t, "", route("/", up, `, "limiter": {"rate": "1/s"}, "breaker": {}`))
-	answers := asked(t, s)
-	receive(t, came)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	done := closed(t, ctx, s)
-	require.Empty(t, done, "it closed while a request was running")
-	close(answer)
-	r := receive(t, answers)
-	require.Equal(t, http.StatusOK, r.status)
-	require.Equal(t, "late<nil>", r.body)
-	require.NoError(t, receive(t, done))
-	require.ErrorIs(t, <-s.Failed(), http.ErrServerClosed)
 }
 
 func TestCloseCutsOff(t *testing.T) {
-	came := make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		close(came)
-		<-r.Context().Done() // when the gateway gives up
+	inBubble(t, func(t *bubble) {
+		came := make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			close(came)
+			<-r.Context().Done() // when the gateway gives up
+		})
+		s := serve(t, "", route("/", up, ""))
+		answers := asked(t, s)
+		receive(t, came)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := closed(ctx, t, s)
+		cancel()
+		require.EqualError(t, receive(t, done), "proxy: requests that had not ended in time and were cut off: 1")
+		require.Equal(t, http.StatusServiceUnavailable, receive(t, answers).status)
+		require.Zero(t, s.Status()[0].Failed)
+		require.ErrorIs(t, receive(t, s.Failed()), http.ErrServerClosed)
 	})
-	s := serve(t, "", route("/", up, ""))
-	answers := asked(t, s)
-	receive(t, came)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := closed(t, ctx, s)
-	cancel()
-	require.EqualError(t, receive(t, done), "proxy: requests that had not ended in time and were cut off: 1")
-	require.Equal(t, http.StatusServiceUnavailable, receive(t, answers).status)
-	require.Zero(t, s.Status()[0].Failed)
-	require.ErrorIs(t, <-s.Failed(), http.ErrServerClosed)
 }
 
 // A connection that has switched to another protocol may end by itself, and is cut off if it does not.
 func TestCloseDrainsUpgrades(t *testing.T) {
-	up := upstream(t, echoUpgrade)
-	for _, leaves := range []bool{true, false} {
-		s := serve(t, "", route("/", up, ""))
-		conn, lines := upgrade(t, s)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := closed(t, ctx, s)
-		require.Empty(t, done)
-		fmt.Fprintln(conn, "hello")
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
-		require.Equal(t, "hello\n", line)
-		if leaves {
-			require.NoError(t, conn.Close())
-			require.NoError(t, receive(t, done))
-		} else {
+	inBubble(t, func(t *bubble) {
+		up := upstream(t, echoUpgrade)
+		for _, leaves := range []bool{true, false} {
+			s := serve(t, "", route("/", up, ""))
+			conn, lines := upgrade(t, s)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := closed(ctx, t, s)
+			require.Empty(t, done)
+			fmt.Fprintln(conn, "hello")
+			line, err := lines.ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "hello\n", line)
+			if leaves {
+				require.NoError(t, conn.Close())
+				require.NoError(t, receive(t, done))
+			} else {
+				cancel()
+				require.ErrorContains(t, receive(t, done), "cut off: 1")
+				_, err = lines.ReadString('\n')
+				require.Error(t, err)
+				require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			}
 			cancel()
-			require.ErrorContains(t, receive(t, done), "cut off: 1")
-			_, err = lines.ReadString('\n')
-			require.Error(t, err)
-			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.ErrorIs(t, receive(t, s.Failed()), http.ErrServerClosed)
 		}
-		cancel()
-		require.ErrorIs(t, <-s.Failed(), http.ErrServerClosed)
-	}
+	})
 }
 
 func TestStartFails(t *testing.T) {

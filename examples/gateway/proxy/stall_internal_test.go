@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -11,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/examples/internal/pipes"
 )
 
-// An upstream that stalls holds a request for as long as timeout says and no longer, wherever it
-// stalls, and it is its failure.
+// An upstream that stalls, at any place, holds a request for the time of timeout and no longer, and
+// has failed.
 func TestTimeoutHoldsForHTTP1(t *testing.T) {
 	const timeout = `"timeout": "200ms", "breaker": {"failures": 1, "recovery": "1h"}`
 	drip := func(first, again string) func(*testing.T, *peer) {
@@ -24,7 +24,7 @@ func TestTimeoutHoldsForHTTP1(t *testing.T) {
 				_, err = fmt.Fprint(p, first)
 			}
 			for err == nil && t.Context().Err() == nil {
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(10 * time.Millisecond) // of the bubble
 				_, err = fmt.Fprint(p, again)
 			}
 		}
@@ -45,12 +45,16 @@ func TestTimeoutHoldsForHTTP1(t *testing.T) {
 		for _, bound := range []string{"", `, "max_connections": 2`} {
 			t.Run(name+bound, func(t *testing.T) {
 				t.Parallel()
-				listener, err := net.Listen("tcp", "127.0.0.1:0")
-				require.NoError(t, err)
-				s, g := gatewayTo(t, listener, row.scheme, timeout+bound, nil, func(p *peer) { row.handle(t, p) })
-				status, _ := ask(t, s, http.MethodGet, nil, nil)
-				require.Equal(t, http.StatusGatewayTimeout, status)
-				require.Equal(t, breaker.Open, g.Status()[0].Breaker)
+				inBubble(t, func(t *testing.T, n *pipes.Network) {
+					listener, err := n.Listen()
+					require.NoError(t, err)
+					r := gatewayTo(t, n, listener, row.scheme, timeout+bound, nil, func(p *peer) { row.handle(t, p) })
+					begun := time.Now()
+					status, _ := r.ask(t, http.MethodGet, nil, nil)
+					require.Equal(t, http.StatusGatewayTimeout, status)
+					require.Equal(t, 200*time.Millisecond, time.Since(begun))
+					require.Equal(t, breaker.Open, r.Status()[0].Breaker)
+				})
 			})
 		}
 	}

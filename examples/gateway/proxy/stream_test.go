@@ -6,9 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,12 +59,9 @@ func echoUpgrade(w http.ResponseWriter, r *http.Request) {
 }
 
 // upgrade opens a connection through s that has switched to the protocol echo.
-func upgrade(t *testing.T, s *proxy.Server) (net.Conn, *bufio.Reader) {
+func upgrade(t testing.TB, s *proxy.Server) (net.Conn, *bufio.Reader) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	conn := dial(t, s)
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	lines := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(lines, nil)

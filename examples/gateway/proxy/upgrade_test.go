@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -100,14 +101,10 @@ func TestWebsocketPasses(t *testing.T) {
 }
 
 // counting starts an upstream that counts the connections that it has been given.
-func counting(t *testing.T, handle http.HandlerFunc) (up *httptest.Server, given *atomic.Int64) {
+func counting(t testing.TB, handle http.HandlerFunc) (up *httptest.Server, given *atomic.Int64) {
 	t.Helper()
 	given = new(atomic.Int64)
-	up = httptest.NewUnstartedServer(handle)
-	up.Listener = &countingListener{up.Listener, given}
-	up.Start()
-	t.Cleanup(up.Close)
-	return up, given
+	return upstreamAt(t, &countingListener{listen(t), given}, handle), given
 }
 
 type countingListener struct {
@@ -128,53 +125,54 @@ func (l *countingListener) Accept() (net.Conn, error) {
 // connection is closed.
 func TestFailedUpgradesAreClosed(t *testing.T) {
 	t.Parallel()
-	const tries = 5
-	var closed atomic.Int64
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		upgrade := r.URL.Query().Get("up")
-		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", upgrade)
-		_ = rw.Flush()
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
-		if _, err := rw.ReadByte(); err == io.EOF {
-			closed.Add(1)
+	inBubble(t, func(t *bubble) {
+		const tries = 5
+		var closed atomic.Int64
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			conn, rw, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			upgrade := r.URL.Query().Get("up")
+			fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", upgrade)
+			_ = rw.Flush()
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
+			if _, err := rw.ReadByte(); err == io.EOF {
+				closed.Add(1)
+			}
+		})
+		s := serve(t, "", route("/", up, `, "max_connections": 1`))
+		for i, fields := range []string{"Connection: Upgrade\r\nUpgrade: websocket\r\n", ""} {
+			for range tries {
+				r := raw(t, s, "GET /?up=h2c HTTP/1.1\r\nHost: x\r\n"+fields+"\r\n")
+				require.Equal(t, http.StatusBadGateway, r.status)
+			}
+			synctest.Wait()
+			require.EqualValues(t, (i+1)*tries, closed.Load())
 		}
 	})
-	s := serve(t, "", route("/", up, `, "max_connections": 1`))
-	for i, fields := range []string{"Connection: Upgrade\r\nUpgrade: websocket\r\n", ""} {
-		for range tries {
-			r := raw(t, s, "GET /?up=h2c HTTP/1.1\r\nHost: x\r\n"+fields+"\r\n")
-			require.Equal(t, http.StatusBadGateway, r.status)
-		}
-		require.Eventually(t, func() bool { return closed.Load() == int64((i+1)*tries) }, patience, time.Millisecond)
-	}
 }
 
 // A connection that has been switched is one of max_connections, as long as it is open.
 func TestUpgradesCountAsConnections(t *testing.T) {
 	t.Parallel()
-	up, given := counting(t, echoUpgrade)
-	s := serve(t, "", fmt.Sprintf(
-		`{"path": "/", "upstream": %q, "timeout": "500ms", "max_connections": 2, "breaker": {"failures": 1, "recovery": "1h"}}`, up.URL))
-	first, _ := upgrade(t, s)
-	upgrade(t, s)
-	for range 3 {
-		r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		require.Equal(t, http.StatusServiceUnavailable, r.status)
-	}
-	require.EqualValues(t, 2, given.Load())
-	require.Equal(t, breaker.Closed, s.Status()[0].Breaker)
-	require.NoError(t, first.Close())
-	require.Eventually(t, func() bool {
-		conn := dial(t, s)
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		return err == nil && resp.StatusCode == http.StatusSwitchingProtocols
-	}, patience, time.Millisecond)
-	require.EqualValues(t, 3, given.Load(), "connections in all")
-	require.Equal(t, proxy.Status{Name: "/", Requests: s.Status()[0].Requests, Unavailable: s.Status()[0].Unavailable}, s.Status()[0])
+	inBubble(t, func(t *bubble) {
+		up, given := counting(t, echoUpgrade)
+		s := serve(t, "", fmt.Sprintf(
+			`{"path": "/", "upstream": %q, "timeout": "500ms", "max_connections": 2, "breaker": {"failures": 1, "recovery": "1h"}}`, up.URL))
+		first, _ := upgrade(t, s)
+		upgrade(t, s)
+		for range 3 {
+			r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			require.Equal(t, http.StatusServiceUnavailable, r.status)
+		}
+		require.EqualValues(t, 2, given.Load())
+		require.Equal(t, breaker.Closed, s.Status()[0].Breaker)
+		require.NoError(t, first.Close())
+		synctest.Wait() // until the gateway has closed its connection, too
+		upgrade(t, s)
+		require.EqualValues(t, 3, given.Load(), "connections in all")
+		require.Equal(t, proxy.Status{Name: "/", Requests: 6, Unavailable: 3}, s.Status()[0])
+	})
 }

@@ -46,10 +46,10 @@ type upload struct {
 	asked    time.Time  // the bound of until; zero: none
 	stopped  bool       // nothing may be read any more
 
-	mu   sync.Mutex   // held while the client is waited for
-	kept []byte       // the beginning of the body
-	read atomic.Int64 // the number of bytes that have come
-	err  error        // io.EOF, or why no more bytes can come
+	turn chan struct{} // capacity 1, full while the client is waited for; guards the fields below
+	kept []byte        // the beginning of the body
+	read atomic.Int64  // the number of bytes that have come
+	err  error         // io.EOF, or why no more bytes can come
 }
 
 // reader reads an upload from the beginning.
@@ -71,6 +71,7 @@ func (u *upload) again() (io.ReadCloser, error) {
 func newUpload(w http.ResponseWriter, r *http.Request, timeouts *config.Timeouts, cancel context.CancelCauseFunc) *upload {
 	u := &upload{
 		body: r.Body, client: http.NewResponseController(w), stall: time.Duration(timeouts.Stall), cancel: cancel, request: r,
+		turn: make(chan struct{}, 1),
 	}
 	if timeouts.Read > 0 {
 		u.by = time.Now().Add(time.Duration(timeouts.Read))
@@ -82,8 +83,8 @@ func newUpload(w http.ResponseWriter, r *http.Request, timeouts *config.Timeouts
 
 // fill reads from the client until the whole body is there, or more than mostKept bytes.
 func (u *upload) fill() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.turn <- struct{}{}
+	defer func() { <-u.turn }()
 	var buf [4 << 10]byte
 	for u.err == nil && !u.spilt.Load() {
 		u.next(buf[:])
@@ -94,7 +95,7 @@ func (u *upload) fill() error {
 	return u.err
 }
 
-// next reads once from the client into p. The caller holds mu.
+// next reads once from the client into p. The caller has the turn.
 func (u *upload) next(p []byte) (n int) {
 	if u.err != nil {
 		return 0
@@ -170,8 +171,8 @@ func (u *upload) discard() bool {
 	if !u.whole.Load() {
 		u.await(true) // also bounds a read under way
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.turn <- struct{}{}
+	defer func() { <-u.turn }()
 	if u.err == nil || errors.Is(u.err, http.ErrBodyReadAfterClose) {
 		_, u.err = io.CopyN(io.Discard, u.body, mostDiscarded)
 	}
@@ -181,8 +182,8 @@ func (u *upload) discard() bool {
 // Read returns the part that is kept, and then the bytes that the client sends.
 func (r *reader) Read(p []byte) (int, error) {
 	u := r.upload
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.turn <- struct{}{}
+	defer func() { <-u.turn }()
 	switch {
 	case r.closed.Load():
 		return 0, http.ErrBodyReadAfterClose

@@ -1,10 +1,10 @@
 package proxy_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,29 +36,29 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 // A client that sends half a body, or garbage, is no failure of the upstream: else anybody could
 // open its breaker.
 func TestUploadBroken(t *testing.T) {
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
-	s := serve(t, "", route("/", up, `, "breaker": {"failures": 1, "recovery": "1h"}`))
-	for _, body := range []string{
-		"Transfer-Encoding: chunked\r\n\r\nnot a number\r\n",
-		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello!!",
-		"Content-Length: 100\r\n\r\nhalf",
-	} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
-		require.NoError(t, err)
-		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
-		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-		answer, err := io.ReadAll(conn) // until the gateway is done with it
-		require.NoError(t, err)
-		if !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") { // which the upstream may have said before it was over
-			require.True(t, len(answer) == 0 || strings.HasPrefix(string(answer), "HTTP/1.1 400 "), "%s", answer)
+	inBubble(t, func(t *bubble) {
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+		s := serve(t, "", route("/", up, `, "breaker": {"failures": 1, "recovery": "1h"}`))
+		for _, body := range []string{
+			"Transfer-Encoding: chunked\r\n\r\nnot a number\r\n",
+			"Transfer-Encoding: chunked\r\n\r\n5\r\nhello!!",
+			"Content-Length: 100\r\n\r\nhalf",
+		} {
+			conn := dial(t, s)
+			fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+			require.NoError(t, conn.CloseWrite())
+			answer, err := io.ReadAll(conn) // until the gateway is done with it
+			require.NoError(t, err)
+			if !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") { // which the upstream may have said before it was over
+				require.True(t, len(answer) == 0 || strings.HasPrefix(string(answer), "HTTP/1.1 400 "), "%s", answer)
+			}
+			require.NoError(t, conn.Close())
+			status := s.Status()[0]
+			require.Equal(t, breaker.Closed, status.Breaker)
+			require.Zero(t, status.Failed)
 		}
-		require.NoError(t, conn.Close())
-		status := s.Status()[0]
-		require.Equal(t, breaker.Closed, status.Breaker)
-		require.Zero(t, status.Failed)
-	}
-	require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+		require.Equal(t, http.StatusOK, get(t, client(t), s.URL()).status)
+	})
 }
 
 // What comes behind the body of a request comes to the upstream, too.
@@ -74,69 +74,77 @@ func TestUploadWithTrailers(t *testing.T) {
 
 // A client that is sending when the gateway stops hears of it.
 func TestUploadCutOff(t *testing.T) {
-	came := make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.ReadFull(r.Body, make([]byte, 4))
-		close(came)
-		_, _ = io.Copy(io.Discard, r.Body)
+	inBubble(t, func(t *bubble) {
+		came := make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 4))
+			close(came)
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
+		s := serve(t, "", route("/", up, ""))
+		conn := dial(t, s)
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+		receive(t, came)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.EqualError(t, s.Close(ctx), "proxy: requests that had not ended in time and were cut off: 1")
+		answer, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 503 "), "%q", answer)
 	})
-	s := serve(t, "", route("/", up, ""))
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
-	require.NoError(t, err)
-	defer conn.Close()
-	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
-	receive(t, came)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.EqualError(t, s.Close(ctx), "proxy: requests that had not ended in time and were cut off: 1")
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	answer, err := io.ReadAll(conn)
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 503 "), "%q", answer)
 }
 
-// An upstream that does not take the body is one that is silent.
+// An upstream that does not take the body is silent.
 func TestUploadNotTaken(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // whose backlog takes the connection, and nobody reads from it
-	require.NoError(t, err)
-	defer ln.Close()
-	s := serve(t, "", fmt.Sprintf(
-		`{"path": "/", "upstream": "http://%v", "timeout": "100ms", "breaker": {"failures": 1, "recovery": "1h"}}`, ln.Addr()))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL(), io.LimitReader(endless{}, 1<<30))
-	require.NoError(t, err)
-	req.Header.Set("Expect", "100-continue") // else the client may lose the answer that comes while it sends
-	cl := client(t)
-	cl.Transport.(*http.Transport).ExpectContinueTimeout = patience
-	resp, err := cl.Do(req)
-	if err == nil { // or the connection has been closed in the midst of the body
+	inBubble(t, func(t *bubble) {
+		ln := listen(t)
+		go func() { // ends with the listener
+			for {
+				conn, err := ln.Accept() // and nobody reads
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+			}
+		}()
+		s := serve(t, "", fmt.Sprintf(
+			`{"path": "/", "upstream": "http://%v", "timeout": "100ms", "breaker": {"failures": 1, "recovery": "1h"}}`, ln.Addr()))
+		conn := dial(t, s)
+		go func() { // ends with the connection
+			fmt.Fprint(conn, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
+			_, _ = io.Copy(conn, io.LimitReader(endless{}, 1<<30))
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
 		require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
 		require.NoError(t, resp.Body.Close())
-	}
-	require.Equal(t, http.StatusServiceUnavailable, get(t, cl, s.URL()).status)
+		require.Equal(t, http.StatusServiceUnavailable, get(t, client(t), s.URL()).status)
+	})
 }
 
 // A client that takes its time is not one whose upstream is silent.
 func TestUploadSlow(t *testing.T) {
-	first, second := make(chan struct{}), make(chan struct{})
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadFull(r.Body, make([]byte, 5))
+	inBubble(t, func(t *bubble) {
+		first := make(chan struct{})
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadFull(r.Body, make([]byte, 5))
+			require.NoError(t, err)
+			close(first)
+			rest, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			fmt.Fprintf(w, "%s", rest)
+		})
+		s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": %q, "timeout": "300ms"}`, up.URL))
+		body, in := io.Pipe()
+		go func() { // ends with the request
+			_, _ = io.WriteString(in, "hello")
+			<-first
+			time.Sleep(1200 * time.Millisecond) // of the bubble: four times as long as the upstream may be silent
+			_, _ = io.WriteString(in, " world")
+			_ = in.Close()
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), body)
 		require.NoError(t, err)
-		close(first)
-		rest, err := io.ReadAll(r.Body)
-		require.NoError(t, err)
-		fmt.Fprintf(w, "%s", rest)
+		require.Equal(t, " world", send(t, client(t), req).body)
 	})
-	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": %q, "timeout": "300ms"}`, up.URL))
-	body, in := io.Pipe()
-	time.AfterFunc(1200*time.Millisecond, func() { close(second) }) // four times as long as the upstream may be silent
-	go func() {                                                     // ends with the request
-		_, _ = io.WriteString(in, "hello")
-		<-first
-		<-second
-		_, _ = io.WriteString(in, " world")
-		_ = in.Close()
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), body)
-	require.NoError(t, err)
-	require.Equal(t, " world", send(t, client(t), req).body)
 }

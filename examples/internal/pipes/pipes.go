@@ -1,6 +1,10 @@
-// Package pipes is a network in memory. The connections are made by [net.Pipe], so that a server
-// and clients work inside a testing/synctest bubble: time passes only while all goroutines wait,
-// and no machine is too busy for a test.
+// Package pipes is a network in memory, on which a server and clients work inside a
+// testing/synctest bubble: time passes only while all goroutines wait, and no machine is too busy
+// for a test.
+//
+// The connections resemble connections of TCP. Up to 64 KiB wait for each reader, a deadline
+// bounds reads and writes, one direction can be closed alone (CloseWrite), and a close is a reset
+// if bytes were not read, or after SetLinger(0).
 package pipes
 
 import (
@@ -36,7 +40,7 @@ func (n *Network) DialContext(ctx context.Context, _, at string) (net.Conn, erro
 	if l == nil {
 		return nil, refused(at)
 	}
-	client, server := net.Pipe()
+	client, server := connect(dialers, l.address)
 	select {
 	case l.conns <- server:
 		return client, nil
@@ -86,8 +90,11 @@ func (l *listener) Close() error {
 
 func (l *listener) Addr() net.Addr { return l.address }
 
-// address is where a listener listens.
+// address is the place of a listener, or dialers.
 type address string
+
+// dialers is the address of all dialers.
+const dialers address = "192.0.2.0:80"
 
 func (address) Network() string  { return "pipe" }
 func (a address) String() string { return string(a) }
