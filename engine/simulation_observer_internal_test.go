@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -13,63 +11,6 @@ type observer struct {
 	*guard.Behavior
 	w *world
 }
-
-// site is the cell of a key, as the simulation sees it.
-type site struct {
-	gate    *guard.Gate
-	account *account
-	name    string
-	retired bool
-	last    int64                      // full-at when the present runner began to go on
-	state   *guard.State               // of the actor that had the last turn
-	former  [formerStates]*guard.State // of actors before
-	queue   []waiter                   // as the naive model has it
-	moved   int64                      // when one that was the first of the queue last left without tokens
-	inTurn  bool
-
-	generation               uint64 // when it was retired
-	posted                   *guard.Notice
-	birthPeriod, finalPeriod uint64 // of the naive circuit
-}
-
-const formerStates = 4
-
-// waiter is a caller in the queue.
-type waiter struct {
-	req     *guard.Request
-	who     *caller
-	n       int64
-	since   int64
-	breaker bool
-	under   naiveProbe
-}
-
-// turn is what the naive models expect of a turn.
-type turn struct {
-	site        *site
-	message     *guard.Message // nil when the actor wakes
-	who         *caller        // that sent message; nil if nobody waits for an answer
-	now         int64
-	fuse        fuse
-	begun       bool // the clock has been read
-	clockPanics int  // before the turn
-	expected    [mostCallers]expectation
-	answers     uint64 // the callers for whom an answer is expected
-	before      account
-	line        []waiter
-	moved       int64
-}
-
-// fuse is where a turn is to panic.
-type fuse uint8
-
-const (
-	whole         fuse = iota
-	atTheClock         // when it asks the time
-	atTransitions      // when the breaker begins a new period
-)
-
-var errFuse = errors.New("simulated panic of a turn")
 
 // Init implements actors.Behavior.
 func (o *observer) Init(now int64, key string, g *guard.Gate, s *guard.State) actors.Next {
@@ -159,21 +100,6 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 	return st
 }
 
-// clockOfTurn is what a turn asks for the time. From here on nobody comes between, so that this is the
-// moment to say what the turn ought to do.
-func (w *world) clockOfTurn() int64 {
-	st := w.turning.site
-	now := w.turnClock()
-	if w.turning.site != st {
-		w.fail("a turn goes on in the midst of another")
-	}
-	if w.turning.fuse == atTheClock {
-		panic(errFuse)
-	}
-	w.expectAt(now)
-	return now
-}
-
 // guarded runs a turn. If the turn panics, the naive models go back.
 func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 	w := o.w
@@ -187,26 +113,6 @@ func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 	next := run()
 	returned = true
 	return next
-}
-
-// undo follows a turn that panicked: the naive models have gone too far. What the turn had granted
-// before stays so; it was nothing that the breaker was asked for.
-func (o *observer) undo(st *site) {
-	w := o.w
-	t := &w.turning
-	if t.fuse == whole && (t.begun || w.clockPanics == t.clockPanics) {
-		w.fail("a turn of %q panicked", st.name)
-	}
-	w.note(int(t.fuse), int(st.account.number), 1)
-	if t.fuse == atTransitions && t.begun {
-		st.queue, st.moved = append(st.queue[:0], t.line...), t.moved
-		version := st.account.version
-		*st.account = t.before
-		st.account.version = version + 1
-		w.collectGranted(st)
-	}
-	t.fuse, t.answers = whole, 0
-	st.last = st.gate.FullAt()
 }
 
 // end compares what a turn did with what it ought to have done.

@@ -237,63 +237,6 @@ func (w *world) act(x *runner) {
 	w.rouse()
 }
 
-// rouse makes those callers ready that wait for something that has come.
-func (w *world) rouse() {
-	for left := w.waiting &^ w.ready; left != 0; left &= left - 1 {
-		if id := bits.TrailingZeros64(left); w.people[id].until() {
-			w.ready |= 1 << id
-		}
-	}
-}
-
-// ring fires the timers whose instant has come, ends contexts, and makes those callers ready that go
-// on at their instant.
-func (w *world) ring() {
-	w.soonest = math.MaxInt64
-	kept := w.timers[:0]
-	for _, t := range w.timers {
-		if t.due <= w.now {
-			t.fire()
-			continue
-		}
-		kept = append(kept, t)
-		w.soonest = min(w.soonest, t.due)
-	}
-	w.timers = kept
-	for left := w.timed; left != 0; left &= left - 1 {
-		id := bits.TrailingZeros64(left)
-		if at := w.people[id].due; at <= w.now {
-			w.timed &^= 1 << id
-			w.ready |= 1 << id
-		} else {
-			w.soonest = min(w.soonest, at)
-		}
-	}
-	for left := w.ending; left != 0; left &= left - 1 {
-		id := bits.TrailingZeros64(left)
-		if at := w.people[id].ends; at <= w.now {
-			w.ending &^= 1 << id
-			w.people[id].expire()
-		} else {
-			w.soonest = min(w.soonest, at)
-		}
-	}
-	w.rouse()
-}
-
-// wakeAt has caller id go on at an instant.
-func (w *world) wakeAt(id int, at int64) {
-	if at <= w.now {
-		w.ready |= 1 << id
-		w.timed &^= 1 << id
-		return
-	}
-	w.ready &^= 1 << id
-	w.people[id].due = at
-	w.timed |= 1 << id
-	w.soonest = min(w.soonest, at)
-}
-
 // shut ends the scene's engine for good.
 func (w *world) shut() {
 	w.operate()
