@@ -51,7 +51,7 @@ func TestWhatACleanKeyCosts(t *testing.T) {
 		require.Equal(t, engine.Stats{Evicted: n}, eng.Stats())
 		left := heapInUse() - before
 		t.Logf("%d bytes per key; %d KB left after %d keys", full/n, left>>10, n)
-		require.Less(t, full/n, int64(160))
+		require.Less(t, full/n, int64(144))
 		require.Less(t, left, int64(1<<20))
 		runtime.KeepAlive(eng)
 		runtime.KeepAlive(names)

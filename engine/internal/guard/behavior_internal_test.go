@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -123,4 +124,9 @@ func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
 		}, &g, &s, &m)
 		require.True(t, read, name)
 	}
+}
+
+// TestACellIsOneCacheLine: a million keys have a million cells.
+func TestACellIsOneCacheLine(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Cell{}), uintptr(64))
 }
