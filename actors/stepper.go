@@ -66,7 +66,7 @@ func (x *steppedActor[P, S, M]) step(wakeFirst bool) (gone bool) {
 	whole := false
 	defer func() {
 		if !whole {
-			x.rested, x.fired = false, false
+			x.rested = false
 			x.restart(recover())
 		}
 	}()
