@@ -42,8 +42,9 @@ type actor[P, S, M any] struct {
 	waits atomic.Int64 // how many messages had been taken when the actor began to wait for the next, or for a wake; else working
 	aside atomic.Bool  // a search has put the cell aside because the actor waits for a wake
 
-	lingers    atomic.Bool     // the actor stays although it has nothing to wait for
-	leftBefore *actor[P, S, M] // the list of actors that have left; see System.left
+	asked      atomic.Pointer[order] // of a caller that needs room, not carried out yet
+	lingers    atomic.Bool           // the actor stays although it has nothing to wait for
+	leftBefore *actor[P, S, M]       // the list of actors that have left; see System.left
 
 	// Owned by run.
 	now      func() int64 // read
@@ -286,7 +287,10 @@ func (a *actor[P, S, M]) drop() {
 // obey carries out an order and reports whether the actor is gone.
 func (a *actor[P, S, M]) obey(o *order) (gone bool) {
 	if o.done != nil {
-		defer close(o.done)
+		defer func() {
+			a.asked.Store(nil)
+			close(o.done)
+		}()
 	}
 	if o.stop {
 		return a.stop()

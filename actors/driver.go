@@ -31,9 +31,6 @@ type Stepper interface {
 	Step(wakeFirst bool) (gone bool)
 }
 
-// drivenChunk is chunk under a Driver: with few cells, too, a sweep takes several steps.
-const drivenChunk = 2
-
 // at lets a test or a driver step in.
 func (s *System[P, S, M]) at(p point) {
 	if s.hook != nil {

@@ -75,7 +75,7 @@ func (s *System[P, S, M]) Rings() (atRest, run, aside int) {
 }
 
 // Seats is how many actors may linger.
-const Seats = seats
+var Seats = int(goroutineBounds.seats)
 
 // Patience is for how long an actor that lingers may go unused when others want its seat.
 const Patience = time.Duration(patience)

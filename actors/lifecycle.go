@@ -1,11 +1,8 @@
 package actors
 
 const (
-	eager = 3    // starts between two sweeps after which the actor of a key had better linger: starting over costs more
-	seats = 1024 // actors that may linger at a time
-
+	eager    = 3          // starts between two sweeps after which the actor of a key had better linger: starting over costs more
 	patience = int64(1e9) // ns; an actor that lingers unused for so long gives up its seat to another
-	sampled  = 8          // actors looked at for one that gives up a seat
 )
 
 // insert gives birth to c, whose key has the hash and no cell, at now, or at the last retirement if that came
@@ -46,7 +43,7 @@ func (s *System[P, S, M]) tidy() {
 
 // departures takes note of some of the actors that have left. The lifecycle lock is held.
 func (s *System[P, S, M]) departures() {
-	for range s.chunk {
+	for range s.bounds.chunk {
 		a := s.left.Load()
 		if a == nil {
 			return
@@ -133,7 +130,7 @@ func (s *System[P, S, M]) leave(a *actor[P, S, M], linger bool) bool {
 // seat has a linger if fewer actors than seats do. Otherwise seat asks an actor that has lingered
 // unused to leave, so that there is a seat the next time.
 func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
-	if s.lingering.Add(1) <= seats {
+	if s.lingering.Add(1) <= s.bounds.seats {
 		a.lingers.Store(true)
 		return true
 	}
@@ -142,7 +139,7 @@ func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
 		return false
 	}
 	defer s.unlock()
-	for range min(sampled, s.rings[running].len()) {
+	for range min(s.bounds.sampled, s.rings[running].len()) {
 		other := s.nextRunning().actor.Load()
 		if since := a.seen - patience; other.lingers.Load() && other.used.Load() <= since {
 			_ = other.box.TryPut(envelope[M]{order: &order{since: since, unused: a.seen - int64(s.idleAfter)}})

@@ -1,14 +1,12 @@
 package actors
 
-import "strings"
-
-// The work for a key that is born when there are as many keys as allowed.
-const (
-	searched   = 256 // cells looked at under one hold of the lifecycle lock
-	compared   = 16  // cells without an actor that are compared for the coldest
-	maxLeavers = 8   // running actors asked to leave at a time
-	maxRounds  = 3   // times that running actors are asked
+import (
+	"context"
+	"strings"
 )
+
+// maxRounds is how often a birth asks running actors to leave.
+const maxRounds = 3
 
 // Create is [System.Cell] for a key that [System.Lookup] has just not found; h is the Hash that Lookup
 // returned. At the limit of keys Create makes room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
@@ -75,11 +73,11 @@ type finding[P, S, M any] struct {
 // for a key returns the actors that do not linger in place of the coldest cell: such an actor has
 // answered and is about to leave, and its cell is to be compared, too. The lifecycle lock is held.
 func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M]) {
-	left := searched
+	left := s.bounds.searched
 	var least int64 = Never
 	rest := &s.rings[resting]
 	passed, seen := 0, 0
-	for ; passed < rest.len() && seen < compared && left > 0; left-- {
+	for ; passed < rest.len() && seen < s.bounds.compared && left > 0; left-- {
 		if s.hand >= rest.len() {
 			s.hand = 0
 		}
@@ -88,7 +86,7 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 			return finding[P, S, M]{room: true}
 		}
 		rank := s.behavior.SpillRank(&c.Published, c.left())
-		if rank == Never && (c.parked == nil || c.parked.forget == Never) {
+		if rank == Never && (c.parked == nil || c.parked.forget == Never || passed-seen == s.bounds.searched/2) {
 			s.move(c, held)
 			found.more = true
 			continue
@@ -102,11 +100,11 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 			found.coldest, least = c, rank
 		}
 	}
-	if found.coldest != nil && (seen >= compared || !first) {
+	if found.coldest != nil && (seen >= s.bounds.compared || !first) {
 		return found
 	}
 	run := &s.rings[running]
-	for looks := run.len(); min(looks, left, run.len()) > 0 && len(found.leavers) < maxLeavers; left, looks = left-1, looks-1 {
+	for looks := run.len(); min(looks, left, run.len()) > 0 && len(found.leavers) < s.bounds.leavers; left, looks = left-1, looks-1 {
 		switch a := s.present(s.nextRunning()); {
 		case a == nil: // and the cell is at rest
 			return finding[P, S, M]{more: true}
@@ -124,10 +122,20 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 	return found
 }
 
-// askToLeave tells a to leave, used or not, and waits until a has left or could not.
+// askToLeave tells a to leave, used or not, and waits until a has left or could not. The wait is short:
+// no turn blocks, and before the order there are at most the messages whose senders came first. Callers
+// share an order, since a second order in the mailbox would keep the actor from obeying the first.
 func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
 	o := &order{since: Never, unused: Never, done: make(chan struct{})}
-	if a.box.TryPut(envelope[M]{order: o}) == nil {
-		s.wait(o.done) // the turn that a is in never blocks, and before the order there is at most a mailbox full of messages
+	for !a.asked.CompareAndSwap(nil, o) {
+		if other := a.asked.Load(); other != nil {
+			s.wait(other.done)
+			return
+		}
 	}
+	if a.box.Put(context.Background(), envelope[M]{order: o}) != nil { // a has left
+		close(o.done)
+		return
+	}
+	s.wait(o.done)
 }

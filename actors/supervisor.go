@@ -24,10 +24,8 @@ const (
 	afterWait                 // an actor works, and has not looked whether its cell was put aside
 )
 
-const (
-	sweepsPerIdle = 8   // how often the supervisor looks in the time IdleAfter
-	chunk         = 512 // cells that the supervisor looks at under one hold of the lifecycle lock
-)
+// sweepsPerIdle is how often the supervisor looks in the time IdleAfter.
+const sweepsPerIdle = 8
 
 // supervise is the supervisor's goroutine: until Close the supervisor lets idle actors leave and
 // forgets cells, and then stops all actors. A clock that panics ends neither the goroutine nor the
@@ -111,7 +109,9 @@ func (s *System[P, S, M]) sweepNext(w *walk[P, S, M]) (done bool) {
 	w.next(func(c *Cell[P, S, M]) {
 		c.starts = 0
 		if a := s.present(c); a == nil {
-			s.retire(c, now, now-int64(s.idleAfter))
+			if !s.retire(c, now, now-int64(s.idleAfter)) && c.parked != nil && c.parked.forget <= now {
+				s.move(c, resting) // a search may forget the cell
+			}
 		} else if a.used.Load() <= now-int64(s.linger) && !a.held() {
 			w.found = append(w.found, a)
 		}
@@ -178,7 +178,7 @@ func (w *walk[P, S, M]) next(visit func(*Cell[P, S, M])) {
 	if w.from < 0 || w.from > r.len() {
 		w.from = r.len()
 	}
-	down := max(0, w.from-w.sys.chunk)
+	down := max(0, w.from-w.sys.bounds.chunk)
 	for i := w.from - 1; i >= down; i-- {
 		visit(r.at(i))
 	}

@@ -62,7 +62,7 @@ type System[P, S, M any] struct {
 	mailbox   int
 	budget    int
 	window    int64
-	chunk     int // cells looked at under one hold of the lifecycle lock
+	bounds    *bounds
 	driver    Driver
 
 	cells     table[P, S, M]
@@ -112,13 +112,13 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
 		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
-		chunk:     chunk,
+		bounds:    &goroutineBounds,
 		driver:    cfg.Driver,
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
 	if s.driver != nil {
-		s.chunk = drivenChunk
+		s.bounds = &drivenBounds
 		s.hook = func(point) { s.driver.Between() }
 	}
 	s.cells.init()
