@@ -48,7 +48,7 @@ func TestAKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 					_, there := s.Find(fmt.Sprint("held ", i))
 					require.True(t, there)
 				}
-				_, run, aside := s.Rings()
+				_, run, aside := s.Slabs()
 				if holders == most {
 					require.Equal(t, most, aside, "no search comes by them again")
 					require.Zero(t, run)
@@ -57,7 +57,7 @@ func TestAKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 					require.NoError(t, do(t, s, fmt.Sprint("held ", i), add(1)))
 				}
 				synctest.Wait()
-				atRest, run, aside := s.Rings()
+				atRest, run, aside := s.Slabs()
 				require.Equal(t, [3]int{most, 0, 0}, [3]int{atRest, run, aside}, "all can go")
 			})
 		}
@@ -161,7 +161,7 @@ func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
 			require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(1)))
 		}
 		synctest.Wait()
-		atRest, _, aside := s.Rings()
+		atRest, _, aside := s.Slabs()
 		require.Equal(t, pinned, aside)
 		require.Equal(t, 1, atRest)
 		require.NoError(t, do(t, s, "7", add(1)))
@@ -184,10 +184,10 @@ func TestASweepLeavesHeldKeysAside(t *testing.T) {
 		for range 3 {
 			_, err := s.Cell("new")
 			require.ErrorIs(t, err, actors.ErrKeyLimit)
-			_, _, aside := s.Rings()
+			_, _, aside := s.Slabs()
 			require.Equal(t, 100, aside)
 			after(10 * idle)
-			_, _, aside = s.Rings()
+			_, _, aside = s.Slabs()
 			require.Equal(t, 100, aside)
 		}
 	})
@@ -261,7 +261,7 @@ func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 	}
 	require.Equal(t, accepted.Load(), processed.Load())
 	require.NoError(t, s.Close(t.Context()))
-	atRest, run, aside := s.Rings()
+	atRest, run, aside := s.Slabs()
 	require.Equal(t, s.Stats().Keys, atRest)
 	require.Zero(t, run+aside)
 }
