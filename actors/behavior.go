@@ -16,8 +16,8 @@ import (
 // atomic. M is the message.
 //
 // All instants are nanoseconds on the system's clock, as [System.Now] gives them. Init, Resume,
-// Retire, SpillRank and Spill run under the lifecycle lock, the other methods in the actor's turn. No
-// method may block, or call code that could.
+// Retire, SpillRank and Spill run under the lifecycle lock, the other methods in the actor's turn.
+// No method may block, or call code that could.
 type Behavior[P, S, M any] interface {
 	// Init makes the published part of a new key, and the state that the first actor will find. If
 	// Next.Clean is set, the state is dropped.
@@ -34,13 +34,13 @@ type Behavior[P, S, M any] interface {
 	// a cell without an actor, and with no parked state or a state whose Next.Forget has come. A
 	// panic counts as false.
 	Retire(unused int64, p *P) bool
-	// SpillRank ranks the keys without an actor for being spilled, when there is no room for a new key:
-	// the least rank goes first, and rank Never does not go before the key's next turn. s is nil if
-	// no state is parked.
+	// SpillRank ranks the keys without an actor for being spilled, when there is no room for a new
+	// key. The least rank goes first. A key of rank Never does not go before the key's next turn. s
+	// is nil if no state is parked.
 	SpillRank(p *P, s *S) int64
 	// Spill is called when a key without an actor goes although the key does not equal a new key.
-	// Spill may write down elsewhere all that Init must know when the key comes back, and marks p
-	// so that callers find the cell retired. s is nil if no state is parked.
+	// Spill may write down elsewhere all that Init must know when the key comes back. Spill marks
+	// p, and callers then find the cell retired. s is nil if no state is parked.
 	Spill(key string, p *P, s *S)
 	// Fail answers with err everything that the state owes an answer to: at the end of the system,
 	// and after a panic. If the clock has panicked, now is the last reading before.

@@ -2,7 +2,7 @@ package actors
 
 import "sync/atomic"
 
-// Cell is the place of one key: the published part of the key's state, and the key's actor while an
+// Cell stands for one key: the published part of the key's state, and the key's actor while an
 // actor runs. A million keys have a million cells, so a cell is small: 40 bytes and P.
 type Cell[P, S, M any] struct {
 	// Published is the part of the state that callers may read, and perhaps move, whether an actor
@@ -10,24 +10,24 @@ type Cell[P, S, M any] struct {
 	Published P
 
 	key   string
-	actor atomic.Pointer[actor[P, S, M]] // nil while no goroutine runs
+	actor atomic.Pointer[actor[P, S, M]] // nil while no actor runs
 	// Guarded by the lifecycle lock.
-	parked  *parked[S] // what the last actor left behind; nil when the published part says it all
-	index   uint32     // in the ring
-	ring    uint8      // of System.rings
+	parked  *parked[S] // nil if the published part says all; stale while an actor runs
+	index   uint32     // in the slab
+	slab    uint8      // of System.slabs
 	starts  uint8      // of the key's actor since the last sweep, up to eager
 	retired bool
 }
 
-// parked is the state of a key between two actors.
+// parked is the state that a key's last actor left in the cell.
 type parked[S any] struct {
 	state  S
 	forget int64 // Next.Forget of the last turn
 	used   int64 // the instant of the last turn that was a use
 }
 
-// left is the state that the last actor left behind, or nil.
-func (c *Cell[P, S, M]) left() *S {
+// parkedState is the state that is parked in c, or nil.
+func (c *Cell[P, S, M]) parkedState() *S {
 	if c.parked == nil {
 		return nil
 	}
@@ -37,38 +37,38 @@ func (c *Cell[P, S, M]) left() *S {
 // Key returns the key of the cell.
 func (c *Cell[P, S, M]) Key() string { return c.key }
 
-// The rings of cells. Every cell is in one of them.
+// The slabs of cells. Every cell that is not retired is in one of them.
 const (
-	resting = iota // no actor runs
-	running        // an actor runs
-	held           // a search found that the key can neither be forgotten nor spilled; no search looks here
-	ringsOfCells
+	resting  = iota // no actor runs
+	running         // an actor runs
+	setAside        // a search found that the key is held; no search looks here
+	slabsOfCells
 )
 
-// place puts c, which is in no ring, into a ring. The lifecycle lock is held.
-func (s *System[P, S, M]) place(c *Cell[P, S, M], ring uint8) {
-	r := &s.rings[ring]
-	c.ring, c.index = ring, uint32(r.len()) //nolint:gosec // below maxKeys
+// shelve puts c, which is in no slab, into a slab. The lifecycle lock is held.
+func (s *System[P, S, M]) shelve(c *Cell[P, S, M], slab uint8) {
+	r := &s.slabs[slab]
+	c.slab, c.index = slab, uint32(r.len()) //nolint:gosec // below maxKeys
 	r.push(c)
 }
 
-// displace takes c out of its ring. The lifecycle lock is held.
-func (s *System[P, S, M]) displace(c *Cell[P, S, M]) {
-	s.rings[c.ring].remove(int(c.index)).index = c.index
+// unshelve takes c out of its slab. The lifecycle lock is held.
+func (s *System[P, S, M]) unshelve(c *Cell[P, S, M]) {
+	s.slabs[c.slab].remove(int(c.index)).index = c.index
 }
 
-// move puts c into another ring. The lifecycle lock is held.
-func (s *System[P, S, M]) move(c *Cell[P, S, M], ring uint8) {
-	if c.ring != ring {
-		s.displace(c)
-		s.place(c, ring)
+// move puts c into another slab. The lifecycle lock is held.
+func (s *System[P, S, M]) move(c *Cell[P, S, M], slab uint8) {
+	if c.slab != slab {
+		s.unshelve(c)
+		s.shelve(c, slab)
 	}
 }
 
 // keys is the number of cells. The lifecycle lock is held.
 func (s *System[P, S, M]) keys() (n int) {
-	for i := range s.rings {
-		n += s.rings[i].len()
+	for i := range s.slabs {
+		n += s.slabs[i].len()
 	}
 	return n
 }

@@ -16,26 +16,26 @@ const (
 	AfterLookup  = afterLookup
 	BeforeStart  = beforeStart
 	BeforeLeave  = beforeLeave
-	BeforeRetire = beforeRetire
+	BeforeRetire = beforeSweep
 )
 
-// Ring is the ring of cells, and Segment its step.
-type Ring[E any] struct{ ring[E] }
+// Slab is the slab of cells, and Segment its step.
+type Slab[E any] struct{ slab[E] }
 
-// Segment is how many elements a ring takes memory for at a time.
+// Segment is how many elements a slab takes memory for at a time.
 const Segment = segment
 
 // Eager is the number of starts after which an actor lingers.
 const Eager = eager
 
-// Len, At, Push and Remove are those of the ring.
-func (r *Ring[E]) Len() int       { return r.len() }
-func (r *Ring[E]) At(i int) E     { return r.at(i) }
-func (r *Ring[E]) Push(e E)       { r.push(e) }
-func (r *Ring[E]) Remove(i int) E { return r.remove(i) }
+// Len, At, Push and Remove are those of the slab.
+func (s *Slab[E]) Len() int       { return s.len() }
+func (s *Slab[E]) At(i int) E     { return s.at(i) }
+func (s *Slab[E]) Push(e E)       { s.push(e) }
+func (s *Slab[E]) Remove(i int) E { return s.remove(i) }
 
 // Segments is how many segments it holds.
-func (r *Ring[E]) Segments() int { return len(r.segments) }
+func (s *Slab[E]) Segments() int { return len(s.segments) }
 
 // NewHooked is New with a hook, which is in place before the supervisor takes its first step.
 func NewHooked[P, S, M any](b Behavior[P, S, M], cfg Config, hook func(Point)) (*System[P, S, M], error) {
@@ -67,15 +67,15 @@ func (g *gated) NewTimer(d time.Duration) clock.Timer {
 	return g.Clock.NewTimer(d)
 }
 
-// Rings are the numbers of cells at rest, with a running actor, and kept out of searches.
-func (s *System[P, S, M]) Rings() (atRest, run, aside int) {
+// Slabs are the numbers of cells at rest, with a running actor, and kept out of searches.
+func (s *System[P, S, M]) Slabs() (atRest, run, aside int) {
 	s.lock()
 	defer s.unlock()
-	return s.rings[resting].len(), s.rings[running].len(), s.rings[held].len()
+	return s.slabs[resting].len(), s.slabs[running].len(), s.slabs[setAside].len()
 }
 
 // Seats is how many actors may linger.
-const Seats = seats
+var Seats = int(shippedBounds.seats)
 
 // Patience is for how long an actor that lingers may go unused when others want its seat.
 const Patience = time.Duration(patience)

@@ -48,7 +48,7 @@ func TestAKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 					_, there := s.Find(fmt.Sprint("held ", i))
 					require.True(t, there)
 				}
-				_, run, aside := s.Rings()
+				_, run, aside := s.Slabs()
 				if holders == most {
 					require.Equal(t, most, aside, "no search comes by them again")
 					require.Zero(t, run)
@@ -57,7 +57,7 @@ func TestAKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 					require.NoError(t, do(t, s, fmt.Sprint("held ", i), add(1)))
 				}
 				synctest.Wait()
-				atRest, run, aside := s.Rings()
+				atRest, run, aside := s.Slabs()
 				require.Equal(t, [3]int{most, 0, 0}, [3]int{atRest, run, aside}, "all can go")
 			})
 		}
@@ -119,6 +119,34 @@ func TestAMessageThatIsQueuedMayEndAHold(t *testing.T) {
 	})
 }
 
+// TestOrdersAreNoHold: neither a full mailbox nor the order of another newcomer holds a key. Newcomers used to be refused for both.
+func TestOrdersAreNoHold(t *testing.T) {
+	for _, newcomers := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			gone := new(tape[string])
+			s := open(t, spilling(gone), actors.Config{MaxKeys: 1, Mailbox: 1}, nil)
+			g := newGate()
+			post(t, s, "a", g.turn)
+			<-g.started
+			post(t, s, "a", add(1))
+			born := make(chan error, newcomers)
+			for i := range newcomers {
+				go func() {
+					_, err := s.Cell(fmt.Sprint("new ", i))
+					born <- err
+				}()
+			}
+			synctest.Wait()
+			require.Empty(t, born)
+			close(g.release)
+			for range newcomers {
+				require.NoError(t, first(t, born))
+			}
+			require.Equal(t, "a 1", gone.get()[0])
+		})
+	}
+}
+
 // TestKeysThatAreNeverToBeSpilledArePutAside too, until their next turn.
 func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +161,7 @@ func TestKeysThatAreNeverToBeSpilledArePutAside(t *testing.T) {
 			require.NoError(t, do(t, s, fmt.Sprint("new ", i), add(1)))
 		}
 		synctest.Wait()
-		atRest, _, aside := s.Rings()
+		atRest, _, aside := s.Slabs()
 		require.Equal(t, pinned, aside)
 		require.Equal(t, 1, atRest)
 		require.NoError(t, do(t, s, "7", add(1)))
@@ -156,10 +184,10 @@ func TestASweepLeavesHeldKeysAside(t *testing.T) {
 		for range 3 {
 			_, err := s.Cell("new")
 			require.ErrorIs(t, err, actors.ErrKeyLimit)
-			_, _, aside := s.Rings()
+			_, _, aside := s.Slabs()
 			require.Equal(t, 100, aside)
 			after(10 * idle)
-			_, _, aside = s.Rings()
+			_, _, aside = s.Slabs()
 			require.Equal(t, 100, aside)
 		}
 	})
@@ -233,7 +261,7 @@ func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 	}
 	require.Equal(t, accepted.Load(), processed.Load())
 	require.NoError(t, s.Close(t.Context()))
-	atRest, run, aside := s.Rings()
+	atRest, run, aside := s.Slabs()
 	require.Equal(t, s.Stats().Keys, atRest)
 	require.Zero(t, run+aside)
 }
@@ -261,5 +289,37 @@ func TestLingeringIsBounded(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Equal(t, actors.Seats, s.Stats().Actors)
+	})
+}
+
+// TestASearchGoesOnBehindKeysThatFade: a key that is never to be spilled, and equals a new key at a later instant, is put aside
+// until a sweep finds that the instant has come. A search used to refuse a key after 256 such cells.
+func TestASearchGoesOnBehindKeysThatFade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pinned = 600
+		var gone tape[string]
+		s := open(t, spilling(&gone), actors.Config{MaxKeys: pinned + 1, IdleAfter: 16 * time.Hour}, nil)
+		for i := range pinned + 1 {
+			require.NoError(t, do(t, s, fmt.Sprint(i), func(now int64, st *state) actors.Next {
+				next := rest(now)
+				if st.n = -1; i == pinned/2 {
+					st.n = 1
+				}
+				next.Forget = now + int64(time.Hour)
+				return next
+			}))
+		}
+		synctest.Wait()
+		require.NoError(t, do(t, s, "new", add(-1)))
+		require.Equal(t, []string{fmt.Sprint(pinned/2, " 1")}, gone.get())
+		_, err := s.Cell("too many")
+		require.ErrorIs(t, err, actors.ErrKeyLimit)
+		after(3 * time.Hour)
+		for i := range pinned {
+			require.NoError(t, do(t, s, fmt.Sprint("newer ", i), add(-1)))
+		}
+		require.Len(t, gone.get(), 1)
+		synctest.Wait()
+		require.Equal(t, actors.Stats{Keys: pinned + 1, Evicted: pinned, Spilled: 1}, s.Stats())
 	})
 }

@@ -102,9 +102,9 @@ func TestANewcomerDoesNotWaitWhenTheSystemCloses(t *testing.T) {
 	})
 }
 
-// TestTheRingAgainstAModel creates, keeps and forgets keys at random. A kept key is never forgotten, whatever place in the
-// ring it was moved to; there is room if and only if something can be forgotten.
-func TestTheRingAgainstAModel(t *testing.T) {
+// TestTheSlabAgainstAModel creates, keeps and forgets keys at random. A kept key is never forgotten, whatever place in the
+// slab it was moved to; there is room if and only if something can be forgotten.
+func TestTheSlabAgainstAModel(t *testing.T) {
 	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))

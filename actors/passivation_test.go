@@ -109,11 +109,11 @@ func TestAnActorThatPanickedDoesNotLeaveAtOnce(t *testing.T) {
 	})
 }
 
-// TestTheRingGivesMemoryBack compares it with a slice, and holds it to one spare segment.
-func TestTheRingGivesMemoryBack(t *testing.T) {
+// TestTheSlabGivesMemoryBack compares it with a slice, and holds it to one spare segment.
+func TestTheSlabGivesMemoryBack(t *testing.T) {
 	const most = 5 * actors.Segment
 	random := rand.New(rand.NewPCG(1, 2))
-	var r actors.Ring[int]
+	var r actors.Slab[int]
 	var model []int
 	for phase := range 10 {
 		for range most {

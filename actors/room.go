@@ -1,19 +1,17 @@
 package actors
 
-import "strings"
-
-// The work for a key that is born when there are as many keys as allowed.
-const (
-	searched   = 256 // cells looked at under one hold of the lifecycle lock
-	compared   = 16  // cells without an actor that are compared for the coldest
-	maxLeavers = 8   // running actors asked to leave at a time
-	maxRounds  = 3   // times that running actors are asked
+import (
+	"context"
+	"strings"
 )
 
-// Create is [System.Cell] for a key that [System.Lookup] has just not found; h is the Hash that Lookup
-// returned. At the limit of keys Create makes room: by forgetting a cell that equals a new cell, or else by spilling the coldest of some cells
-// without an actor, or else by asking running actors to leave for that. The error is ErrKeyLimit
-// only if every key is held.
+// maxRounds is how often a birth asks running actors to leave.
+const maxRounds = 3
+
+// Create is [System.Cell] for a key that [System.Lookup] has just not found; h is the Hash that
+// Lookup returned. At the limit of keys Create makes room: Create forgets a cell that equals a new
+// cell. If there is none, Create spills the coldest of some cells without an actor. If there is
+// none, Create asks running actors to leave. The error is ErrKeyLimit only if every key is held.
 func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
 	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
 	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
@@ -35,8 +33,8 @@ func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
 	}
 }
 
-// tryCreate is one try of Create, under one hold of the lifecycle lock; first is that of search. Without
-// a cell and without an error there was no room.
+// tryCreate is one try of Create, under one hold of the lifecycle lock; first is that of search.
+// Without a cell and without an error there was no room.
 func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64, first bool) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lock()
 	defer s.unlock()
@@ -52,7 +50,7 @@ func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64,
 			return nil, found, nil
 		}
 		if c := found.coldest; c != nil {
-			s.behavior.Spill(c.key, &c.Published, c.left())
+			s.behavior.Spill(c.key, &c.Published, c.parkedState())
 			s.remove(c)
 			s.spilled++
 		}
@@ -60,58 +58,79 @@ func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64,
 	return s.insert(born, hash, now), finding[P, S, M]{}, nil
 }
 
-// finding is the result of a search: one of the four, or nothing if every key is held.
+// finding is the result of a search: one of the first four, or none of them if every key is held.
 type finding[P, S, M any] struct {
 	room    bool              // a cell has been forgotten
 	coldest *Cell[P, S, M]    // of some without an actor, to be spilled
-	leavers []*actor[P, S, M] // actors that may make room if they leave
+	leavers []*actor[P, S, M] // actors that may make room if the actors leave
 	more    bool              // the search is not at its end
+
+	looks    int // left
+	compared int // cells without an actor that may be spilled
 }
 
-// search looks for a cell that can go. A cell that cannot go is put aside, into the ring held,
-// where no search comes by; the next turn of the key's actor brings the cell back. So a search
-// looks at few cells that an earlier search has looked at, and the cost of a search does not grow
-// with the number of keys that are held. If there are few cells at rest to compare, the first search
-// for a key returns the actors that do not linger in place of the coldest cell: such an actor has
-// answered and is about to leave, and its cell is to be compared, too. The lifecycle lock is held.
-func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M]) {
-	left := searched
+// search looks for a cell that can go. A cell that cannot go is put aside, where no search comes
+// by; the next turn of the key's actor brings the cell back. So a search looks at few cells that an
+// earlier search has looked at, and the cost of a search does not grow with the number of keys that
+// are held.
+//
+// An actor that has answered is about to leave, and its cell is to be compared, too. So if there
+// are few cells at rest to compare, the first search for a key returns the actors that do not
+// linger in place of the coldest cell. The lifecycle lock is held.
+func (s *System[P, S, M]) search(now int64, first bool) finding[P, S, M] {
+	found := finding[P, S, M]{looks: s.bounds.searched}
+	s.searchResting(&found, now)
+	if found.room || found.coldest != nil && (found.compared >= s.bounds.compared || !first) {
+		return found
+	}
+	s.searchRunning(&found)
+	return found
+}
+
+// searchResting looks at cells without an actor. A key of rank Never that equals a new key at a
+// later instant stays at rest, where a search finds the key then, unless the search has passed many
+// such keys: these are put aside until a sweep finds that their instants have come.
+func (s *System[P, S, M]) searchResting(found *finding[P, S, M], now int64) {
+	rest := &s.slabs[resting]
 	var least int64 = Never
-	rest := &s.rings[resting]
-	passed, seen := 0, 0
-	for ; passed < rest.len() && seen < compared && left > 0; left-- {
-		if s.hand >= rest.len() {
-			s.hand = 0
+	for passed := 0; passed < rest.len() && found.compared < s.bounds.compared && found.looks > 0; found.looks-- {
+		if s.restingHand >= rest.len() {
+			s.restingHand = 0
 		}
-		c := rest.at(s.hand)
+		c := rest.at(s.restingHand)
 		if s.retire(c, now, now) {
-			return finding[P, S, M]{room: true}
+			*found = finding[P, S, M]{room: true}
+			return
 		}
-		rank := s.behavior.SpillRank(&c.Published, c.left())
-		if rank == Never && (c.parked == nil || c.parked.forget == Never) {
-			s.move(c, held)
+		rank := s.behavior.SpillRank(&c.Published, c.parkedState())
+		if rank == Never && (c.parked == nil || c.parked.forget == Never || passed-found.compared == s.bounds.searched/2) {
+			s.move(c, setAside)
 			found.more = true
 			continue
 		}
-		s.hand++
+		s.restingHand++
 		passed++
 		if rank < Never {
-			seen++
+			found.compared++
 		}
 		if rank < least {
 			found.coldest, least = c, rank
 		}
 	}
-	if found.coldest != nil && (seen >= compared || !first) {
-		return found
-	}
-	run := &s.rings[running]
-	for looks := run.len(); min(looks, left, run.len()) > 0 && len(found.leavers) < maxLeavers; left, looks = left-1, looks-1 {
+}
+
+// searchRunning looks at running actors. If there is a coldest cell, only actors that do not linger
+// count.
+func (s *System[P, S, M]) searchRunning(found *finding[P, S, M]) {
+	run := &s.slabs[running]
+	for left := run.len(); min(left, found.looks, run.len()) > 0 && len(found.leavers) < s.bounds.leavers; left-- {
+		found.looks--
 		switch a := s.present(s.nextRunning()); {
 		case a == nil: // and the cell is at rest
-			return finding[P, S, M]{more: true}
+			*found = finding[P, S, M]{more: true}
+			return
 		case s.putAside(a):
-			s.turn--
+			s.runningHand--
 			found.more = true
 		case found.coldest == nil || !a.lingers.Load():
 			found.leavers = append(found.leavers, a)
@@ -120,14 +139,24 @@ func (s *System[P, S, M]) search(now int64, first bool) (found finding[P, S, M])
 	if len(found.leavers) > 0 {
 		found.coldest = nil
 	}
-	found.more = found.more && left == 0 && len(found.leavers) == 0
-	return found
+	found.more = found.more && found.looks == 0 && len(found.leavers) == 0
 }
 
-// askToLeave tells a to leave, used or not, and waits until a has left or could not.
+// askToLeave tells a to leave, used or not, and waits until a has left or could not. The wait is
+// short: no turn blocks, and before the order there are at most the messages whose senders came
+// first. Callers share an order, since a second order in the mailbox would keep the actor from
+// obeying the first.
 func (s *System[P, S, M]) askToLeave(a *actor[P, S, M]) {
 	o := &order{since: Never, unused: Never, done: make(chan struct{})}
-	if a.box.TryPut(envelope[M]{order: o}) == nil {
-		s.wait(o.done) // the turn that a is in never blocks, and before the order there is at most a mailbox full of messages
+	for !a.asked.CompareAndSwap(nil, o) {
+		if other := a.asked.Load(); other != nil {
+			s.wait(other.done)
+			return
+		}
 	}
+	if a.box.Put(context.Background(), envelope[M]{order: o}) != nil { // a has left
+		close(o.done)
+		return
+	}
+	s.wait(o.done)
 }

@@ -52,6 +52,9 @@ func (w *world) note(what string, value int64) {
 	}
 	w.sum = (w.sum ^ uint64(value)) * prime
 	w.events++
+	if *steppedTrace {
+		fmt.Println(w.moves, what, value)
+	}
 }
 
 // fail keeps the first fault that a check found. A panic would be the turn's.

@@ -3,9 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,40 +13,6 @@ import (
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/mailbox"
 )
-
-// Config configures a [System]. The zero value of a field stands for the default; no field may be
-// negative.
-type Config struct {
-	// MaxKeys is the largest number of keys at a time. Default 1,048,576, at most 2^31 - 1.
-	MaxKeys int
-	// IdleAfter is for how long a key goes unused before the system forgets the key, provided that
-	// the key's state equals that of a new key. The system looks every IdleAfter / 8. Default 5
-	// min.
-	IdleAfter time.Duration
-	// Linger is for how long an actor that lingers goes unused before the actor leaves. An actor
-	// lingers if it is started often, or has panicked. Default IdleAfter.
-	Linger time.Duration
-	// Mailbox is how many messages a mailbox holds. Default 8.
-	Mailbox int
-	// RestartBudget is how many panics an actor may have within RestartWindow. After one more the
-	// actor refuses messages for as long as RestartWindow. Default 5.
-	RestartBudget int
-	// RestartWindow is the time in which panics are counted. Default 1 min.
-	RestartWindow time.Duration
-	// Clock is the source of time. Default clock.System().
-	Clock clock.Clock
-	// Driver takes the place of the goroutines, for simulations. Default nil: goroutines.
-	Driver Driver
-}
-
-// Stats are counters of a [System]; see [System.Stats].
-type Stats struct {
-	Keys     int    // cells
-	Actors   int    // actors that run
-	Evicted  uint64 // cells that were forgotten because they equalled a new cell
-	Spilled  uint64 // cells that were forgotten before that, for want of room
-	Restarts uint64 // turns that panicked, by a fault of their own or of the clock
-}
 
 // System is a set of actors, one for each key. Make a System with [New] and end the System with
 // [System.Close]. Any goroutine may call the methods.
@@ -62,33 +26,32 @@ type System[P, S, M any] struct {
 	mailbox   int
 	budget    int
 	window    int64
-	chunk     int // cells looked at under one hold of the lifecycle lock
+	bounds    *bounds
 	driver    Driver
 
 	cells     table[P, S, M]
 	restarts  atomic.Uint64
 	lingering atomic.Int64                   // actors
-	left      atomic.Pointer[actor[P, S, M]] // actors that have left and whose cells do not know, last first
+	departed  atomic.Pointer[actor[P, S, M]] // the notes: actors that have left and whose cells do not know, last first
 
 	// lifecycle orders the rare events in the life of a cell: birth, the start and the departure of
-	// the actor, retirement, and the end of the system. Under a hold no more than 512 cells are
-	// looked at, and no code is called that can block. Take the lock by lock and give the lock back
-	// by unlock.
-	lifecycle sync.Mutex
-	rings     [ringsOfCells]ring[*Cell[P, S, M]] // every cell is in a ring
-	hand      int                                // in the ring resting: where the search for a cell to forget goes on
-	turn      int                                // likewise in the ring running
-	newborn   S                                  // for insert alone
-	retired   int64                              // the latest instant of a retirement
-	actors    int
-	evicted   uint64
-	spilled   uint64
-	ended     bool
-	alive     int // steppers of driver
+	// the actor, retirement, and the end of the system. A hold looks at a bounded number of cells,
+	// and calls no code that can block. Take the lock by lock and give the lock back by unlock.
+	lifecycle   sync.Mutex
+	slabs       [slabsOfCells]slab[*Cell[P, S, M]] // every cell is in a slab
+	restingHand int                                // in the slab resting: where the search for a cell to forget goes on
+	runningHand int                                // likewise in the slab running
+	newborn     S                                  // for insert alone
+	lastRetired int64                              // the latest instant of a retirement
+	actors      int
+	evicted     uint64
+	spilled     uint64
+	ended       bool
 
-	group   errgroup.Group // the supervisor and the actors
-	closing chan struct{}  // closed when Close is first called, for the supervisor
-	closed  chan struct{}  // closed when the last goroutine of group has ended
+	group    errgroup.Group // the supervisor and the actors
+	steppers int            // likewise, under a Driver
+	closing  chan struct{}  // closed when Close is first called, for the supervisor
+	closed   chan struct{}  // closed when the last of group or steppers has ended
 
 	hook func(point) // nil but in tests and simulations
 }
@@ -112,13 +75,13 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		mailbox:   orElse(cfg.Mailbox, 8),
 		budget:    orElse(cfg.RestartBudget, 5),
 		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
-		chunk:     chunk,
+		bounds:    &shippedBounds,
 		driver:    cfg.Driver,
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
 	if s.driver != nil {
-		s.chunk = drivenChunk
+		s.bounds = &drivenBounds
 		s.hook = func(point) { s.driver.Between() }
 	}
 	s.cells.init()
@@ -129,36 +92,6 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		s.drive(&steppedSupervisor[P, S, M]{sys: s})
 	}
 	return s, nil
-}
-
-func (c Config) validate() error {
-	var errs []error
-	for _, f := range []struct {
-		name  string
-		value int64
-	}{
-		{"MaxKeys", int64(c.MaxKeys)},
-		{"IdleAfter", int64(c.IdleAfter)},
-		{"Linger", int64(c.Linger)},
-		{"Mailbox", int64(c.Mailbox)},
-		{"RestartBudget", int64(c.RestartBudget)},
-		{"RestartWindow", int64(c.RestartWindow)},
-	} {
-		if f.value < 0 {
-			errs = append(errs, fmt.Errorf("actors: Config.%s = %d: must not be negative", f.name, f.value))
-		}
-	}
-	if int64(c.MaxKeys) > math.MaxInt32 {
-		errs = append(errs, fmt.Errorf("actors: Config.MaxKeys = %d: must be at most %d", c.MaxKeys, math.MaxInt32))
-	}
-	return errors.Join(errs...)
-}
-
-func orElse[T int | time.Duration](v, fallback T) T {
-	if v == 0 {
-		return fallback
-	}
-	return v
 }
 
 // join runs f on a goroutine that Close waits for.
@@ -215,6 +148,7 @@ func (s *System[P, S, M]) Send(ctx context.Context, c *Cell[P, S, M], m M) error
 		if a, err = s.start(c); err != nil {
 			return err
 		}
+		s.at(afterStart)
 	}
 }
 
@@ -232,6 +166,15 @@ func (s *System[P, S, M]) Still(f func()) {
 	s.lock()
 	defer s.unlock()
 	f()
+}
+
+// Stats are counters of a [System]; see [System.Stats].
+type Stats struct {
+	Keys     int    // cells
+	Actors   int    // actors that run
+	Evicted  uint64 // cells that were forgotten because they equalled a new cell
+	Spilled  uint64 // cells that were forgotten before that, for want of room
+	Restarts uint64 // turns that panicked, by a fault of their own or of the clock
 }
 
 // Stats returns the counters.

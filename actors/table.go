@@ -17,8 +17,8 @@ const (
 // happen under the lifecycle lock, and take no longer if there are more keys.
 //
 // The table grows and shrinks by one bucket at a time (linear hashing; Litwin, 1980). A new bucket
-// takes cells over from one other bucket: they are in both while state changes, so that a lookup
-// that finds no cell, and finds state as it was, has missed none.
+// takes cells over from one other bucket. While state changes, such a cell is in both buckets. So a
+// lookup that finds no cell, and finds state unchanged, has missed no cell.
 type table[P, S, M any] struct {
 	seed     maphash.Seed
 	state    atomic.Uint64 // the number of buckets, and above that the number of changes of that number
@@ -82,7 +82,8 @@ func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 	return &segments[index/tableSegment][index%tableSegment]
 }
 
-// load returns the cell of key, or nil, and the hash of key. Most cells are found by the first look.
+// load returns the cell of key, or nil, and the hash of key. Most cells are found by the first
+// look.
 func (t *table[P, S, M]) load(key string) (_ *Cell[P, S, M], hash uint64) {
 	hash = maphash.String(t.seed, key)
 	state, mask := t.state.Load(), t.mask.Load()
@@ -218,8 +219,8 @@ func (t *table[P, S, M]) grow(n uint64) {
 			}
 		}
 	}
-	// The keys are in no cache. All of them are hashed before the first decision, so that the processor
-	// fetches them side by side.
+	// The keys are in no cache. All keys are hashed before the first decision, so that the
+	// processor fetches the keys side by side.
 	for i := range spots {
 		spots[i].hash = t.hash(spots[i].c.key)
 	}

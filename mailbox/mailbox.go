@@ -150,8 +150,8 @@ func (b *Mailbox[M]) Len() int { return len(b.ch) }
 // Taken returns the number of messages that the owner has received.
 func (b *Mailbox[M]) Taken() int64 { return b.taken }
 
-// Quiet reports whether no message was put or is being put since Taken returned taken. Any goroutine
-// may call Quiet.
+// Quiet reports whether no message was put or is being put since Taken returned taken. Any
+// goroutine may call Quiet.
 func (b *Mailbox[M]) Quiet(taken int64) bool { return b.puts.Load() == taken }
 
 // Closed reports whether the mailbox is closed. Any goroutine may call Closed.
