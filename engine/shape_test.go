@@ -26,9 +26,9 @@ var shapePackages = []string{
 	"engine/internal/guard",
 }
 
-// oversized reads every Go file, under any build constraint, of the packages in the module whose root
-// is tree. The result has a line for each file and each function above the bounds, and for each
-// package without a Go file. The files are read as in brokenArrows.
+// oversized reads every Go file, under any build constraint, of the packages in the module whose
+// root is tree. The result has a line for each file and each function above the bounds, and for
+// each package without a Go file. The files are read as in brokenArrows.
 func oversized(tree fs.FS, packages []string) ([]string, error) {
 	var faults []string
 	for _, dir := range packages {
@@ -54,10 +54,10 @@ func oversized(tree fs.FS, packages []string) ([]string, error) {
 	return faults, nil
 }
 
-// oversizedIn returns a line for the Go file name if the file is above the bound, and a line for each
-// function above the bound. The functions of a variable at the top of a file are measured too; any
-// other function literal counts in its function. A function begins at the word func: the comment
-// above is free.
+// oversizedIn returns a line for the Go file name if the file is above the bound, and a line for
+// each function above the bound. The functions of a variable at the top of a file are measured too;
+// any other function literal counts in its function. A function begins at the word func: the
+// comment above is free.
 func oversizedIn(name string, source []byte) (faults []string, err error) {
 	if n := lineCount(source); n > shapeFile {
 		faults = append(faults, fmt.Sprintf("%s: %d lines, at most %d", name, n, shapeFile))

@@ -162,7 +162,8 @@ func TestNothingIsGainedByASpill(t *testing.T) {
 	}
 }
 
-// goAndComeBack spills the key and bears it again. The error names a gain or a loss that must not be.
+// goAndComeBack spills the key and bears the key again. The error names a gain or a loss that must
+// not be.
 func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	was, fullAts, circuit := in.look(now), in.fullAts(), in.circuit()
 	in.Spill(in.state.key, &in.gate, in.atRest())

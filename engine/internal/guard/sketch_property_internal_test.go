@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestATableIsTheLeastOfTheLatest: a read of a table returns the least, over the rows, of the latest
-// instant that was written into the same cell. tableModel works the answer out from a list of all
-// writes, for hashes that collide all the time. So a read is never before a write for the same hash,
-// and never after the latest of all writes.
+// TestATableIsTheLeastOfTheLatest: a read of a table returns the least, over the rows, of the
+// latest instant that was written into the same cell. tableModel works the answer out from a list
+// of all writes, for hashes that collide all the time. So a read is never before a write for the
+// same hash, and never after the latest of all writes.
 func TestATableIsTheLeastOfTheLatest(t *testing.T) {
 	var m tableModel
 	collisions := 0
@@ -86,11 +86,11 @@ func (m *tableModel) clear() {
 	m.writes = m.writes[:0]
 }
 
-// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order. A read of a
-// bucket is never before any write for the bucket since the key's last pardon; while the key has a
-// memory of its own, the read is never before the last write. A breaker is read as the breaker was
-// left, once. A key that is as new reads as new. Keys are many, so that memories of their own run out
-// and are written back, and few of the keys are busy.
+// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order. A read of
+// a bucket is never before any write for the bucket since the key's last pardon; while the key has
+// a memory of its own, the read is never before the last write. A breaker is read as the breaker
+// was left, once. A key that is as new reads as new. Keys are many, so that memories of their own
+// run out and are written back, and few of the keys are busy.
 func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 	const together = 1000 // cases with one sketch, since it is large
 	m := sketchModel{held: map[string][]int64{}, tripped: map[string]int64{}}
