@@ -158,57 +158,55 @@ type schedule struct {
 // evicted.
 var scheduleKeys = [...]string{"a", "b"}
 
+// step acts once, lets time pass, and notes the state of the key.
 func (s *schedule) step(ctx context.Context) {
 	at := s.rng.IntN(len(scheduleKeys))
 	key := scheduleKeys[at]
+	s.act(ctx, at, key)
+	s.pass()
+	snapshot, known := s.eng.Inspect(key)
+	s.state(at, snapshot, known, s.full)
+}
+
+// act makes a call of key, which is number at of scheduleKeys, or ends or resets an earlier call.
+func (s *schedule) act(ctx context.Context, at int, key string) {
 	switch s.rng.IntN(16) {
 	case 0, 1:
 		n := 1 + s.rng.IntN(3)
 		s.note("allow %d of %d: %v", n, at, s.eng.AllowN(key, n))
 	case 2, 3, 4:
-		if err := []error{nil, errDown}[s.rng.IntN(2)]; s.idle(key) {
+		if err := s.outcome(); s.idle(key) {
 			s.note("run %d: %v", at, seen(s.eng.Run(ctx, key, func(context.Context) error { return err })))
 		}
 	case 5, 6:
 		n := 1 + s.rng.IntN(2)
 		ctx, cancel := context.WithCancel(ctx)
 		s.cancels = append(s.cancels, cancel)
-		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.AcquireN(ctx, key, n) }))
+		s.wait(func() error { return s.eng.AcquireN(ctx, key, n) })
 	case 7:
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(1+s.rng.IntN(300))*time.Millisecond)
 		s.cancels = append(s.cancels, cancel)
-		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.Run(ctx, key, succeed) }))
+		s.wait(func() error { return s.eng.Run(ctx, key, succeed) })
 	case 8:
 		if s.idle(key) {
-			ticket, err := s.eng.Admit(ctx, key)
-			s.note("admit %d: %v", at, seen(err))
-			switch {
-			case err != nil:
-			case s.evicts:
-				// The contract does not say when a key is forgotten. So the contract does not say
-				// either whether a result counts that comes later.
-				time.Sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
-				ticket.Done([]error{nil, errDown}[s.rng.IntN(2)])
-			default:
-				s.tickets = append(s.tickets, ticket)
-			}
+			s.admit(ctx, at, key)
 		}
 	case 9:
 		if len(s.tickets) > 0 {
-			s.tickets[s.rng.IntN(len(s.tickets))].Done([]error{nil, errDown}[s.rng.IntN(2)])
+			s.tickets[s.rng.IntN(len(s.tickets))].Done(s.outcome())
 		}
 	case 10:
 		if len(s.cancels) > 0 {
 			s.cancels[s.rng.IntN(len(s.cancels))]()
 		}
 	case 11, 12:
-		if err, depth := []error{nil, errDown}[s.rng.IntN(2)], 1+s.rng.IntN(2); s.idle(key) {
+		if err, depth := s.outcome(), 1+s.rng.IntN(2); s.idle(key) {
 			fn := nested(s.eng, key, depth, func(context.Context) error { return err })
 			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, fn)))
 		}
 	case 13:
 		within := time.Duration(1+s.rng.IntN(300)) * time.Millisecond
-		s.waiting = append(s.waiting, inBackground(func() error { return s.eng.Key(key).Within(within).Run(ctx, succeed) }))
+		s.wait(func() error { return s.eng.Key(key).Within(within).Run(ctx, succeed) })
 	case 14:
 		s.note("%d without waiting: %v", at, seen(s.eng.Key(key).NoWait().Acquire(ctx)))
 	default:
@@ -216,6 +214,34 @@ func (s *schedule) step(ctx context.Context) {
 			s.eng.Reset(key)
 		}
 	}
+}
+
+// admit asks for a ticket, and keeps the ticket for a later step if no key is evicted.
+func (s *schedule) admit(ctx context.Context, at int, key string) {
+	ticket, err := s.eng.Admit(ctx, key)
+	s.note("admit %d: %v", at, seen(err))
+	switch {
+	case err != nil:
+	case s.evicts:
+		// The contract does not say when a key is forgotten. So the contract does not say
+		// either whether a result counts that comes later.
+		time.Sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
+		ticket.Done(s.outcome())
+	default:
+		s.tickets = append(s.tickets, ticket)
+	}
+}
+
+// wait makes a call that may have to wait; play notes the call's answer at the end.
+func (s *schedule) wait(call func() error) {
+	s.waiting = append(s.waiting, inBackground(call))
+}
+
+// outcome returns the error of a function, nil or errDown.
+func (s *schedule) outcome() error { return []error{nil, errDown}[s.rng.IntN(2)] }
+
+// pass lets time pass. Before and after, every consequence of the step has happened.
+func (s *schedule) pass() {
 	synctest.Wait()
 	pause := time.Duration(s.rng.IntN(4)) * time.Duration(s.rng.IntN(200)) * time.Millisecond
 	if s.rng.IntN(20) == 0 {
@@ -223,8 +249,6 @@ func (s *schedule) step(ctx context.Context) {
 	}
 	time.Sleep(pause)
 	synctest.Wait()
-	snapshot, known := s.eng.Inspect(key)
-	s.state(at, snapshot, known, s.full)
 }
 
 // idle reports whether the queue of key is empty, so that a call of this goroutine would not wait

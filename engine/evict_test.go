@@ -77,25 +77,11 @@ func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 				eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
-					hold := func(key string) {
-						if probes {
-							failTimes(t, eng, key, 1)
-							return
-						}
-						require.NoError(t, eng.Acquire(ctx, key))
-						go func() { _ = eng.Acquire(ctx, key) }()
-					}
-					for i := range most - free {
-						hold(fmt.Sprint("held ", i))
-					}
 					if probes {
-						time.Sleep(5 * time.Second)
-						for i := range most - free {
-							_, err := eng.Admit(ctx, fmt.Sprint("held ", i))
-							require.NoError(t, err)
-						}
+						holdByProbes(ctx, t, eng, most-free)
+					} else {
+						holdByWaiters(ctx, t, eng, most-free)
 					}
-					synctest.Wait()
 					for i := range 500 {
 						err := eng.Run(t.Context(), fmt.Sprint("new ", i), fail)
 						if free == 0 {
@@ -106,12 +92,35 @@ func TestANewKeyIsRefusedOnlyIfEveryKeyIsHeld(t *testing.T) {
 					}
 					for i := range most - free {
 						_, known := eng.Inspect(fmt.Sprint("held ", i))
-						require.True(t, known, "one that is held stays")
+						require.True(t, known, "a key that is held stays")
 					}
 				})
 			})
 		}
 	}
+}
+
+// holdByProbes opens the breakers of n keys, and leaves a probe of each key under way.
+func holdByProbes(ctx context.Context, t *testing.T, eng *engine.Engine, n int) {
+	for i := range n {
+		failTimes(t, eng, fmt.Sprint("held ", i), 1)
+	}
+	time.Sleep(5 * time.Second)
+	for i := range n {
+		_, err := eng.Admit(ctx, fmt.Sprint("held ", i))
+		require.NoError(t, err)
+	}
+	synctest.Wait()
+}
+
+// holdByWaiters leaves a caller in the queues of n keys, until ctx ends.
+func holdByWaiters(ctx context.Context, t *testing.T, eng *engine.Engine, n int) {
+	for i := range n {
+		key := fmt.Sprint("held ", i)
+		require.NoError(t, eng.Acquire(ctx, key))
+		go func() { _ = eng.Acquire(ctx, key) }()
+	}
+	synctest.Wait()
 }
 
 // Many callers come for the last places at once. As long as there are as many free places as
@@ -124,12 +133,7 @@ func TestManyComeForTheLastPlaces(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		defer cancel()
-		for i := range most - together {
-			key := fmt.Sprint("held ", i)
-			require.NoError(t, eng.Acquire(ctx, key))
-			go func() { _ = eng.Acquire(ctx, key) }()
-		}
-		synctest.Wait()
+		holdByWaiters(ctx, t, eng, most-together)
 		var refused atomic.Int64
 		for w := range together {
 			callers.Go(func() {

@@ -40,57 +40,89 @@ func brokenHazards(tree fs.FS) (broken []string, count hazardCount, err error) {
 	if err != nil {
 		return nil, count, err
 	}
-	seen := map[string]int{}
-	packages := map[string]map[string]bool{}
+	r := hazardReader{tree: tree, seen: map[string]int{}, packages: map[string]map[string]bool{}}
 	for line := range strings.Lines(string(doc)) {
 		row := hazardRow.FindStringSubmatch(strings.TrimSpace(line))
 		if row == nil {
 			continue
 		}
-		id, hazard, answer := row[1], strings.TrimSpace(row[2]), strings.TrimSpace(row[3])
-		seen[id]++
-		if hazard == "" {
-			broken = append(broken, id+": says nothing")
-		}
-		tests := hazardTest.FindAllStringSubmatch(answer, -1)
-		reason, impossible := strings.CutPrefix(answer, "cannot occur: ")
-		switch {
-		case impossible && reason != "" && len(tests) == 0:
-			count.impossible++
-		case len(tests) > 0 && !impossible:
-			count.tested++
-		default:
-			broken = append(broken, id+": needs a test, or else a reason")
-		}
-		for _, test := range tests {
-			dir, name := test[1], test[2]
-			if packages[dir] == nil {
-				if packages[dir], err = testsOf(tree, dir); err != nil {
-					return nil, count, err
-				}
-			}
-			if !packages[dir][name] {
-				broken = append(broken, fmt.Sprintf("%s: there is no %s in %s", id, name, dir))
-			}
-			if ids := hazardIDs(name); len(ids) > 0 && !slices.Contains(ids, id) {
-				broken = append(broken, fmt.Sprintf("%s: %s is about %v", id, name, ids))
-			}
+		if err := r.readRow(row[1], strings.TrimSpace(row[2]), strings.TrimSpace(row[3])); err != nil {
+			return nil, r.count, err
 		}
 	}
+	r.compareRows()
+	return r.broken, r.count, nil
+}
+
+// hazardReader reads the table of hazards row by row.
+type hazardReader struct {
+	tree     fs.FS
+	seen     map[string]int             // rows, by the hazard's id
+	packages map[string]map[string]bool // the tests of each package that a row names
+	broken   []string
+	count    hazardCount
+}
+
+// fault adds a line about a hazard to the result.
+func (r *hazardReader) fault(id, format string, args ...any) {
+	r.broken = append(r.broken, id+": "+fmt.Sprintf(format, args...))
+}
+
+// readRow checks one row of the table.
+func (r *hazardReader) readRow(id, hazard, answer string) error {
+	r.seen[id]++
+	if hazard == "" {
+		r.fault(id, "says nothing")
+	}
+	tests := hazardTest.FindAllStringSubmatch(answer, -1)
+	reason, impossible := strings.CutPrefix(answer, "cannot occur: ")
+	switch {
+	case impossible && reason != "" && len(tests) == 0:
+		r.count.impossible++
+	case len(tests) > 0 && !impossible:
+		r.count.tested++
+	default:
+		r.fault(id, "needs a test, or else a reason")
+	}
+	for _, test := range tests {
+		if err := r.readTest(id, test[1], test[2]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTest checks that the package in dir has the test name, and that the test is about hazard id.
+func (r *hazardReader) readTest(id, dir, name string) (err error) {
+	if r.packages[dir] == nil {
+		if r.packages[dir], err = testsOf(r.tree, dir); err != nil {
+			return err
+		}
+	}
+	if !r.packages[dir][name] {
+		r.fault(id, "there is no %s in %s", name, dir)
+	}
+	if ids := hazardIDs(name); len(ids) > 0 && !slices.Contains(ids, id) {
+		r.fault(id, "%s is about %v", name, ids)
+	}
+	return nil
+}
+
+// compareRows compares the rows that were read with hazardGroups.
+func (r *hazardReader) compareRows() {
 	for group, n := range hazardGroups {
 		for i := range n {
 			id := group + strconv.Itoa(i+1)
-			if seen[id] != 1 {
-				broken = append(broken, fmt.Sprintf("%s: %d rows", id, seen[id]))
+			if r.seen[id] != 1 {
+				r.fault(id, "%d rows", r.seen[id])
 			}
-			delete(seen, id)
-			count.hazards++
+			delete(r.seen, id)
+			r.count.hazards++
 		}
 	}
-	for id := range seen {
-		broken = append(broken, id+": no such hazard")
+	for id := range r.seen {
+		r.fault(id, "no such hazard")
 	}
-	return broken, count, nil
 }
 
 // hazardIDs returns the hazards that a name such as TestHazardL07Something or

@@ -56,53 +56,68 @@ func TestLimitPal13LockRaces(t *testing.T) {
 		IdleAfter: 1000 * time.Hour,
 	}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
-		var admitted atomic.Int32
-		var all sync.WaitGroup
-		require.True(t, eng.Allow("hot"))
-		for g := range 8 {
-			all.Go(func() {
-				for i := range 250 {
-					if eng.Allow("hot") {
-						admitted.Add(1)
-					}
-					key := fmt.Sprint("churn-", (g+i)%8)
-					eng.Allow(key)
-					eng.Reset(key) // as new, so that it is evicted for the next one, while others use it
-				}
-			})
-		}
-		all.Wait()
-		require.EqualValues(t, 499, admitted.Load(), "no token is lost, and none is given twice")
-		require.NotZero(t, eng.Stats().Evicted)
-
-		for i := range 300 { // eight callers at the birth of a key
-			key := fmt.Sprint("born-", i)
-			var full atomic.Int32
-			for range 8 {
-				all.Go(func() {
-					if eng.AllowN(key, 500) {
-						full.Add(1)
-					}
-				})
-			}
-			all.Wait()
-			require.EqualValues(t, 1, full.Load())
-			eng.Reset(key)
-		}
-
-		for g := range 8 { // resets of one and of all, and waiters, in each other's way
-			all.Go(func() {
-				for i := range 50 {
-					eng.ResetAll()
-					eng.Reset(fmt.Sprint("churn-", (g+i)%8))
-					_ = eng.AcquireN(t.Context(), "hot", 500)
-				}
-			})
-		}
-		all.Wait()
-		require.Zero(t, inspect(t, eng, "hot").Waiting)
+		takeDuringEvictions(t, eng)
+		meetAtTheBirthOfAKey(t, eng)
+		resetDuringWaits(t, eng)
 		require.Zero(t, eng.Stats().Restarts)
 	})
+}
+
+// takeDuringEvictions takes more than the 500 tokens of "hot" while other keys are evicted.
+func takeDuringEvictions(t *testing.T, eng *engine.Engine) {
+	var admitted atomic.Int32
+	var all sync.WaitGroup
+	require.True(t, eng.Allow("hot"))
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 250 {
+				if eng.Allow("hot") {
+					admitted.Add(1)
+				}
+				key := fmt.Sprint("churn-", (g+i)%8)
+				eng.Allow(key)
+				eng.Reset(key) // as new: the next key evicts this one while other goroutines use it
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 499, admitted.Load(), "no token is lost, and none is given twice")
+	require.NotZero(t, eng.Stats().Evicted)
+}
+
+// meetAtTheBirthOfAKey has eight callers ask for all 500 tokens of a new key, 300 times.
+func meetAtTheBirthOfAKey(t *testing.T, eng *engine.Engine) {
+	for i := range 300 {
+		key := fmt.Sprint("born-", i)
+		var full atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if eng.AllowN(key, 500) {
+					full.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, 1, full.Load())
+		eng.Reset(key)
+	}
+}
+
+// resetDuringWaits resets all keys and single keys while callers wait for all tokens of "hot".
+func resetDuringWaits(t *testing.T, eng *engine.Engine) {
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 50 {
+				eng.ResetAll()
+				eng.Reset(fmt.Sprint("churn-", (g+i)%8))
+				_ = eng.AcquireN(t.Context(), "hot", 500)
+			}
+		})
+	}
+	all.Wait()
+	require.Zero(t, inspect(t, eng, "hot").Waiting)
 }
 
 func TestLimitPal14MaxBucketsIsSoftAndSlow(t *testing.T) {

@@ -41,54 +41,58 @@ func TestRowALateResultFromAnEarlierState(t *testing.T) {
 	})
 }
 
+// outcomeRows has a row for each kind of a call's end. If Classify is nil, a failure is counted
+// before the call, so that a success shows.
+var outcomeRows = []struct {
+	name     string
+	classify func(error) engine.Outcome
+	call     func(ctx context.Context, t *testing.T, eng *engine.Engine)
+	failures int // that the breaker counts after the call
+}{
+	{"nil is a success", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		_ = eng.Run(ctx, "k", succeed)
+	}, 0},
+	{"any error is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		_ = eng.Run(ctx, "k", fail)
+	}, 2},
+	{"the caller's cancellation is ignored", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithCancel(ctx)
+		_ = eng.Run(ctx, "k", func(context.Context) error { cancel(); return errDown })
+	}, 1},
+	{"the caller's deadline is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_ = eng.Run(ctx, "k", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	}, 2},
+	{"a cancellation that is not the caller's is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		_ = eng.Run(ctx, "k", func(context.Context) error { return context.Canceled })
+	}, 2},
+	{"a rejection of another engine is ignored", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		inner := start(t, engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait})
+		require.True(t, inner.Allow("k"))
+		_ = eng.Run(ctx, "k", func(ctx context.Context) error {
+			return fmt.Errorf("inside: %w", inner.Acquire(ctx, "k"))
+		})
+	}, 1},
+	{"Classify has the last word", func(error) engine.Outcome { return engine.Ignore }, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		_ = eng.Run(ctx, "k", fail)
+	}, 0},
+	{"Classify is not asked when the caller's context ended", func(error) engine.Outcome { panic("asked") }, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		ctx, cancel := context.WithCancel(ctx)
+		_ = eng.Run(ctx, "k", func(context.Context) error { cancel(); return errDown })
+	}, 0},
+	{"Classify sees the error without the advice of retry", func(err error) engine.Outcome {
+		if err == errDown {
+			return engine.Ignore
+		}
+		return engine.Failure
+	}, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
+		_ = eng.Run(ctx, "k", func(context.Context) error { return retry.Permanent(errDown) })
+	}, 0},
+}
+
 func TestRowOutcomeOfAnError(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		classify func(error) engine.Outcome
-		call     func(ctx context.Context, t *testing.T, eng *engine.Engine)
-		failures int
-	}{
-		{"nil is a success", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			_ = eng.Run(ctx, "k", succeed)
-		}, 0},
-		{"any error is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			_ = eng.Run(ctx, "k", fail)
-		}, 2},
-		{"the caller's cancellation is ignored", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			ctx, cancel := context.WithCancel(ctx)
-			_ = eng.Run(ctx, "k", func(context.Context) error { cancel(); return errDown })
-		}, 1},
-		{"the caller's deadline is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			_ = eng.Run(ctx, "k", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-		}, 2},
-		{"a cancellation that is not the caller's is a failure", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			_ = eng.Run(ctx, "k", func(context.Context) error { return context.Canceled })
-		}, 2},
-		{"a rejection of another engine is ignored", nil, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			inner := start(t, engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait})
-			require.True(t, inner.Allow("k"))
-			_ = eng.Run(ctx, "k", func(ctx context.Context) error {
-				return fmt.Errorf("inside: %w", inner.Acquire(ctx, "k"))
-			})
-		}, 1},
-		{"Classify has the last word", func(error) engine.Outcome { return engine.Ignore }, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			_ = eng.Run(ctx, "k", fail)
-		}, 0},
-		{"Classify is not asked when the caller's context ended", func(error) engine.Outcome { panic("asked") }, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			ctx, cancel := context.WithCancel(ctx)
-			_ = eng.Run(ctx, "k", func(context.Context) error { cancel(); return errDown })
-		}, 0},
-		{"Classify sees the error without the advice of retry", func(err error) engine.Outcome {
-			if err == errDown {
-				return engine.Ignore
-			}
-			return engine.Failure
-		}, func(ctx context.Context, t *testing.T, eng *engine.Engine) {
-			_ = eng.Run(ctx, "k", func(context.Context) error { return retry.Permanent(errDown) })
-		}, 0},
-	} {
+	for _, c := range outcomeRows {
 		t.Run(c.name, func(t *testing.T) {
 			eachDispatch(t, engine.Config{Breaker: opensAfter(9), Classify: c.classify}, func(t *testing.T, eng *engine.Engine) {
 				if c.classify == nil {

@@ -37,33 +37,13 @@ func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 			cfg.MaxKeys, cfg.MaxWait = 6, engine.NoWait
 			eng := start(t, cfg)
 			var taken [keys]atomic.Int64
-			var handles [keys]engine.Key
+			handles := make([]engine.Key, keys)
 			for i := range handles {
 				handles[i] = eng.Key(fmt.Sprint("k", i))
 			}
 			var wg sync.WaitGroup
 			for g := range goroutines {
-				wg.Go(func() {
-					rng := rand.New(rand.NewPCG(seed, uint64(g)))
-					for range 6000 / (1 + slowdown) {
-						i := rng.IntN(keys)
-						switch rng.IntN(4) {
-						case 0:
-							if eng.Allow(fmt.Sprint("k", i)) {
-								taken[i].Add(1)
-							}
-						case 1:
-							if handles[i].Allow() {
-								taken[i].Add(1)
-							}
-						default:
-							_ = handles[i].Run(context.Background(), func(context.Context) error {
-								taken[i].Add(1)
-								return []error{nil, errDown}[rng.IntN(2)]
-							})
-						}
-					}
-				})
+				wg.Go(func() { takeFromAny(eng, handles, taken[:], rand.New(rand.NewPCG(seed, uint64(g)))) })
 			}
 			wg.Wait()
 			for i := range taken {
@@ -73,6 +53,29 @@ func TestSpillsInMidFlightGrantNothing(t *testing.T) {
 			require.Greater(t, eng.Stats().Spilled, uint64(100))
 			require.Zero(t, eng.Stats().Restarts)
 		})
+	}
+}
+
+// takeFromAny takes tokens from the keys k0, k1 and so on: by name, by handle, and for calls. All
+// goroutines share the handles. taken counts the tokens of each key.
+func takeFromAny(eng *engine.Engine, handles []engine.Key, taken []atomic.Int64, rng *rand.Rand) {
+	for range 6000 / (1 + slowdown) {
+		i := rng.IntN(len(taken))
+		switch rng.IntN(4) {
+		case 0:
+			if eng.Allow(fmt.Sprint("k", i)) {
+				taken[i].Add(1)
+			}
+		case 1:
+			if handles[i].Allow() {
+				taken[i].Add(1)
+			}
+		default:
+			_ = handles[i].Run(context.Background(), func(context.Context) error {
+				taken[i].Add(1)
+				return []error{nil, errDown}[rng.IntN(2)]
+			})
+		}
 	}
 }
 

@@ -66,8 +66,9 @@ func BenchmarkBehindWaiters(b *testing.B) {
 }
 
 // queue returns when n callers wait for a token of key k, in a queue of an engine with a MaxQueue
-// of n+1. Each of the functions has one of the callers leave. At first n+2 callers come: the refusal
-// of one caller says that the queue is full. Then another caller leaves, so that there is room.
+// of n+1. Each of the functions has one of the callers leave. At first n+2 callers come: the
+// refusal of one caller says that the queue is full. Then another caller leaves, so that there is
+// room.
 func queue(b *testing.B, eng *engine.Engine, n int) []context.CancelFunc {
 	b.Helper()
 	var callers sync.WaitGroup

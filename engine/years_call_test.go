@@ -37,36 +37,40 @@ func (w *world) call(rng *rand.Rand) {
 		defer time.AfterFunc(time.Duration(rng.Int64N(int64(5*time.Second))), cancel).Stop()
 	}
 	defer cancel()
-	defer func() {
-		if errors.Is(ctx.Err(), context.Canceled) {
-			w.cancelled.Add(1)
-		}
-	}()
+	c.byAnyMeans(ctx, rng)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		w.cancelled.Add(1)
+	}
+}
+
+// byAnyMeans makes the call by a function or method of the engine, and checks the answer. Now and
+// then byAnyMeans resets the key instead.
+func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 	switch rng.IntN(12) {
 	case 0, 1, 2:
-		value, err := engine.Do(ctx, w.eng, c.key.name, c.run)
+		value, err := engine.Do(ctx, c.eng, c.key.name, c.run)
 		c.check(value, err)
 	case 3, 4:
 		value, err := engine.DoKey(ctx, c.key.handle, c.run)
 		c.check(value, err)
 	case 5, 6:
-		err := w.eng.Run(ctx, c.key.name, func(ctx context.Context) error { _, err := c.run(ctx); return err })
+		err := c.eng.Run(ctx, c.key.name, func(ctx context.Context) error { _, err := c.run(ctx); return err })
 		c.check(c.value, err)
 	case 7:
-		results := engine.Go(ctx, w.eng, c.key.name, c.run)
+		results := engine.Go(ctx, c.eng, c.key.name, c.run)
 		r := <-results
 		c.check(r.Value, r.Err)
 		time.Sleep(time.Nanosecond) // of the bubble
-		w.doubled.Add(int64(len(results)))
+		c.doubled.Add(int64(len(results)))
 	case 8:
 		c.byTicket(ctx, rng)
 	case 9:
-		n := 1 + rng.IntN(int(w.bucket.capacity))
-		if w.eng.AllowN(c.key.name, n) {
+		n := 1 + rng.IntN(int(c.bucket.capacity))
+		if c.eng.AllowN(c.key.name, n) {
 			c.got(int64(n))
 		}
 	case 10:
-		n := 1 + rng.IntN(int(w.bucket.capacity))
+		n := 1 + rng.IntN(int(c.bucket.capacity))
 		err := c.key.handle.AcquireN(ctx, n)
 		if err == nil {
 			c.got(int64(n))
@@ -75,9 +79,9 @@ func (w *world) call(rng *rand.Rand) {
 	default:
 		if rng.IntN(20) == 0 {
 			c.key.mu.Lock()
-			c.key.account.reset(w.now()) // before the reset: a grant in this instant may come before or after
+			c.key.account.reset(c.now()) // before the reset: a grant in this instant may come before or after
 			c.key.mu.Unlock()
-			w.eng.Reset(c.key.name)
+			c.eng.Reset(c.key.name)
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 // acquire is the demand of an Acquire that waits for as long as it must.
 var acquire = Demand{Tokens: 1, Mode: limiter.Queued}
 
-// TestEveryoneIsAnsweredOnceWhenATurnPanics does what the runtime does when a turn panics after it has put its request into
-// the line: the message is refused, the state as it was before the turn fails. Both for a line that was there already and
-// for one that the turn began.
+// TestEveryoneIsAnsweredOnceWhenATurnPanics repeats the steps of the runtime after a panic of a
+// turn that has put its request into the queue: the message is refused, and the state from before
+// the turn fails. The queue was there before the turn, or the turn began the queue.
 func TestEveryoneIsAnsweredOnceWhenATurnPanics(t *testing.T) {
 	for _, ahead := range []int{0, 1, 3} {
 		b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1)}, Mailbox: true})
@@ -53,8 +53,8 @@ func TestEveryoneIsAnsweredOnceWhenATurnPanics(t *testing.T) {
 	}
 }
 
-// TestAKeyThatOwesSomethingIsNeverSpilled: the runtime does not ask about it while an actor is there for it, and it must not depend on
-// that.
+// TestAKeyThatOwesSomethingIsNeverSpilled: the rank of a key with a waiter or a probe is Never. The
+// runtime asks for no rank while the key has an actor, and the rank must not depend on that.
 func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	b := behaviorOf(t, settings{Breaker: &breaker.Policy{FailureThreshold: 1}})
 	var g Gate
@@ -71,8 +71,9 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	require.Equal(t, int64(actors.Never), b.SpillRank(&g, &s))
 }
 
-// TestNobodyIsReckonedFromBeforeTheyCame: the token has been there for a while, for a caller who has just left; the timer is late, and
-// who comes now is served first. The token is reckoned from now.
+// TestNobodyIsReckonedFromBeforeTheyCame: a token came for a caller that has just left, and the
+// timer of the queue is late. A caller that comes now is served first, and its token counts from
+// now on.
 func TestNobodyIsReckonedFromBeforeTheyCame(t *testing.T) {
 	const second, later = int64(1e9), int64(1e9 + 5e6)
 	b := behaviorOf(t, settings{Limiter: limiter.LeakyBucket{Capacity: 9, LeakRate: limiter.PerSecond(1)}, Mailbox: true})
@@ -91,8 +92,9 @@ func TestNobodyIsReckonedFromBeforeTheyCame(t *testing.T) {
 	require.Equal(t, 1+later+second, s.fullAts[0])
 }
 
-// TestATurnReadsTheClockBehindAShutGate: a turn reckons from an instant after which nobody has come past the gate. With the gate open
-// at that moment, a call could be let through at a later instant than the one from which a breaker is open, or a bucket is decided on.
+// TestATurnReadsTheClockBehindAShutGate: a turn reads the clock when the actor owns the gate. If
+// the gate were shared at that moment, a call could pass at an instant after the opening of the
+// breaker, or after the instant at which the turn decides on the bucket.
 func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
 	b := behaviorOf(t, settings{
 		Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}, Breaker: &breaker.Policy{FailureThreshold: 2},

@@ -18,55 +18,23 @@ type visit struct {
 	permits [2]breaker.Permit
 }
 
-// TestForgettingAKeyThatMayRetireIsUnobservable gives two keys the same calls, outcomes, resets and time. One of them is forgotten, at
-// random, whenever the runtime might forget it without a spill, and is born again. Every answer of the two is the same, and so is
-// everything that Inspect shows.
+// TestForgettingAKeyThatMayRetireIsUnobservable gives two keys the same calls, outcomes, resets and
+// time. One of the two is forgotten, at random, whenever the runtime might forget the key without a
+// spill, and is born again. Both keys give the same answers, and look the same to Inspect.
 func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
 	forgotten, late := 0, 0
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
 		b := randomBehavior(t, r)
 		now := 1 + r.Int64N(100)
-		kept, anew := bear(b, "kept", now), bear(b, "anew", now)
-		var visits []visit
+		p := pair{Rand: r, b: b, now: now, kept: bear(b, "kept", now), anew: bear(b, "anew", now)}
 		for range 40 {
-			now += r.Int64N(4) * r.Int64N(20)
-			kept.wake(now)
-			anew.wake(now)
-			if r.IntN(2) == 0 && anew.mayRetire(now) {
-				anew.heir = bear(b, "anew", now)
-				anew = anew.heir
-				forgotten++
-			}
-			switch i := r.IntN(3 * (len(visits) + 1)); {
-			case i < len(visits) && b.policy.Breaks():
-				v, o := visits[i], breaker.Outcome(r.IntN(3))
-				visits = slices.Delete(visits, i, i+1)
-				v.by[0].report(now, v.permits[0], o)
-				v.by[1].report(now, v.permits[1], o)
-				if v.by[1] != anew {
-					late++
-				}
-			case r.IntN(12) == 0:
-				kept.reset(now)
-				anew.reset(now)
-			default:
-				tokens := int64(1)
-				if b.policy.Limits.Holds(2) {
-					tokens += r.Int64N(2)
-				}
-				d := randomDemand(r, tokens)
-				x, y := kept.ask(now, d), anew.ask(now, d)
-				if x.Err != y.Err || x.At != y.At || x.Permit.Lease != y.Permit.Lease {
-					return fmt.Errorf("at %d: kept answers %+v, anew %+v", now, x, y)
-				}
-				if x.Err == nil && d.Breaker {
-					visits = append(visits, visit{[2]*incarnation{kept, anew}, [2]breaker.Permit{x.Permit, y.Permit}})
-				}
-			}
-			if a, b := kept.look(now), anew.look(now); !same(a, b) {
-				return fmt.Errorf("at %d: kept is %+v, anew %+v", now, a, b)
+			p.pass()
+			if err := p.step(); err != nil {
+				return err
 			}
 		}
+		forgotten += p.forgotten
+		late += p.late
 		return nil
 	})
 	if n >= 3000 {
@@ -75,17 +43,82 @@ func TestForgettingAKeyThatMayRetireIsUnobservable(t *testing.T) {
 	}
 }
 
-// same reports whether two snapshots are equal. That of a key nobody waits for is all numbers.
+// pair is two keys that are given the same, of which only anew is forgotten at times.
+type pair struct {
+	*rand.Rand
+	b               *Behavior
+	now             int64
+	kept, anew      *incarnation
+	visits          []visit
+	forgotten, late int // births of anew again; results for an anew that had been forgotten
+}
+
+// pass lets time pass, and may forget anew.
+func (p *pair) pass() {
+	p.now += p.Int64N(4) * p.Int64N(20)
+	p.kept.wake(p.now)
+	p.anew.wake(p.now)
+	if p.IntN(2) == 0 && p.anew.mayRetire(p.now) {
+		p.anew.heir = bear(p.b, "anew", p.now)
+		p.anew = p.anew.heir
+		p.forgotten++
+	}
+}
+
+// step reports a result, resets, or asks, for both keys, and compares the keys.
+func (p *pair) step() error {
+	switch i := p.IntN(3 * (len(p.visits) + 1)); {
+	case i < len(p.visits) && p.b.policy.Breaks():
+		v, o := p.visits[i], breaker.Outcome(p.IntN(3))
+		p.visits = slices.Delete(p.visits, i, i+1)
+		v.by[0].report(p.now, v.permits[0], o)
+		v.by[1].report(p.now, v.permits[1], o)
+		if v.by[1] != p.anew {
+			p.late++
+		}
+	case p.IntN(12) == 0:
+		p.kept.reset(p.now)
+		p.anew.reset(p.now)
+	default:
+		if err := p.ask(); err != nil {
+			return err
+		}
+	}
+	if a, b := p.kept.look(p.now), p.anew.look(p.now); !same(a, b) {
+		return fmt.Errorf("at %d: kept is %+v, anew %+v", p.now, a, b)
+	}
+	return nil
+}
+
+// ask gives both keys the same demand, and compares the answers.
+func (p *pair) ask() error {
+	tokens := int64(1)
+	if p.b.policy.Limits.Holds(2) {
+		tokens += p.Int64N(2)
+	}
+	d := randomDemand(p.Rand, tokens)
+	x, y := p.kept.ask(p.now, d), p.anew.ask(p.now, d)
+	if x.Err != y.Err || x.At != y.At || x.Permit.Lease != y.Permit.Lease {
+		return fmt.Errorf("at %d: kept answers %+v, anew %+v", p.now, x, y)
+	}
+	if x.Err == nil && d.Breaker {
+		p.visits = append(p.visits, visit{[2]*incarnation{p.kept, p.anew}, [2]breaker.Permit{x.Permit, y.Permit}})
+	}
+	return nil
+}
+
+// same reports whether two snapshots of keys without waiters are equal.
 func same(a, b Snapshot) bool {
 	return a.Breaker == b.Breaker && a.Failures == b.Failures && a.OpenFor == b.OpenFor && a.Waiting == b.Waiting && slices.Equal(a.Limits, b.Limits)
 }
 
-// TestNothingIsGainedByASpill spills a key at any time at which the runtime might, and has it come back. The buckets are as they were; an
-// open breaker is open until the same instant, and a half-open one is half-open, or open as if its last success had opened it. A closed
-// one is closed, and has lost what it had counted.
+// TestNothingIsGainedByASpill spills a key at any time at which the runtime might, and has the key
+// come back. The buckets are the same as before. An open breaker is open until the same instant. A
+// half-open breaker is half-open, or open as if its last success had opened it. A closed breaker is
+// closed, and has lost its count of failures.
 func TestNothingIsGainedByASpill(t *testing.T) {
 	var b *Behavior
-	var sharing uint64 // few keys in a sketch, so that none finds the instants of another
+	var sharing uint64 // few keys share a sketch, so that no key finds the instants of another
 	spilled := map[breaker.State]int{}
 	n := cases(t, func(seed uint64, r *rand.Rand) error {
 		if b == nil || seed/64 != sharing {
@@ -129,7 +162,8 @@ func TestNothingIsGainedByASpill(t *testing.T) {
 	}
 }
 
-// goAndComeBack spills the key and bears it again, and says what it should not be then.
+// goAndComeBack spills the key and bears the key again. The error names a gain or a loss that must
+// not be.
 func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	was, fullAts, circuit := in.look(now), in.fullAts(), in.circuit()
 	in.Spill(in.state.key, &in.gate, in.atRest())
@@ -156,7 +190,7 @@ func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	return again, nil
 }
 
-// atRest is the state that the actor has left behind; nil if the gate says it all.
+// atRest is the state that the actor has left behind, or nil if the actor has left only the gate.
 func (in *incarnation) atRest() *State {
 	if !in.left {
 		return nil

@@ -11,16 +11,17 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// incarnation is a key from its birth until it is forgotten, without the runtime around it: gate and state, and what was last said of
-// them. Its actor leaves after every turn. What callers do at an open gate is done here likewise.
+// incarnation is a key from its birth until the key is forgotten, without the runtime: the gate,
+// the state, and the answer of the last turn. The actor leaves after every turn. The methods move
+// full-at of a shared gate as callers do.
 type incarnation struct {
 	*Behavior
 	gate  Gate
 	state State
 	left  bool // a state has been left behind
 	next  actors.Next
-	born  uint64       // the generation that it began with
-	heir  *incarnation // nil as long as it is not forgotten
+	born  uint64       // the generation at the birth
+	heir  *incarnation // nil until the key is forgotten
 }
 
 // bear makes key anew.
@@ -89,7 +90,8 @@ func (in *incarnation) ask(now int64, d Demand) Answer {
 	return Answer{Permit: breaker.Permit{Generation: in.gate.generation.Load()}}
 }
 
-// report is of a call that in let through. If in was forgotten in the period of the call, that period goes on in its heir.
+// report reports the end of a call that in let through. If in was forgotten in the period of the
+// call, the period goes on in the heir of in.
 func (in *incarnation) report(now int64, p breaker.Permit, o breaker.Outcome) {
 	m := Message{Kind: Report, Permit: p, Outcome: o}
 	for period := p.Generation; in.heir != nil; in = in.heir {
@@ -108,12 +110,13 @@ func (in *incarnation) reset(now int64) {
 	in.turn(now, &Message{Kind: Reset, Request: &r})
 }
 
-// mayRetire is what the runtime asks before it forgets a key that it needs not spill, and then the key is gone.
+// mayRetire asks as the runtime asks before it forgets a key without a spill. If mayRetire returns
+// true, the key is gone.
 func (in *incarnation) mayRetire(now int64) bool {
 	return (!in.left || in.next.Forget <= now) && in.Retire(now, &in.gate)
 }
 
-// fullAts and circuit are what the key is, wherever that stands; no turn is taken.
+// fullAts and circuit return the parts of the key, from the gate or from the state, without a turn.
 func (in *incarnation) fullAts() []int64 {
 	if fullAt := in.gate.fullAt.Load(); fullAt >= 0 {
 		fullAts := make([]int64, max(1, len(in.policy.Limits)))
@@ -137,7 +140,8 @@ func (in *incarnation) look(now int64) (s Snapshot) {
 	return s
 }
 
-// randomBehavior is one for keys with few tokens and a breaker that opens soon. Its time is in nanoseconds.
+// randomBehavior returns a behavior of keys with few tokens and a breaker that opens soon, within
+// nanoseconds.
 func randomBehavior(t *testing.T, r *rand.Rand) *Behavior {
 	bucket := limiter.TokenBucket{Capacity: 1 + r.IntN(4), RefillRate: limiter.Per(1, time.Duration(1+r.IntN(20)))}
 	leaky := limiter.LeakyBucket{Capacity: 1 + r.IntN(4), LeakRate: limiter.Per(1, time.Duration(1+r.IntN(20)))}

@@ -36,8 +36,9 @@ func (l *queue) join(n int64, asks bool) *Request {
 	return r
 }
 
-// TestATailIsThatOfOneCallerAfterTheOther, whoever came and left, whatever the fullAts and the time; and a line knows how many wait, how
-// many of them ask the breaker, and for how many tokens.
+// TestATailIsThatOfOneCallerAfterTheOther, for any full-ats, any time, and any order of callers
+// that come and leave. A queue also knows the number of its waiters, of the waiters that ask the
+// breaker, and of their tokens.
 func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 	longest, emptied := 0, 0
 	n := cases(t, func(seed uint64, r *rand.Rand) error {
@@ -67,7 +68,7 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			}
 			longest = max(longest, len(waiting))
 			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.head() != waiting[0] {
-				return fmt.Errorf("the line has others than the %d that wait", len(waiting))
+				return fmt.Errorf("the queue has other waiters than the %d", len(waiting))
 			}
 			if err := l.check(b.policy.Limits, r, waiting); err != nil {
 				return err
@@ -112,8 +113,9 @@ func (e *effects) stale(i int) int {
 	return 1 + e.stale(2*i) + e.stale(2*i+1)
 }
 
-// TestATailIsNotWorkedOutAnew: with 16,000 that wait a look costs nothing, and a caller who comes or goes, from wherever, costs one way up
-// the tree. So neither many looks nor many that leave one after the other cost the square of their number.
+// TestATailIsNotWorkedOutAnew: with 16,000 waiters, a look costs nothing, and a caller that comes
+// to or leaves any place costs one way up the tree. So neither n looks nor n callers that leave one
+// after the other cost the square of n.
 func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	const callers = 16_000
 	height := bits.Len(callers / run)
@@ -151,7 +153,8 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	require.Zero(t, l.waiters)
 }
 
-// TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt: a turn that finds it open does not go through a line of callers for the limiter alone.
+// TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt: a turn that finds the breaker open does not go
+// through a queue of callers that ask the limiter alone.
 func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
 	b := behaviorOf(t, settings{
 		Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour},

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheSketchDominates: whatever else was spilled, a bucket is never remembered with an instant before its own, and a breaker with its
-// own or not at all.
+// TestTheSketchDominates: whichever keys were spilled, the sketch returns no instant before a
+// bucket's own, and for a breaker the breaker's own instant or none.
 func TestTheSketchDominates(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 3))

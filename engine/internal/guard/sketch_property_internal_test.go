@@ -8,18 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestATableIsTheLeastOfTheLatest: what is read of a table is the least, over the rows, of the latest instant that was written into the
-// same cell. It is worked out from a list of all that was written, for hashes that collide all the time. So what is read is never before
-// what was written for the same hash, and never after what was written for all.
+// TestATableIsTheLeastOfTheLatest: a read of a table returns the least, over the rows, of the
+// latest instant that was written into the same cell. tableModel works the answer out from a list
+// of all writes, for hashes that collide all the time. So a read is never before a write for the
+// same hash, and never after the latest of all writes.
 func TestATableIsTheLeastOfTheLatest(t *testing.T) {
-	var tab table
+	var m tableModel
 	collisions := 0
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
-		type write struct {
-			h  hashed
-			at int64
-		}
-		var writes []write
 		random := func() (h hashed) { // two or three cells in each row, the first and the last among them
 			for range sketchRows {
 				h = h<<16 | hashed([]int{0, sketchWidth - 1, 1}[r.IntN(2+r.IntN(2))])
@@ -27,35 +23,17 @@ func TestATableIsTheLeastOfTheLatest(t *testing.T) {
 			return h
 		}
 		for range 1 + r.IntN(12) {
-			w := write{random(), r.Int64N(1 << 40)}
-			tab.raise(w.h, w.at)
-			writes = append(writes, w)
+			m.raise(random(), r.Int64N(1<<40))
 			h := random()
-			want, own := int64(1<<62), int64(0)
-			for row := range sketchRows {
-				latest := int64(0)
-				for _, w := range writes {
-					if w.h.index(row) == h.index(row) {
-						latest = max(latest, w.at)
-					}
-					if w.h == h {
-						own = max(own, w.at)
-					}
-				}
-				want = min(want, latest)
-			}
-			if got := tab.least(h); got != want || got < own {
-				return fmt.Errorf("%x reads %d, should be %d, its own latest is %d: %+v", h, got, want, own, writes)
+			want, own := m.least(h)
+			if got := m.table.least(h); got != want || got < own {
+				return fmt.Errorf("%x reads %d, should be %d, its own latest is %d: %+v", h, got, want, own, m.writes)
 			}
 			if want > own {
 				collisions++
 			}
 		}
-		for _, w := range writes {
-			for row := range sketchRows {
-				tab[w.h.index(row)] = 0
-			}
-		}
+		m.clear()
 		return nil
 	})
 	if n >= 3000 {
@@ -63,10 +41,56 @@ func TestATableIsTheLeastOfTheLatest(t *testing.T) {
 	}
 }
 
-// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order: what is read of a bucket is never before anything
-// that was written for it since its key's last pardon, or, while the key has a memory of its own, what was written last; a breaker is
-// read as it was left, once; and a key that is as new reads as one. Keys are many, so that memories of their own run out and are written
-// back, and few of them are busy.
+// tableModel is a table and a list of all writes.
+type tableModel struct {
+	table  table
+	writes []tableWrite
+}
+
+type tableWrite struct {
+	h  hashed
+	at int64
+}
+
+// raise writes into the table and the list.
+func (m *tableModel) raise(h hashed, at int64) {
+	m.table.raise(h, at)
+	m.writes = append(m.writes, tableWrite{h, at})
+}
+
+// least returns the instant that the table must return for h, and the latest instant written for h.
+func (m *tableModel) least(h hashed) (want, own int64) {
+	want = 1 << 62
+	for row := range sketchRows {
+		latest := int64(0)
+		for _, w := range m.writes {
+			if w.h.index(row) == h.index(row) {
+				latest = max(latest, w.at)
+			}
+			if w.h == h {
+				own = max(own, w.at)
+			}
+		}
+		want = min(want, latest)
+	}
+	return want, own
+}
+
+// clear empties the cells that were written, since a table is large.
+func (m *tableModel) clear() {
+	for _, w := range m.writes {
+		for row := range sketchRows {
+			m.table[w.h.index(row)] = 0
+		}
+	}
+	m.writes = m.writes[:0]
+}
+
+// TestTheSketchDominatesWhateverIsDone spills, recalls, pardons and clears in any order. A read of
+// a bucket is never before any write for the bucket since the key's last pardon; while the key has
+// a memory of its own, the read is never before the last write. A breaker is read as the breaker
+// was left, once. A key that is as new reads as new. Keys are many, so that memories of their own
+// run out and are written back, and few of the keys are busy.
 func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 	const together = 1000 // cases with one sketch, since it is large
 	m := sketchModel{held: map[string][]int64{}, tripped: map[string]int64{}}
@@ -95,11 +119,11 @@ func TestTheSketchDominatesWhateverIsDone(t *testing.T) {
 	}
 }
 
-// sketchModel is a sketch and what must be read of it.
+// sketchModel is a sketch and the instants that the sketch must return.
 type sketchModel struct {
 	*sketch
 	*rand.Rand
-	held         map[string][]int64 // of each key what its buckets must not be read before
+	held         map[string][]int64 // of each key, the instants before which its buckets must not be read
 	tripped      map[string]int64   // until when the breaker of each is open
 	reads, exact int
 	forgotten    int // breakers

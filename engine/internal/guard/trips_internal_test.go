@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAFullSketchOpensNoBreakers: whatever was spilled, a key that never was meets no open breaker.
+// TestAFullSketchOpensNoBreakers: a new key meets no open breaker, however many keys were spilled.
 func TestAFullSketchOpensNoBreakers(t *testing.T) {
 	const spilled, fresh = 400_000, 2_000
 	s := newSketch(1)
@@ -26,56 +26,73 @@ func TestAFullSketchOpensNoBreakers(t *testing.T) {
 	require.Zero(t, open, "of %d fresh keys so many met an open breaker", fresh)
 }
 
-// TestTripsKeepTheLatestOfEachSet: of those that share a set the eight with the latest instants are found, of equal ones those that were
-// put last, each once and exactly, and no other. It is worked out from a list of all that were put.
+// TestTripsKeepTheLatestOfEachSet: of the keys that share a set, take finds the eight with the
+// latest instants, each once and exactly. Of keys with equal instants, take finds the latest that
+// were put. The model works the answers out from a list of all puts.
 func TestTripsKeepTheLatestOfEachSet(t *testing.T) {
-	lost, tied := 0, 0
-	var cache trips
+	var m tripsModel
 	n := cases(t, func(_ uint64, r *rand.Rand) error {
-		var put []trip // in that order
-		find := func(key hashed) int { return slices.IndexFunc(put, func(t trip) bool { return t.key == key }) }
-		take := func(key hashed) error {
-			want := int64(0)
-			if i := find(key); i >= 0 {
-				want = put[i].probeAt
-				put = slices.Delete(put, i, i+1)
-			}
-			if got := cache.take(key); got != want {
-				return fmt.Errorf("%x is taken with %d, should be %d", key, got, want)
-			}
-			return nil
-		}
+		m.listed = nil
 		set := []hashed{0, tripSets - 1}[r.IntN(2)]
 		for range 60 {
 			key := set + hashed(r.IntN(24))*tripSets
-			if find(key) >= 0 || r.IntN(4) == 0 {
-				if err := take(key); err != nil {
-					return err
-				}
-				continue
-			}
-			at := 1 + r.Int64N([]int64{3, 1000}[r.IntN(2)])
-			cache.put(key, at)
-			put = append(put, trip{key, at})
-			if len(put) > tripWays {
-				least := slices.MinFunc(put, func(a, b trip) int { return cmp.Compare(a.probeAt, b.probeAt) })
-				lost++
-				if least.probeAt == at {
-					tied++
-				}
-				i := find(least.key) // the first that was put
-				put = slices.Delete(put, i, i+1)
+			if m.find(key) < 0 && r.IntN(4) > 0 {
+				m.put(key, 1+r.Int64N([]int64{3, 1000}[r.IntN(2)]))
+			} else if err := m.take(key); err != nil {
+				return err
 			}
 		}
 		for key := set; key < 25*tripSets; key += tripSets {
-			if err := take(key); err != nil {
+			if err := m.take(key); err != nil {
 				return fmt.Errorf("in the end %w", err)
 			}
 		}
 		return nil
 	})
 	if n >= 3000 {
-		require.Greater(t, lost, 3000, "hardly a set was ever full")
-		require.Greater(t, tied, 300, "hardly did two compete with one instant")
+		require.Greater(t, m.lost, 3000, "hardly a set was ever full")
+		require.Greater(t, m.tied, 300, "hardly did two keys compete with one instant")
 	}
+}
+
+// tripsModel is a cache and a list of the instants that the cache must hold for one set.
+type tripsModel struct {
+	cache  trips
+	listed []trip // in the order of the puts
+	lost   int    // instants that had to make room
+	tied   int    // instants among the lost that were equal to the new one
+}
+
+// find returns the place of key in the list, or -1.
+func (m *tripsModel) find(key hashed) int {
+	return slices.IndexFunc(m.listed, func(t trip) bool { return t.key == key })
+}
+
+// put writes an instant, and drops the least instant of a list that has become too long.
+func (m *tripsModel) put(key hashed, at int64) {
+	m.cache.put(key, at)
+	m.listed = append(m.listed, trip{key, at})
+	if len(m.listed) <= tripWays {
+		return
+	}
+	least := slices.MinFunc(m.listed, func(a, b trip) int { return cmp.Compare(a.probeAt, b.probeAt) })
+	m.lost++
+	if least.probeAt == at {
+		m.tied++
+	}
+	i := m.find(least.key) // the first that was put
+	m.listed = slices.Delete(m.listed, i, i+1)
+}
+
+// take takes the instant of key out of the cache and of the list, and compares the two.
+func (m *tripsModel) take(key hashed) error {
+	want := int64(0)
+	if i := m.find(key); i >= 0 {
+		want = m.listed[i].probeAt
+		m.listed = slices.Delete(m.listed, i, i+1)
+	}
+	if got := m.cache.take(key); got != want {
+		return fmt.Errorf("%x is taken with %d, should be %d", key, got, want)
+	}
+	return nil
 }
