@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -120,4 +121,51 @@ func (t *Table) All() iter.Seq[string] {
 // Size is how many buckets there are, and how many segments of them.
 func (t *Table) Size() (buckets, segments int) {
 	return int(t.state.Load() % oneMore), len(*t.segments.Load())
+}
+
+// Inconsistent returns a fault of the registry, or nil: a cell that is not where its slab says, an actor on a cell at rest, or a seat that
+// is counted and not taken. No call and no step may be under way.
+func (s *System[P, S, M]) Inconsistent() error {
+	s.lock()
+	defer s.unlock()
+	lingering := int64(0)
+	for i := range s.slabs {
+		for at := range s.slabs[i].len() {
+			c := s.slabs[i].at(at)
+			a := c.actor.Load()
+			if int(c.slab) != i || int(c.index) != at || c.retired {
+				return fmt.Errorf("the cell of %q in slab %d at %d: %d, %d, retired %v", c.key, i, at, c.slab, c.index, c.retired)
+			}
+			if i == resting && a != nil || i == running && a == nil {
+				return fmt.Errorf("the cell of %q is in slab %d, with an actor: %v", c.key, i, a != nil)
+			}
+			if a != nil && a.lingers.Load() {
+				lingering++
+			}
+			if found, _ := s.cells.load(c.key); found != c {
+				return fmt.Errorf("the table has another cell for %q", c.key)
+			}
+		}
+	}
+	if got := s.lingering.Load(); got != lingering || got > s.bounds.seats {
+		return fmt.Errorf("%d seats taken, and %d actors linger", got, lingering)
+	}
+	if s.cells.cells != uint64(s.keys()) {
+		return fmt.Errorf("%d cells in the table, and %d in slabs", s.cells.cells, s.keys())
+	}
+	return nil
+}
+
+// Lingering is how many actors linger, and how many seats there are.
+func (s *System[P, S, M]) Lingering() (actors, seats int) {
+	s.lock()
+	defer s.unlock()
+	for i := range s.slabs {
+		for at := range s.slabs[i].len() {
+			if a := s.slabs[i].at(at).actor.Load(); a != nil && a.lingers.Load() {
+				actors++
+			}
+		}
+	}
+	return actors, int(s.bounds.seats)
 }

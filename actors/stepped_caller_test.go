@@ -27,6 +27,7 @@ type scene struct {
 	leaving int // callers that have come to the end
 	closing bool
 	limits  int // how often a key was refused
+	pinning bool
 }
 
 // newScene draws a scene.
@@ -51,6 +52,7 @@ func newScene(seed uint64) (*scene, error) {
 	if w.oneIn(2) {
 		w.panics, x.b.faulty = 20+w.random.IntN(300), 5+w.random.IntN(50)
 	}
+	x.pinning = w.oneIn(8)
 	x.b.budget = x.cfg.RestartBudget
 	s, err := actors.New(x.b, x.cfg)
 	x.s = s
@@ -66,16 +68,20 @@ func (x *scene) caller(id, acts int) {
 		switch x.random.IntN(20) {
 		case 0:
 			x.guard(func() { x.look() })
-		case 1:
+		case 1, 2, 3:
 			x.guard(func() { x.use(key) })
-		case 2:
+		case 4:
 			x.pause(x.random.Int64N(int64(x.cfg.IdleAfter)))
 		default:
 			numbers[key]++
-			x.send(&parcel{
+			m := &parcel{
 				key: key, from: id, number: numbers[key], clean: x.oneIn(2),
 				kind: kind(x.random.IntN(int(kinds))), arg: x.random.Int64N(5e9) - 1e9,
-			}, held)
+			}
+			if x.pinning && !x.oneIn(8) {
+				m.kind = pins
+			}
+			x.send(m, held)
 		}
 	}
 	x.leaving++
@@ -216,6 +222,9 @@ func (x *scene) look() {
 	})
 	if got := x.s.Stats(); got.Keys != x.b.cells || got.Keys > x.cfg.MaxKeys || got.Evicted != x.b.evicted || got.Spilled != x.b.spilled {
 		x.fail("%+v, and there are %d cells, %d evicted, %d spilled", got, x.b.cells, x.b.evicted, x.b.spilled)
+	}
+	if n, seats := x.s.Lingering(); n > seats {
+		x.fail("%d actors linger in %d seats", n, seats)
 	}
 	before := map[string]*sign{}
 	for name, a := range x.b.accounts {

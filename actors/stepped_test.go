@@ -44,11 +44,14 @@ func play(seed uint64) (x *scene, err error) {
 		x.spawn("close", func() {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
-			if err := x.s.Close(ctx); err != nil && err != ctx.Err() {
-				x.fail("Close: %v", err)
-			}
-			if err := x.s.Close(context.Background()); err != nil {
-				x.fail("Close: %v", err)
+			for _, ctx := range []context.Context{ctx, context.Background()} {
+				err := x.s.Close(ctx)
+				if err != ctx.Err() && err != nil {
+					x.fail("Close: %v", err)
+				}
+				if n := x.steppers(); err == nil && n > 0 {
+					x.fail("Close returns, and %d actors run", n)
+				}
 			}
 			x.note("closed", 0)
 			closed++
@@ -72,6 +75,16 @@ func (x *scene) able() (n int) {
 	return n
 }
 
+// steppers is how many actors run, the supervisor among them.
+func (x *scene) steppers() (n int) {
+	for _, t := range x.tasks {
+		if t.stepper {
+			n++
+		}
+	}
+	return n
+}
+
 // checkQuiet checks the system long after the last caller has gone.
 func (x *scene) checkQuiet() {
 	for name, a := range x.b.accounts {
@@ -84,6 +97,9 @@ func (x *scene) checkQuiet() {
 		if a.p != nil && a.pending != 0 {
 			x.fail("%q has %d messages that have had no turn", name, a.pending)
 		}
+	}
+	if err := x.s.Inconsistent(); err != nil {
+		x.fail("when all is quiet: %w", err)
 	}
 	if n := x.s.Stats().Actors; n > 0 {
 		x.fail("%d actors still run", n)
@@ -103,6 +119,9 @@ func (x *scene) checkEnd() {
 	}
 	if got := x.s.Stats(); got.Actors != 0 {
 		x.fail("%d actors after Close", got.Actors)
+	}
+	if err := x.s.Inconsistent(); err != nil {
+		x.fail("at the end: %w", err)
 	}
 	x.note("end", int64(x.b.evicted))
 }

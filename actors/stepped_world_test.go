@@ -30,10 +30,11 @@ type world struct {
 
 // task is a coroutine.
 type task struct {
-	name  string
-	ready func() bool // nil: always
-	next  func() (struct{}, bool)
-	yield func(struct{}) bool
+	name    string
+	stepper bool
+	ready   func() bool // nil: always
+	next    func() (struct{}, bool)
+	yield   func(struct{}) bool
 }
 
 func newWorld(seed uint64) *world {
@@ -86,6 +87,7 @@ func (w *world) Start(x actors.Stepper) {
 			}
 		}
 	})
+	w.tasks[len(w.tasks)-1].stepper = true
 }
 
 // Wait implements actors.Driver.
@@ -106,7 +108,10 @@ func (w *world) Between() {
 // run lets tasks go on until all have ended, or nothing is to come, or a check has failed.
 func (w *world) run(until func() bool) {
 	var able []*task
-	for !until() && w.faults == nil {
+	for most := w.moves + 1_000_000; !until() && w.faults == nil; {
+		if w.moves > most {
+			w.fail("no end is in sight")
+		}
 		able = able[:0]
 		for _, t := range w.tasks {
 			if t.ready == nil || t.ready() {
