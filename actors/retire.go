@@ -4,7 +4,9 @@ package actors
 // that came later: an earlier cell of the key may have been used until then. The lifecycle lock is
 // held.
 func (s *System[P, S, M]) insert(c *Cell[P, S, M], hash uint64, now int64) *Cell[P, S, M] {
-	now = max(now, s.lastRetired)
+	if !planted("a key that is born before its predecessor has gone") {
+		now = max(now, s.lastRetired)
+	}
 	var zero S
 	s.newborn = zero
 	if next := s.behavior.Init(now, c.key, &c.Published, &s.newborn); !next.Clean {
@@ -27,7 +29,7 @@ func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
 // retire forgets c, which has no actor, if the state of c equals that of a new cell now, and no use
 // came after unused. The result is whether retire did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
-	if p := c.parked; p != nil && (p.forget > now || p.used > unused) || !s.mayRetire(c, unused) {
+	if p := c.parked; p != nil && (p.forget > now && !planted("a parked state that is forgotten before its time") || p.used > unused) || !s.mayRetire(c, unused) {
 		return false
 	}
 	s.remove(c)

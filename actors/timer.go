@@ -23,7 +23,7 @@ func (a *actor[P, S, M]) tryRead() (now int64, ok bool) {
 
 // arm sets the one timer of the actor.
 func (a *actor[P, S, M]) arm(at int64) {
-	if a.armedFor == at {
+	if a.armedFor == at || a.armedFor != Never && planted("a timer that is not set anew") {
 		return
 	}
 	d := time.Duration(at - a.read())

@@ -85,7 +85,9 @@ func (a *actor[P, S, M]) discard(e envelope[M]) {
 func (a *actor[P, S, M]) restart(reason any) {
 	err := &PanicError{Key: a.cell.key, Value: reason, Stack: debug.Stack()}
 	a.sys.restarts.Add(1)
-	a.state = a.good
+	if !planted("a turn that panicked and is not undone") {
+		a.state = a.good
+	}
 	byClock, inTurn, now := a.calling, a.inTurn, a.seen
 	a.calling, a.inTurn = false, false
 	if !byClock {

@@ -109,7 +109,7 @@ func (w *world) nature() {
 			w.offset -= step
 		}
 	case 2: // the process is stopped
-		w.now += w.spread(1, w.nights)
+		w.suspend(w.spread(1, w.nights))
 	case 3:
 		w.night(w.within(longestNight))
 	}

@@ -99,6 +99,9 @@ func (c roughClock) sample() int64 {
 	w.between()
 	if w.who != nil && w.who.caller == nil && w.oneIn(8*w.panics) {
 		w.clockPanics++
+		if key := w.who.actor.Key(); key != "" && w.accountOf(key).site != nil {
+			w.accountOf(key).site.rests = true
+		}
 		panic(errClock)
 	}
 	source := w.now + w.offset

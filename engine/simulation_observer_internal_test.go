@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -124,6 +125,7 @@ func (o *observer) end(st *site, s *guard.State, next actors.Next) {
 	st.last = st.gate.FullAt()
 	w.learn(st.gate.Generation(), st.account)
 	w.watchAll(st.account)
+	w.expectWake(st, next)
 }
 
 // Fail implements actors.Behavior.
@@ -143,6 +145,7 @@ func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) act
 	w.checkFullAt(st, s, now)
 	st.last = g.FullAt()
 	w.watchAllAt(st.account, now)
+	st.wakeDue = 0 // if it was one panic too many, the actor rests
 	return next
 }
 
@@ -159,6 +162,9 @@ func (o *observer) Refuse(m *guard.Message, err error) {
 	c := w.askers[m.Request]
 	if !m.Request.Left() && len(m.Request.Answered()) == 0 && c.pending && c.req == m.Request {
 		w.fail("the message of caller %d had no turn and no answer", c.id)
+	}
+	if errors.Is(err, actors.ErrFailed) && c.account.site != nil {
+		c.account.site.rests = true
 	}
 	if m.Kind == guard.Reset {
 		c.account.failing = true

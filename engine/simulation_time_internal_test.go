@@ -3,6 +3,8 @@ package engine
 import (
 	"math"
 	"math/bits"
+
+	"github.com/limitpal/limitpal-go/actors"
 )
 
 // ring fires the timers whose instant has come, ends contexts, and makes those callers ready that go
@@ -38,6 +40,32 @@ func (w *world) ring() {
 		}
 	}
 	w.rouse()
+}
+
+// expectWake takes note of the instant at which the actor of st has to wake.
+func (w *world) expectWake(st *site, next actors.Next) {
+	if st.wakeDue = 0; next.Wake != actors.Never {
+		st.wakeDue = w.now + min(max(0, next.Wake-w.reading()), math.MaxInt64/2)
+	}
+}
+
+// suspend stops the process for d: an actor that was about to arm its timer does so later.
+func (w *world) suspend(d int64) {
+	w.now += d
+	for i := range w.keys {
+		if st := w.keys[i].site; st != nil && st.wakeDue > 0 {
+			st.wakeDue += d
+		}
+	}
+}
+
+// checkAwake makes sure that no actor sleeps too long, now that nobody is ready.
+func (w *world) checkAwake() {
+	for i := range w.keys {
+		if st := w.keys[i].site; st != nil && st.wakeDue > 0 && !st.rests && w.now > st.wakeDue+100*w.tick { // the actor may have been stopped while it armed the timer
+			w.fail("the actor of %q sleeps, and should have woken %d ns ago", st.name, w.now-st.wakeDue)
+		}
+	}
 }
 
 // wakeAt has caller id go on at an instant.

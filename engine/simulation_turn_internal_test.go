@@ -18,6 +18,8 @@ type site struct {
 	queue   []waiter                   // as the naive model has it
 	moved   int64                      // when one that was the first of the queue last left without tokens
 	inTurn  bool
+	rests   bool  // the actor panicked too often, or the clock did, and the timer may be late
+	wakeDue int64 // on the world's clock: when the actor has to wake, if its timer is in time; 0: never
 
 	generation               uint64 // when it was retired
 	posted                   *guard.Notice

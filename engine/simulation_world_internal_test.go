@@ -169,6 +169,7 @@ func (w *world) step() bool {
 		if w.soonest == math.MaxInt64 || w.depth > 0 {
 			return false
 		}
+		w.checkAwake()
 		w.now = max(w.now, w.soonest)
 		w.ring()
 	}
