@@ -177,28 +177,33 @@ func (x *scene) send(m *parcel, held map[string]*keyCell) {
 			return
 		}
 		x.note(fmt.Sprint("sent ", err), int64(m.number))
-		switch {
-		case err == nil:
-			m.accepted = true
-		case errors.Is(err, actors.ErrRetired):
-			if !c.Published.retired {
-				x.fail("ErrRetired, and the cell is not retired")
-			}
-			delete(held, m.key)
-			c = nil
-			continue
-		case errors.Is(err, mailbox.ErrExpired):
-			if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-				x.fail("expired: %v", err)
-			}
-		case errors.Is(err, actors.ErrClosed):
-			if !x.closing {
-				x.fail("closed before Close")
-			}
-		case !errors.Is(err, actors.ErrKeyLimit):
-			x.fail("Send: %v", err)
+		if !errors.Is(err, actors.ErrRetired) {
+			m.accepted = err == nil
+			x.checkSent(ctx, err)
+			return
 		}
-		return
+		if !c.Published.retired {
+			x.fail("ErrRetired, and the cell is not retired")
+		}
+		delete(held, m.key)
+		c = nil
+	}
+}
+
+// checkSent checks the last result of a send.
+func (x *scene) checkSent(ctx context.Context, err error) {
+	switch {
+	case err == nil, errors.Is(err, actors.ErrKeyLimit):
+	case errors.Is(err, mailbox.ErrExpired):
+		if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+			x.fail("expired: %v", err)
+		}
+	case errors.Is(err, actors.ErrClosed):
+		if !x.closing {
+			x.fail("closed before Close")
+		}
+	default:
+		x.fail("Send: %v", err)
 	}
 }
 

@@ -39,10 +39,7 @@ func (b *keys) Receive(clock func() int64, p *sign, s *memo, m **parcel) actors.
 	before := *s
 	b.compare(a, s, now)
 	x := *m
-	if x.number <= a.last[x.from] {
-		b.w.fail("message %d of caller %d comes after %d", x.number, x.from, a.last[x.from])
-	}
-	a.last[x.from] = x.number
+	a.inOrder(b.w, x)
 	switch x.kind {
 	case adds:
 		s.n, s.fade = s.n+x.arg, actors.Never
@@ -84,6 +81,14 @@ func (b *keys) Receive(clock func() int64, p *sign, s *memo, m **parcel) actors.
 	a.memo, a.clean, a.held, a.broken = *s, next.Clean, next.Wake < actors.Never, false
 	b.w.note("turn of "+x.key, s.n)
 	return next
+}
+
+// inOrder checks that the messages of a caller come in their order.
+func (a *account) inOrder(w *world, x *parcel) {
+	if x.number <= a.last[x.from] {
+		w.fail("message %d of caller %d comes after %d", x.number, x.from, a.last[x.from])
+	}
+	a.last[x.from] = x.number
 }
 
 // finish answers x at the end of its turn.
