@@ -44,7 +44,10 @@ func (w *world) ring() {
 
 // expectWake takes note of the instant at which the actor of st has to wake.
 func (w *world) expectWake(st *site, next actors.Next) {
-	if st.wakeDue = 0; next.Wake != actors.Never {
+	if next.Wake == st.wake {
+		return // a clock that has stepped hastens no timer
+	}
+	if st.wake, st.wakeDue = next.Wake, 0; next.Wake != actors.Never {
 		st.wakeDue = w.now + min(max(0, next.Wake-w.reading()), math.MaxInt64/2)
 	}
 }

@@ -19,6 +19,7 @@ type site struct {
 	moved   int64                      // when one that was the first of the queue last left without tokens
 	inTurn  bool
 	rests   bool  // the actor panicked too often, or the clock did, and the timer may be late
+	wake    int64 // actors.Next.Wake of the last turn
 	wakeDue int64 // on the world's clock: when the actor has to wake, if its timer is in time; 0: never
 
 	generation               uint64 // when it was retired
