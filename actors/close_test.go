@@ -131,47 +131,12 @@ func TestCloseAtFullSpeed(t *testing.T) {
 	for round := range 100 {
 		s, err := actors.New(&script{}, actors.Config{MaxKeys: 4, IdleAfter: 1, Mailbox: 2})
 		require.NoError(t, err)
-		var sent, processed, refused atomic.Int64
-		turns := func(now int64, s *state) actors.Next {
-			processed.Add(1)
-			s.n++
-			if s.n%2 == 1 {
-				s.owed = []func(error){func(error) {}}
-				return rest(now)
-			}
-			s.owed = nil
-			return fresh(now)
-		}
-		refuse := func(err error) {
-			refused.Add(1)
-			if !errors.Is(err, actors.ErrClosed) {
-				t.Errorf("refused with %v", err)
-			}
-		}
+		traffic := &closingTraffic{t: t, s: s, running: make(chan struct{}, 4)}
 		var senders, closers sync.WaitGroup
-		running := make(chan struct{}, 4)
 		for i := range 4 {
-			senders.Go(func() {
-				for n := i; ; n++ {
-					c, err := s.Cell(fmt.Sprint("key", n%8))
-					if err == nil {
-						err = s.Send(context.Background(), c, message{turn: turns, refuse: refuse})
-					}
-					switch {
-					case err == nil:
-						sent.Add(1)
-					case errors.Is(err, actors.ErrClosed):
-						return
-					case !errors.Is(err, actors.ErrRetired) && !errors.Is(err, actors.ErrKeyLimit):
-						t.Errorf("sent with %v", err)
-					}
-					if n == i+10+round {
-						running <- struct{}{}
-					}
-				}
-			})
+			senders.Go(func() { traffic.send(i, i+10+round) })
 		}
-		<-running
+		<-traffic.running
 		for i := range 3 {
 			closers.Go(func() {
 				if i == 0 {
@@ -183,7 +148,55 @@ func TestCloseAtFullSpeed(t *testing.T) {
 		}
 		closers.Wait()
 		senders.Wait()
-		require.Equal(t, sent.Load(), processed.Load()+refused.Load(), "round %d", round)
+		require.Equal(t, traffic.sent.Load(), traffic.processed.Load()+traffic.refused.Load(), "round %d", round)
 		require.Zero(t, s.Stats().Actors)
+	}
+}
+
+// closingTraffic is messages to a system until the system is closed.
+type closingTraffic struct {
+	t                        *testing.T
+	s                        *actors.System[face, state, message]
+	running                  chan struct{}
+	sent, processed, refused atomic.Int64
+}
+
+// turn processes a message; every other turn owes an answer.
+func (c *closingTraffic) turn(now int64, s *state) actors.Next {
+	c.processed.Add(1)
+	s.n++
+	if s.n%2 == 1 {
+		s.owed = []func(error){func(error) {}}
+		return rest(now)
+	}
+	s.owed = nil
+	return fresh(now)
+}
+
+func (c *closingTraffic) refuse(err error) {
+	c.refused.Add(1)
+	if !errors.Is(err, actors.ErrClosed) {
+		c.t.Errorf("refused with %v", err)
+	}
+}
+
+// send sends messages from number n on, and says so at number at.
+func (c *closingTraffic) send(n, at int) {
+	for ; ; n++ {
+		cell, err := c.s.Cell(fmt.Sprint("key", n%8))
+		if err == nil {
+			err = c.s.Send(context.Background(), cell, message{turn: c.turn, refuse: c.refuse})
+		}
+		switch {
+		case err == nil:
+			c.sent.Add(1)
+		case errors.Is(err, actors.ErrClosed):
+			return
+		case !errors.Is(err, actors.ErrRetired) && !errors.Is(err, actors.ErrKeyLimit):
+			c.t.Errorf("sent with %v", err)
+		}
+		if n == at {
+			c.running <- struct{}{}
+		}
 	}
 }

@@ -199,101 +199,78 @@ func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 	b := spilling(new(tape[string]))
 	b.spill = func(string, *face, *state) {}
 	s := open(t, b, actors.Config{MaxKeys: most, IdleAfter: time.Millisecond}, nil)
-	var accepted, processed, full atomic.Int64
+	var holds holdCounts
 	var wg sync.WaitGroup
 	for w := range workers {
 		random := rand.New(rand.NewPCG(uint64(w), 1))
 		wg.Go(func() {
 			for range 4000 {
-				until := []int64{0, 0, int64(time.Microsecond), int64(50 * time.Microsecond), int64(time.Hour)}[random.IntN(5)]
-				m := message{turn: func(now int64, _ *state) actors.Next {
-					processed.Add(1)
-					next := rest(now)
-					if until > 0 {
-						next.Wake = now + until
-					}
-					return next
-				}, refuse: func(error) { processed.Add(-1 << 40) }}
-				c, err := s.Cell(fmt.Sprint(random.IntN(keys)))
-				if err == nil {
-					err = s.Send(t.Context(), c, m)
-				}
-				switch err {
-				case nil:
-					accepted.Add(1)
-				case actors.ErrRetired:
-				case actors.ErrKeyLimit:
-					full.Add(1)
-				default:
-					t.Error(err)
-				}
+				holds.hold(t, s, fmt.Sprint(random.IntN(keys)), []int64{0, 0, int64(time.Microsecond), int64(50 * time.Microsecond), int64(time.Hour)}[random.IntN(5)])
 			}
 		})
 	}
 	wg.Wait()
-	turned := func(c *actors.Cell[face, state, message]) error { // after all that was sent to c before
-		done := make(chan struct{})
-		err := s.Send(t.Context(), c, message{turn: func(now int64, _ *state) actors.Next {
-			defer close(done)
-			return rest(now)
-		}})
-		if err == nil {
-			<-done
-		}
-		return err
-	}
 	for i := range keys { // end every hold
 		if c, there := s.Find(fmt.Sprint(i)); there {
-			_ = turned(c) // or it has been spilled
+			_ = turned(t, s, c) // or it has been spilled
 		}
 	}
-	t.Logf("%d accepted, %d refused for want of room", accepted.Load(), full.Load())
-	require.NotZero(t, full.Load())
+	t.Logf("%d accepted, %d refused for want of room", holds.accepted.Load(), holds.full.Load())
+	require.NotZero(t, holds.full.Load())
 	for i := range 2 * most { // every one of those that hold nothing goes, one after the other
 		for err := actors.ErrRetired; err != nil; {
 			var c *actors.Cell[face, state, message]
 			c, err = s.Cell(fmt.Sprint("new ", i))
 			require.NoError(t, err)
-			if err = turned(c); err != nil {
+			if err = turned(t, s, c); err != nil {
 				require.ErrorIs(t, err, actors.ErrRetired, "by the supervisor")
 			}
 		}
 	}
-	require.Equal(t, accepted.Load(), processed.Load())
+	require.Equal(t, holds.accepted.Load(), holds.processed.Load())
 	require.NoError(t, s.Close(t.Context()))
 	atRest, run, aside := s.Slabs()
 	require.Equal(t, s.Stats().Keys, atRest)
 	require.Zero(t, run+aside)
 }
 
-// TestASearchGoesOnBehindKeysThatFade: a key that is never to be spilled, and equals a new key at a later instant, is put aside
-// until a sweep finds that the instant has come. A search used to refuse a key after 256 such cells.
-func TestASearchGoesOnBehindKeysThatFade(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const pinned = 600
-		var gone tape[string]
-		s := open(t, spilling(&gone), actors.Config{MaxKeys: pinned + 1, IdleAfter: 16 * time.Hour}, nil)
-		for i := range pinned + 1 {
-			require.NoError(t, do(t, s, fmt.Sprint(i), func(now int64, st *state) actors.Next {
-				next := rest(now)
-				if st.n = -1; i == pinned/2 {
-					st.n = 1
-				}
-				next.Forget = now + int64(time.Hour)
-				return next
-			}))
+// holdCounts counts messages that hold their keys for a while.
+type holdCounts struct{ accepted, processed, full atomic.Int64 }
+
+// hold sends a message that holds key for d.
+func (h *holdCounts) hold(t *testing.T, s *actors.System[face, state, message], key string, d int64) {
+	m := message{turn: func(now int64, _ *state) actors.Next {
+		h.processed.Add(1)
+		next := rest(now)
+		if d > 0 {
+			next.Wake = now + d
 		}
-		synctest.Wait()
-		require.NoError(t, do(t, s, "new", add(-1)))
-		require.Equal(t, []string{fmt.Sprint(pinned/2, " 1")}, gone.get())
-		_, err := s.Cell("too many")
-		require.ErrorIs(t, err, actors.ErrKeyLimit)
-		after(3 * time.Hour)
-		for i := range pinned {
-			require.NoError(t, do(t, s, fmt.Sprint("newer ", i), add(-1)))
-		}
-		require.Len(t, gone.get(), 1)
-		synctest.Wait()
-		require.Equal(t, actors.Stats{Keys: pinned + 1, Evicted: pinned, Spilled: 1}, s.Stats())
-	})
+		return next
+	}, refuse: func(error) { h.processed.Add(-1 << 40) }}
+	c, err := s.Cell(key)
+	if err == nil {
+		err = s.Send(t.Context(), c, m)
+	}
+	switch err {
+	case nil:
+		h.accepted.Add(1)
+	case actors.ErrRetired:
+	case actors.ErrKeyLimit:
+		h.full.Add(1)
+	default:
+		t.Error(err)
+	}
+}
+
+// turned returns when all that was sent to c before has had its turn.
+func turned(t *testing.T, s *actors.System[face, state, message], c *actors.Cell[face, state, message]) error {
+	done := make(chan struct{})
+	err := s.Send(t.Context(), c, message{turn: func(now int64, _ *state) actors.Next {
+		defer close(done)
+		return rest(now)
+	}})
+	if err == nil {
+		<-done
+	}
+	return err
 }

@@ -16,7 +16,8 @@ var keyNames = func() (names [mostNames]string) {
 	return names
 }()
 
-// account is what a name has had, whatever became of its cells: the naive models that every answer is compared with.
+// account is what a name has had, whatever became of its cells: the naive models that every answer
+// is compared with.
 type account struct {
 	number  uint8 // of the name
 	site    *site // the cell that stands for it; nil when it is not known
@@ -27,7 +28,8 @@ type account struct {
 	failing bool  // its actor refused a reset, having panicked too often
 }
 
-// bucketReady is the instant from which n tokens are there if nobody waits; now if they are there now.
+// bucketReady is the instant from which n tokens are there if nobody waits; now if they are there
+// now.
 func (w *world) bucketReady(a *account, now, n int64, turn bool) int64 {
 	at := now
 	for i := range w.limits {
@@ -106,8 +108,8 @@ func (w *world) isClean(a *account, now int64) bool {
 	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && len(a.waiting()) == 0
 }
 
-// spilled is what a loses when its cell goes before it is as new: failures of a closed breaker, and a half-open one is as if the last
-// success had opened it.
+// spilled is what a loses when its cell goes before it is as new: failures of a closed breaker, and
+// a half-open one is as if the last success had opened it.
 func (w *world) spilled(a *account, st *site) {
 	c := &a.circuit
 	if c.out > 0 || len(st.queue) > 0 {
@@ -137,9 +139,9 @@ func (w *world) checkFullAt(st *site, s *guard.State, now int64) {
 	}
 }
 
-// checkBorn compares the buckets of a new cell with the naive ones. A reader that was stopped may be
-// the first to use a key that was born later than the reading: then a full bucket is full as of the
-// birth.
+// checkBorn compares the buckets of a new cell with the naive ones. A reader that was stopped may
+// be the first to use a key that was born later than the reading: then a full bucket is full as of
+// the birth.
 func (w *world) checkBorn(st *site, s *guard.State, clean bool) {
 	for i := range w.limits {
 		b, fullAt := &st.account.buckets[i], st.gate.FullAt()

@@ -25,8 +25,8 @@ func (c *caller) take(a guard.Answer) {
 	}
 }
 
-// collect compares the answers of a turn with those expected, one by one, and finds those that nobody
-// expected.
+// collect compares the answers of a turn with those expected, one by one, and finds those that
+// nobody expected.
 func (w *world) collect(st *site) {
 	t := &w.turning
 	for id, c := range w.people[:] {
@@ -96,7 +96,7 @@ func (w *world) collectGranted(st *site) {
 			w.fail("caller %d was granted its turn out of order by a turn that panicked", c.id)
 		case a.Err == nil:
 			w.takeTokens(st.account, w.reckoned(st, st.account, &q), q.n, true)
-		case a.Err == breaker.ErrOpen && q.breaker: //nolint:errorlint // an answer has the very error
+		case a.Err == breaker.ErrOpen && q.breaker:
 		default:
 			w.fail("caller %d was answered %v by a turn that panicked", c.id, a.Err)
 		}

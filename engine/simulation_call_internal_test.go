@@ -150,12 +150,12 @@ func (c *caller) begun() {
 	if c.attempts > 1 && c.attempts > w.attempts {
 		w.fail("attempt %d of %d", c.attempts, w.attempts)
 	}
-	if max := w.eng.maxElapsed; max > 0 {
+	if longest := w.eng.maxElapsed; longest > 0 {
 		switch {
 		case c.attempts == 1:
 			c.began = c.given
-		case c.given > guard.Later(c.began, max):
-			w.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", c.given, c.began, max)
+		case c.given > guard.Later(c.began, longest):
+			w.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", c.given, c.began, longest)
 		}
 	}
 	if c.ctx.err != nil {
@@ -175,7 +175,7 @@ func (c *caller) begun() {
 }
 
 // drawEnd draws the error of a function, and whether the function panics.
-func (c *caller) drawEnd() (err error, panics bool) { //nolint:revive // in the order of use
+func (c *caller) drawEnd() (err error, panics bool) {
 	w := c.w
 	what := w.below(100)
 	if what >= w.failing {
@@ -207,7 +207,7 @@ func (c *caller) drawEnd() (err error, panics bool) { //nolint:revive // in the 
 
 // outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.
 func (c *caller) outcomeOf(err error, panics bool) Outcome {
-	verdict, _ := err.(*Verdict) //nolint:errorlint // only the very error is a verdict
+	verdict, _ := err.(*Verdict)
 	switch {
 	case err == nil:
 		return Success
@@ -217,11 +217,11 @@ func (c *caller) outcomeOf(err error, panics bool) Outcome {
 		return verdict.Outcome
 	case panics:
 		return Failure
-	case c.ctx.err == context.Canceled: //nolint:errorlint // it is the very error
+	case c.ctx.err == context.Canceled:
 		return Ignore
 	case c.ctx.deadline <= c.w.now || c.ctx.err != nil:
 		return Failure // too late
-	case err == errTheirs: //nolint:errorlint // it is the very error
+	case err == errTheirs:
 		return Ignore
 	default:
 		return Failure

@@ -248,9 +248,9 @@ func (c *caller) over(err error) {
 	if errors.As(err, &stopped) {
 		err = stopped.Reason
 	}
-	if err == limiter.ErrLimited { //nolint:errorlint // Allow gets no more
+	if err == limiter.ErrLimited {
 		r = &Rejection{Err: err}
-	} else if rejection, ok := err.(*Rejection); ok { //nolint:errorlint // it is the very error
+	} else if rejection, ok := err.(*Rejection); ok {
 		r = rejection
 	}
 	if r == nil || r == errRefused || w.closed {

@@ -10,8 +10,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// settleGate looks at the gate of the caller that goes on, before anybody else goes on: if full-at has
-// moved, the caller has taken its tokens.
+// settleGate looks at the gate of the caller that goes on, before anybody else goes on: if full-at
+// has moved, the caller has taken its tokens.
 func (w *world) settleGate() {
 	if w.who == nil || w.who.caller == nil || w.violated != "" {
 		return
@@ -49,8 +49,8 @@ func (w *world) settleGate() {
 // mayShare reports whether a gate may be shared.
 func (w *world) mayShare() bool { return w.cfg.Dispatch == Published && len(w.limits) <= 1 }
 
-// checkAdmitted is for an attempt that begins, or a caller that has its tokens, and has taken none at a
-// gate.
+// checkAdmitted is for an attempt that begins, or a caller that has its tokens, and has taken none
+// at a gate.
 func (w *world) checkAdmitted(c *caller) {
 	switch {
 	case c.answered && c.answer.Err == nil:
@@ -82,8 +82,8 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 	}
 }
 
-// checkSuccess is for a success of a call that was no probe: whether it is to be reported is for the
-// gate of the cell that admitted the call to say.
+// checkSuccess is for a success of a call that was no probe: whether it is to be reported is for
+// the gate of the cell that admitted the call to say.
 func (w *world) checkSuccess(c *caller) {
 	switch st := c.account.site; {
 	case st == nil || st != c.cell:

@@ -134,8 +134,8 @@ func (c heldClock) Nanos() int64 {
 	return reading
 }
 
-// steadyClock has the method that the system's clock has: readings are used as they are, however old
-// they have become.
+// steadyClock has the method that the system's clock has: readings are used as they are, however
+// old they have become.
 type steadyClock struct{ roughClock }
 
 func (c steadyClock) Nanos() int64 {

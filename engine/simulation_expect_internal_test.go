@@ -158,8 +158,9 @@ func asUnder(m *guard.Message, who *caller) naiveProbe {
 	return who.under
 }
 
-// reckoned is the instant from which the tokens of q, who is served now, are reckoned: when they were there and q waited, but at most ten
-// milliseconds ago, and not before the last that were taken, or a reset, or while another was before q in p's queue that has left since.
+// reckoned is the instant from which the tokens of q, who is served now, are reckoned: when they
+// were there and q waited, but at most ten milliseconds ago, and not before the last that were
+// taken, or a reset, or while another was before q in p's queue that has left since.
 func (w *world) reckoned(p *site, a *account, q *waiter) int64 {
 	at := max(q.since, p.moved, w.turning.now-int64(10*time.Millisecond))
 	for i := range w.limits {

@@ -20,20 +20,20 @@ var (
 )
 
 // TestSimulation runs the shipped engine in one thread, from a seed: the pipeline, the guard, the
-// actors with their registry and eviction. Callers are coroutines, actors and supervisor take steps,
-// all in random order and in the midst of each other's steps. Clocks step, turns panic, calls fail,
-// hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines are closed and
-// replaced by others with a random configuration.
+// actors with their registry and eviction. Callers are coroutines, actors and supervisor take
+// steps, all in random order and in the midst of each other's steps. Clocks step, turns panic,
+// calls fail, hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines
+// are closed and replaced by others with a random configuration.
 //
-// Every answer is compared with naive models that know nothing of cells and generations: a bucket that
-// is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly one answer,
-// in its turn, and Inspect shows the truth. No cell is retired that is not clean, or written to after
-// it was; no key has two actors; a caller that comes back at the instant that its refusal told is
-// admitted; in the end every caller has come to an end, and no breaker is stuck. Some seeds are run
-// twice, and must leave the same trace.
+// Every answer is compared with naive models that know nothing of cells and generations: a bucket
+// that is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly
+// one answer, in its turn, and Inspect shows the truth. No cell is retired that is not clean, or
+// written to after it was; no key has two actors; a caller that comes back at the instant that its
+// refusal told is admitted; in the end every caller has come to an end, and no breaker is stuck.
+// Some seeds are run twice, and must leave the same trace.
 //
-// An event is one turn, one step of a caller between two blocking points, one birth, one leaving, or
-// one eviction. Ten thousand seeds are 10^9 events:
+// An event is one turn, one step of a caller between two blocking points, one birth, one leaving,
+// or one eviction. Ten thousand seeds are 10^9 events:
 //
 //	go test ./engine -run '^TestSimulation$' -engine.simulations 10000 -timeout 30m
 func TestSimulation(t *testing.T) {

@@ -14,12 +14,14 @@ type naiveLimit struct {
 	paced              bool
 }
 
-// naiveBucket is the state of one limit of one key. It is kept twice: full is the instant at which the bucket is full again if a
-// token takes a whole number of nanoseconds, for exact answers; and the level, for the bound.
+// naiveBucket is the state of one limit of one key. It is kept twice: full is the instant at which
+// the bucket is full again if a token takes a whole number of nanoseconds, for exact answers; and
+// the level, for the bound.
 //
-// The bound holds for every window: the tokens taken in it are at most capacity + rate × its length. With n tokens taken at t, level
-// is the largest of tokens × per - length × count over all windows that end now (Lindley's recursion: a window either goes on or
-// begins here), so that one comparison checks them all, in integers and without the rounding of the interval.
+// The bound holds for every window: the tokens taken in it are at most capacity + rate × its
+// length. With n tokens taken at t, level is the largest of tokens × per - length × count over all
+// windows that end now (Lindley's recursion: a window either goes on or begins here), so that one
+// comparison checks them all, in integers and without the rounding of the interval.
 type naiveBucket struct {
 	full  int64
 	level int64
@@ -34,8 +36,9 @@ func (l *naiveLimit) ready(full, n int64, turn bool) int64 {
 	return full - l.capacity*l.interval + n*l.interval
 }
 
-// take takes n tokens at now, or as of a reading that is older than the last that were taken, and returns by how much the bound is
-// exceeded. A call with an older reading takes effect after the one before it, within its own time: the window counts no time then.
+// take takes n tokens at now, or as of a reading that is older than the last that were taken, and
+// returns by how much the bound is exceeded. A call with an older reading takes effect after the
+// one before it, within its own time: the window counts no time then.
 func (b *naiveBucket) take(l *naiveLimit, now, n int64) (excess int64) {
 	b.full = max(b.full, now) + n*l.interval
 	now = max(now, b.at)
@@ -83,8 +86,8 @@ func (r *naiveRules) fill() {
 	}
 }
 
-// abandoned is how long after the last outcome a breaker that is not closed is forgotten: after ForgetAfter, but not before it has been
-// half-open for ten times its recovery.
+// abandoned is how long after the last outcome a breaker that is not closed is forgotten: after
+// ForgetAfter, but not before it has been half-open for ten times its recovery.
 func (r *naiveRules) abandoned() int64 {
 	if r.recovery > (math.MaxInt64-1)/11 {
 		return math.MaxInt64 - 1
@@ -92,8 +95,9 @@ func (r *naiveRules) abandoned() int64 {
 	return max(r.forget, 11*r.recovery)
 }
 
-// naiveCircuit is the breaker of one key, told of every admission and outcome in the order in which they take effect. Its periods are
-// numbered by the world, and know nothing of the generations of the engine.
+// naiveCircuit is the breaker of one key, told of every admission and outcome in the order in which
+// they take effect. Its periods are numbered by the world, and know nothing of the generations of
+// the engine.
 type naiveCircuit struct {
 	state  breaker.State
 	period uint64

@@ -7,7 +7,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// observer is the shipped behavior, compared with the naive models at each turn, birth and eviction.
+// observer is the shipped behavior, compared with the naive models at each turn, birth and
+// eviction.
 type observer struct {
 	*guard.Behavior
 	w *world

@@ -20,8 +20,8 @@ const (
 	mostLimits  = 2
 )
 
-// scene is a random configuration, boundary values included, and what the naive models have to know of it. They do not ask the
-// compiled forms that the engine uses.
+// scene is a random configuration, boundary values included, and what the naive models have to know
+// of it. They do not ask the compiled forms that the engine uses.
 type scene struct {
 	cfg     Config
 	limits  []naiveLimit
@@ -68,7 +68,8 @@ func (w *world) within(d time.Duration) int64 {
 // oneIn is true once in n times.
 func (w *world) oneIn(n int) bool { return w.below(n) == 0 }
 
-// spread draws from [lo, hi] so that every order of magnitude is as likely, and the ends are drawn too.
+// spread draws from [lo, hi] so that every order of magnitude is as likely, and the ends are drawn
+// too.
 func (w *world) spread(lo, hi int64) int64 {
 	first, last := bits.Len64(uint64(lo)), bits.Len64(uint64(hi))
 	n := first + w.below(last-first+2)
@@ -189,7 +190,8 @@ func (w *world) drawLimit(tick int64) (naiveLimit, limiter.Rate) {
 	return l, limiter.Per(count, time.Duration(per))
 }
 
-// drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as large as they may be.
+// drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as
+// large as they may be.
 func (w *world) drawBreaker(s *scene) {
 	duration := func() time.Duration {
 		switch w.below(24) {

@@ -7,8 +7,8 @@ import (
 	"github.com/limitpal/limitpal-go/actors"
 )
 
-// ring fires the timers whose instant has come, ends contexts, and makes those callers ready that go
-// on at their instant.
+// ring fires the timers whose instant has come, ends contexts, and makes those callers ready that
+// go on at their instant.
 func (w *world) ring() {
 	w.soonest = math.MaxInt64
 	kept := w.timers[:0]

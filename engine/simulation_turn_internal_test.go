@@ -66,8 +66,8 @@ const (
 
 var errFuse = errors.New("simulated panic of a turn")
 
-// clockOfTurn is what a turn asks for the time. From here on nobody comes between, so that this is the
-// moment to say what the turn ought to do.
+// clockOfTurn is what a turn asks for the time. From here on nobody comes between, so that this is
+// the moment to say what the turn ought to do.
 func (w *world) clockOfTurn() int64 {
 	st := w.turning.site
 	now := w.turnClock()

@@ -10,11 +10,11 @@ import (
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// world is a simulation in one thread. It drives the shipped engine: callers are coroutines, actors and
-// the supervisor are steppers, and time is a number. All that happens follows from the seed.
+// world is a simulation in one thread. It drives the shipped engine: callers are coroutines, actors
+// and the supervisor are steppers, and time is a number. All that happens follows from the seed.
 //
-// A step lets one caller or stepper that is ready go on, at random. When none is ready, time jumps to
-// the next instant at which a timer fires or a caller goes on.
+// A step lets one caller or stepper that is ready go on, at random. When none is ready, time jumps
+// to the next instant at which a timer fires or a caller goes on.
 type world struct {
 	scene
 	rng    rand.PCG
@@ -98,7 +98,8 @@ func (w *world) end() {
 	}
 }
 
-// fail ends the simulation. Shipped code may recover from the panic, so that the violation is noted.
+// fail ends the simulation. Shipped code may recover from the panic, so that the violation is
+// noted.
 func (w *world) fail(format string, args ...any) {
 	if w.violated == "" {
 		w.violated = violation(fmt.Sprintf("after %d events, at %v: ", w.events, time.Duration(w.now)) + fmt.Sprintf(format, args...))

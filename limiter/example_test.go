@@ -35,9 +35,9 @@ func Example() {
 
 // door is a limiter without the engine: one state, one goroutine at a time.
 type door struct {
-	limits limiter.Limits
-	fullAts  []int64
-	birth  time.Time
+	limits  limiter.Limits
+	fullAts []int64
+	birth   time.Time
 }
 
 func newDoor(l limiter.Limiter, birth time.Time) (*door, error) {

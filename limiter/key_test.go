@@ -14,8 +14,8 @@ const (
 
 // key is what the engine keeps for one key, the full-ats of its limits, with the steps in which the engine uses them.
 type key struct {
-	limits limiter.Limits
-	fullAts  []int64
+	limits  limiter.Limits
+	fullAts []int64
 }
 
 func newKey(t testing.TB, l limiter.Limiter, now int64) *key {

@@ -25,7 +25,6 @@ var faults = []struct{ part, name string }{
 	{"evict", "a spilled breaker that recovered and is open again"},
 	{"actor", "a turn that panicked and is not undone"},
 	{"actor", "a timer that is not set anew"},
-	{"actor", "a message behind an order that is lost"},
 	{"registry", "an actor that leaves its messages behind"},
 	{"registry", "a key that is born before its predecessor has gone"},
 	{"registry", "a parked state that is forgotten before its time"},

@@ -24,11 +24,11 @@ type Gate struct {
 	posted     atomic.Pointer[Notice]
 }
 
-// Cell and System are those of the keys.
-type (
-	Cell   = actors.Cell[Gate, State, Message]
-	System = actors.System[Gate, State, Message]
-)
+// Cell is the cell of a key.
+type Cell = actors.Cell[Gate, State, Message]
+
+// System is the actors of all keys.
+type System = actors.System[Gate, State, Message]
 
 // What stands in fullAt while the gate is not shared. Instants are positive.
 const (

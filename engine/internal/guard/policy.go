@@ -10,7 +10,7 @@ import (
 // ErrQueueFull says that as many callers wait for the key as Policy.MaxQueue allows.
 var ErrQueueFull = errors.New("engine: queue full")
 
-// LongestWait, 73 years in nanoseconds, bounds every stay in a queue, so that sums of instants and
+// LongestWait is 73 years in nanoseconds. No stay in a queue is longer, so that sums of instants and
 // of tokens fit in an int64.
 const LongestWait = 1 << 61
 
