@@ -118,6 +118,7 @@ func (r *route) rewrite(p *httputil.ProxyRequest) {
 		}
 		u.Path = u.Path[n:]
 	}
+	p.Out.URL.Opaque = ""                  // would be sent in place of the path
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on the query
 	p.SetURL(&r.config.Upstream.URL)
 	if !asksForWebsocket(p.In) {
