@@ -21,7 +21,7 @@ type attempts struct {
 	err       error           // of the last attempt that brought no response
 	lease     *lease          // of a request whose body cannot be had again; else nil
 	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
-	wait      *connectionWait // of the last attempt; nil if Base has no bound
+	trace     *attemptTrace   // of the last attempt; nil if nothing needs to be noted
 }
 
 // upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to
@@ -97,14 +97,13 @@ func (a *attempts) nextBody() (io.ReadCloser, error) {
 // body of its own.
 func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Request {
 	t := a.transport
-	a.body, a.wait = nil, nil
+	a.body, a.trace = nil, nil
 	if t.AttemptTimeout > 0 {
 		a.ctx = newAttemptContext(ctx, t.AttemptTimeout)
 		ctx = a.ctx
 	}
-	if mayWait(ctx, t.base()) {
-		a.wait = &connectionWait{}
-		ctx = a.wait.watch(ctx)
+	if bounded := mayWait(ctx, t.base()); bounded || !sendable(a.req) {
+		a.trace, ctx = newAttemptTrace(ctx, bounded)
 	}
 	if mayFail(body) {
 		a.body = newSentBody(ctx, a.req, a.lease)
@@ -147,11 +146,11 @@ func (a *attempts) failed(resp *http.Response, err error) error {
 	return v
 }
 
-// local reports whether the attempt failed because of the caller's body, or of a bound of this
-// process that kept it from a connection.
+// local reports whether the attempt failed because of the caller's request or body, or of a bound
+// of this process that kept it from a connection.
 func (a *attempts) local() bool {
 	timeUp := a.ctx != nil && a.ctx.late() || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
-	return a.body.toBlame(timeUp) || timeUp && a.wait != nil && a.wait.waiting()
+	return a.body.toBlame(timeUp) || a.trace.mistaken() || timeUp && a.trace.waiting()
 }
 
 // answered returns the verdict on an attempt that brought a response.
