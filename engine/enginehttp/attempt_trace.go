@@ -2,8 +2,10 @@ package enginehttp
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"reflect"
 	"strings"
 	"sync/atomic"
 )
@@ -73,11 +75,22 @@ func (a *attemptTrace) mistaken() bool {
 }
 
 // mayWait reports whether an attempt with ctx can end while it waits for a connection that is not
-// there because of a bound of base.
+// there because of a bound of base, and whether a trace is sure to tell that wait from a dial. A
+// dialer that is not a net.Dialer has perhaps no hooks: a dial that hangs would look like a wait.
 func mayWait(ctx context.Context, base http.RoundTripper) bool {
-	if t, ok := base.(*http.Transport); ok && t.MaxConnsPerHost <= 0 {
+	t, ok := base.(*http.Transport)
+	if !ok || t.MaxConnsPerHost <= 0 || t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil || !hooked(t.DialContext) { //nolint:staticcheck // SA1019: callers still set these
 		return false
 	}
 	_, bounded := ctx.Deadline()
 	return bounded
+}
+
+// hookedDial is the code of the method DialContext of every net.Dialer.
+var hookedDial = reflect.ValueOf((&net.Dialer{}).DialContext).Pointer()
+
+// hooked reports whether dial calls the hooks of a trace: if dial is nil, as net/http dials itself,
+// and if dial is the method of a net.Dialer, as in http.DefaultTransport.
+func hooked(dial func(ctx context.Context, network, addr string) (net.Conn, error)) bool {
+	return dial == nil || reflect.ValueOf(dial).Pointer() == hookedDial
 }

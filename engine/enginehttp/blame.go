@@ -30,8 +30,9 @@ import (
 //   - this process has no more descriptors, memory, or local ports
 //   - the server refuses the caller's part of a TLS handshake: the certificate, or its absence, the
 //     version, the name of the host
-//   - the time was up while the attempt waited for a connection that MaxConnsPerHost of an
-//     http.Transport forbids, or for most of the attempt while the body of the request was awaited
+//   - the time was up while the attempt waited for a connection that MaxConnsPerHost forbids, or
+//     for most of the attempt while the body of the request was awaited. The former is known only if
+//     Base is an *http.Transport that dials itself or with the DialContext of a net.Dialer
 func DefaultClassify(resp *http.Response, err error) engine.Outcome {
 	if err != nil {
 		if _, ok := errors.AsType[localError](err); ok || callersMistake(err) || exhausted(err) || handshakeRefused(err) {

@@ -17,7 +17,9 @@ import (
 // [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
 // whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
 // ends is a failure, unless the caller or this process had used up the time: the body of the
-// request was awaited, or a connection beyond MaxConnsPerHost of an http.Transport.
+// request was awaited, or a connection beyond MaxConnsPerHost of Base, if Base is an
+// *http.Transport that dials itself or with the DialContext of a net.Dialer. With any other Base or
+// dialer, such a wait looks like a dial that hangs, and is a failure.
 //
 // A Transport makes an attempt after the first if all of these hold. The engine has a retry.Policy
 // with attempts, time and delay to spare. Retryable says that the attempt is worth it. The method
