@@ -47,9 +47,10 @@ func patienceOf(cfg engine.Config) time.Duration {
 // undecided is the end of a call that says nothing about the upstream.
 var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore}
 
-// giveBack gives the place of a probe back. While the breaker is closed there are no probes.
+// giveBack gives the place of a probe back. A call that is no probe keeps its leave: its end counts
+// as the breaker has it.
 func (l *lease) giveBack() {
-	if l.recovering() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
+	if l.ticket.Probe() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
 		l.ticket.Done(undecided)
 	}
 }
