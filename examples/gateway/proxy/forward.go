@@ -61,12 +61,30 @@ func (f forwarding) passes(name string) bool {
 	switch {
 	case never[spelt], f.key != "" && spelt == canonical(f.key):
 		return false
-	case strings.HasPrefix(spelt, "X-Forwarded"), claims[spelt]:
+	case claimed(spelt):
 		return f.trusted && name == spelt
 	default:
 		return name == spelt || !exact[spelt]
 	}
 }
+
+// hides reports whether r names, in Connection, a field that matters to the limit or to the upstream:
+// the field that tells clients apart, or a claim of a trusted proxy. httputil drops the fields that
+// Connection names, so that the upstream would not see what is counted.
+func (f forwarding) hides(r *http.Request) bool {
+	for _, list := range r.Header["Connection"] {
+		for token := range strings.SplitSeq(list, ",") {
+			name := http.CanonicalHeaderKey(textproto.TrimString(token))
+			if name != "" && (name == f.key || f.trusted && claimed(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// claimed reports whether a field in canonical spelling is a claim.
+func claimed(spelt string) bool { return strings.HasPrefix(spelt, "X-Forwarded") || claims[spelt] }
 
 // canonical returns name with "-" for every byte that is neither a letter nor a digit.
 func canonical(name string) string {
