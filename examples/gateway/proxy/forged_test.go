@@ -98,6 +98,24 @@ func TestKeyHeaderHasOneSpelling(t *testing.T) {
 	}
 }
 
+// A trailer is the client's, also if a proxy that is trusted hands the trailer on: a server that
+// merges the trailer into the header would believe the client.
+func TestTrustedProxyMakesNoClaimsInTrailers(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, headers)
+	s := serve(t, `"trusted_proxies": 1,`, route("/", up, ""))
+	for _, claim := range claims {
+		for _, name := range spellings(claim) {
+			r := raw(t, s, "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, "+name+
+				"\r\n\r\n0\r\nX-Sum: 1\r\n"+name+": forged\r\n\r\n")
+			require.Equal(t, http.StatusOK, r.status, name)
+			require.NotContains(t, r.body, "forged", name)
+			require.Contains(t, r.body, "trailer x_sum: 1", name)
+			require.Contains(t, r.body, "x_forwarded_for: 192.0.2.1, 127.0.0.1\n", name)
+		}
+	}
+}
+
 // A client cannot have the field that tells clients apart dropped on the way to the upstream, nor
 // the claims of a proxy that is trusted: both count, so that both arrive.
 func TestConnectionHidesNoFieldThatCounts(t *testing.T) {

@@ -112,11 +112,13 @@ func (f forwarding) strip(h http.Header) {
 }
 
 // trailer returns the part of an announced trailer that passes to an upstream, or nil. The values
-// come at the end of the body.
+// come at the end of the body. No claim passes: a trusted proxy makes claims in the header, and
+// perhaps hands the trailer of its own client on.
 func (f forwarding) trailer(announced http.Header) http.Header {
+	client := forwarding{key: f.key}
 	var t http.Header
 	for name := range announced {
-		if f.passes(name) && name != f.key && !notInTrailers[canonical(name)] {
+		if client.passes(name) && name != f.key && !notInTrailers[canonical(name)] {
 			if t == nil {
 				t = http.Header{}
 			}
