@@ -20,6 +20,11 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) 
 	end := failed
 	inner := r.WithContext(r.Context()) // a copy: net/http looks at the body of r
 	inner.Body = body
+	body.atEnd = func() {
+		if inner.Trailer == nil { // otherwise the two share the map
+			inner.Trailer = r.Trailer // where net/http puts a trailer that was not announced
+		}
+	}
 	defer func() {
 		body.settle()
 		handBack(r, inner)

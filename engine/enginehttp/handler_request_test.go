@@ -2,8 +2,11 @@ package enginehttp_test
 
 import (
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,4 +57,36 @@ func TestWhatNextMakesOfTheRequest(t *testing.T) {
 	require.Equal(t, "a b", r.FormValue("f"))
 	require.Equal(t, http.MethodPost, r.Method)
 	require.NotEqual(t, "other", r.RemoteAddr)
+}
+
+// TestTrailersReachNext, also trailers that were not announced, and through a Handler within a Handler.
+func TestTrailersReachNext(t *testing.T) {
+	eng := guarding(t, engine.Config{Breaker: counting})
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		announced := slices.Sorted(maps.Keys(r.Trailer))
+		_, err := io.Copy(io.Discard, r.Body)
+		require.NoError(t, err)
+		require.Equal(t, "7", r.Trailer.Get("X-Sum"), "announced: %v", announced)
+		w.Header().Set("X-Announced", strings.Join(announced, " "))
+	})
+	within := &enginehttp.Handler{Engine: eng, Next: next}
+	for name, h := range map[string]http.Handler{
+		"none": next, "one": within, "two": &enginehttp.Handler{Engine: guarding(t, engine.Config{Breaker: counting}), Next: within},
+	} {
+		for field, announced := range map[string]string{"": "", "Trailer: X-Sum\r\n": "X-Sum", "Trailer: X-Other\r\n": "X-Other"} {
+			t.Run(name+" "+announced, func(t *testing.T) {
+				srv := httptest.NewServer(h)
+				defer srv.Close()
+				conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+				require.NoError(t, err)
+				defer conn.Close()
+				say(conn, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+field+
+					"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\n\r\n")
+				answer, err := io.ReadAll(conn)
+				require.NoError(t, err)
+				require.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 200 OK\r\n"), "%s", answer)
+				require.Contains(t, string(answer), "X-Announced: "+announced+"\r\n")
+			})
+		}
+	}
 }
