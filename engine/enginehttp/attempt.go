@@ -19,31 +19,10 @@ type attempts struct {
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that brought resp; nil after its end
 	err       error           // of the last attempt that brought no response
-	lease     *lease          // of a request whose body cannot be had again; else nil
+	lease     *lease          // of an attempt that upload makes; else nil
 	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
 	trace     *attemptTrace   // of the last attempt; nil if nothing needs to be noted
 }
-
-// upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to
-// be sent by a client.
-func (a *attempts) upload(key string, patience time.Duration) error {
-	ctx, eng := a.req.Context(), a.transport.Engine
-	ticket, err := eng.Admit(ctx, key)
-	if err != nil {
-		return err
-	}
-	a.lease = &lease{ctx: ctx, eng: eng, key: key, ticket: ticket, patience: patience}
-	end := panicked
-	defer func() { a.lease.done(end) }()
-	end = a.once(ctx)
-	if v, ok := end.(*engine.Verdict); ok { //nolint:errorlint // made by once
-		return v.Err
-	}
-	return end
-}
-
-// panicked is the end of an attempt that does not return.
-var panicked error = &engine.Verdict{Err: errors.New("enginehttp: Base panicked"), Outcome: engine.Failure}
 
 // once makes one attempt with ctx, the caller's or a child, and returns the attempt's meaning for
 // the engine. The response of the attempt before stays open until this attempt is sure to be made,
