@@ -11,7 +11,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// TestATicketKnowsWhetherItIsAProbes: only the one that a half-open breaker waits for, also when the breaker has moved on.
+// TestATicketKnowsWhetherItIsAProbes: only the one that a half-open breaker waits for, also when
+// the breaker has moved on.
 func TestATicketKnowsWhetherItIsAProbes(t *testing.T) {
 	eachDispatch(t, engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}}, func(t *testing.T, eng *engine.Engine) {
 		admit := func(ctx context.Context) *engine.Ticket {

@@ -17,7 +17,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 )
 
-// TestARequestBelongsToTheHandlersOutside: others may be reading it, so a Handler does not write to it for nothing.
+// TestARequestBelongsToTheHandlersOutside: others may be reading it, so a Handler does not write to
+// it for nothing.
 func TestARequestBelongsToTheHandlersOutside(t *testing.T) {
 	h := &enginehttp.Handler{Engine: guarding(t, engine.Config{Breaker: counting}), Next: http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })}
@@ -59,7 +60,8 @@ func TestWhatNextMakesOfTheRequest(t *testing.T) {
 	require.NotEqual(t, "other", r.RemoteAddr)
 }
 
-// TestTrailersReachNext, also trailers that were not announced, and through a Handler within a Handler.
+// TestTrailersReachNext, also trailers that were not announced, and through a Handler within a
+// Handler.
 func TestTrailersReachNext(t *testing.T) {
 	eng := guarding(t, engine.Config{Breaker: counting})
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

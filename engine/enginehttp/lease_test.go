@@ -17,7 +17,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 )
 
-// TestAnUploadFromBeforeTheTripIsNoProbe, however long its body takes: it decides nothing after the trip.
+// TestAnUploadFromBeforeTheTripIsNoProbe, however long its body takes: it decides nothing after the
+// trip.
 func TestAnUploadFromBeforeTheTripIsNoProbe(t *testing.T) {
 	for _, end := range []int64{200, 500} {
 		for _, adapter := range []string{"Transport", "Handler"} {

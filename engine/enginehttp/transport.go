@@ -46,8 +46,8 @@ import (
 // client that has yet to send the body. A probe of the breaker does not depend on such a client: if
 // the body is awaited for 100 ms in all, the place of the probe goes to another request. The first
 // request goes on, and is still the probe if it ends before another has decided; for that it takes
-// one more token of the limiter. If such a body can be had again, an attempt that is perhaps a probe
-// takes one more token as well, and is the last.
+// one more token of the limiter. If such a body can be had again, an attempt that is perhaps a
+// probe takes one more token as well, and is the last.
 type Transport struct {
 	// Engine guards the requests. If its retry.Policy has a RetryIf, RetryIf must agree to a retry,
 	// too; RetryIf sees the error of the attempt, or an error that names the status. Engine must

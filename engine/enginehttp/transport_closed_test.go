@@ -19,7 +19,8 @@ import (
 // zeroes is a body of 64 MiB, which no connection holds while its peer does not read.
 func zeroes() io.Reader { return io.LimitReader(zeros{}, 64<<20) }
 
-// TestAnUpstreamThatDiesDuringAnUpload has failed, though the error is that of the connection that net/http itself has closed.
+// TestAnUpstreamThatDiesDuringAnUpload has failed, though the error is that of the connection that
+// net/http itself has closed.
 func TestAnUpstreamThatDiesDuringAnUpload(t *testing.T) {
 	for name, die := range map[string]func(net.Conn){
 		"ends":           func(conn net.Conn) { _ = conn.(*net.TCPConn).CloseWrite() },
@@ -69,8 +70,8 @@ func TestAnUpstreamThatDiesDuringAnUploadInHTTP2(t *testing.T) {
 	}
 }
 
-// TestWhyAConnectionWasClosed: net/http closes the connection of a request that it cannot write. RoundTrip may then say that the
-// connection is closed, and no more.
+// TestWhyAConnectionWasClosed: net/http closes the connection of a request that it cannot write.
+// RoundTrip may then say that the connection is closed, and no more.
 func TestWhyAConnectionWasClosed(t *testing.T) {
 	closed := &net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}
 	mistake := errors.New("http: invalid Host header")

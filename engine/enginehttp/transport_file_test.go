@@ -13,7 +13,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 )
 
-// TestAFileIsSentAsAFile, so that net/http can have the system send it. Nothing waits for a regular file.
+// TestAFileIsSentAsAFile, so that net/http can have the system send it. Nothing waits for a regular
+// file.
 func TestAFileIsSentAsAFile(t *testing.T) {
 	pipe, writer, err := os.Pipe()
 	require.NoError(t, err)
@@ -42,7 +43,8 @@ func TestAFileIsSentAsAFile(t *testing.T) {
 	require.NoError(t, regular.Close())
 }
 
-// TestAPipeThatNobodyWritesTo is no failure of the upstream, and does not keep RoundTrip when the time is up.
+// TestAPipeThatNobodyWritesTo is no failure of the upstream, and does not keep RoundTrip when the
+// time is up.
 func TestAPipeThatNobodyWritesTo(t *testing.T) {
 	ctx := timeUp{t.Context(), make(chan struct{})}
 	u := startUpstream(t, func(_ int64, _ http.ResponseWriter, r *http.Request) {

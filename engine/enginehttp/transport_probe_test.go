@@ -19,7 +19,8 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// uploadAgain is upload for a body that can be had again. The bodies are prompt ones as often as prompt says, and then the pipe.
+// uploadAgain is upload for a body that can be had again. The bodies are prompt ones as often as
+// prompt says, and then the pipe.
 func uploadAgain(t *testing.T, rt http.RoundTripper, method string, prompt int) (*io.PipeWriter, chan error) {
 	t.Helper()
 	body, client := io.Pipe()
@@ -42,7 +43,8 @@ func uploadAgain(t *testing.T, rt http.RoundTripper, method string, prompt int) 
 	return client, done
 }
 
-// TestASlowUploadThatCanBeHadAgainKeepsNoProbe: such a body may come from a client, too, as in a proxy that keeps what it has sent.
+// TestASlowUploadThatCanBeHadAgainKeepsNoProbe: such a body may come from a client, too, as in a
+// proxy that keeps what it has sent.
 func TestASlowUploadThatCanBeHadAgainKeepsNoProbe(t *testing.T) {
 	for _, c := range []struct {
 		name, method string
@@ -74,7 +76,8 @@ func TestASlowUploadThatCanBeHadAgainKeepsNoProbe(t *testing.T) {
 	}
 }
 
-// TestALaterAttemptKeepsNoProbe: the first attempt has opened the breaker, and the second is a probe whose body is slow.
+// TestALaterAttemptKeepsNoProbe: the first attempt has opened the breaker, and the second is a
+// probe whose body is slow.
 func TestALaterAttemptKeepsNoProbe(t *testing.T) {
 	for name, dies := range map[string]bool{"after an answer": false, "after an error": true} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +100,8 @@ func TestALaterAttemptKeepsNoProbe(t *testing.T) {
 	}
 }
 
-// TestALaterAttemptThatFindsNoToken for its lease is not made: RoundTrip returns what the last attempt has brought.
+// TestALaterAttemptThatFindsNoToken for its lease is not made: RoundTrip returns what the last
+// attempt has brought.
 func TestALaterAttemptThatFindsNoToken(t *testing.T) {
 	for name, dies := range map[string]bool{"after an answer": false, "after an error": true} {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +124,8 @@ func TestALaterAttemptThatFindsNoToken(t *testing.T) {
 
 var errDies = errors.New("upstream: dies")
 
-// fallible returns a Transport to an upstream that answers 503, or fails, until it is well. The limiter has so many tokens. An attempt
-// follows the one before after two seconds.
+// fallible returns a Transport to an upstream that answers 503, or fails, until it is well. The
+// limiter has so many tokens. An attempt follows the one before after two seconds.
 func fallible(t *testing.T, dies bool, tokens int) (*enginehttp.Transport, *atomic.Bool) {
 	well := new(atomic.Bool)
 	eng := transportEngine(t, engine.Config{

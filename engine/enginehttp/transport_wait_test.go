@@ -31,7 +31,8 @@ func hangingDialer() *net.Dialer {
 	}}
 }
 
-// TestADialThatHangsIsAFailure, whatever dials. Only a wait that is sure to be for another connection of this process is none.
+// TestADialThatHangsIsAFailure, whatever dials. Only a wait that is sure to be for another
+// connection of this process is none.
 func TestADialThatHangsIsAFailure(t *testing.T) {
 	own := func(t *http.Transport) { t.DialContext = hang }
 	standard := func(t *http.Transport) { t.DialContext = hangingDialer().DialContext }
@@ -127,7 +128,8 @@ func (c timeUp) Err() error {
 	}
 }
 
-// TestAConnectionOfOursThatIsWaitedFor: while as many are open as MaxConnsPerHost allows, a deadline says nothing about the upstream.
+// TestAConnectionOfOursThatIsWaitedFor: while as many are open as MaxConnsPerHost allows, a
+// deadline says nothing about the upstream.
 func TestAConnectionOfOursThatIsWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		base           *http.Transport

@@ -54,7 +54,8 @@ func TestABigReadDoesNotExceedTheBurst(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// TestABurstOfAnySizeBesideAnother: the bytes of a large capacity may be more than an int holds, above all with 32 bits.
+// TestABurstOfAnySizeBesideAnother: the bytes of a large capacity may be more than an int holds,
+// above all with 32 bits.
 func TestABurstOfAnySizeBesideAnother(t *testing.T) {
 	deep := func(capacity int) *engine.Engine {
 		return startWith(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1e9)}})

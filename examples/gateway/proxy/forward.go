@@ -68,9 +68,9 @@ func (f forwarding) passes(name string) bool {
 	}
 }
 
-// hides reports whether r names, in Connection, a field that matters to the limit or to the upstream:
-// the field that tells clients apart, or a claim of a trusted proxy. httputil drops the fields that
-// Connection names, so that the upstream would not see what is counted.
+// hides reports whether r names, in Connection, a field that matters to the limit or to the
+// upstream: the field that tells clients apart, or a claim of a trusted proxy. httputil drops the
+// fields that Connection names, so that the upstream would not see what is counted.
 func (f forwarding) hides(r *http.Request) bool {
 	for _, list := range r.Header["Connection"] {
 		for token := range strings.SplitSeq(list, ",") {
