@@ -129,3 +129,8 @@ func (t *Ticket) Done(err error) {
 
 // String names the key for logs, and shows at most 64 bytes of it.
 func (t *Ticket) String() string { return "ticket for " + shown(t.place.key) }
+
+// Probe reports whether the call is a probe of a breaker that is half-open, so that the breaker
+// waits for [Ticket.Done] or ProbeTimeout. A ticket stays a probe's after that. A call that passes
+// under the probe in whose function the call was made is no probe itself.
+func (t *Ticket) Probe() bool { return t.admission.permit.Lease != 0 && t.admission.under == nil }

@@ -19,31 +19,10 @@ type attempts struct {
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that brought resp; nil after its end
 	err       error           // of the last attempt that brought no response
-	lease     *lease          // of a request whose body cannot be had again; else nil
+	lease     *lease          // of an attempt that upload makes; else nil
 	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
-	wait      *connectionWait // of the last attempt; nil if Base has no bound
+	trace     *attemptTrace   // of the last attempt; nil if nothing needs to be noted
 }
-
-// upload makes the only attempt at a request whose body cannot be had again, and is perhaps yet to
-// be sent by a client.
-func (a *attempts) upload(key string, patience time.Duration) error {
-	ctx, eng := a.req.Context(), a.transport.Engine
-	ticket, err := eng.Admit(ctx, key)
-	if err != nil {
-		return err
-	}
-	a.lease = &lease{ctx: ctx, eng: eng, key: key, ticket: ticket, patience: patience}
-	end := panicked
-	defer func() { a.lease.done(end) }()
-	end = a.once(ctx)
-	if v, ok := end.(*engine.Verdict); ok { //nolint:errorlint // made by once
-		return v.Err
-	}
-	return end
-}
-
-// panicked is the end of an attempt that does not return.
-var panicked error = &engine.Verdict{Err: errors.New("enginehttp: Base panicked"), Outcome: engine.Failure}
 
 // once makes one attempt with ctx, the caller's or a child, and returns the attempt's meaning for
 // the engine. The response of the attempt before stays open until this attempt is sure to be made,
@@ -97,14 +76,13 @@ func (a *attempts) nextBody() (io.ReadCloser, error) {
 // body of its own.
 func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Request {
 	t := a.transport
-	a.body, a.wait = nil, nil
+	a.body, a.trace = nil, nil
 	if t.AttemptTimeout > 0 {
 		a.ctx = newAttemptContext(ctx, t.AttemptTimeout)
 		ctx = a.ctx
 	}
-	if mayWait(ctx, t.base()) {
-		a.wait = &connectionWait{}
-		ctx = a.wait.watch(ctx)
+	if bounded := mayWait(ctx, t.base()); bounded || !sendable(a.req) {
+		a.trace, ctx = newAttemptTrace(ctx, bounded)
 	}
 	if mayFail(body) {
 		a.body = newSentBody(ctx, a.req, a.lease)
@@ -147,11 +125,11 @@ func (a *attempts) failed(resp *http.Response, err error) error {
 	return v
 }
 
-// local reports whether the attempt failed because of the caller's body, or of a bound of this
-// process that kept it from a connection.
+// local reports whether the attempt failed because of the caller's request or body, or of a bound
+// of this process that kept it from a connection.
 func (a *attempts) local() bool {
 	timeUp := a.ctx != nil && a.ctx.late() || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
-	return a.body.toBlame(timeUp) || timeUp && a.wait != nil && a.wait.waiting()
+	return a.body.toBlame(timeUp) || a.trace.mistaken() || timeUp && a.trace.waiting()
 }
 
 // answered returns the verdict on an attempt that brought a response.

@@ -24,17 +24,18 @@ import (
 // An error is Ignore if the caller or this process caused the error:
 //
 //   - net/http cannot send the request: a line break in a header, no host, another scheme than http
-//     and https, a length that is not that of the body
+//     and https, a length that is not that of the body. (A Transport knows of such a mistake also
+//     if the error is only that of the connection, which net/http closes for that reason.)
 //   - the body of the request could not be read
 //   - this process has no more descriptors, memory, or local ports
-//   - this process has closed the connection, as net/http does with a request that it cannot write
 //   - the server refuses the caller's part of a TLS handshake: the certificate, or its absence, the
 //     version, the name of the host
-//   - the time was up while the attempt waited for a connection that MaxConnsPerHost of an
-//     http.Transport forbids, or for most of the attempt while the body of the request was awaited
+//   - the time was up while the attempt waited for a connection that MaxConnsPerHost forbids, or
+//     for most of the attempt while the body of the request was awaited. The former is known only if
+//     Base is an *http.Transport that dials itself or with the DialContext of a net.Dialer
 func DefaultClassify(resp *http.Response, err error) engine.Outcome {
 	if err != nil {
-		if _, ok := errors.AsType[localError](err); ok || callersMistake(err) || exhausted(err) || handshakeRefused(err) || errors.Is(err, net.ErrClosed) {
+		if _, ok := errors.AsType[localError](err); ok || callersMistake(err) || exhausted(err) || handshakeRefused(err) {
 			return engine.Ignore
 		}
 		return engine.Failure
@@ -56,7 +57,7 @@ func outcomeOf(code int) engine.Outcome {
 }
 
 // localError marks, for Transport.Classify and DefaultClassify, an error of an attempt that failed
-// because of the caller's body or a bound of this process.
+// because of the caller's request or body, or a bound of this process.
 type localError struct{ error }
 
 func (e localError) Unwrap() error { return e.error }

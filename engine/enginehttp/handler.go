@@ -1,7 +1,6 @@
 package enginehttp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -111,39 +110,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	end := failed // in case Next does not return; recover does not see a Goexit
 	defer func() { ticket.Done(end) }()
 	end = h.serve(w, r, key)
-}
-
-// serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a
-// probe, waiting.
-func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) {
-	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
-	if err != nil {
-		h.turnAway(w, r, key, err)
-		return
-	}
-	lease := &lease{ctx: r.Context(), eng: h.Engine, key: key, ticket: ticket, patience: h.patience}
-	body := watch(r.Body, -1, lease)
-	end := failed
-	inner := r.WithContext(r.Context()) // a copy: net/http looks at the body of r
-	inner.Body = body
-	defer func() {
-		body.settle()
-		own := r.Body
-		*r = *inner // net/http removes the files of a form that Next has read
-		r.Body = own
-		if end != nil && bodyToBlame(r.Context(), body.state()) {
-			end = undecided
-		}
-		lease.done(end)
-	}()
-	end = h.serve(w, inner, key)
-}
-
-// bodyToBlame reports whether the client is to blame for a failure of Next. A Next that gives up
-// while it waits for the body for long, as an http.TimeoutHandler does, is not to blame.
-func bodyToBlame(ctx context.Context, s bodyState) bool {
-	timeUp := errors.Is(ctx.Err(), context.DeadlineExceeded)
-	return s.faulty || timeUp && s.outOfTime() || s.awaited && s.slow && s.owing
 }
 
 // serve has Next answer a request that was admitted, and returns the meaning for the breaker.

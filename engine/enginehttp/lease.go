@@ -45,11 +45,12 @@ func patienceOf(cfg engine.Config) time.Duration {
 }
 
 // undecided is the end of a call that says nothing about the upstream.
-var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore}
+var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore, Final: true}
 
-// giveBack gives the place of a probe back. While the breaker is closed there are no probes.
+// giveBack gives the place of a probe back. A call that is no probe keeps its leave: its end counts
+// as the breaker has it.
 func (l *lease) giveBack() {
-	if l.recovering() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
+	if l.ticket.Probe() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
 		l.ticket.Done(undecided)
 	}
 }
@@ -63,7 +64,7 @@ func (l *lease) done(err error) {
 		return
 	}
 	v, ok := err.(*engine.Verdict) //nolint:errorlint // made here
-	if ok && v.Outcome == engine.Ignore || !l.recovering() {
+	if ok && v.Outcome == engine.Ignore || !recovering(l.eng, l.key) {
 		return
 	}
 	if ticket, refused := l.eng.AdmitWithin(l.ctx, l.key, 0); refused == nil {
@@ -71,8 +72,9 @@ func (l *lease) done(err error) {
 	}
 }
 
-// recovering reports whether the breaker is not closed.
-func (l *lease) recovering() bool {
-	s, known := l.eng.Inspect(l.key)
+// recovering reports whether the breaker of key is not closed. A call that eng has admitted is then
+// perhaps a probe, and otherwise is none.
+func recovering(eng *engine.Engine, key string) bool {
+	s, known := eng.Inspect(key)
 	return known && s.Breaker != engine.Snapshot{}.Breaker // the zero State is closed
 }

@@ -19,6 +19,7 @@ type requestBody struct {
 	began  time.Time
 	close  func() error // closes source once
 	forget func() bool  // undoes endWith; may be nil
+	atEnd  func()       // called by the Read that comes to the end of source; may be nil
 
 	mu     sync.Mutex
 	since  time.Time     // when the Read under way began; zero if none is
@@ -76,7 +77,9 @@ func (b *requestBody) end(n int, err error) error {
 	b.read += int64(n)
 	switch {
 	case err == io.EOF: //nolint:errorlint // readers return it as it is
-		b.ended = true
+		if b.ended = true; b.atEnd != nil {
+			b.atEnd()
+		}
 	case err != nil && b.cause != nil:
 		return b.cause
 	case err != nil && !b.closed:

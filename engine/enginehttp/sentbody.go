@@ -70,8 +70,9 @@ var (
 )
 
 // mayFail reports whether body can fail without a telling type of error, or can keep its reader
-// waiting. The other bodies are readers of memory, which cannot fail, and files. net/http sends
-// such a body faster if the body is not wrapped.
+// waiting. The other bodies are readers of memory, which cannot fail, and regular files, whose
+// errors tell. net/http sends such a body faster if the body is not wrapped. A file that is not
+// regular is perhaps a pipe or a terminal.
 func mayFail(body io.ReadCloser) bool {
 	if body == nil || body == http.NoBody {
 		return false
@@ -80,9 +81,12 @@ func mayFail(body io.ReadCloser) bool {
 	if t := reflect.TypeOf(body); t == nopCloser || t == nopCloserWriterTo {
 		source, _ = reflect.ValueOf(body).Field(0).Interface().(io.Reader)
 	}
-	switch source.(type) {
-	case *bytes.Buffer, *bytes.Reader, *strings.Reader, *os.File:
+	switch source := source.(type) {
+	case *bytes.Buffer, *bytes.Reader, *strings.Reader:
 		return false
+	case *os.File:
+		info, err := source.Stat()
+		return err != nil || !info.Mode().IsRegular()
 	}
 	return true
 }

@@ -17,7 +17,9 @@ import (
 // [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
 // whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
 // ends is a failure, unless the caller or this process had used up the time: the body of the
-// request was awaited, or a connection beyond MaxConnsPerHost of an http.Transport.
+// request was awaited, or a connection beyond MaxConnsPerHost of Base, if Base is an
+// *http.Transport that dials itself or with the DialContext of a net.Dialer. With any other Base or
+// dialer, such a wait looks like a dial that hangs, and is a failure.
 //
 // A Transport makes an attempt after the first if all of these hold. The engine has a retry.Policy
 // with attempts, time and delay to spare. Retryable says that the attempt is worth it. The method
@@ -40,11 +42,12 @@ import (
 //
 // The Timeout of an http.Client bounds all attempts together, and the waits between them.
 //
-// A request with a body that cannot be had again is perhaps passed on from a client that has yet to
-// send the body. A probe of the breaker does not depend on such a client: if the body is awaited
-// for 100 ms in all, the place of the probe goes to another request. The first request goes on, and
-// is still the probe if it ends before another has decided; for that it takes one more token of the
-// limiter.
+// A request with a body that is neither in memory nor in a regular file is perhaps passed on from a
+// client that has yet to send the body. A probe of the breaker does not depend on such a client: if
+// the body is awaited for 100 ms in all, the place of the probe goes to another request. The first
+// request goes on, and is still the probe if it ends before another has decided; for that it takes
+// one more token of the limiter. If such a body can be had again, an attempt that is perhaps a
+// probe takes one more token as well, and is the last.
 type Transport struct {
 	// Engine guards the requests. If its retry.Policy has a RetryIf, RetryIf must agree to a retry,
 	// too; RetryIf sees the error of the attempt, or an error that names the status. Engine must
@@ -100,8 +103,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	patience, err := t.check()
 	switch {
 	case err != nil:
-	case mayFail(req.Body) && req.GetBody == nil:
-		err = a.upload(t.key(req), patience)
+	case mayFail(req.Body):
+		err = a.send(t.key(req), patience)
 	default:
 		err = t.Engine.Run(req.Context(), t.key(req), a.once)
 	}

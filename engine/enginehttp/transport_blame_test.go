@@ -92,48 +92,6 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAConnectionOfOursThatIsWaitedFor: while as many are open as MaxConnsPerHost allows, a deadline says nothing about the upstream.
-func TestAConnectionOfOursThatIsWaitedFor(t *testing.T) {
-	for _, c := range []struct {
-		name           string
-		wrapped        bool
-		most, failures int
-	}{{"bounded", false, 1, 0}, {"bounded within another", true, 1, 0}, {"not bounded", false, 0, 1}, {"not bounded, within another", true, 0, 1}} {
-		for _, bound := range []string{"attempt", "context"} {
-			t.Run(c.name+"/"+bound, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					base := pipeTransport(t, false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						if r.URL.Path == "/long" {
-							_ = http.NewResponseController(w).Flush()
-						}
-						<-r.Context().Done()
-					}))
-					base.MaxConnsPerHost = c.most
-					audit := &auditBase{RoundTripper: base}
-					eng := transportEngine(t, engine.Config{Retry: thrice, Breaker: counting})
-					tr := &enginehttp.Transport{Engine: eng, Base: base}
-					if c.wrapped {
-						tr.Base = audit
-					}
-					long, err := tr.RoundTrip(newRequest(t, "GET", "http://h/long", nil))
-					require.NoError(t, err)
-					defer long.Body.Close()
-					ctx, cancel := t.Context(), context.CancelFunc(func() {})
-					if bound == "attempt" {
-						tr = &enginehttp.Transport{Engine: eng, Base: tr.Base, AttemptTimeout: time.Second}
-					} else {
-						ctx, cancel = context.WithTimeout(ctx, time.Second)
-					}
-					defer cancel()
-					_, err = tr.RoundTrip(newRequest(t, "POST", "http://h/", nil).WithContext(ctx))
-					require.ErrorIs(t, err, context.DeadlineExceeded)
-					require.Equal(t, c.failures, failuresOf(t, eng, "h"))
-				})
-			})
-		}
-	}
-}
-
 // TestAServerThatCannotBeReached before the time is up has failed, though as many connections as are allowed are being made.
 func TestAServerThatCannotBeReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/bits"
 	"math/rand"
 	"net"
 	"net/http"
@@ -17,7 +18,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginenet"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Each of these is a fault of connections that are limited by hand, with a rate.Limiter or a token bucket and a sleep.
@@ -49,6 +52,27 @@ func TestABigReadDoesNotExceedTheBurst(t *testing.T) {
 	n, err = c.Read(got)
 	requireTimeout(t, err)
 	require.Zero(t, n)
+}
+
+// TestABurstOfAnySizeBesideAnother: the bytes of a large capacity may be more than an int holds,
+// above all with 32 bits.
+func TestABurstOfAnySizeBesideAnother(t *testing.T) {
+	deep := func(capacity int) *engine.Engine {
+		return startWith(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1e9)}})
+	}
+	data := pattern(1000)
+	for shift := range min(bits.UintSize-1, 61) { // an engine takes no more
+		for _, capacity := range []int{1 << shift, 1<<shift + 1, 1<<shift - 1 + 1<<shift} {
+			near, far := net.Pipe()
+			all := receive(far)
+			c := enginenet.Wrap(near, only(deep(capacity)), only(start(t, 64*kib, 64<<20)))
+			n, err := c.Write(data)
+			require.NoError(t, err, capacity)
+			require.Equal(t, len(data), n, capacity)
+			require.NoError(t, c.Close())
+			require.Equal(t, data, <-all, capacity)
+		}
+	}
 }
 
 // TestAnIdleReaderHoldsNoBytes: those that charge before a read pay for what never comes.

@@ -38,7 +38,8 @@ func (l *lane) open(limits []Limit, d Direction) {
 		b := bucket{place: place{engine: limit.Engine}, limit: i, maxWait: limit.Engine.Config().MaxWait}
 		for _, before := range l.buckets {
 			for _, capacity := range before.capacities {
-				l.most = min(l.most, max(1, capacity-1)*Block) // leaves room for a part of a block, see renew
+				most := max(1, min(capacity, maxChunk/Block+1)-1) // leaves room for a part of a block, see renew
+				l.most = min(l.most, most*Block)
 			}
 		}
 		for _, rule := range limit.Engine.Limits() {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,6 +53,12 @@ func (k Key) String() string {
 	return "header " + k.Header
 }
 
+// ofTheProxy are the fields that end at a proxy (RFC 9110, section 7.6.1), or that the proxy makes.
+var ofTheProxy = []string{
+	"Connection", "Content-Length", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
+}
+
 func (k *Key) decode(d *decoder, n *node, path string) {
 	const wanted = `must be "ip", or an object such as {"header": "X-API-Key"}`
 	switch {
@@ -69,6 +76,8 @@ func (k *Key) decode(d *decoder, n *node, path string) {
 			d.bad(header, "must be the name of a header field")
 		case http.CanonicalHeaderKey(of.Header) == "Host":
 			d.bad(header, "must not be Host, which tells routes apart and not clients")
+		case slices.Contains(ofTheProxy, http.CanonicalHeaderKey(of.Header)):
+			d.bad(header, "must not be a field that no upstream gets as the client has sent the field")
 		}
 		k.Header = http.CanonicalHeaderKey(of.Header)
 	default:

@@ -119,12 +119,16 @@ func TestMistakes(t *testing.T) {
 		{"a port", `{"listen": ":65536", ` + smallest[1:], []string{`listen = ":65536": the port must be 0 to 65535`}},
 		{"keys", `{"routes": [{"path": "/a", "upstream": "http://x", "key": "cookie"}, {"path": "/b", "upstream": "http://x", "key": {}},
 			{"path": "/c", "upstream": "http://x", "key": {"header": "a b"}}, {"path": "/d", "upstream": "http://x", "key": {"Header": "host"}},
-			{"path": "/e", "upstream": "http://x", "key": {"header": "host"}}]}`, []string{
+			{"path": "/e", "upstream": "http://x", "key": {"header": "host"}},
+			{"path": "/f", "upstream": "http://x", "key": {"header": "proxy-authorization"}},
+			{"path": "/g", "upstream": "http://x", "key": {"header": "X-Forwarded-For"}}]}`, []string{
 			`routes[0].key = "cookie": must be "ip", or an object such as {"header": "X-API-Key"}`,
 			`routes[1].key.header: missing, such as "X-API-Key"`,
 			`routes[2].key.header = "a b": must be the name of a header field`,
 			`routes[3].key.Header = "host": unknown field; did you mean "header"?`,
-			`routes[4].key.header = "host": must not be Host, which tells routes apart and not clients`}},
+			`routes[4].key.header = "host": must not be Host, which tells routes apart and not clients`,
+			`routes[5].key.header = "proxy-authorization": must not be a field that no upstream gets as the client has sent the field`,
+			`routes[6].key.header = "X-Forwarded-For": must not be a field that no upstream gets as the client has sent the field`}},
 		{"twins", `{"routes": [{"path": "/a", "upstream": "http://x"}, {"path": "/a/", "upstream": "http://x"},
 			{"name": "/a", "path": "/b", "upstream": "http://x"}]}`, []string{
 			`routes[1].path = "/a/": routes[0] has the same host and path`,

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
 // headers answers with the header and the trailer that have come, a field a line, in lower case and
@@ -93,6 +95,50 @@ func TestKeyHeaderHasOneSpelling(t *testing.T) {
 	for _, second := range []string{"X-API-Key: two", "x-api-key: one", "X-Api-Key:"} {
 		r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nX-API-Key: one\r\n"+second+"\r\n\r\n")
 		require.Equal(t, http.StatusBadRequest, r.status, second)
+	}
+}
+
+// A trailer is the client's, also if a proxy that is trusted hands the trailer on: a server that
+// merges the trailer into the header would believe the client.
+func TestTrustedProxyMakesNoClaimsInTrailers(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, headers)
+	s := serve(t, `"trusted_proxies": 1,`, route("/", up, ""))
+	for _, claim := range claims {
+		for _, name := range spellings(claim) {
+			r := raw(t, s, "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, "+name+
+				"\r\n\r\n0\r\nX-Sum: 1\r\n"+name+": forged\r\n\r\n")
+			require.Equal(t, http.StatusOK, r.status, name)
+			require.NotContains(t, r.body, "forged", name)
+			require.Contains(t, r.body, "trailer x_sum: 1", name)
+			require.Contains(t, r.body, "x_forwarded_for: 192.0.2.1, 127.0.0.1\n", name)
+		}
+	}
+}
+
+// A client cannot have the field that tells clients apart dropped on the way to the upstream, nor
+// the claims of a proxy that is trusted: both count, so that both arrive.
+func TestConnectionHidesNoFieldThatCounts(t *testing.T) {
+	t.Parallel()
+	up := upstream(t, headers)
+	s := serve(t, "", route("/", up, `, "limiter": {"rate": "1000/s"}, "key": {"header": "X-API-Key"}`))
+	trusting := serve(t, `"trusted_proxies": 1,`, route("/", up, ""))
+	for _, connection := range []string{"%s", "close, %s", "close,%s", "x , %s\t, y", "close\r\nConnection: %s", "%s\r\nConnection: close"} {
+		for _, name := range spellings("X-API-Key")[:3] {
+			r := raw(t, s, "GET / HTTP/1.1\r\nHost: x\r\nX-API-Key: mine\r\nConnection: "+fmt.Sprintf(connection, name)+"\r\n\r\n")
+			require.Equal(t, http.StatusBadRequest, r.status, "%s: %s", connection, r.body)
+		}
+		for _, name := range []string{"X-Real-IP", "x-forwarded-for", "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Proto"} {
+			request := "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n" + name + ": 192.0.2.1\r\nConnection: " +
+				fmt.Sprintf(connection, name) + "\r\n\r\n"
+			require.Equal(t, http.StatusBadRequest, raw(t, trusting, request).status, request)
+		}
+	}
+	for _, at := range []*proxy.Server{s, trusting} {
+		r := raw(t, at, "GET / HTTP/1.1\r\nHost: x\r\nX-API-Key: mine\r\nX-Mine: a\r\nConnection: close, X-Mine, X_API_Key\r\n\r\n")
+		require.Equal(t, http.StatusOK, r.status)
+		require.Contains(t, r.body, "x_api_key: mine")
+		require.NotContains(t, r.body, "x_mine")
 	}
 }
 

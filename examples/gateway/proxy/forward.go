@@ -61,12 +61,30 @@ func (f forwarding) passes(name string) bool {
 	switch {
 	case never[spelt], f.key != "" && spelt == canonical(f.key):
 		return false
-	case strings.HasPrefix(spelt, "X-Forwarded"), claims[spelt]:
+	case claimed(spelt):
 		return f.trusted && name == spelt
 	default:
 		return name == spelt || !exact[spelt]
 	}
 }
+
+// hides reports whether r names, in Connection, a field that matters to the limit or to the
+// upstream: the field that tells clients apart, or a claim of a trusted proxy. httputil drops the
+// fields that Connection names, so that the upstream would not see what is counted.
+func (f forwarding) hides(r *http.Request) bool {
+	for _, list := range r.Header["Connection"] {
+		for token := range strings.SplitSeq(list, ",") {
+			name := http.CanonicalHeaderKey(textproto.TrimString(token))
+			if name != "" && (name == f.key || f.trusted && claimed(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// claimed reports whether a field in canonical spelling is a claim.
+func claimed(spelt string) bool { return strings.HasPrefix(spelt, "X-Forwarded") || claims[spelt] }
 
 // canonical returns name with "-" for every byte that is neither a letter nor a digit.
 func canonical(name string) string {
@@ -94,11 +112,13 @@ func (f forwarding) strip(h http.Header) {
 }
 
 // trailer returns the part of an announced trailer that passes to an upstream, or nil. The values
-// come at the end of the body.
+// come at the end of the body. No claim passes: a trusted proxy makes claims in the header, and
+// perhaps hands the trailer of its own client on.
 func (f forwarding) trailer(announced http.Header) http.Header {
+	client := forwarding{key: f.key}
 	var t http.Header
 	for name := range announced {
-		if f.passes(name) && name != f.key && !notInTrailers[canonical(name)] {
+		if client.passes(name) && name != f.key && !notInTrailers[canonical(name)] {
 			if t == nil {
 				t = http.Header{}
 			}
@@ -118,6 +138,7 @@ func (r *route) rewrite(p *httputil.ProxyRequest) {
 		}
 		u.Path = u.Path[n:]
 	}
+	p.Out.URL.Opaque = ""                  // would be sent in place of the path
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: nothing here depends on the query
 	p.SetURL(&r.config.Upstream.URL)
 	if !asksForWebsocket(p.In) {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -128,9 +129,19 @@ func (g *Gateway) end(x *exchange, r *http.Request) {
 	}
 }
 
+// pathless reports whether a target has neither a path nor a host, as "http:foo" and
+// "http:http://host/path" have. What follows the scheme is in Opaque, which net/http sends in place
+// of the path, and which no route and no check of paths sees.
+func pathless(u *url.URL) bool {
+	return u.Opaque != "" || u.Path == "" && u.Host == ""
+}
+
 // malformed reports whether net/http takes r from a client, but would refuse to send r to an
 // upstream.
 func malformed(r *http.Request) bool {
+	if pathless(r.URL) {
+		return true
+	}
 	for name := range r.Trailer {
 		if !config.IsToken(name) {
 			return true

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 		status = http.StatusOK // the status of net/http for an answer without one
 	}
 	attrs := append(make([]slog.Attr, 0, 10),
-		slog.String("method", short(r.Method)), slog.String("path", short(r.URL.Path)), slog.String("route", name), slog.Int("status", status),
+		slog.String("method", short(r.Method)), slog.String("path", short(pathOf(r.URL))), slog.String("route", name), slog.Int("status", status),
 		slog.Int64("bytes", x.bytes.Load()), slog.Duration("duration", took), slog.String("client", short(g.client(r))),
 		slog.String("upstream", upstream))
 	if key != "" {
@@ -41,6 +42,14 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 		attrs = append(attrs, slog.Bool("cut", true)) // the answer broke off
 	}
 	g.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+}
+
+// pathOf returns the path for the log; of a target without a path, the whole target.
+func pathOf(u *url.URL) string {
+	if pathless(u) {
+		return u.Scheme + ":" + u.Opaque
+	}
+	return u.Path
 }
 
 // mostLogged is the number of bytes up to which a value is logged as a whole. An escaped byte takes

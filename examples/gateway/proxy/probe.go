@@ -6,9 +6,9 @@ import (
 )
 
 // prober keeps probes from clients that have not sent their bodies. If the breaker is half-open,
-// the body is read before the breaker is asked, up to mostKept bytes. A larger body cannot be sent
-// again; for such a body an enginehttp.Transport gives the place of a probe back while the client
-// is awaited.
+// the body is read before the breaker is asked, up to mostKept bytes. While the client is awaited
+// for the rest of a larger body, and for a body whose request has become a probe since, an
+// enginehttp.Transport gives the place of the probe back.
 type prober struct {
 	next    http.RoundTripper // asks the breaker
 	probing func() bool
@@ -20,10 +20,6 @@ func (p *prober) RoundTrip(req *http.Request) (*http.Response, error) {
 	if u := x.upload; u != nil && !u.whole.Load() && p.probing() {
 		if err := u.fill(); err != nil {
 			return nil, errors.Join(err, req.Body.Close())
-		}
-		if !u.whole.Load() {
-			req = req.WithContext(req.Context())
-			req.GetBody = nil
 		}
 	}
 	return p.next.RoundTrip(req)

@@ -114,10 +114,11 @@ func retryable(req *http.Request, resp *http.Response, err error) bool {
 	return enginehttp.DefaultRetryable(req, resp, err)
 }
 
-// keyed reports whether req has at most one line of the field that tells clients apart. Of several
-// lines, the upstream may take another one than the limiter.
+// keyed reports whether the upstream will see what the limiter sees of req: at most one line of the
+// field that tells clients apart, as of several lines the upstream may take another one than the
+// limiter, and no field of that kind in Connection.
 func (r *route) keyed(req *http.Request) bool {
-	return r.config.Key.Header == "" || len(req.Header[r.config.Key.Header]) <= 1
+	return (r.config.Key.Header == "" || len(req.Header[r.config.Key.Header]) <= 1) && !r.forward.hides(req)
 }
 
 // probing reports whether the breaker lets only probes through.

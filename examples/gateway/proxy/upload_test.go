@@ -148,3 +148,40 @@ func TestUploadSlow(t *testing.T) {
 		require.Equal(t, " world", send(t, client(t), req).body)
 	})
 }
+
+// An upstream that ends its connection during an upload has failed, as any other that does not
+// answer.
+func TestUploadToAnUpstreamThatDies(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // ends with the listener
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the test
+				defer conn.Close()
+				_, _ = io.CopyN(io.Discard, conn, 100<<10)
+				_ = conn.(duplex).CloseWrite()
+				<-over
+			}()
+		}
+	}()
+	s := serve(t, "", fmt.Sprintf(`{"path": "/", "upstream": "http://%v", "breaker": {"failures": 2, "recovery": "1h"}}`, l.Addr()))
+	for _, want := range []int{502, 502, 503} {
+		conn := dial(t, s)
+		go func() { // ends with the connection
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 64<<20)
+			_, _ = io.Copy(conn, io.LimitReader(endless{}, 64<<20))
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.Equal(t, want, resp.StatusCode)
+		require.NoError(t, resp.Body.Close())
+		require.NoError(t, conn.Close())
+	}
+	require.Equal(t, breaker.Open, s.Status()[0].Breaker)
+}
