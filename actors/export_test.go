@@ -89,8 +89,8 @@ type Table struct {
 	table[Face, struct{}, struct{}]
 }
 
-// TableLoad is how many cells a bucket has, on average.
-const TableLoad = tableLoad
+// TablePair is how many cells two buckets have, on average.
+const TablePair = tablePair
 
 // NewTable returns an empty table.
 func NewTable() *Table {

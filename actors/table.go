@@ -9,7 +9,7 @@ import (
 
 const (
 	tableSlots   = 6   // cells in a bucket; a bucket is one cache line
-	tableLoad    = 3   // cells per bucket, on average
+	tablePair    = 5   // cells in two buckets, on average
 	tableSegment = 128 // buckets that the table takes memory for at a time
 )
 
@@ -126,7 +126,7 @@ func (t *table[P, S, M]) store(c *Cell[P, S, M], hash uint64) {
 	n := t.state.Load() % oneMore
 	index, _ := indexOf(hash, n)
 	t.bucket(index).put(c, tagOf(hash))
-	if t.cells++; t.cells > tableLoad*n {
+	if t.cells++; 2*t.cells > tablePair*n {
 		t.grow(n)
 	}
 }
@@ -144,7 +144,7 @@ func (t *table[P, S, M]) delete(c *Cell[P, S, M]) {
 		}
 	}
 	first.trim()
-	if t.cells--; n > 1 && tableLoad*(n-1) > 2*t.cells {
+	if t.cells--; n > 1 && tablePair*(n-1) > 4*t.cells {
 		t.shrink(n - 1)
 	}
 }

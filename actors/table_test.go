@@ -45,8 +45,8 @@ func TestTheTableAgainstAModel(t *testing.T) {
 		}
 		require.Equal(t, model, seen)
 		buckets, segments := table.Size()
-		require.LessOrEqual(t, len(model), actors.TableLoad*buckets)
-		require.LessOrEqual(t, actors.TableLoad*(buckets-1), 2*len(model)+2*actors.TableLoad)
+		require.LessOrEqual(t, 2*len(model), actors.TablePair*buckets)
+		require.LessOrEqual(t, actors.TablePair*(buckets-1), 4*len(model)+4*actors.TablePair)
 		require.LessOrEqual(t, segments, buckets/128+2, "memory that is not needed is given back")
 	}
 }
