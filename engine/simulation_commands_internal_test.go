@@ -117,7 +117,7 @@ func (w *world) nature() {
 }
 
 // longestNight is for how long all callers may rest.
-const longestNight = 72 * time.Hour
+const longestNight = 120 * time.Hour
 
 // night has each caller that rests do so for a while. The others go on, and timers fire in time.
 func (w *world) night(length int64) {

@@ -20,14 +20,14 @@ type Snapshot struct {
 // Glance fills in to from a shared gate whose breaker is clean, and returns false if the actor has
 // to be asked.
 func (b *Behavior) Glance(clock *System, g *Gate, to *Snapshot) bool {
-	fullAt := g.fullAt.Load()
-	if fullAt < 0 {
+	generation, fullAt := g.generation.Load(), g.fullAt.Load()
+	if fullAt < 0 || g.Reports() {
 		return false
 	}
 	now := clock.Now()
-	// At this moment the breaker is clean. If full-at is the same behind this moment, no token has been
-	// taken since the clock was read.
-	if g.Reports() || g.fullAt.Load() != fullAt {
+	// If the gate is as it was before the clock was read, no token has been taken and no failure counted
+	// in between. A Reset may leave full-at where it was, but begins a new generation.
+	if g.Reports() || g.fullAt.Load() != fullAt || g.generation.Load() != generation {
 		return false
 	}
 	fullAts := [1]int64{fullAt}
