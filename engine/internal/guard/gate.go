@@ -116,8 +116,14 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 				}
 			}
 		}
-		if g.fullAt.CompareAndSwap(fullAt, limit.After(fullAt, now, d.Tokens)) || Planted("a debit that is lost") {
-			return Admitted, generation, 0
+		after := limit.After(fullAt, now, d.Tokens)
+		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
+			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
+			// not at all, and Pass begins anew.
+			if g.generation.Load() == generation || !g.fullAt.CompareAndSwap(after, fullAt) {
+				return Admitted, generation, 0
+			}
+			continue
 		}
 		for range spins {
 		}
