@@ -80,13 +80,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 	}
 	now := clock.Now()
 	if len(p.Limits) == 0 {
-		generation = g.generation.Load()
-		if now-fullAt > p.Coarse {
-			// Full-at is only the time of the last use. If the swap fails, another caller was here, or
-			// the actor owns the gate.
-			g.fullAt.CompareAndSwap(fullAt, now)
-		}
-		return Admitted, generation, 0
+		return Admitted, g.use(fullAt, now, p), 0
 	}
 	limit := &p.Limits[0]
 	if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
@@ -100,8 +94,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		judged := fullAt
 		if Planted("a token with the permit of an earlier period") {
 			generation = g.generation.Load()
-			for range 20 * spins {
-			}
+			standBack(20 * spins)
 		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, 0
@@ -120,14 +113,30 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
 			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
 			// not at all, and Pass begins anew.
-			if g.generation.Load() == generation || !g.fullAt.CompareAndSwap(after, fullAt) {
+			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
+				!g.fullAt.CompareAndSwap(after, fullAt) {
 				return Admitted, generation, 0
 			}
 			continue
 		}
-		for range spins {
-		}
+		standBack(spins)
 	}
+}
+
+// standBack counts to n.
+func standBack(n int) {
+	for range n {
+	}
+}
+
+// use takes note of a use of a key without a limit: full-at is only the time of the last use. If the
+// swap fails, another caller was here, or the actor owns the gate. The result is the generation.
+func (g *Gate) use(fullAt, now int64, p *Policy) (generation uint64) {
+	generation = g.generation.Load()
+	if now-fullAt > p.Coarse {
+		g.fullAt.CompareAndSwap(fullAt, now)
+	}
+	return generation
 }
 
 // own takes full-at out of the gate into s.fullAts, so that the actor has the bucket for itself. The
