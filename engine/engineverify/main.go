@@ -4,7 +4,7 @@
 // docs/reliability.md reports, compares the reported figures with the bars in checks.go, and prints
 // one table.
 //
-//	go run ./engine/engineverify             all but the soak, in about twelve minutes on two cores
+//	go run ./engine/engineverify             all but the soak, in under fourteen minutes on two cores
 //	go run ./engine/engineverify -soak 10m   the soak alone
 //	go run ./engine/engineverify -only fuzz  the checks with "fuzz" in their name
 //	go run ./engine/engineverify -docs .     and write the table into docs/reliability.md
