@@ -36,7 +36,7 @@ func Markdown(faults []Fault, subjects []Subject, found map[string]map[string]Fi
 		modules = append(modules, s.Modules()...)
 	}
 	slices.Sort(modules)
-	b.WriteString("\n" + broken(fmt.Sprintf("–: not applicable. Versions: %s; %s, %s/%s, GOMAXPROCS %d.",
+	b.WriteString("\n" + inLines(fmt.Sprintf("–: not applicable. Versions: %s; %s, %s/%s, GOMAXPROCS %d.",
 		strings.Join(slices.Compact(modules), ", "), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))))
 	return b.String()
 }
@@ -44,8 +44,8 @@ func Markdown(faults []Fault, subjects []Subject, found map[string]map[string]Fi
 // documentWidth is the longest line of prose in a document, in characters.
 const documentWidth = 120
 
-// broken is a paragraph broken into lines of at most documentWidth.
-func broken(paragraph string) string {
+// inLines is a paragraph broken into lines of at most documentWidth.
+func inLines(paragraph string) string {
 	var b strings.Builder
 	length := 0
 	for i, word := range strings.Fields(paragraph) {
