@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Markdown is the table of what was found, by name of the fault and of the subject: a row for each fault, a column for each
@@ -31,36 +30,15 @@ func Markdown(faults []Fault, subjects []Subject, found map[string]map[string]Fi
 		}
 		b.WriteString("\n")
 	}
+	fmt.Fprintf(&b, "\n–: not applicable. The versions, with %s on %s/%s and GOMAXPROCS %d:\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
 	var modules []string
 	for _, s := range subjects {
 		modules = append(modules, s.Modules()...)
 	}
 	slices.Sort(modules)
-	b.WriteString("\n" + inLines(fmt.Sprintf("–: not applicable. Versions: %s; %s, %s/%s, GOMAXPROCS %d.",
-		strings.Join(slices.Compact(modules), ", "), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))))
-	return b.String()
-}
-
-// documentWidth is the longest line of prose in a document, in characters.
-const documentWidth = 120
-
-// inLines is a paragraph broken into lines of at most documentWidth.
-func inLines(paragraph string) string {
-	var b strings.Builder
-	length := 0
-	for i, word := range strings.Fields(paragraph) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case length+1+n > documentWidth:
-			b.WriteString("\n")
-			length = 0
-		default:
-			b.WriteString(" ")
-			length++
-		}
-		b.WriteString(word)
-		length += n
+	for _, m := range slices.Compact(modules) {
+		b.WriteString("- " + m + "\n")
 	}
-	return b.String() + "\n"
+	return b.String()
 }
