@@ -35,7 +35,7 @@ var faults = []fault{
 	{"a late refund", "breaker-and-limiter", illegal, 2_000},
 	{"a key that is forgotten whatever it owes", "eviction", illegal, 2_000},
 	{"a reset in the midst of a birth", "spill.*", illegal, 20_000},
-	{"a token with the permit of an earlier period", "eviction-and-breaker/published", illegal, 60_000},
+	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 
 // TestPlantedFaultsAreFlagged builds the check once with the tag planted, runs it with each fault in

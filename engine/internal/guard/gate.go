@@ -89,19 +89,13 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 	for {
 		// Full-at again, so that little time passes before the swap; the reading of the clock is from
 		// before, which is only stricter. The generation is loaded after full-at: if full-at is still
-		// there at the swap, the breaker has not moved on since, because every turn that begins a
-		// period and shares the gate moves full-at; see docs/gates.md.
+		// there at the swap, the breaker has hardly moved on since, because nearly every turn that
+		// begins a period and shares the gate moves full-at; see docs/gates.md.
 		judged := fullAt
-		if Planted("a token with the permit of an earlier period") {
-			generation = g.generation.Load()
-			standBack(20 * spins)
-		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, 0
 		}
-		if !Planted("a token with the permit of an earlier period") {
-			generation = g.generation.Load()
-		}
+		generation = g.generation.Load()
 		if fullAt != judged {
 			if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
 				if now = clock.Now(); at > now || Planted("a refusal on a stale reading") {
@@ -119,13 +113,8 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 			}
 			continue
 		}
-		standBack(spins)
-	}
-}
-
-// standBack counts to n.
-func standBack(n int) {
-	for range n {
+		for range spins {
+		}
 	}
 }
 
