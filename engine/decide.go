@@ -50,8 +50,10 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	}
 	a.cell = c
 	g := &c.Published
-	if n := g.Posted(); d.Breaker && n.Refuses() && e.system.Now() < n.Until() {
-		return n.Refusal() // the clock was read after the notice, which names the instant
+	if d.Breaker {
+		if n := g.Posted(); n.Refuses() && e.system.Now() < n.Until() {
+			return n.Refusal() // the clock was read after the notice, which names the instant
+		}
 	}
 	switch ruling, generation, at := g.Pass(e.system, policy, d); {
 	case ruling == guard.Admitted:

@@ -85,3 +85,20 @@ func TestNoInstantIsTooLate(t *testing.T) {
 		return nil
 	})
 }
+
+// TestLatestIsReadyTheOtherWayRound: a full-at is at most Latest exactly if its Ready has come, for
+// full-ats anywhere and one to each side of the latest.
+func TestLatestIsReadyTheOtherWayRound(t *testing.T) {
+	seeds(t, 20_000, func(r *rand.Rand) error {
+		s := randomSpec(r)
+		limit := &newKey(t, s.limiter(), 0).limits[0]
+		now, n, mode := min(anyInstant(r), limiter.Never-1), 1+r.Int64N(s.capacity), limiter.Mode(r.IntN(2) == 0)
+		latest := limit.Latest(now, n, mode)
+		for _, fullAt := range []int64{anyInstant(r), latest - 1, latest, latest + 1, limiter.Never} {
+			if ready := limit.Ready(fullAt, n, mode) <= now; ready != (fullAt <= latest) {
+				return fmt.Errorf("%+v at %d, %d tokens, mode %v: the latest full-at is %d; %d is ready: %t", s, now, n, mode, latest, fullAt, ready)
+			}
+		}
+		return nil
+	})
+}

@@ -81,6 +81,16 @@ func (l *Limit) Ready(fullAt, n int64, mode Mode) int64 {
 	return fullAt - l.burst + n*l.interval
 }
 
+// Latest returns the latest full-at with which n tokens may be taken at now, which is before [Never]:
+// Ready(fullAt, n, mode) is at most now exactly if fullAt is at most Latest(now, n, mode).
+func (l *Limit) Latest(now, n int64, mode Mode) int64 {
+	if l.paced && mode == Queued {
+		return now
+	}
+	room := l.burst - n*l.interval
+	return min(now, Never-1-room) + room
+}
+
 // After returns the full-at when n tokens have been taken at instant at, or [Never] if the full-at does
 // not fit in an int64.
 func (l *Limit) After(fullAt, at, n int64) int64 { return sum(max(fullAt, at), n*l.interval) }

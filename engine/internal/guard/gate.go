@@ -83,24 +83,24 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		return Admitted, g.use(fullAt, now, p), 0
 	}
 	limit := &p.Limits[0]
-	if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
-		return Limited, 0, at
+	latest := limit.Latest(now, d.Tokens, d.Mode)
+	if fullAt > latest {
+		return Limited, 0, limit.Ready(fullAt, d.Tokens, d.Mode)
 	}
 	for {
 		// Full-at again, so that little time passes before the swap; the reading of the clock is from
 		// before, which is only stricter. The generation is loaded after full-at: if full-at is still
 		// there at the swap, the breaker has hardly moved on since, because nearly every turn that
 		// begins a period and shares the gate moves full-at; see docs/gates.md.
-		judged := fullAt
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, 0
 		}
 		generation = g.generation.Load()
-		if fullAt != judged {
-			if at = limit.Ready(fullAt, d.Tokens, d.Mode); at > now {
-				if now = clock.Now(); at > now || Planted("a refusal on a stale reading") {
-					return Limited, 0, at
-				}
+		if fullAt > latest {
+			now = clock.Now()
+			latest = limit.Latest(now, d.Tokens, d.Mode)
+			if fullAt > latest || Planted("a refusal on a stale reading") {
+				return Limited, 0, limit.Ready(fullAt, d.Tokens, d.Mode)
 			}
 		}
 		after := limit.After(fullAt, now, d.Tokens)
