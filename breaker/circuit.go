@@ -191,6 +191,24 @@ func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	}
 }
 
+// Passes returns the first instant from at on, which is not before now, at which the circuit would let a
+// call through if nothing else happened until then. Passes changes nothing. A circuit that lets a call
+// through now may be open later, when the lease of a probe has ended.
+func (c *Circuit) Passes(r *Rules, at int64) int64 {
+	switch {
+	case at >= c.CleanAt(r):
+		return at
+	case len(c.leases) > 0 && c.leases[0] <= at:
+		return max(at, after(c.leases[0], r.recovery))
+	case c.state == Open:
+		return max(at, c.openUntil)
+	case c.state == HalfOpen && len(c.leases) >= r.places(c.count):
+		return after(c.leases[0], r.recovery)
+	default:
+		return at
+	}
+}
+
 // Admit lets a call through at now and returns the permit. A probe takes a place until the permit
 // is reported or its lease ends. The caller must have asked [Circuit.Ready], whose answer must not
 // be after now.

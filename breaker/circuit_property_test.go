@@ -130,3 +130,49 @@ type answered struct {
 func answers(m *machine) answered {
 	return answered{m.look(), m.Ready(m.rules, m.now), m.CleanAt(m.rules), m.LeaseEnds(), m.Generation(), m.Clean()}
 }
+
+// TestPassesIsReadyAtALaterInstant: what Passes foresees is what Ready says on a circuit to which nothing
+// happens until then, and nothing has changed.
+func TestPassesIsReadyAtALaterInstant(t *testing.T) {
+	later, closes := 0, 0
+	seeds(t, 700, func(r *rand.Rand) error {
+		d := newDuel(t, randomPolicy(r))
+		for range 60 {
+			switch r.IntN(3) {
+			case 0:
+				d.advance(d.edge(r))
+			case 1:
+				if err := d.call(); err != nil {
+					return err
+				}
+			default:
+				if i := r.IntN(len(d.permits) + 1); i < len(d.permits) && !d.reported[i] {
+					if err := d.end(i, randomOutcome(r)); err != nil {
+						return err
+					}
+				}
+			}
+			before, m := answers(d.machine), *d.machine
+			m.now += []int64{0, r.Int64N(10), r.Int64N(3000), int64(d.edge(r))}[r.IntN(4)]
+			at := m.now
+			passes := d.Passes(d.rules, at)
+			if want := max(at, m.Ready(m.rules, at)); passes != want {
+				return fmt.Errorf("%+v at %d: passes at %d from %d on, should be %d", d.Circuit, d.now, passes, at, want)
+			}
+			if passes > at {
+				later++
+				if before.ready <= d.now {
+					closes++
+				}
+			}
+			if after := answers(d.machine); after != before {
+				return fmt.Errorf("Passes has changed %+v to %+v", before, after)
+			}
+		}
+		return nil
+	})
+	if *seed == 0 {
+		require.Greater(t, later, 1000)
+		require.Greater(t, closes, 10, "passes now, and not later")
+	}
+}

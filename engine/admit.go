@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,7 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 		return errStay(stay)
 	}
 	if n < 1 {
-		return &ConfigError{Field: "n", Value: n, Reason: "must be at least 1"}
+		return errTokens(n)
 	}
 	if !e.policy.Limits.Holds(int64(n)) && !e.ended.Load() {
 		return e.refuse(p.key, limiter.ErrExceedsCapacity, 0)
@@ -57,12 +58,18 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 	return e.decide(ctx, p, &d, new(admission))
 }
 
+// errTokens is the error of a number of tokens below 1.
+func errTokens(n int) error {
+	return &ConfigError{Field: "n", Value: n, Reason: "must be at least 1"}
+}
+
 // Ticket is the leave to make one call, given by [Engine.Admit] and given back with [Ticket.Done].
 type Ticket struct {
 	eng       *Engine
 	ctx       context.Context
 	place     place
 	admission admission
+	call      *call // of a chain; nil otherwise
 	done      atomic.Bool
 }
 
@@ -122,6 +129,10 @@ func (t *Ticket) Done(err error) {
 	if t.done.Swap(true) {
 		return
 	}
+	if t.call != nil {
+		t.call.done(t.ctx, err)
+		return
+	}
 	outcome := Failure // in case Classify panics
 	defer func() { t.eng.report(&t.place, &t.admission, outcome) }()
 	outcome = t.eng.judge(t.ctx, err)
@@ -133,4 +144,12 @@ func (t *Ticket) String() string { return "ticket for " + shown(t.place.key) }
 // Probe reports whether the call is a probe of a breaker that is half-open, so that the breaker
 // waits for [Ticket.Done] or ProbeTimeout. A ticket stays a probe's after that. A call that passes
 // under the probe in whose function the call was made is no probe itself.
-func (t *Ticket) Probe() bool { return t.admission.permit.Lease != 0 && t.admission.under == nil }
+func (t *Ticket) Probe() bool {
+	if t.call != nil {
+		return slices.ContainsFunc(t.call.got, func(s share) bool { return s.isProbe() })
+	}
+	return t.admission.isProbe()
+}
+
+// isProbe reports whether the call is a probe of the breaker, and does not just pass under one.
+func (a *admission) isProbe() bool { return a.permit.Lease != 0 && a.under == nil }

@@ -21,16 +21,20 @@ type Result[T any] struct {
 // the error is ErrGoexit. A panic of fn is not recovered. A panic outside of fn, as of Config.Clock, is
 // the error, an *actors.PanicError. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
+	return GoKey(ctx, Key{eng: e, place: place{key: key}, chain: e.once}, fn)
+}
+
+// GoKey is [Go] for the key of a handle. For a [Chain], Close of each of its engines waits for the
+// goroutine.
+func GoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error)) <-chan Result[T] {
 	results := make(chan Result[T], 1)
-	e.background.Lock()
-	defer e.background.Unlock()
-	if e.ended.Load() {
-		results <- Result[T]{Err: e.refuse(key, ErrClosed, 0)}
+	ended, err := k.join()
+	if err != nil {
+		results <- Result[T]{Err: err}
 		return results
 	}
-	e.begun.Add(1)
-	e.calls.Go(func() error { // ends with fn; joined by Close
-		defer e.begun.Add(-1)
+	go func() { // ends with fn; joined by Close
+		defer ended()
 		r := Result[T]{Err: ErrGoexit}
 		defer func() { results <- r }()
 		inFn := false
@@ -39,20 +43,64 @@ func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Conte
 				return
 			}
 			if reason := recover(); reason != nil {
-				r.Err = &actors.PanicError{Key: key, Value: reason, Stack: debug.Stack()}
+				r.Err = &actors.PanicError{Key: k.key, Value: reason, Stack: debug.Stack()}
 			}
 		}()
 		inBackground(func() {
-			r.Value, r.Err = Do(ctx, e, key, func(ctx context.Context) (T, error) {
+			r.Value, r.Err = DoKey(ctx, k, func(ctx context.Context) (T, error) {
 				inFn = true
 				v, err := fn(ctx)
 				inFn = false
 				return v, err
 			})
 		})
-		return nil
-	})
+	}()
 	return results
+}
+
+// join has the engines of k wait for a goroutine that is about to start, until ended is called. The error
+// is that of an engine that has ended.
+func (k Key) join() (ended func(), err error) {
+	if k.chain == nil || k.chain == k.eng.once {
+		return k.eng.join(k.key)
+	}
+	if k.chain.err != nil {
+		return nil, k.chain.err
+	}
+	var joined []func()
+	ended = func() {
+		for _, leave := range joined {
+			leave()
+		}
+	}
+	for i := range k.chain.links {
+		l := &k.chain.links[i]
+		leave, err := l.eng.join(l.key)
+		if err != nil {
+			ended()
+			return nil, err
+		}
+		joined = append(joined, leave)
+	}
+	return ended, nil
+}
+
+// join has Close wait for a goroutine that is about to start for key, until ended is called.
+func (e *Engine) join(key string) (ended func(), err error) {
+	e.background.Lock()
+	defer e.background.Unlock()
+	if e.ended.Load() {
+		return nil, e.refuse(key, ErrClosed, 0)
+	}
+	e.begun.Add(1)
+	e.calls.Add(1)
+	return e.leave, nil
+}
+
+// leave is the end of a goroutine that Close waits for.
+func (e *Engine) leave() {
+	e.begun.Add(-1)
+	e.calls.Done()
 }
 
 // inBackground runs the call of a goroutine that Go started. Its frame on the stack is the mark of such

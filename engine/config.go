@@ -19,6 +19,9 @@ import (
 // Config is the pipeline of an engine. A nil stage is off. The zero value of any other field is the
 // field's default, and a negative value is an error, except NoWait. [New] takes a copy.
 type Config struct {
+	// Name names the engine in errors and figures. It may be empty, and need not be unique.
+	Name string
+
 	// Limiter bounds how many calls of a key may start: a limiter.TokenBucket, a limiter.LeakyBucket,
 	// or several limits through limiter.All.
 	Limiter limiter.Limiter
@@ -26,6 +29,11 @@ type Config struct {
 	Breaker *breaker.Policy
 	// Retry says when a failed call is tried again. Retry holds for Do, DoKey, Run and Go.
 	Retry *retry.Policy
+
+	// PerCall has the engine decide once for each call and not once for each attempt: further attempts take
+	// no further tokens, and the breaker hears the outcome of the last attempt. It makes a difference where
+	// the engine, or another engine of a [Chain], has a Retry.
+	PerCall bool
 
 	// MaxWait is the longest stay of a call in the limiter's queue. A call that would have to wait
 	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
@@ -12,9 +14,10 @@ import (
 
 // admission is the leave to make one call, from the decision to the report.
 type admission struct {
-	cell   *guard.Cell    // whose gate or actor decided; nil if there was nothing to ask
-	permit breaker.Permit // of the breaker, or that of under
-	under  *probe         // the probe in whose function the call passed the breaker; nil otherwise
+	cell    *guard.Cell    // whose gate or actor decided; nil if there was nothing to ask
+	permit  breaker.Permit // of the breaker, or that of under
+	under   *probe         // the probe in whose function the call passed the breaker; nil otherwise
+	receipt guard.Receipt  // of the tokens taken
 }
 
 // plainCall is the demand of a call that stays in the queue for as long as its context allows.
@@ -55,36 +58,44 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 			return n.Refusal() // the clock was read after the notice, which names the instant
 		}
 	}
-	switch ruling, generation, at := g.Pass(e.system, policy, d); {
+	switch ruling, at, receipt := g.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
-		a.permit.Generation = generation
+		a.permit.Generation, a.receipt = receipt.Epoch, receipt
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
 		return limiter.ErrLimited
 	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
 		return e.refuse(p.key, limiter.ErrLimited, at)
 	}
-	return e.consult(ctx, p, d, a)
+	return e.consult(ctx, p, d, a, nil)
 }
 
-// consult has the decision made by the actor of a.cell, or of its successor.
-func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
-	var under *probe
-	if d.Breaker && a.cell.Published.Posted().Reports() { // else no probe is out
+// consult has the decision made by the actor of a.cell, or of its successor. A wait also ends with the
+// engine of any of links.
+func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admission, links []link) error {
+	under := a.under
+	if under == nil && d.Breaker && a.cell.Published.Posted().Reports() { // else no probe is out
 		under = probeFor(ctx, e, p.key)
 	}
+	a.under = nil
 	asked := false
 	defer func() {
 		if !asked && under != nil { // the clock panicked
 			under.free()
 		}
 	}()
-	c, answer, err := e.ask(ctx, p, a.cell, d, under)
+	c, answer, err := e.ask(ctx, p, a.cell, d, under, links)
 	asked = true
 	if err == nil && answer.Err != nil {
 		err = e.refuse(p.key, answer.Err, answer.At)
 	}
-	a.cell, a.permit = c, answer.Permit
+	if c != nil {
+		a.cell = c
+	}
+	a.permit = answer.Permit
+	if d.Tokens > 0 {
+		a.receipt = answer.Receipt
+	}
 	switch {
 	case under == nil:
 	case answer.Under:
@@ -92,16 +103,17 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	default:
 		under.free()
 	}
-	if err == nil && d.Breaker && e.endOf(ctx) != nil {
+	if err == nil && d.Breaker && links == nil && e.endOf(ctx) != nil {
 		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
 	}
 	return err
 }
 
 // ask has the decision made by the actor of c, or of c's successor, and returns the cell whose actor
-// that was. The error is the error of ctx, or a *Rejection if no actor could be asked.
+// that was. The error is the error of ctx, or a *Rejection if no actor could be asked or the engine of a
+// link has ended.
 func (e *Engine) ask(
-	ctx context.Context, p *place, c *guard.Cell, d *guard.Demand, under *probe,
+	ctx context.Context, p *place, c *guard.Cell, d *guard.Demand, under *probe, links []link,
 ) (*guard.Cell, guard.Answer, error) {
 	done := ctx.Done()
 	if closed(done) {
@@ -109,7 +121,7 @@ func (e *Engine) ask(
 	}
 	r := e.behavior.Request()
 	m := guard.Message{
-		Kind: guard.Ask, Demand: *d, Request: r, Answers: r.Answers(), Stays: done == nil, Until: e.useless(ctx, d),
+		Kind: guard.Ask, Demand: *d, Request: r, Answers: r.Answers(), Stays: done == nil && links == nil, Until: e.useless(ctx, d),
 	}
 	if under != nil {
 		m.Permit = under.permit
@@ -117,7 +129,7 @@ func (e *Engine) ask(
 	c, err := e.deliver(ctx, c, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(p) })
 	switch {
 	case err == nil:
-		answer, err := e.await(ctx, done, c, r, d)
+		answer, err := e.await(ctx, done, c, r, d, links)
 		return c, answer, err
 	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
 		err = e.refuse(p.key, err, 0)
@@ -164,37 +176,49 @@ func (e *Engine) deliver(
 	}
 }
 
-// command is deliver for a message of which the end of its turn is awaited. An error says that m had
-// no turn.
-func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error)) error {
+// inquire is deliver for a message whose answer is awaited, whatever becomes of ctx. An error says that m
+// had no turn.
+func (e *Engine) inquire(
+	ctx context.Context, c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error),
+) (*guard.Cell, guard.Answer, error) {
 	r := m.Request
 	m.Answers = r.Answers()
-	_, err := e.deliver(context.Background(), c, m, again)
+	c, err := e.deliver(ctx, c, m, again)
+	var a guard.Answer
 	if err == nil {
-		err = e.answer(r).Err
+		a = e.answer(r)
 	}
 	e.behavior.Release(r)
-	return err
+	return c, a, err
 }
 
-// await receives the answer, or leaves when ctx ends. If the two race, the answer wins.
+// command is inquire for a message that is answered with an error or nothing.
+func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error)) error {
+	_, a, err := e.inquire(context.Background(), c, m, again)
+	return cmp.Or(err, a.Err)
+}
+
+// await receives the answer, or leaves when ctx or the engine of a link ends. If they race, the answer
+// wins.
 func (e *Engine) await(
-	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand,
+	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand, links []link,
 ) (guard.Answer, error) {
-	if done == nil {
+	if done == nil && links == nil {
 		a := e.answer(r)
 		e.behavior.Release(r)
 		return a, nil
 	}
 	if e.driver != nil {
-		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) })
+		links := slices.Clone(links) // else what the caller of a chain has got of each key would move to the heap
+		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) || endedLink(links) != nil })
 	}
-	var a guard.Answer
-	select {
-	case a = <-r.Answered():
-	case <-done:
+	a, answered := receive(r.Answered(), done, links)
+	if !answered {
 		if r.Leave() {
 			e.cancelWait(c, r)
+			if l := endedLink(links); l != nil {
+				return guard.Answer{}, l.eng.refuse(l.key, ErrClosed, 0)
+			}
 			return guard.Answer{}, e.leftFor(ctx, d)
 		}
 		a = e.answer(r) // the actor has claimed r, and is about to answer

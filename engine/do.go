@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/retry"
 )
 
 // Do calls fn for key under the guard of e and returns the results of fn. Each attempt passes the
@@ -12,7 +13,7 @@ import (
 //
 // If ctx has ended already, Do returns the error of ctx and touches nothing. If ctx ends while the call
 // waits, or its deadline passes, fn is not called: Do returns the error of ctx, a token that was taken
-// stays spent, and the breaker counts nothing. The error of a context holds the context's Err and its
+// is given back unless others have taken tokens since (Stats.KeptSpent), and the breaker counts nothing. The error of a context holds the context's Err and its
 // cause (context.Cause), so that errors.Is finds both.
 //
 // The error is
@@ -27,17 +28,18 @@ import (
 //
 // A panic of fn, and runtime.Goexit, count as a failure and go on untouched.
 func Do[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, e, &place{key: key}, guard.AsLong, fn)
+	var v T
+	err := e.Run(ctx, key, func(ctx context.Context) (err error) {
+		v, err = fn(ctx)
+		return err
+	})
+	return v, err
 }
 
 // DoKey is [Do] for the key of a handle.
 func DoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error)) (T, error) {
-	return do(ctx, k.eng, &k.place, k.stay, fn)
-}
-
-func do[T any](ctx context.Context, e *Engine, p *place, stay int64, fn func(context.Context) (T, error)) (T, error) {
 	var v T
-	err := e.run(ctx, p, stay, func(ctx context.Context) (err error) {
+	err := k.Run(ctx, func(ctx context.Context) (err error) {
 		v, err = fn(ctx)
 		return err
 	})
@@ -46,11 +48,18 @@ func do[T any](ctx context.Context, e *Engine, p *place, stay int64, fn func(con
 
 // Run is [Do] for a function without a result.
 func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) error) error {
-	return e.run(ctx, &place{key: key}, guard.AsLong, fn)
+	return e.run(ctx, &place{key: key}, guard.AsLong, e.once, fn)
 }
 
-// run makes attempts until one succeeds or none is to follow.
-func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
+// run makes attempts until one succeeds or none is to follow. If ch is not nil, the call is one for the
+// keys of ch; p is the first of them.
+func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+	if ch != nil {
+		if ch == e.once {
+			ch = e.plain(p)
+		}
+		return ch.run(ctx, stay, fn)
+	}
 	if ctx.Err() != nil {
 		return e.endOf(ctx)
 	}
@@ -74,7 +83,12 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, fn func(context.
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
-	return e.rerun(ctx, p, stay, fn, &a, err, began)
+	if e.retry == nil || isRejection(err) {
+		return retry.Strip(err)
+	}
+	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: a}}
+	c := call{links: links[:], got: got[:]}
+	return c.rerun(ctx, e, stay, fn, err, began)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.
@@ -90,16 +104,16 @@ func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(co
 	if !e.policy.Breaks() {
 		return advised(fn(ctx))
 	}
-	if a.permit.Lease != 0 {
-		fn = e.asProbe(p.key, a.permit, fn)
-	}
+	inFn, probe := e.asProbe(ctx, p.key, a.permit)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
+			probe.end()
 			e.report(p, a, Failure)
 		}
 	}()
-	err := fn(ctx)
+	err := fn(inFn)
+	probe.end()
 	outcome := Success
 	if err != nil {
 		outcome = e.judge(ctx, err)

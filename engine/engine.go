@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -31,6 +29,8 @@ type Engine struct {
 	clock    clock.Clock
 	dispatch Dispatch
 	driver   driver // nil but in simulations
+	perCall  bool   // config.PerCall
+	once     *chain // nil without PerCall; else an empty chain, which stands for that of the key
 
 	maxElapsed int64         // ns, of retry; 0: no bound
 	keptSpent  atomic.Uint64 // Stats.KeptSpent
@@ -39,7 +39,7 @@ type Engine struct {
 	closing    chan struct{} // closed when Close is first called
 
 	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
-	calls      errgroup.Group // the goroutines of Go
+	calls      sync.WaitGroup // the goroutines of Go
 	begun      atomic.Int64   // how many of those have not ended
 	joined     chan struct{}  // closed when the last of them has ended
 }
@@ -51,7 +51,7 @@ type Stats struct {
 	Evicted    uint64 // keys forgotten whose state equalled that of a new key
 	Spilled    uint64 // other keys forgotten, at MaxKeys; the sketch keeps their debts
 	SketchHits uint64 // keys that began with less than a new key has, because of the sketch
-	KeptSpent  uint64 // tokens of calls whose context ended after the grant and before the function began
+	KeptSpent  uint64 // tokens of calls that were not made and that could not be given back, because others had taken tokens since
 	Restarts   uint64 // actors restarted after a panic in one of their turns: a fault of this library
 	// SketchLoad is the share of the sketch's cells that hold an instant to come, from 0 to 1,
 	// estimated from 4,096 cells. With several limits it is the largest share of a limit. A key that
@@ -80,6 +80,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 		clock:    cfg.Clock,
 		dispatch: cfg.Dispatch,
 		driver:   d,
+		perCall:  cfg.PerCall,
 		closing:  make(chan struct{}),
 		joined:   make(chan struct{}),
 	}
@@ -88,6 +89,9 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	}
 	if e.retry != nil {
 		e.maxElapsed = int64(e.retry.MaxElapsed)
+	}
+	if e.perCall {
+		e.once = new(chain)
 	}
 	policy.Refuse = e.refuse
 	e.behavior = guard.New(policy)
@@ -121,9 +125,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	if first {
 		close(e.closing)
 		if e.driver == nil {
-			go e.join() // ends with the last goroutine of Go
+			go e.joinCalls() // ends with the last goroutine of Go
 		} else {
-			e.join()
+			e.joinCalls()
 		}
 	}
 	if err := e.system.Close(ctx); err != nil {
@@ -145,9 +149,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 }
 
-// join waits for the goroutines of Go.
-func (e *Engine) join() {
-	_ = e.calls.Wait() // none of them returns an error
+// joinCalls waits for the goroutines of Go.
+func (e *Engine) joinCalls() {
+	e.calls.Wait()
 	close(e.joined)
 }
 
@@ -219,7 +223,7 @@ func (e *Engine) refuse(key string, reason error, at int64) error {
 	case errors.Is(reason, actors.ErrKeyLimit):
 		reason = ErrKeyLimit
 	}
-	r := &Rejection{Key: key, Err: reason, at: at}
+	r := &Rejection{Engine: e.config.Name, Key: key, Stage: stageOf(reason), Err: reason, at: at}
 	if at > 0 {
 		r.clock = e.system
 	}

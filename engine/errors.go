@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -32,8 +33,12 @@ var (
 //
 // Callers may share a Rejection: do not change it.
 type Rejection struct {
-	// Key is the key that was refused.
+	// Engine is the Config.Name of the engine that refused.
+	Engine string
+	// Key is the key that was refused. In a chain it is the key of the chain that Engine guards.
 	Key string
+	// Stage is the stage that refused. It is empty after ErrClosed and after a panic.
+	Stage Stage
 	// Err is the reason: breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity, ErrQueueFull,
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
@@ -44,7 +49,7 @@ type Rejection struct {
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
 // else came: behind all callers that waited when the call was refused, and not before the breaker lets
-// a probe through. RetryAfter is 0 if waiting would not help or nothing is known, as for
+// a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not help or nothing is known, as for
 // ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
 	if r.clock == nil {
@@ -60,13 +65,44 @@ func (r *Rejection) Limited() bool {
 	return errors.Is(r.Err, limiter.ErrLimited) || errors.Is(r.Err, limiter.ErrExceedsCapacity)
 }
 
-// Error names the key, of which it shows at most 64 bytes, the reason, and RetryAfter if that is at
+// Stage names a stage of an engine.
+type Stage string
+
+// The stages.
+const (
+	BreakerStage Stage = "breaker"
+	LimiterStage Stage = "limiter"
+	QueueStage   Stage = "queue" // of the callers that wait for the limiter: Config.MaxQueue
+	KeysStage    Stage = "keys"  // the number of keys: Config.MaxKeys
+)
+
+// stageOf returns the stage that a reason belongs to.
+func stageOf(reason error) Stage {
+	switch reason { //nolint:errorlint // made by the stages, never wrapped
+	case breaker.ErrOpen:
+		return BreakerStage
+	case limiter.ErrLimited, limiter.ErrExceedsCapacity:
+		return LimiterStage
+	case ErrQueueFull:
+		return QueueStage
+	case ErrKeyLimit:
+		return KeysStage
+	default:
+		return ""
+	}
+}
+
+// Error names the engine if it has a name, and the key, of which it shows at most 64 bytes, the reason, and RetryAfter if that is at
 // least 1 ms.
 func (r *Rejection) Error() string {
-	if after := r.RetryAfter(); after >= time.Millisecond {
-		return fmt.Sprintf("engine: key %s: %v (retry after %v)", shown(r.Key), r.Err, after.Round(time.Millisecond))
+	name := "engine"
+	if r.Engine != "" {
+		name += " " + r.Engine
 	}
-	return fmt.Sprintf("engine: key %s: %v", shown(r.Key), r.Err)
+	if after := r.RetryAfter(); after >= time.Millisecond {
+		return fmt.Sprintf("%s: key %s: %v (retry after %v)", name, shown(r.Key), r.Err, after.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("%s: key %s: %v", name, shown(r.Key), r.Err)
 }
 
 // Unwrap returns the reason.
@@ -100,10 +136,20 @@ func isRejection(err error) bool {
 var errLate = errors.New("engine: too late for another attempt")
 
 // isLate reports whether err says that an attempt could not have begun by end: it is errLate, or the
-// limiter's refusal until after end.
-func isLate(err error, end int64) bool {
+// limiter's refusal until after end, an instant of e.
+func (e *Engine) isLate(err error, end int64) bool {
+	if err == errLate { //nolint:errorlint // never wrapped
+		return true
+	}
 	r, ok := errors.AsType[*Rejection](err)
-	return err == errLate || ok && r.Limited() && r.at > end //nolint:errorlint // never wrapped
+	if !ok || !r.Limited() || r.clock == nil {
+		return false
+	}
+	at := r.at
+	if r.clock != e.system { // instants of engines cannot be compared, durations can
+		at = guard.Later(e.system.Now(), r.at-r.clock.Now())
+	}
+	return at > end
 }
 
 // failureIn returns the part of err that a breaker is to judge, without the marks of package retry: the

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"iter"
 	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Key is a handle for one key of an engine. A Key skips the lookup of the key's name, for a
@@ -21,12 +23,17 @@ import (
 type Key struct {
 	eng *Engine
 	place
-	stay int64 // guard.Demand.Stay of the calls made through the handle
+	stay  int64  // guard.Demand.Stay of the calls made through the handle
+	chain *chain // of more keys than one; nil otherwise
 }
 
 // Key returns a handle for key. Key does not make the key known.
 func (e *Engine) Key(key string) Key {
-	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
+	k := Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
+	if e.perCall {
+		k.chain = e.plain(&k.place)
+	}
+	return k
 }
 
 // NoWait returns a Key whose calls never wait in the limiter's queue. A call that would have to wait
@@ -63,30 +70,63 @@ func errStay(stay int64) error {
 	return &ConfigError{Field: "Within", Value: time.Duration(stay - badStay), Reason: "must be above 0 (NoWait never queues)"}
 }
 
+// Engines returns the engine of k or, for a [Chain], of each key, from narrow to wide.
+func (k Key) Engines() iter.Seq[*Engine] {
+	return func(yield func(*Engine) bool) {
+		if k.chain == nil {
+			yield(k.eng)
+			return
+		}
+		for i := range k.chain.links {
+			if !yield(k.chain.links[i].eng) {
+				return
+			}
+		}
+	}
+}
+
 // String returns the key.
 func (k Key) String() string { return k.key }
 
 // Run is [Engine.Run] for this key. For a function with a result see [DoKey].
 func (k Key) Run(ctx context.Context, fn func(context.Context) error) error {
-	return k.eng.run(ctx, &k.place, k.stay, fn)
+	return k.eng.run(ctx, &k.place, k.stay, k.chain, fn)
 }
 
 // Admit is [Engine.Admit] for this key.
 func (k Key) Admit(ctx context.Context) (*Ticket, error) {
-	return k.eng.ticket(ctx, &k.place, k.stay, new(Ticket))
+	return k.admit(ctx, new(Ticket))
+}
+
+// admit fills in t, which Admit makes: see [Engine.ticket].
+func (k *Key) admit(ctx context.Context, t *Ticket) (*Ticket, error) {
+	if k.chain != nil {
+		return k.chain.ticket(ctx, k.stay, t)
+	}
+	return k.eng.ticket(ctx, &k.place, k.stay, t)
 }
 
 // Allow is [Engine.Allow] for this key.
 func (k Key) Allow() bool { return k.AllowN(1) }
 
-// AllowN is [Engine.AllowN] for this key.
-func (k Key) AllowN(n int) bool { return k.stay >= guard.NoStay && k.eng.allow(&k.place, n) }
+// AllowN is [Engine.AllowN] for this key. In a chain n is for the first key; the wider keys give one
+// token each.
+func (k Key) AllowN(n int) bool {
+	if k.chain != nil {
+		return k.stay >= guard.NoStay && k.chain.acquire(context.Background(), n, guard.NoStay, limiter.Immediate) == nil
+	}
+	return k.stay >= guard.NoStay && k.eng.allow(&k.place, n)
+}
 
 // Acquire is [Engine.Acquire] for this key.
-func (k Key) Acquire(ctx context.Context) error { return k.eng.acquire(ctx, &k.place, 1, k.stay) }
+func (k Key) Acquire(ctx context.Context) error { return k.AcquireN(ctx, 1) }
 
-// AcquireN is [Engine.AcquireN] for this key.
+// AcquireN is [Engine.AcquireN] for this key. In a chain n is for the first key; the wider keys give one
+// token each.
 func (k Key) AcquireN(ctx context.Context, n int) error {
+	if k.chain != nil {
+		return k.chain.acquire(ctx, n, k.stay, limiter.Queued)
+	}
 	return k.eng.acquire(ctx, &k.place, n, k.stay)
 }
 

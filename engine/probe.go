@@ -33,14 +33,26 @@ func (p *probe) free() { p.leave.CompareAndSwap(leaveTaken, leaveFree) }
 // probeOf is the key of the innermost probe of an engine in a context.
 type probeOf struct{ eng *Engine }
 
-// asProbe returns fn with a context that gives the leave of a call for key that holds permit, a probe's,
-// until fn has ended.
-func (e *Engine) asProbe(key string, permit breaker.Permit, fn func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		outer, _ := ctx.Value(probeOf{e}).(*probe)
-		p := &probe{key: key, permit: permit, outer: outer}
-		defer p.leave.Store(leaveOver)
-		return fn(context.WithValue(ctx, probeOf{e}, p))
+// asProbe returns the context for the function of a call for key that holds permit. If the permit is a
+// probe's, the context gives the leave of the probe that asProbe returns, and the call ends the leave with
+// its function.
+func (e *Engine) asProbe(ctx context.Context, key string, permit breaker.Permit) (context.Context, *probe) {
+	if permit.Lease == 0 {
+		return ctx, nil
+	}
+	return e.newProbe(ctx, key, permit)
+}
+
+func (e *Engine) newProbe(ctx context.Context, key string, permit breaker.Permit) (context.Context, *probe) {
+	outer, _ := ctx.Value(probeOf{e}).(*probe)
+	p := &probe{key: key, permit: permit, outer: outer}
+	return context.WithValue(ctx, probeOf{e}, p), p
+}
+
+// end ends the leave. p may be nil.
+func (p *probe) end() {
+	if p != nil {
+		p.leave.Store(leaveOver)
 	}
 }
 

@@ -21,18 +21,36 @@ func (e *Engine) nowHolding(p *place, a *admission) int64 {
 	return now
 }
 
-// giveUp ends a call that was admitted as a and is not made. A probe's place comes back; the token
-// stays spent.
-func (e *Engine) giveUp(p *place, a *admission) {
-	if len(e.policy.Limits) > 0 {
-		e.keptSpent.Add(1)
-	}
+// giveUp ends a call that was admitted as a and is not made. A probe's place and the tokens come back;
+// tokens that others have taken on top of stay spent.
+func (e *Engine) giveUp(p *place, a *admission, tokens int64) {
 	e.report(p, a, Ignore)
+	e.giveBack(a, tokens)
+	*a = admission{}
+}
+
+// giveBack gives back the tokens of a, or counts them as kept spent.
+func (e *Engine) giveBack(a *admission, tokens int64) {
+	if a.receipt.To == 0 {
+		return
+	}
+	switch ruling := a.cell.Published.GiveBack(a.receipt); ruling {
+	case guard.Admitted:
+		return
+	case guard.Undecided:
+		r := e.behavior.Request()
+		r.Receipt = a.receipt
+		m := guard.Message{Kind: guard.GiveBack, Demand: guard.Demand{Tokens: tokens}, Request: r}
+		if e.command(a.cell, &m, func(*guard.Cell) (*guard.Cell, error) { return nil, guard.ErrSpent }) == nil {
+			return
+		}
+	}
+	e.keptSpent.Add(uint64(tokens)) //nolint:gosec // at least 1
 }
 
 // giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
 func (e *Engine) giveUpFor(ctx context.Context, p *place, a *admission) error {
-	e.giveUp(p, a)
+	e.giveUp(p, a, 1)
 	return e.leftFor(ctx, &plainCall)
 }
 
@@ -64,17 +82,20 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor.
-func (e *Engine) report(p *place, a *admission, outcome Outcome) {
+func (e *Engine) report(p *place, a *admission, outcome Outcome) { e.recorded(e.record(p, a, outcome)) }
+
+// record is report without the wait; the result is for [Engine.recorded].
+func (e *Engine) record(p *place, a *admission, outcome Outcome) *guard.Request {
 	if !e.policy.Breaks() {
-		return
+		return nil
 	}
 	if a.under != nil {
 		a.under.free() // the probe reports for both
-		return
+		return nil
 	}
 	c, probe := a.cell, a.permit.Lease != 0
 	if outcome == Ignore && !probe || outcome == Success && !probe && !c.Published.Reports() {
-		return // the outcome would change nothing
+		return nil // the outcome would change nothing
 	}
 	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome}
 	successor := func(retired *guard.Cell) (*guard.Cell, error) { return e.successor(p, a, &m, retired) }
@@ -84,9 +105,20 @@ func (e *Engine) report(p *place, a *admission, outcome Outcome) {
 	// or that the result is late: then there is no breaker to count for.
 	if e.dispatch == Published && outcome != Success && !probe {
 		m.Request = e.behavior.Request()
-		_ = e.command(c, &m, successor)
-	} else {
-		_, _ = e.deliver(context.Background(), c, &m, successor)
+		m.Answers = m.Request.Answers()
+	}
+	if _, err := e.deliver(context.Background(), c, &m, successor); err != nil && m.Request != nil {
+		e.behavior.Release(m.Request)
+		return nil
+	}
+	return m.Request
+}
+
+// recorded waits until the turn of a report has ended, if it is answered.
+func (e *Engine) recorded(r *guard.Request) {
+	if r != nil {
+		_ = e.answer(r)
+		e.behavior.Release(r)
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
@@ -9,15 +10,15 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// rerun makes the attempts after the first, which was admitted as a, began at the instant began, and
-// ended with err.
-func (e *Engine) rerun(
-	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
+// rerun makes the attempts after the first, by the policy of e. The first attempt began at the instant
+// began and ended with err.
+func (c *call) rerun(
+	ctx context.Context, e *Engine, stay int64, fn func(context.Context) error, err error, began int64,
 ) error {
 	var schedule retry.Schedule
 	end := e.lastBegin(began)
 	for attempts := 1; ; attempts++ {
-		if e.retry == nil || isRejection(err) {
+		if isRejection(err) {
 			return retry.Strip(err)
 		}
 		left, gone := e.remaining(ctx)
@@ -37,13 +38,13 @@ func (e *Engine) rerun(
 		case !e.inTime(ctx, delay, end): // RetryIf took its time
 			return e.exhausted(ctx, attempts, last)
 		}
-		if stay, err = e.another(ctx, p, stay, a, delay, end); err != nil {
-			if isLate(err, end) {
+		if stay, err = c.another(ctx, e, stay, delay, end); err != nil {
+			if e.isLate(err, end) {
 				return e.exhausted(ctx, attempts, last)
 			}
 			return &StoppedError{Reason: err, Last: last}
 		}
-		if err = e.attempt(ctx, p, a, fn); err == nil {
+		if err = c.attempt(ctx, fn); err == nil {
 			return nil
 		}
 	}
@@ -69,42 +70,43 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 	return !gone && delay < left && (end == guard.Never || guard.Later(e.system.Now(), int64(delay)) <= end)
 }
 
-// another waits delay and has a further attempt decided; a is the admission of the last attempt and
-// then that of the next. If the error is nil, the attempt is to begin. An attempt that cannot begin by
-// end is refused as early as that is known. another returns the rest of stay.
-func (e *Engine) another(
-	ctx context.Context, p *place, stay int64, a *admission, delay time.Duration, end int64,
-) (rest int64, err error) {
-	if err := e.sureToBeRefused(p, a, delay, end); err != nil {
+// another waits delay and has a further attempt of the call decided. If the error is nil, the attempt is
+// to begin. An attempt that cannot begin by end, an instant of e, is refused as early as that is known.
+// another returns the rest of stay.
+func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64) (rest int64, err error) {
+	if err := c.sureToBeRefused(e, delay, end); err != nil {
 		return stay, err
 	}
-	if err := e.sleep(ctx, p, delay); err != nil {
+	if err := c.sleep(ctx, e, delay); err != nil {
 		return stay, err
 	}
 	if end != guard.Never && e.system.Now() > end {
 		return stay, errLate // the timer was late
 	}
-	*a = admission{}
-	stay, err = e.begin(ctx, p, stay, end, a)
-	if err == nil && end != guard.Never && e.nowHolding(p, a) > end {
-		e.giveUp(p, a) // the queue was late
+	left := int64(guard.Never)
+	if end != guard.Never {
+		left = end - e.system.Now()
+	}
+	stay, err = c.begin(ctx, stay, left)
+	if err == nil && end != guard.Never && c.now(e) > end {
+		c.giveUp() // the queue was late
 		err = errLate
 	}
 	if err == nil && ctx.Err() != nil {
-		err = e.giveUpFor(ctx, p, a)
+		err = c.giveUpFor(ctx)
 	}
 	return stay, err
 }
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
-// the attempt is admitted as a, and ctx may have ended meanwhile. An attempt that could not begin by the
-// instant end is refused at once. begin returns the rest of stay for further attempts.
-func (e *Engine) begin(ctx context.Context, p *place, stay, end int64, a *admission) (rest int64, err error) {
+// the attempt is admitted as a, and ctx may have ended meanwhile. An attempt that could not begin within
+// left is refused at once. begin returns the rest of stay for further attempts.
+func (e *Engine) begin(ctx context.Context, p *place, stay, left int64, a *admission) (rest int64, err error) {
 	d := callFor(stay)
 	var since int64
-	if stay > 0 || end != guard.Never {
+	if stay > 0 || left != guard.Never {
 		since = e.system.Now()
-		d.Stay = guard.Tighter(stay, end-since)
+		d.Stay = guard.Tighter(stay, left)
 	}
 	err = e.decide(ctx, p, &d, a)
 	if stay > 0 {
@@ -113,12 +115,30 @@ func (e *Engine) begin(ctx context.Context, p *place, stay, end int64, a *admiss
 	return stay, err
 }
 
-// sureToBeRefused refuses an attempt after delay that the breaker is sure to refuse, or that the limiter
-// does not let pass by end, so that no backoff is slept in vain. A breaker that has a probe out may let
-// the attempt pass.
-func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, end int64) error {
+// sureToBeRefused refuses an attempt after delay that a breaker is sure to refuse, or that a limiter
+// does not let pass by end, an instant of e, so that no backoff is slept in vain. A breaker that has a
+// probe out may let the attempt pass.
+func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error {
+	for i := range c.links {
+		l := &c.links[i]
+		if l.eng.perCall {
+			continue
+		}
+		left := int64(guard.Never)
+		if end != guard.Never {
+			left = end - e.system.Now()
+		}
+		if err := l.eng.sureToBeRefused(&l.place, &c.got[i].admission, delay, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sureToBeRefused is that of a call for one key; the attempt must begin within left.
+func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, left int64) error {
 	may := e.policy.Breaks() && !a.cell.Published.Shared() // whether the breaker may be open
-	if !may && end == guard.Never {
+	if !may && left == guard.Never {
 		return nil
 	}
 	s, known := e.Inspect(p.key)
@@ -129,31 +149,35 @@ func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, en
 	for _, l := range s.Limits {
 		wait = max(wait, l.Wait)
 	}
-	now := e.system.Now()
 	if s.Breaker == breaker.Open && s.OpenFor > delay {
-		return e.refuse(p.key, breaker.ErrOpen, guard.Later(now, int64(max(wait, s.OpenFor))))
+		return e.refuse(p.key, breaker.ErrOpen, guard.Later(e.system.Now(), int64(max(wait, s.OpenFor))))
 	}
-	if end != guard.Never && guard.Later(now, int64(wait)) > end {
+	if int64(wait) > left {
 		return errLate
 	}
 	return nil
 }
 
-// sleep waits between two attempts. The error is that of ctx if ctx has ended by then, or a *Rejection
-// with ErrClosed.
-func (e *Engine) sleep(ctx context.Context, p *place, d time.Duration) error {
+// sleep waits between two attempts, on the clock of e. The error is that of ctx if ctx has ended by then,
+// or a *Rejection with ErrClosed.
+func (c *call) sleep(ctx context.Context, e *Engine, d time.Duration) error {
 	t := e.clock.NewTimer(d)
 	defer t.Stop()
 	if e.driver != nil {
-		e.driver.Wait(func() bool { return len(t.C()) > 0 || closed(ctx.Done()) || e.ended.Load() })
+		links := slices.Clone(c.links) // as in await
+		e.driver.Wait(func() bool { return len(t.C()) > 0 || closed(ctx.Done()) || endedLink(links) != nil })
 	}
-	select {
-	case <-t.C():
-	case <-ctx.Done():
-	case <-e.closing:
+	if len(c.links) == 1 {
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+		case <-e.closing:
+		}
+	} else {
+		receive(t.C(), ctx.Done(), c.links)
 	}
-	if e.ended.Load() { // the timer, ctx and the engine may have ended together
-		return e.refuse(p.key, ErrClosed, 0)
+	if l := endedLink(c.links); l != nil { // the timer, ctx and the engine may have ended together
+		return l.eng.refuse(l.key, ErrClosed, 0)
 	}
 	return e.endOf(ctx)
 }

@@ -24,6 +24,7 @@ type account struct {
 	buckets [mostLimits]naiveBucket
 	circuit naiveCircuit
 	version uint64
+	epoch   int   // of the buckets: a reset and a birth begin another
 	cleanAt int64 // the event at which it was clean for certain: reset, or retired
 	failing bool  // its actor refused a reset, having panicked too often
 }
@@ -80,6 +81,37 @@ func (w *world) takeTokens(a *account, now, n int64, turn bool) {
 	w.watchAllAt(a, now)
 }
 
+// debit is what the tokens of an attempt did to the buckets of an account.
+type debit struct {
+	account       *account
+	epoch         int
+	before, after [mostLimits]naiveBucket
+}
+
+// debitFor is takeTokens for c, who may give the tokens back.
+func (w *world) debitFor(c *caller, a *account, now, n int64, turn bool) {
+	c.debit = debit{account: a, epoch: a.epoch, before: a.buckets}
+	w.takeTokens(a, now, n, turn)
+	c.debit.after = a.buckets
+}
+
+// returned has c give its tokens back, as if they had never been taken. That is right only if nobody
+// has taken any since.
+func (w *world) returned(c *caller) {
+	d := &c.debit
+	a := d.account
+	if a == nil || a.epoch != d.epoch || a.buckets != d.after {
+		w.fail("caller %d gives back tokens that others have taken on top of, or that it does not have", c.id)
+	}
+	if !c.deciding {
+		w.fail("caller %d gives tokens back in the midst of its function", c.id)
+	}
+	a.buckets = d.before
+	a.version++
+	c.debit, c.passed, c.answered = debit{}, false, false
+	w.note(13, c.id, 0)
+}
+
 // waiting is the queue of a, those included that have left and of whom the actor has not heard.
 func (a *account) waiting() []waiter {
 	if a.site == nil {
@@ -91,6 +123,7 @@ func (a *account) waiting() []waiter {
 // forgive makes a as new, at now.
 func (w *world) forgive(a *account, now int64) {
 	a.version++
+	a.epoch++
 	a.cleanAt, a.failing = w.events, false
 	for i := range a.buckets {
 		a.buckets[i] = naiveBucket{full: now, at: now}

@@ -95,7 +95,7 @@ func (w *world) collectGranted(st *site) {
 		case a.Err == nil && (passedOver || q.breaker):
 			w.fail("caller %d was granted its turn out of order by a turn that panicked", c.id)
 		case a.Err == nil:
-			w.takeTokens(st.account, w.reckoned(st, st.account, &q), q.n, true)
+			w.debitFor(c, st.account, w.reckoned(st, st.account, &q), q.n, true)
 		case a.Err == breaker.ErrOpen && q.breaker:
 		default:
 			w.fail("caller %d was answered %v by a turn that panicked", c.id, a.Err)

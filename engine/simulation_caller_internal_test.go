@@ -78,6 +78,7 @@ type caller struct {
 	owes    bool  // the outcome has to be reported
 	may     bool  // the outcome may be reported
 	cell    *site // that admitted the attempt
+	debit   debit // of the attempt
 
 	attempts int
 	began    int64 // the reading before the first attempt

@@ -31,6 +31,11 @@ func (w *world) settleGate() {
 		return
 	}
 	a := c.account
+	if last >= 0 && fullAt >= 0 && fullAt < last {
+		w.returned(c)
+		w.compareFullAt(fullAt, a.buckets[0].full, w.reading())
+		return
+	}
 	switch {
 	case !c.deciding || c.passed:
 		w.fail("caller %d has moved full-at, and asked for nothing", c.id)
@@ -42,7 +47,7 @@ func (w *world) settleGate() {
 		w.fail("caller %d passed the gate of a breaker that is %v", c.id, a.circuit.state)
 	}
 	c.passed, c.cell = true, st
-	w.takeTokens(a, c.given, c.n, bool(c.mode))
+	w.debitFor(c, a, c.given, c.n, bool(c.mode))
 	w.compareFullAt(fullAt, a.buckets[0].full, c.given)
 }
 

@@ -38,6 +38,13 @@ func (w *world) expectAt(now int64) {
 			w.forget(st, m.Request)
 		case guard.Report:
 			w.expectReport(st, m)
+		case guard.GiveBack:
+			e := expectation{err: guard.ErrSpent}
+			if st.state.Undoes(m.Request.Receipt) {
+				w.returned(t.who)
+				e.err = nil
+			}
+			w.expect(t.who, e)
 		case guard.Inspect:
 			w.expectSnapshot(t.who, a, now)
 			w.expect(t.who, expectation{})
@@ -92,7 +99,8 @@ func (w *world) expectAsk(p *site, m *guard.Message) {
 			if len(p.queue) > 0 {
 				version = 0 // what it is told holds if those before it are served in time
 			}
-			w.expect(who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue, now, d.Tokens, bool(d.Mode))), version: version})
+			at = w.earliest(a, now, max(at, w.passesBehind(a, p.queue, now, d.Tokens, bool(d.Mode))), true)
+			w.expect(who, expectation{err: breaker.ErrOpen, at: at, version: version})
 			return
 		}
 	}
@@ -107,13 +115,23 @@ func (w *world) expectAsk(p *site, m *guard.Message) {
 	}
 	switch {
 	case d.Stay < 0 || w.maxWait < 0 || at-now > w.maxWait || at >= m.Until || !w.hasPlaces(a, p.queue, d.Tokens):
-		w.expect(who, expectation{err: limiter.ErrLimited, at: at, version: alone})
+		w.expect(who, expectation{err: limiter.ErrLimited, at: w.earliest(a, now, at, d.Breaker), version: alone})
 	case len(p.queue) >= w.maxQueue:
-		w.expect(who, expectation{err: ErrQueueFull, at: at})
+		w.expect(who, expectation{err: ErrQueueFull, at: w.earliest(a, now, at, d.Breaker)})
 	default:
 		a.version++
 		p.queue = append(p.queue, waiter{req: m.Request, who: who, n: d.Tokens, since: w.turning.now, breaker: d.Breaker, under: asUnder(m, who)})
 	}
+}
+
+// earliest is the instant from at on from which the breaker lets a call pass that asks it, if nothing
+// else comes: the lease of a probe that is out now may have ended by then.
+func (w *world) earliest(a *account, now, at int64, asks bool) int64 {
+	if asks && at > now {
+		b := a.circuit
+		return max(at, w.probeReady(&b, at))
+	}
+	return at
 }
 
 // passesBehind is the instant from which the limits let n tokens pass, behind all that wait.
@@ -142,7 +160,7 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 // expectGrant takes the tokens, as of the instant due, and the place of a probe.
 func (w *world) expectGrant(a *account, who *caller, due, n int64, asked, under, turn bool) {
 	e := expectation{under: under}
-	w.takeTokens(a, due, n, turn)
+	w.debitFor(who, a, due, n, turn)
 	if asked && !under {
 		e.lease = w.admit(&a.circuit, w.turning.now)
 		e.period = a.circuit.period
@@ -189,7 +207,7 @@ func (w *world) expectServed(p *site, a *account) {
 		}
 		p.queue = append(p.queue[:0], queue...)
 		for _, q := range refused {
-			w.expect(q.who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue, now, q.n, true))})
+			w.expect(q.who, expectation{err: breaker.ErrOpen, at: w.earliest(a, now, max(at, w.passesBehind(a, p.queue, now, q.n, true)), true)})
 		}
 	}
 	served := 0
@@ -202,7 +220,7 @@ func (w *world) expectServed(p *site, a *account) {
 		if at := now; q.breaker && !under {
 			if at = w.probeReady(&a.circuit, now); at > now {
 				if !q.req.Left() {
-					w.expect(q.who, expectation{err: breaker.ErrOpen, at: max(at, w.passesBehind(a, p.queue[served+1:], now, q.n, true))})
+					w.expect(q.who, expectation{err: breaker.ErrOpen, at: w.earliest(a, now, max(at, w.passesBehind(a, p.queue[served+1:], now, q.n, true)), true)})
 				}
 				p.moved = now
 				continue

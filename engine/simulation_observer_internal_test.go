@@ -24,6 +24,7 @@ func (o *observer) Init(now int64, key string, g *guard.Gate, s *guard.State) ac
 	next := o.Behavior.Init(now, key, g, s)
 	st := &site{gate: g, account: a, name: key, last: g.FullAt()}
 	a.site = st
+	a.epoch++
 	w.gates[g] = st
 	w.is(&a.circuit, now)
 	st.birthPeriod = a.circuit.period
@@ -96,7 +97,7 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 	if st.account.circuit.state != breaker.Closed {
 		odds = 1 + odds/16 // a transition may be near
 	}
-	if w.depth == 1 && w.oneIn(odds) && (m == nil || m.Kind != guard.Reset) { // half a reset is nothing to rely on
+	if w.depth == 1 && w.oneIn(odds) && (m == nil || m.Kind != guard.Reset && m.Kind != guard.GiveBack) { // half of either is nothing to rely on
 		t.fuse = fuse(1 + w.below(2))
 	}
 	return st
@@ -143,7 +144,7 @@ func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) act
 	}
 	st.queue = st.queue[:0]
 	w.collectRefused(st)
-	w.checkFullAt(st, s, now)
+	w.checkFullAt(st, s, max(now, w.latest)) // the clock may have failed
 	st.last = g.FullAt()
 	w.watchAllAt(st.account, now)
 	st.wakeDue = 0 // if it was one panic too many, the actor rests

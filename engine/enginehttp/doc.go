@@ -45,9 +45,11 @@
 // ServeHTTP panics with the error.
 //
 //	field       Transport                      Handler
+//	Name        honoured                       honoured
 //	Limiter     honoured                       honoured
 //	Breaker     honoured                       honoured
 //	Retry       honoured                       error: a request is served once
+//	PerCall     honoured                       honoured, a request is served once
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides

@@ -53,10 +53,12 @@
 // and ReadFrom of a connection made with Wrap, return an error that joins a *engine.ConfigError for
 // each such field.
 //
+//	Name       honoured
 //	Limiter    honoured; nil: no limit. Use a TokenBucket. A LeakyBucket paces: a chunk leaves when
 //	           all chunks before have leaked out
 //	Breaker    error unless nil: no call is made that could fail
 //	Retry      error unless nil: likewise
+//	PerCall    honoured, there are no attempts
 //	MaxWait    honoured; leave MaxWait 0, since deadlines and Close end a wait
 //	MaxQueue   honoured; further chunks wait before the queue, see above
 //	Classify   error unless nil: likewise

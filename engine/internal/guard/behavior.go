@@ -15,6 +15,7 @@ type State struct {
 	circuit breaker.Circuit
 	fullAts []int64 // one for each limit, and at least one. While the gate is shared, the gate has the first
 	queue   *queue  // nil while nobody waits
+	epoch   uint64  // the generation with which the buckets began: at the birth, the last Reset, or the start of the actor
 }
 
 // Behavior is the effect of messages on a key. One Behavior serves all keys of an engine. Make a
@@ -69,7 +70,7 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 	if p.shares && !open {
 		return actors.Next{Wake: actors.Never, Clean: true}
 	}
-	s.key, s.fullAts = key, slices.Clone(b.newborn)
+	s.key, s.fullAts, s.epoch = key, slices.Clone(b.newborn), generation
 	if !open {
 		s.circuit.Resume(generation)
 	}
@@ -81,7 +82,8 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 func (b *Behavior) Resume(key string, g *Gate, s *State) {
 	limits := b.policy.Limits
 	s.key = key
-	s.circuit.Resume(g.generation.Load())
+	s.epoch = g.generation.Load()
+	s.circuit.Resume(s.epoch)
 	s.fullAts = make([]int64, max(1, len(limits)))
 	limits.Reset(s.fullAts, g.fullAt.Load())
 }
@@ -98,6 +100,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	if b.policy.shares && Planted("a gate that is owned too late") {
 		g.own(s)
 	}
+	var a Answer
 	switch m.Kind {
 	case Ask:
 		a, answered := b.decide(now, s, m)
@@ -115,13 +118,19 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		return next
 	case Report:
 		return b.report(now, g, s, m)
+	case Look:
+		a = b.look(now, s, m)
+	case GiveBack:
+		if !b.giveBack(s, m.Request.Receipt, m.Demand.Tokens) {
+			a.Err = ErrSpent
+		}
 	case Inspect:
 		b.describe(now, s, m.Request.Snapshot)
 	default: // Reset
 		b.reset(now, s)
 	}
 	next := b.next(now, g, s)
-	m.Request.Answer(Answer{})
+	m.Request.Answer(a)
 	return next
 }
 
@@ -147,6 +156,7 @@ func (b *Behavior) reset(now int64, s *State) {
 	b.sketch.pardon(s.key)
 	b.policy.Limits.Reset(s.fullAts, now)
 	s.circuit.Renew(b.policy.rules)
+	s.epoch = s.circuit.Generation()
 }
 
 // Wake serves the head of the queue, and ends the lease of a probe. In both cases the actor owns the

@@ -10,33 +10,102 @@ func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered b
 	if !m.Stays && m.Request.Left() {
 		return Answer{}, false // dropped unprocessed; the caller's CancelWait comes behind
 	}
-	d, limits := &m.Demand, b.policy.Limits
+	d := &m.Demand
 	under := b.isUnder(now, s, m.Permit)
+	at, waits, err := b.judge(now, s, d, under)
+	if err == nil && waits {
+		err = b.mayQueue(now, at, s, m)
+	}
+	switch {
+	case err != nil:
+		return Answer{Err: err, At: b.earliest(now, s, d, at)}, m.claim()
+	case waits:
+		if s.queue == nil {
+			s.queue = b.newQueue()
+		}
+		b.push(s.queue, m, now)
+		m.queue = s.queue
+		return Answer{}, false
+	case !m.claim():
+		return Answer{}, false // the caller has left: nothing is taken
+	default:
+		return b.grant(now, now, s, d, under), true
+	}
+}
+
+// look answers what would become of the demand of m, and changes nothing. At is the first instant from
+// Request.After on at which the key would let the call pass if nothing else came or, if After is below 0
+// and nothing refuses the call, the instant at which the tokens are there for a call that queues.
+func (b *Behavior) look(now int64, s *State, m *Message) Answer {
+	d := &m.Demand
+	at, waits, err := b.judge(now, s, d, b.isUnder(now, s, m.Permit))
+	if err == nil && waits {
+		err = b.hasRoom(now, s, d)
+	}
+	if after := m.Request.After; err != nil || after >= 0 {
+		at = b.earliest(now, s, d, max(at, Later(now, after)))
+	}
+	return Answer{Err: err, At: at}
+}
+
+// judge returns the instant from which the tokens of d are there, and whether a call for d has to queue,
+// even if its tokens are there: nobody passes those who wait. The error is that of a breaker that lets
+// no call pass now; the instant is then the breaker's.
+func (b *Behavior) judge(now int64, s *State, d *Demand, under bool) (at int64, waits bool, err error) {
 	if d.Breaker && !under {
 		if at := s.circuit.Ready(b.policy.rules, now); at > now {
-			return Answer{Err: breaker.ErrOpen, At: max(at, b.readyBehind(now, s, d.Tokens, d.Mode))}, m.claim()
+			return at, false, breaker.ErrOpen
 		}
 	}
-	var at int64
-	if s.queue == nil {
-		if at = limits.Ready(s.fullAts, now, d.Tokens, d.Mode); at <= now {
-			if !m.claim() {
-				return Answer{}, false // the caller has left: nothing is taken
-			}
-			return b.grant(now, now, s, d, under), true
+	switch {
+	case !b.policy.Limited(d):
+		return now, false, nil
+	case s.queue == nil:
+		at = b.policy.Limits.Ready(s.fullAts, now, d.Tokens, d.Mode)
+		return at, at > now, nil
+	default:
+		return b.readyAfter(now, s, d), true, nil
+	}
+}
+
+// mayQueue returns the reason why m may not wait until at, or nil.
+func (b *Behavior) mayQueue(now, at int64, s *State, m *Message) error {
+	if p := b.policy; m.Demand.Stay < 0 || p.NoWait || at-now > p.MaxWait || at >= m.Until {
+		return limiter.ErrLimited
+	}
+	return b.hasRoom(now, s, &m.Demand)
+}
+
+// hasRoom returns the reason why no further call for d may wait, or nil.
+func (b *Behavior) hasRoom(now int64, s *State, d *Demand) error {
+	var waiters int
+	var tokens int64
+	if q := s.queue; q != nil {
+		tokens = q.tokens
+		if w := q.rowOf(d.From); w != nil {
+			waiters = w.waiters
 		}
-	} else {
-		at = b.readyBehind(now, s, d.Tokens, d.Mode)
 	}
-	if err := b.mayQueue(now, at, s, m); err != nil {
-		return Answer{Err: err, At: at}, m.claim()
+	switch {
+	case !b.policy.Limits.HasRoom(s.fullAts, now, tokens, d.Tokens):
+		return limiter.ErrLimited
+	case waiters >= b.policy.MaxQueue:
+		return ErrQueueFull
+	default:
+		return nil
 	}
-	if s.queue == nil {
-		s.queue = b.newQueue()
+}
+
+// readyAfter returns the instant from which the tokens of d may be taken by a call that waits in the row
+// of d: the exact one with one row, and else one that is not too late.
+func (b *Behavior) readyAfter(now int64, s *State, d *Demand) int64 {
+	q, limits := s.queue, b.policy.Limits
+	if len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From) {
+		return b.readyBehind(now, s, d.Tokens, limiter.Queued)
 	}
-	s.queue.push(m, now)
-	m.queue = s.queue
-	return Answer{}, false
+	behind := q.scratch[:len(limits)]
+	limits.Behind(behind, s.fullAts, q.ahead(d.From))
+	return limits.Ready(behind, now, d.Tokens, limiter.Queued)
 }
 
 // readyBehind returns the instant from which n tokens may be taken behind all waiters.
@@ -48,39 +117,35 @@ func (b *Behavior) readyBehind(now int64, s *State, n int64, mode limiter.Mode) 
 	return limits.Ready(s.queue.tail(limits, s.fullAts, now), now, n, limiter.Queued)
 }
 
+// earliest returns the first instant from at on at which the key would let a call for d pass, if nothing
+// else came. A breaker that lets a probe through now may be open by the time at which the tokens are
+// there, because the lease of another probe has ended.
+func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
+	at = max(now, at)
+	if b.policy.Limited(d) {
+		at = max(at, b.readyBehind(now, s, d.Tokens, d.Mode))
+	}
+	if d.Breaker {
+		at = s.circuit.Passes(b.policy.rules, at)
+	}
+	return at
+}
+
 // isUnder reports whether a call made in the function of the probe of permit passes the breaker,
 // because the lease of that probe is out. The zero Permit is no probe's.
 func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {
 	return permit.Lease != 0 && s.circuit.Leased(b.policy.rules, now, permit)
 }
 
-// mayQueue returns the reason why m may not wait until at, or nil.
-func (b *Behavior) mayQueue(now, at int64, s *State, m *Message) error {
-	p := b.policy
-	var waiters int
-	var tokens int64
-	if s.queue != nil {
-		waiters, tokens = s.queue.waiters, s.queue.tokens
-	}
-	switch {
-	case m.Demand.Stay < 0 || p.NoWait, at-now > p.MaxWait, at >= m.Until:
-		return limiter.ErrLimited
-	case !p.Limits.HasRoom(s.fullAts, now, tokens, m.Demand.Tokens):
-		return limiter.ErrLimited
-	case waiters >= p.MaxQueue:
-		return ErrQueueFull
-	default:
-		return nil
-	}
-}
-
 // grant takes the tokens of d as of the instant due, and a permit of the breaker if d asks the
 // breaker and is not under a probe. Tokens and breaker are ready, and the caller is claimed.
 func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer {
 	a := Answer{Under: under}
-	if d.Breaker && !under {
+	if d.Breaker && !under && (!d.Split || Planted("a probe held by a waiter")) {
 		a.Permit = s.circuit.Admit(b.policy.rules, now)
 	}
+	a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation()}
 	b.policy.Limits.Debit(s.fullAts, due, d.Tokens)
+	a.Receipt.To = s.fullAts[0]
 	return a
 }

@@ -12,6 +12,8 @@ type Demand struct {
 	Stay    int64        // ns; the longest stay in the queue: AsLong, NoStay, or above 0
 	Mode    limiter.Mode // how to pass a leaky bucket
 	Breaker bool         // whether the breaker is asked too
+	Split   bool         // the breaker is asked, and gives no permit: the permit is asked for later, without tokens
+	From    *Origin      // the key through which the call comes to this one; nil if none
 }
 
 // The stays that are no bound in nanoseconds.

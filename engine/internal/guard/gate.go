@@ -70,22 +70,26 @@ const (
 // microsecond.
 const spins = 2000
 
-// Pass takes the tokens of d if the gate is shared and the tokens are there, and returns the
-// breaker's generation for the permit. Pass returns Limited only by a reading of the clock taken
-// after full-at was loaded; at is then the instant from which the tokens are there.
-func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation uint64, at int64) {
+// Pass takes the tokens of d if the gate is shared and the tokens are there. now is the reading of the
+// clock that an earlier [Gate.Look] has taken, or 0. Pass returns Limited only by a reading taken after
+// full-at was loaded; at is then the instant from which the tokens are there.
+func (g *Gate) Pass(clock *System, p *Policy, d *Demand, now int64) (r Ruling, at int64, receipt Receipt) {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 {
-		return Undecided, 0, 0
+		return Undecided, 0, receipt
 	}
-	now := clock.Now()
+	looks := now == 0
+	if looks {
+		now = clock.Now()
+	}
 	if len(p.Limits) == 0 {
-		return Admitted, g.use(fullAt, now, p), 0
+		receipt.Epoch = g.use(fullAt, now, p)
+		return Admitted, 0, receipt
 	}
 	limit := &p.Limits[0]
 	latest := limit.Latest(now, d.Tokens, d.Mode)
-	if fullAt > latest {
-		return Limited, 0, limit.Ready(fullAt, d.Tokens, d.Mode)
+	if fullAt > latest && looks {
+		return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 	}
 	for {
 		// Full-at again, so that little time passes before the swap; the reading of the clock is from
@@ -93,14 +97,14 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 		// there at the swap, the breaker has hardly moved on since, because nearly every turn that
 		// begins a period and shares the gate moves full-at; see docs/gates.md.
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
-			return Undecided, 0, 0
+			return Undecided, 0, receipt
 		}
-		generation = g.generation.Load()
+		generation := g.generation.Load()
 		if fullAt > latest {
 			now = clock.Now()
 			latest = limit.Latest(now, d.Tokens, d.Mode)
 			if fullAt > latest || Planted("a refusal on a stale reading") {
-				return Limited, 0, limit.Ready(fullAt, d.Tokens, d.Mode)
+				return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 			}
 		}
 		after := limit.After(fullAt, now, d.Tokens)
@@ -109,12 +113,42 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand) (r Ruling, generation u
 			// not at all, and Pass begins anew.
 			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
 				!g.fullAt.CompareAndSwap(after, fullAt) {
-				return Admitted, generation, 0
+				return Admitted, 0, Receipt{From: fullAt, To: after, Epoch: generation}
 			}
 			continue
 		}
 		for range spins {
 		}
+	}
+}
+
+// Look is Pass for a caller that takes nothing yet. After Admitted, [Gate.Pass] may take the tokens with
+// the reading now.
+func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int64) {
+	fullAt := g.fullAt.Load()
+	if fullAt < 0 {
+		return Undecided, 0, 0
+	}
+	now = clock.Now()
+	if p.Limited(d) {
+		if limit := &p.Limits[0]; fullAt > limit.Latest(now, d.Tokens, d.Mode) {
+			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode)
+		}
+	}
+	return Admitted, now, 0
+}
+
+// Permit returns the generation for the permit of a call that has its tokens, if the breaker is closed.
+// now is the reading of the look.
+func (g *Gate) Permit(p *Policy, now int64) (generation uint64, ok bool) {
+	fullAt := g.fullAt.Load()
+	switch {
+	case fullAt < 0:
+		return 0, false
+	case len(p.Limits) == 0:
+		return g.use(fullAt, now, p), true
+	default:
+		return g.generation.Load(), true
 	}
 }
 

@@ -10,14 +10,17 @@ func (g *Gate) FullAt() int64 { return g.fullAt.Load() }
 // FullAts returns the full-ats of s, one for each limit and at least one.
 func (s *State) FullAts() []int64 { return s.fullAts }
 
+// Undoes reports whether the debit of r can be undone.
+func (s *State) Undoes(r Receipt) bool {
+	_, ok := s.undone(r)
+	return ok
+}
+
 // Circuit returns the breaker of s.
 func (s *State) Circuit() *breaker.Circuit { return &s.circuit }
 
 // Queued reports whether the request is in a queue.
 func (r *Request) Queued() bool { return r.queued }
-
-// At returns the instant from which breaker and limits would both let a call pass, or 0.
-func (n *Notice) At() int64 { return n.at }
 
 // Inherit takes over the memory of the sketch of old, from which the given keys are wiped. No other key
 // may have been spilled. To make that memory anew would be most of the time of a short simulation.

@@ -15,6 +15,8 @@ const (
 	Report                 // the outcome of a call; answered, if there is a Request, once recorded
 	Inspect                // fill in Request.Snapshot
 	Reset                  // make the key as new
+	Look                   // what would become of Demand; nothing is taken
+	GiveBack               // undo the debit of Request.Receipt
 )
 
 // Message is a message to the actor of a key. An Ask carries all that a decision takes, so that the
@@ -24,8 +26,8 @@ type Message struct {
 	Outcome         breaker.Outcome // Report
 	FromPredecessor bool            // Report: an earlier cell of the key let the call through, in the cell's last period
 	Stays           bool            // Ask: whether the caller cannot leave, and need not be claimed
-	Demand          Demand          // Ask
-	Permit          breaker.Permit  // Report; Ask: of the probe in whose function the call is made
+	Demand          Demand          // Ask, Look, GiveBack
+	Permit          breaker.Permit  // Report; Ask, Look: of the probe in whose function the call is made
 	Until           int64           // Ask: the instant at which a grant is of no use any more
 	Answers         chan<- Answer   // Ask, Report: those of Request
 	Request         *Request        // nil for a Report that is not to be answered
@@ -37,14 +39,18 @@ type Message struct {
 type Request struct {
 	actors.Call[Answer]
 	Snapshot *Snapshot // Inspect: to be filled in
+	Receipt  Receipt   // GiveBack
+	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
 
 	// Owned by the actor while the request is a waiter.
 	demand   Demand
 	since    int64 // the instant at which the waiter came
+	until    int64 // the instant from which a grant is of no use any more, or later than Policy.MaxWait
+	row      *row
 	stays    bool
 	queued   bool
 	under    breaker.Permit // of the probe in whose function the call is made
-	position int            // in queue.slots
+	position int            // in row.slots
 }
 
 // claim reports whether there is still a caller to answer.
@@ -56,8 +62,9 @@ func (r *Request) claim() bool { return r.stays || r.Claim() }
 // Answer is a grant, or the reason of a refusal and the instant from which a retry would be
 // admitted.
 type Answer struct {
-	Permit breaker.Permit
-	Under  bool // admitted under the probe of Message.Permit
-	Err    error
-	At     int64
+	Permit  breaker.Permit
+	Under   bool    // admitted under the probe of Message.Permit
+	Receipt Receipt // of the tokens taken
+	Err     error
+	At      int64
 }

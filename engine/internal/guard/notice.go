@@ -24,6 +24,9 @@ func (n *Notice) Refuses() bool { return n.until != 0 }
 // Until returns the instant from which an open breaker is to be asked again, or 0.
 func (n *Notice) Until() int64 { return n.until }
 
+// At returns the instant from which an open breaker and the limits would both let a call pass, or 0.
+func (n *Notice) At() int64 { return n.at }
+
 // Refusal returns the error that all calls of a trip share, or nil.
 func (n *Notice) Refusal() error { return n.refusal }
 

@@ -10,6 +10,9 @@ import (
 // ErrQueueFull says that as many callers wait for the key as Policy.MaxQueue allows.
 var ErrQueueFull = errors.New("engine: queue full")
 
+// ErrSpent answers a GiveBack that came too late: others have taken tokens since.
+var ErrSpent = errors.New("guard: the tokens stay spent")
+
 // LongestWait is 73 years in nanoseconds. No stay in a queue is longer, so that sums of instants and
 // of tokens fit in an int64.
 const LongestWait = 1 << 61
@@ -51,3 +54,6 @@ func (p *Policy) Breaks() bool { return p.Breaker != nil }
 
 // Concerns reports whether anything is to be asked for d.
 func (p *Policy) Concerns(d *Demand) bool { return len(p.Limits) > 0 || d.Breaker && p.Breaker != nil }
+
+// Limited reports whether d takes tokens.
+func (p *Policy) Limited(d *Demand) bool { return len(p.Limits) > 0 && d.Tokens > 0 }

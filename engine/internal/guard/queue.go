@@ -2,47 +2,80 @@ package guard
 
 import (
 	"slices"
-	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// queue is the callers that wait for the limits of one key, first come, first served. The queue
-// belongs to the key's actor. A waiter that leaves frees its slot at once, so that every waiter
-// behind it moves up.
+// queue is the callers that wait for the limits of one key. The queue belongs to the key's actor. The
+// rows of the queue are served in turn, one waiter each, so that a narrower key with many waiters does
+// not shut out the others; within a row the first to come is served first.
 type queue struct {
-	slots   []*Request // nil where a waiter has left; Request.position is the index
-	first   int        // no waiter is in a slot before first
+	rows    []*row          // those with waiters, in the order of their turns: the first is served next
+	known   map[Origin]*row // of rows, those that came through another key
+	plain   *row            // of the calls that came through no other key, also while it is not in rows
+	last    *row            // the row that was served last or, before the first grant, the one that began the queue
+	shared  bool            // whether there have been several rows since the queue began
 	waiters int
-	asking  int      // waiters that ask the breaker too
-	tokens  int64    // that the waiters ask for together
-	moved   int64    // the last instant at which the head left without a grant
-	effects *effects // of the waiters; nil for one limit
-	scratch []int64  // for tail: an instant and the full-ats, twice
+	asking  int     // waiters that ask the breaker too
+	tokens  int64   // that the waiters ask for together
+	moved   int64   // the last instant at which the next waiter left without a grant
+	scratch []int64 // for tail: an instant and the full-ats, twice
 }
 
 // newQueue returns an empty queue.
 func (b *Behavior) newQueue() *queue {
 	if q, ok := b.queues.Get().(*queue); ok {
-		q.moved = 0
+		q.moved, q.last, q.shared = 0, nil, false
 		return q
 	}
-	limits := b.policy.Limits
-	q := &queue{scratch: make([]int64, 2*(len(limits)+1))}
-	if len(limits) > 1 {
-		q.effects = &effects{limits: limits}
-	}
-	return q
+	return &queue{plain: b.newRow(Origin{}), scratch: make([]int64, 2*(len(b.policy.Limits)+1))}
 }
 
-// push puts the request of m at the end, at now.
-func (q *queue) push(m *Message, now int64) {
+// rowOf returns the row of the waiters that came through from, nil if there is none yet.
+func (q *queue) rowOf(from *Origin) *row {
+	if from == nil {
+		return q.plain
+	}
+	return q.known[*from]
+}
+
+// push puts the request of m at the end of its row, at now.
+func (b *Behavior) push(q *queue, m *Message, now int64) {
 	r := m.Request
 	r.demand, r.under, r.stays, r.since = m.Demand, m.Permit, m.Stays, now
-	r.position, r.queued = len(q.slots), true
-	q.slots = append(q.slots, r)
+	r.until = min(m.Until, Later(Later(now, b.policy.MaxWait), 1))
+	r.queued = true
+	w := q.rowOf(m.Demand.From)
+	if w == nil {
+		w = b.newRow(*m.Demand.From)
+		if q.known == nil {
+			q.known = make(map[Origin]*row)
+		}
+		q.known[w.from] = w
+	}
+	if w.waiters == 0 {
+		q.enter(w)
+	}
+	w.push(r)
 	q.count(r, 1)
+}
+
+// enter gives a row its turn: the next one, if otherwise the row that was served last would be served
+// again, and else the last one of the round.
+func (q *queue) enter(w *row) {
+	switch {
+	case len(q.rows) == 0:
+		q.rows = append(q.rows, w)
+		if q.last == nil {
+			q.last = w
+		}
+		return
+	case q.rows[0] == q.last && !Planted("a row that waits for its turn in vain"):
+		q.rows = slices.Insert(q.rows, 0, w)
+	default:
+		q.rows = append(q.rows, w)
+	}
+	q.shared = true
 }
 
 // count takes note that r has come (more is 1) or has left (more is -1).
@@ -55,149 +88,100 @@ func (q *queue) count(r *Request, more int) {
 	if r.demand.Breaker {
 		q.asking += more
 	}
-	if q.effects != nil {
-		q.effects.changed(r.position)
-	}
 }
 
 // leave takes r out, which leaves at now without a grant.
 func (q *queue) leave(r *Request, now int64) {
-	if r == q.head() && !Planted("a wait counted for a waiter behind") {
+	if r == q.next() && !Planted("a wait counted for a waiter behind") {
 		q.moved = now
 	}
 	q.remove(r)
 }
 
-// remove takes r out of any slot.
+// remove takes r out of its row, and the row out of the queue if nobody is left in it.
 func (q *queue) remove(r *Request) {
-	q.slots[r.position] = nil
+	w := r.row
+	w.remove(r)
 	r.queued = false
 	q.count(r, -1)
-	if len(q.slots) > 2*q.waiters+16 {
-		q.closeUp()
-	}
-}
-
-// closeUp closes the gaps, so that a queue in which waiters come and leave does not grow for ever.
-func (q *queue) closeUp() {
-	n := 0
-	for _, r := range q.slots {
-		if r != nil {
-			q.slots[n] = r
-			r.position = n
-			n++
+	if w.waiters == 0 {
+		i := slices.Index(q.rows, w)
+		q.rows = slices.Delete(q.rows, i, i+1)
+		if w != q.plain {
+			delete(q.known, w.from)
 		}
 	}
-	clear(q.slots[n:])
-	q.slots, q.first = q.slots[:n], 0
-	if q.effects != nil {
-		q.effects.moved()
+}
+
+// next returns the waiter that is served next, or nil.
+func (q *queue) next() *Request {
+	if len(q.rows) == 0 {
+		return nil
+	}
+	return q.rows[0].head()
+}
+
+// granted ends the turn of the first row, whose next waiter r has got its tokens.
+func (q *queue) granted(r *Request) {
+	q.last = r.row
+	q.remove(r)
+	if len(q.rows) > 1 && q.rows[0] == q.last && !Planted("a row that is served twice in a round") {
+		copy(q.rows, q.rows[1:])
+		q.rows[len(q.rows)-1] = q.last
 	}
 }
 
-// head returns the first waiter, or nil.
-func (q *queue) head() *Request {
-	for ; q.first < len(q.slots); q.first++ {
-		if r := q.slots[q.first]; r != nil {
-			return r
-		}
-	}
-	q.slots, q.first = q.slots[:0], 0
-	return nil
-}
-
-// all returns the waiters, in order.
+// all returns the waiters, row by row.
 func (q *queue) all() []*Request {
-	return slices.DeleteFunc(slices.Clone(q.slots), func(r *Request) bool { return r == nil })
+	var all []*Request
+	for _, w := range q.rows {
+		for _, r := range w.slots {
+			if r != nil {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
 }
 
 // tail returns the full-ats behind the waiters: as they will be when every waiter has been granted
-// its tokens at the first instant from now on. The slice is valid until the next call.
+// its tokens at the first instant from now on, row by row. The slice is valid until the next call.
 func (q *queue) tail(limits limiter.Limits, fullAts []int64, now int64) []int64 {
 	from, to := q.scratch[:len(limits)+1], q.scratch[len(limits)+1:]
-	if q.effects == nil {
+	if len(limits) <= 1 {
 		limits.Behind(to[1:], fullAts, q.tokens)
 		return to[1:]
 	}
 	from[0] = now
 	copy(from[1:], fullAts)
-	q.effects.of(q.slots).Apply(to, from)
-	return to[1:]
+	for _, w := range q.rows {
+		w.effects.of(w.slots).Apply(to, from)
+		from, to = to, from
+	}
+	return from[1:]
 }
 
-// lateness is how late a timer may be without loss. The actor grants a waiter when the actor wakes,
-// a moment after the waiter's tokens were there. The tokens count as taken at the instant at which
-// they were there, so that the bucket gains in that moment too, and a queue gets the whole rate of
-// its limit. The waiter was waiting at that instant, and was the head: the grant lies within the
-// call, and no window of calls holds more than capacity + rate × time. If the process pauses for
-// longer than lateness, the rest of the pause is lost, so that not all waiters go at once.
-const lateness = int64(10 * time.Millisecond)
-
-// serve grants the waiters, the head first, as far as the tokens are there, and returns the instant
-// of the next grant. If the breaker is open, serve refuses every waiter that asked the breaker too.
-// The breaker is asked again at grant time; its answer at enqueue time is ignored.
-func (b *Behavior) serve(now int64, s *State) (wake int64) {
-	q, p := s.queue, b.policy
-	if state, _, openFor := s.circuit.Look(p.rules, now); state == breaker.Open && q.asking > 0 {
-		b.refuseAsking(now, now+openFor, s)
+// ahead returns the tokens that are taken before those of a call that comes through from now, if nobody
+// leaves and nobody else comes: all of them with one row, and else no more than are sure.
+func (q *queue) ahead(from *Origin) int64 {
+	w := q.rowOf(from)
+	before, at := 0, len(q.rows) // waiters of its row, and the place of the row in the round
+	if w != nil && w.waiters > 0 {
+		before, at = w.waiters, slices.Index(q.rows, w)
+	} else if q.rows[0] == q.last {
+		at = 0
 	}
-	for r := q.head(); r != nil; r = q.head() {
-		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
-		if due > now {
-			return due
+	var tokens int64
+	for i, other := range q.rows {
+		turns := before
+		if i < at {
+			turns++
 		}
-		under := b.isUnder(now, s, r.under)
-		if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
-			if at := s.circuit.Ready(p.rules, now); at > now {
-				q.leave(r, now)
-				r.refuse(breaker.ErrOpen, max(at, b.readyBehind(now, s, r.demand.Tokens, limiter.Queued)))
-				continue
-			}
-		}
-		if !r.claim() {
-			q.leave(r, now)
-			continue
-		}
-		a := b.grant(now, max(due, q.moved, now-lateness), s, &r.demand, under)
-		q.remove(r)
-		r.Answer(a)
-	}
-	s.queue = nil
-	return Never
-}
-
-// refuseAsking refuses every waiter that asked the breaker; the breaker is open until openUntil.
-func (b *Behavior) refuseAsking(now, openUntil int64, s *State) {
-	var refused []*Request
-	for _, r := range s.queue.all() {
-		if r.demand.Breaker {
-			s.queue.leave(r, now)
-			refused = append(refused, r)
+		if other == w || other.waiters <= turns {
+			tokens += other.tokens
+		} else {
+			tokens += int64(turns) // each asks for a token at least
 		}
 	}
-	for _, r := range refused {
-		r.refuse(breaker.ErrOpen, max(openUntil, b.readyBehind(now, s, r.demand.Tokens, limiter.Queued)))
-	}
-}
-
-// refuse answers r, which is out of the queue, unless its caller has left.
-func (r *Request) refuse(err error, at int64) {
-	if r.claim() {
-		r.Answer(Answer{Err: err, At: at})
-	}
-}
-
-// refuseAll answers every waiter with err, claimed or not.
-func (q *queue) refuseAll(err error) {
-	for _, r := range q.all() {
-		q.remove(r)
-		r.fail(err)
-	}
-}
-
-// fail answers r, which may have been claimed already, unless its caller has left.
-func (r *Request) fail(err error) {
-	if r.Claim() || !r.Left() {
-		r.Answer(Answer{Err: err})
-	}
+	return tokens
 }

@@ -29,10 +29,10 @@ func severalLimits(t *testing.T, r *rand.Rand) *Behavior {
 	return behaviorOf(t, settings{Limiter: limiter.All(all...)})
 }
 
-// join puts a caller at the end of l.
-func (l *queue) join(n int64, asks bool) *Request {
+// join puts a caller at the end of a row of l.
+func (b *Behavior) join(l *queue, from *Origin, n int64, asks bool) *Request {
 	r := new(Request)
-	l.push(&Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks}}, 1)
+	b.push(l, &Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks, From: from}, Until: Never}, 1)
 	return r
 }
 
@@ -52,9 +52,9 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 		for range steps {
 			switch i := r.IntN(10); {
 			case i < coming:
-				waiting = append(waiting, l.join(1+r.Int64N(3), r.IntN(2) == 0))
+				waiting = append(waiting, b.join(l, nil, 1+r.Int64N(3), r.IntN(2) == 0))
 			case len(waiting) == 0:
-				require.Nil(t, l.head())
+				require.Nil(t, l.next())
 				emptied++
 				b.queues.Put(l)
 				l = b.newQueue()
@@ -67,7 +67,7 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 				coming = 10 - coming
 			}
 			longest = max(longest, len(waiting))
-			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.head() != waiting[0] {
+			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.next() != waiting[0] {
 				return fmt.Errorf("the queue has other waiters than the %d", len(waiting))
 			}
 			if err := l.check(b.policy.Limits, r, waiting); err != nil {
@@ -124,20 +124,20 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	l := b.newQueue()
 	fullAts, work := make([]int64, len(b.policy.Limits)), 0
 	look := func() {
-		work += l.effects.stale(1)
+		work += l.plain.effects.stale(1)
 		l.tail(b.policy.Limits, fullAts, 1)
-		require.Zero(t, l.effects.stale(1), "nobody has come or gone since")
+		require.True(t, l.waiters == 0 || l.plain.effects.stale(1) == 0, "nobody has come or gone since")
 	}
 	for range callers {
-		l.join(1, false)
+		b.join(l, nil, 1, false)
 		look()
 	}
 	require.LessOrEqual(t, work, (height+1)*callers, "of so many that come")
 
 	work = 0
 	for range callers {
-		l.remove(l.head())
-		l.join(1, false)
+		l.remove(l.next())
+		b.join(l, nil, 1, false)
 		look()
 	}
 	require.LessOrEqual(t, work, 3*(height+1)*callers, "of so many that are served, and as many that come, and gaps that are closed")
@@ -167,11 +167,11 @@ func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
 	s.circuit.Report(b.policy.rules, 1, s.circuit.Admit(b.policy.rules, 1), breaker.Failure)
 	s.queue = b.newQueue()
 	for range 1000 {
-		s.queue.join(1, false)
+		b.join(s.queue, nil, 1, false)
 	}
 	require.Zero(t, testing.AllocsPerRun(10, func() { b.serve(2, &s) }), "the list of those that wait was copied")
 	require.Equal(t, 1000, s.queue.waiters)
-	asks := s.queue.join(1, true)
+	asks := b.join(s.queue, nil, 1, true)
 	asks.Call = actors.NewCall[Answer]()
 	b.serve(2, &s)
 	require.ErrorIs(t, (<-asks.Answered()).Err, breaker.ErrOpen)

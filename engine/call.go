@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// call is one call for the keys of a chain or, if the call for a single key is not over after its first
+// attempt, for that key.
+type call struct {
+	links []link
+	got   []share // of each link
+	again bool    // whether engines with PerCall have decided already
+	asked bool    // whether an actor has been asked for tokens or for a permit
+}
+
+// share is what a call has got of one key.
+type share struct {
+	admission
+	ruling  guard.Ruling // of the last look
+	now     int64        // the reading of the engine's clock at the last look
+	wait    int64        // ns; from then until the tokens are there
+	tokens  int64        // that the call takes
+	outcome Outcome      // of the last attempt
+}
+
+// plain returns the chain of one key.
+func (e *Engine) plain(p *place) *chain {
+	return &chain{links: []link{{eng: e, place: *p}}, perCall: e.perCall}
+}
+
+// run makes a call for the keys of ch.
+func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) error) error {
+	if len(ch.links) <= len(ch.room) {
+		var got [len(ch.room)]share
+		c := call{links: ch.links, got: got[:len(ch.links)]}
+		return ch.perform(ctx, &c, stay, fn)
+	}
+	c := call{links: ch.links, got: make([]share, len(ch.links))}
+	return ch.perform(ctx, &c, stay, fn)
+}
+
+// acquire takes n tokens of the first key of ch and one of each of the others.
+func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mode) error {
+	if ch.err != nil {
+		return ch.err
+	}
+	first := &ch.links[0]
+	switch e := first.eng; {
+	case ctx.Err() != nil:
+		return e.endOf(ctx)
+	case stay < guard.NoStay:
+		return errStay(stay)
+	case n < 1:
+		return errTokens(n)
+	case !e.policy.Limits.Holds(int64(n)) && !e.ended.Load():
+		return e.refuse(first.key, limiter.ErrExceedsCapacity, 0)
+	}
+	var got [longestChain]share
+	c := call{links: ch.links, got: got[:len(ch.links)]}
+	for i := range c.got {
+		c.got[i].tokens = 1
+	}
+	c.got[0].tokens = int64(n)
+	return c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode})
+}
+
+// ticket fills in t with the leave to make one call for the keys of ch.
+func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, error) {
+	c := &call{links: ch.links, got: make([]share, len(ch.links))}
+	if _, err := ch.start(ctx, c, stay); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, c.giveUpFor(ctx)
+	}
+	first := &ch.links[0]
+	t.eng, t.ctx, t.place, t.call = first.eng, ctx, first.place, c
+	return t, nil
+}
+
+// perform makes attempts until one succeeds or none is to follow.
+func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) error {
+	stay, err := ch.start(ctx, c, stay)
+	if err != nil {
+		return err
+	}
+	e := ch.retrier()
+	var began int64
+	if e != nil && e.maxElapsed > 0 {
+		began = c.now(e)
+	}
+	if ctx.Err() != nil {
+		return c.giveUpFor(ctx)
+	}
+	if ch.perCall {
+		defer c.reportLast()
+	}
+	c.again = true
+	if err = c.attempt(ctx, fn); err == nil || e == nil {
+		return retry.Strip(err)
+	}
+	return c.rerun(ctx, e, stay, fn, err, began)
+}
+
+// start has the first attempt of c decided.
+func (ch *chain) start(ctx context.Context, c *call, stay int64) (rest int64, err error) {
+	switch {
+	case ch.err != nil:
+		return stay, ch.err
+	case ctx.Err() != nil:
+		return stay, ch.links[0].eng.endOf(ctx)
+	case stay < guard.NoStay:
+		return stay, errStay(stay)
+	default:
+		return c.begin(ctx, stay, guard.Never)
+	}
+}
+
+// retrier returns the first engine that has a retry policy, or nil.
+func (ch *chain) retrier() *Engine {
+	for i := range ch.links {
+		if e := ch.links[i].eng; e.retry != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// decides reports whether the next attempt is a decision of link i.
+func (c *call) decides(i int) bool { return !c.again || !c.links[i].eng.perCall }
+
+// begin decides about one attempt of a call that may stay in queues for stay. If the error is nil,
+// the attempt is admitted, and ctx may have ended meanwhile. An attempt that could not begin within
+// left is refused at once. begin returns the rest of stay for further attempts.
+func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err error) {
+	for i := range c.got {
+		if c.decides(i) {
+			c.got[i] = share{tokens: 1}
+		}
+	}
+	e := c.links[0].eng
+	if len(c.links) == 1 {
+		if !c.decides(0) {
+			return stay, nil
+		}
+		return e.begin(ctx, &c.links[0].place, stay, left, &c.got[0].admission)
+	}
+	w := callFor(stay)
+	var since int64
+	if stay > 0 || left != guard.Never {
+		since = e.system.Now()
+		w.Stay = guard.Tighter(stay, left)
+	}
+	err = c.decide(ctx, &w)
+	if stay > 0 {
+		stay = guard.Tighter(stay, stay-(c.now(e)-since))
+	}
+	return stay, err
+}
+
+// attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine.
+func (c *call) attempt(ctx context.Context, fn func(context.Context) error) error {
+	inFn := ctx
+	var probes [longestChain]*probe
+	for i := range c.links {
+		l, s := &c.links[i], &c.got[i]
+		s.outcome = Failure
+		inFn, probes[i] = l.eng.asProbe(inFn, l.key, s.permit)
+	}
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
+	defer func() {
+		if !returned {
+			endAll(&probes)
+			c.report(false)
+		}
+	}()
+	err := fn(inFn)
+	endAll(&probes)
+	c.judge(ctx, err)
+	returned = true
+	c.report(false)
+	return advised(err)
+}
+
+// endAll ends the leaves of an attempt's probes.
+func endAll(probes *[longestChain]*probe) {
+	for _, p := range probes {
+		p.end()
+	}
+}
+
+// judge has each breaker judge the end of an attempt.
+func (c *call) judge(ctx context.Context, err error) {
+	for i := range c.links {
+		if e := c.links[i].eng; err == nil {
+			c.got[i].outcome = Success
+		} else if e.policy.Breaks() {
+			c.got[i].outcome = e.judge(ctx, err)
+		}
+	}
+}
+
+// done is the end of a ticket's call.
+func (c *call) done(ctx context.Context, err error) {
+	for i := range c.got {
+		c.got[i].outcome = Failure // in case Classify panics
+	}
+	defer c.report(true)
+	defer c.report(false)
+	c.judge(ctx, err)
+}
+
+// report records the outcomes with the engines that decided about the attempt or, at the end of the call,
+// with those that decided once. All reports are sent before one is awaited.
+func (c *call) report(last bool) {
+	var answered [longestChain]*guard.Request
+	for i := range c.links {
+		if l := &c.links[i]; l.eng.perCall == last {
+			answered[i] = l.eng.record(&l.place, &c.got[i].admission, c.got[i].outcome)
+		}
+	}
+	for i := range c.links {
+		c.links[i].eng.recorded(answered[i])
+	}
+}
+
+// reportLast is the last report of engines with PerCall.
+func (c *call) reportLast() { c.report(true) }
+
+// giveUp ends a call whose attempt is not made, from wide to narrow. Engines with PerCall keep their part
+// if an attempt was made before.
+func (c *call) giveUp() {
+	for i := len(c.links) - 1; i >= 0; i-- {
+		if l, s := &c.links[i], &c.got[i]; s.cell != nil && c.decides(i) {
+			l.eng.giveUp(&l.place, &s.admission, s.tokens)
+		}
+	}
+}
+
+// giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
+func (c *call) giveUpFor(ctx context.Context) error {
+	c.giveUp()
+	return c.links[0].eng.leftFor(ctx, &plainCall)
+}
+
+// now reads the clock of e while the call holds what it has got. If the clock panics, that goes back.
+func (c *call) now(e *Engine) int64 {
+	read := false
+	defer func() {
+		if !read {
+			c.giveUp()
+		}
+	}()
+	now := e.system.Now()
+	read = true
+	return now
+}

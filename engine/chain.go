@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+)
+
+// longestChain is the most keys of a chain.
+const longestChain = 8
+
+// Chain returns a Key for calls that concern several keys, from narrow to wide: a user's limit, a
+// tenant's, the breaker of an upstream. A call through the Key passes only if every key lets it pass. If
+// one of them is sure to refuse, nothing is taken from any; a token that was taken before another key
+// refused is given back, exactly or not at all (Stats.KeptSpent). docs/chains.md has the rules.
+//
+// A member may be a chain. There are at most 8 keys, each of another engine, and the engines have the
+// same Clock; otherwise every use of the Key returns a *ConfigError, and Allow is false.
+//
+// The call is tried again by the policy of the first engine that has one, and each attempt takes tokens
+// from every key again, except from engines with Config.PerCall. Each breaker judges an attempt by the
+// Classify of its own engine. [Engine.Close] of one engine refuses the calls of the chain, wakes those
+// that wait, and waits for those that [GoKey] started. NoWait and Within of a member or of the chain hold
+// for the call; Config.MaxWait bounds the stay in the queue of its own engine. Inspect, Reset and String
+// concern the first key.
+//
+// Callers that wait for a wide key are served in turn, one of each next narrower key, and
+// Config.MaxQueue counts for each of these alone.
+func Chain(narrow Key, wider ...Key) Key {
+	c := &chain{}
+	c.links = c.room[:0]
+	k := narrow
+	k.chain = c
+	c.add(narrow)
+	for _, w := range wider {
+		c.add(w)
+		k.stay = tighterStay(k.stay, w.stay)
+	}
+	return k
+}
+
+// tighterStay returns the stay that two keys of a chain allow together. A stay that is an error wins.
+func tighterStay(a, b int64) int64 {
+	switch {
+	case a < 0 || b < 0: // NoStay, or below that an error
+		return min(a, b)
+	case a == guard.AsLong:
+		return b
+	case b == guard.AsLong:
+		return a
+	default:
+		return min(a, b)
+	}
+}
+
+// chain is the keys of a [Chain]. It does not change once Chain has returned.
+type chain struct {
+	links   []link
+	perCall bool  // whether an engine decides once per call
+	err     error // why the chain cannot be used
+	room    [3]link
+}
+
+// link is a key of a chain, or the key of a plain call.
+type link struct {
+	eng *Engine
+	place
+	self guard.Origin  // this key, as the origin of calls for the next wider one
+	from *guard.Origin // the next narrower key; nil for the first
+}
+
+// add appends the keys of k.
+func (c *chain) add(k Key) {
+	if k.chain != nil {
+		if k.chain.err != nil {
+			c.fail(k.chain.err)
+		}
+		for i := range k.chain.links {
+			c.link(k.chain.links[i])
+		}
+		return
+	}
+	c.link(link{eng: k.eng, place: k.place})
+}
+
+// link appends a key.
+func (c *chain) link(l link) {
+	n := len(c.links)
+	if l.eng == nil {
+		c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: "Key{}", Reason: "must be a Key made by Engine.Key or Chain"})
+		return
+	}
+	if n == longestChain {
+		c.fail(&ConfigError{Field: "Chain", Value: fmt.Sprintf("%d keys", n+1), Reason: fmt.Sprintf("must have at most %d keys", longestChain)})
+		return
+	}
+	for _, other := range c.links {
+		if other.eng == l.eng {
+			c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of another engine than the keys before it"})
+			return
+		}
+	}
+	if n > 0 && !sameClock(c.links[0].eng, l.eng) {
+		c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of an engine with the Clock of the others"})
+		return
+	}
+	l.self, l.from = guard.Origin{System: l.eng.system, Key: l.key}, nil
+	if n > 0 {
+		l.from = &c.links[n-1].self
+	}
+	c.links = append(c.links, l)
+	c.perCall = c.perCall || l.eng.config.PerCall
+}
+
+// fail keeps the first reason why the chain cannot be used.
+func (c *chain) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// sameClock reports whether two engines were given the same Clock, or none.
+func sameClock(a, b *Engine) bool {
+	x, y := a.config.Clock, b.config.Clock
+	if x == nil || y == nil {
+		return x == y
+	}
+	return reflect.ValueOf(x).Comparable() && reflect.ValueOf(y).Comparable() && x == y
+}
+
+// endedLink returns the first link whose engine has ended, or nil.
+func endedLink(links []link) *link {
+	for i := range links {
+		if links[i].eng.ended.Load() {
+			return &links[i]
+		}
+	}
+	return nil
+}
+
+// receive receives from ch, unless done or the engine of a link ends first.
+func receive[T any](ch <-chan T, done <-chan struct{}, links []link) (v T, ok bool) {
+	if len(links) == 0 {
+		select {
+		case v = <-ch:
+			return v, true
+		case <-done:
+			return v, false
+		}
+	}
+	cases := []reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ch)},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(done)},
+	}
+	for _, l := range links {
+		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(l.eng.closing)})
+	}
+	i, got, _ := reflect.Select(cases)
+	if i != 0 {
+		return v, false
+	}
+	return got.Interface().(T), true //nolint:forcetypeassert // of ch
+}

@@ -1,0 +1,75 @@
+package guard
+
+import "github.com/limitpal/limitpal-go/limiter"
+
+// Receipt says what a debit did to the first full-at of a key, so that the tokens can be given back
+// exactly, or not at all. The zero Receipt is of no debit.
+type Receipt struct {
+	From, To int64  // full-at before and after the debit
+	Epoch    uint64 // the breaker's generation at the debit; a Reset and a birth begin another
+}
+
+// GiveBack undoes the debit of r if full-at is exactly what the debit made it, so that nobody has
+// taken tokens since. Admitted says that the tokens are back, Limited that they stay spent. After
+// Undecided the actor is to be asked.
+//
+// A full-at that others have moved since holds their debits on top of this one. To take the tokens off
+// such a full-at could grant a token twice, see docs/gates.md.
+func (g *Gate) GiveBack(r Receipt) Ruling {
+	fullAt := g.fullAt.Load()
+	if fullAt == retired {
+		return Limited
+	}
+	if fullAt < 0 || g.generation.Load() != r.Epoch && !Planted("a debit undone across a Reset") {
+		return Undecided
+	}
+	if to, ok := r.undone(fullAt); ok && g.fullAt.CompareAndSwap(fullAt, to) {
+		return Admitted
+	}
+	if g.fullAt.Load() < 0 {
+		return Undecided
+	}
+	return Limited
+}
+
+// undone returns full-at without the debit of r, if nobody has taken tokens since the debit.
+func (r Receipt) undone(fullAt int64) (to int64, ok bool) {
+	switch {
+	case Planted("a plain refund"):
+		return max(1, fullAt-(r.To-r.From)), true
+	case Planted("an undo while the own full-at lies in the future"):
+		return r.From, fullAt >= r.To
+	default:
+		return r.From, fullAt == r.To && r.To != limiter.Never
+	}
+}
+
+// undone returns the first full-at without the debit of r, if the debit can be undone.
+func (s *State) undone(r Receipt) (to int64, ok bool) {
+	if r.Epoch < s.epoch && !Planted("a debit undone across a Reset") {
+		return 0, false
+	}
+	for _, fullAt := range s.fullAts[1:] {
+		if fullAt == limiter.Never { // what it was is lost
+			return 0, false
+		}
+	}
+	return r.undone(s.fullAts[0])
+}
+
+// giveBack is GiveBack for the actor, which owns the gate: it undoes a debit of tokens. The other limits
+// follow the first, since every debit moves them all.
+func (b *Behavior) giveBack(s *State, r Receipt, tokens int64) bool {
+	to, ok := s.undone(r)
+	if !ok {
+		return false
+	}
+	s.fullAts[0] = to
+	others := b.policy.Limits[min(1, len(b.policy.Limits)):]
+	for i := range others {
+		// Where the bucket was full before the debit, this leaves the bucket full as of the debit: for all
+		// later readings of the actor's clock that is the same.
+		s.fullAts[1+i] -= tokens * int64(others[i].Interval())
+	}
+	return true
+}

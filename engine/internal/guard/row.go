@@ -1,0 +1,85 @@
+package guard
+
+// Origin names the key through which a call comes to a wider key of a chain.
+type Origin struct {
+	System *System
+	Key    string
+}
+
+// row is the waiters of a queue that came through one narrower key, first come, first served. Calls
+// that came through none share a row. A waiter that leaves frees its slot at once, so that every waiter
+// behind it moves up.
+type row struct {
+	from    Origin     // zero for calls that came through no other key
+	slots   []*Request // nil where a waiter has left; Request.position is the index
+	first   int        // no waiter is in a slot before first
+	waiters int
+	tokens  int64    // that the waiters ask for together
+	effects *effects // of the waiters; nil for one limit
+}
+
+// newRow returns an empty row.
+func (b *Behavior) newRow(from Origin) *row {
+	w := &row{from: from}
+	if len(b.policy.Limits) > 1 {
+		w.effects = &effects{limits: b.policy.Limits}
+	}
+	return w
+}
+
+// push puts r at the end.
+func (w *row) push(r *Request) {
+	r.row, r.position = w, len(w.slots)
+	w.slots = append(w.slots, r)
+	w.count(r, 1)
+}
+
+// count takes note that r has come (more is 1) or has left (more is -1).
+func (w *row) count(r *Request, more int) {
+	w.waiters += more
+	if more < 0 && Planted("a waiter that has left and stands in the way") {
+		return
+	}
+	w.tokens += int64(more) * r.demand.Tokens
+	if w.effects != nil {
+		w.effects.changed(r.position)
+	}
+}
+
+// remove takes r out of any slot.
+func (w *row) remove(r *Request) {
+	w.slots[r.position] = nil
+	r.row = nil
+	w.count(r, -1)
+	if len(w.slots) > 2*w.waiters+16 {
+		w.closeUp()
+	}
+}
+
+// closeUp closes the gaps, so that a row in which waiters come and leave does not grow for ever.
+func (w *row) closeUp() {
+	n := 0
+	for _, r := range w.slots {
+		if r != nil {
+			w.slots[n] = r
+			r.position = n
+			n++
+		}
+	}
+	clear(w.slots[n:])
+	w.slots, w.first = w.slots[:n], 0
+	if w.effects != nil {
+		w.effects.moved()
+	}
+}
+
+// head returns the first waiter, or nil.
+func (w *row) head() *Request {
+	for ; w.first < len(w.slots); w.first++ {
+		if r := w.slots[w.first]; r != nil {
+			return r
+		}
+	}
+	w.slots, w.first = w.slots[:0], 0
+	return nil
+}

@@ -1,0 +1,111 @@
+package guard
+
+import (
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// lateness is how late a timer may be without loss. The actor grants a waiter when the actor wakes,
+// a moment after the waiter's tokens were there. The tokens count as taken at the instant at which
+// they were there, so that the bucket gains in that moment too, and a queue gets the whole rate of
+// its limit. The waiter was waiting at that instant, and was the next: the grant lies within the
+// call, and no window of calls holds more than capacity + rate × time. If the process pauses for
+// longer than lateness, the rest of the pause is lost, so that not all waiters go at once.
+const lateness = int64(10 * time.Millisecond)
+
+// serve grants the waiters, in turn, as far as the tokens are there, and returns the instant
+// of the next grant. If the breaker is open, serve refuses every waiter that asked the breaker too.
+// The breaker is asked again at grant time; its answer at enqueue time is ignored.
+func (b *Behavior) serve(now int64, s *State) (wake int64) {
+	q, p := s.queue, b.policy
+	if state, _, openFor := s.circuit.Look(p.rules, now); state == breaker.Open && q.asking > 0 {
+		b.refuseAsking(now, now+openFor, s)
+	}
+	b.refuseLate(now, s)
+	for r := q.next(); r != nil; r = q.next() {
+		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
+		if due > now {
+			return min(due, q.expires())
+		}
+		under := b.isUnder(now, s, r.under)
+		if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
+			if at := s.circuit.Ready(p.rules, now); at > now {
+				q.leave(r, now)
+				r.refuse(breaker.ErrOpen, b.earliest(now, s, &r.demand, at))
+				continue
+			}
+		}
+		if !r.claim() {
+			q.leave(r, now)
+			continue
+		}
+		a := b.grant(now, max(due, q.moved, now-lateness), s, &r.demand, under)
+		q.granted(r)
+		r.Answer(a)
+	}
+	s.queue = nil
+	return Never
+}
+
+// expires returns the first instant from which a waiter at the head of a row need not be served any more.
+// Where there was one row all the time, no waiter waits longer than was foreseen when it came.
+func (q *queue) expires() int64 {
+	var at int64 = Never
+	if q.shared {
+		for _, w := range q.rows {
+			at = min(at, w.head().until)
+		}
+	}
+	return at
+}
+
+// refuseLate refuses the waiters at the heads of rows that have waited for as long as they may.
+func (b *Behavior) refuseLate(now int64, s *State) {
+	for q := s.queue; q.expires() <= now; {
+		for _, w := range q.rows {
+			if r := w.head(); r.until <= now {
+				q.leave(r, now)
+				r.refuse(limiter.ErrLimited, b.earliest(now, s, &r.demand, now))
+				break
+			}
+		}
+	}
+}
+
+// refuseAsking refuses every waiter that asked the breaker; the breaker is open until openUntil.
+func (b *Behavior) refuseAsking(now, openUntil int64, s *State) {
+	var refused []*Request
+	for _, r := range s.queue.all() {
+		if r.demand.Breaker {
+			s.queue.leave(r, now)
+			refused = append(refused, r)
+		}
+	}
+	for _, r := range refused {
+		r.refuse(breaker.ErrOpen, b.earliest(now, s, &r.demand, openUntil))
+	}
+}
+
+// refuse answers r, which is out of the queue, unless its caller has left.
+func (r *Request) refuse(err error, at int64) {
+	if r.claim() {
+		r.Answer(Answer{Err: err, At: at})
+	}
+}
+
+// refuseAll answers every waiter with err, claimed or not.
+func (q *queue) refuseAll(err error) {
+	for _, r := range q.all() {
+		q.remove(r)
+		r.fail(err)
+	}
+}
+
+// fail answers r, which may have been claimed already, unless its caller has left.
+func (r *Request) fail(err error) {
+	if r.Claim() || !r.Left() {
+		r.Answer(Answer{Err: err})
+	}
+}

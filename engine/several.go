@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// decide decides about one attempt for several keys. w is the demand that is made of each key, but for
+// the number of tokens. If the error is nil, c.got is what the call has got. The error is a *Rejection, or
+// the error of ctx; then the call has nothing any more.
+//
+//  1. Every key is looked at, and nothing is taken. If one is sure to refuse, that is all.
+//  2. The tokens are taken, from narrow to wide. Where they are not there, the call queues.
+//  3. Every breaker is asked again, for its permit, and nobody waits. So no probe is held by a call that
+//     waits.
+func (c *call) decide(ctx context.Context, w *guard.Demand) error {
+	if err := c.look(ctx, w); err != nil {
+		return err
+	}
+	stay := w.Stay
+	for i := range c.links {
+		if !c.decides(i) || c.got[i].cell == nil {
+			continue
+		}
+		var err error
+		if stay, err = c.take(ctx, i, w, stay); err != nil {
+			return c.stop(i, w, err)
+		}
+	}
+	for i := range c.links {
+		if !w.Breaker || !c.decides(i) || !c.links[i].eng.policy.Breaks() {
+			continue
+		}
+		if err := c.permit(ctx, i, w); err != nil {
+			return c.stop(i, w, err)
+		}
+	}
+	if c.asked && w.Breaker && c.links[0].eng.endOf(ctx) != nil {
+		return c.giveUpFor(ctx) // an answer came at the same time
+	}
+	return nil
+}
+
+// demand returns what w is of link i.
+func (c *call) demand(i int, w *guard.Demand) guard.Demand {
+	l := &c.links[i]
+	d := *w
+	d.Tokens, d.From = c.got[i].tokens, l.from
+	d.Breaker = w.Breaker && l.eng.policy.Breaks()
+	d.Split = d.Breaker
+	return d
+}
+
+// look looks at every key. The error is the refusal of the first key that is sure to refuse.
+func (c *call) look(ctx context.Context, w *guard.Demand) error {
+	var foreseen int64 // how long the call waits before it comes to the key
+	for i := range c.links {
+		if !c.decides(i) {
+			continue
+		}
+		l, s := &c.links[i], &c.got[i]
+		reason, err := c.lookAt(ctx, i, w, notAfter)
+		if err != nil {
+			c.giveUp() // the leaves of probes
+			return err
+		}
+		if foreseen > 0 && reason != nil && reason != breaker.ErrOpen { //nolint:errorlint // never wrapped
+			reason = nil // there may be room by then
+		}
+		if wait := s.wait - foreseen; reason == nil && wait > 0 {
+			d := c.demand(i, w)
+			if d.Hopeless(l.eng.policy, 0, wait) {
+				reason = limiter.ErrLimited
+			}
+		}
+		foreseen = max(foreseen, s.wait)
+		if reason == nil && !c.inTime(ctx, w, foreseen) {
+			reason = limiter.ErrLimited
+		}
+		if reason != nil && !guard.Planted("a wide key taken although a narrow one is known to refuse") {
+			return c.refuse(i, w, reason)
+		}
+	}
+	return nil
+}
+
+// inTime reports whether a wait ends within the stay of w and before the deadline of ctx.
+func (c *call) inTime(ctx context.Context, w *guard.Demand, wait int64) bool {
+	if wait == 0 {
+		return true
+	}
+	if w.Stay < 0 || w.Stay > 0 && wait > w.Stay {
+		return false
+	}
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Duration(wait) < c.links[0].eng.until(deadline)
+}
+
+// notAfter as the argument after of lookAt asks for the wait of a call that comes now.
+const notAfter = -1
+
+// lookAt looks at link i and takes nothing. It returns the reason why the key is sure to refuse, or nil;
+// share.wait is the time from now until the tokens are there for a call that comes now, or until the key
+// would let the call pass if it came no sooner than after. The error is that of an engine that has ended
+// or has no room for the key.
+func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) (reason, err error) {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	s.ruling, s.wait = guard.Admitted, max(0, after)
+	if e.ended.Load() {
+		return nil, e.refuse(l.key, ErrClosed, 0)
+	}
+	d := c.demand(i, w)
+	if !e.policy.Concerns(&d) {
+		return nil, nil
+	}
+	if s.cell, err = e.find(&l.place); err != nil {
+		return nil, e.refuse(l.key, err, 0)
+	}
+	g := &s.cell.Published
+	if n := g.Posted(); d.Breaker && n.Refuses() {
+		if now := e.system.Now(); now < n.Until() {
+			s.wait = max(s.wait, n.At()-now)
+			return breaker.ErrOpen, nil
+		}
+	}
+	var at int64
+	switch s.ruling, s.now, at = g.Look(e.system, e.policy, &d); {
+	case s.ruling == guard.Limited:
+		s.wait = max(s.wait, at-s.now)
+		if d.Mode == limiter.Immediate {
+			return limiter.ErrLimited, nil
+		}
+	case s.ruling == guard.Undecided:
+		return c.lookInside(ctx, i, &d, after)
+	}
+	return nil, nil
+}
+
+// lookInside is lookAt for a gate that the key's actor owns.
+func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int64) (reason, err error) {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	if s.under == nil && d.Breaker && s.cell.Published.Posted().Reports() {
+		s.under = probeFor(ctx, e, l.key)
+	}
+	r := e.behavior.Request()
+	r.After = after
+	m := guard.Message{Kind: guard.Look, Demand: *d, Request: r}
+	if s.under != nil {
+		m.Permit = s.under.permit
+	}
+	cell, answer, err := e.inquire(ctx, s.cell, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(&l.place) })
+	switch {
+	case err == nil:
+	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
+		return nil, e.refuse(l.key, err, 0)
+	default:
+		return nil, e.leftFor(ctx, d)
+	}
+	s.cell = cell
+	s.wait = max(s.wait, answer.At-e.system.Now())
+	return answer.Err, nil
+}
+
+// take takes the tokens of link i, and waits for them where they are not there. It returns the rest of
+// stay.
+func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (rest int64, err error) {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	d := c.demand(i, w)
+	if !e.policy.Limited(&d) {
+		return stay, nil
+	}
+	if s.ruling == guard.Admitted {
+		var at int64
+		switch s.ruling, at, s.receipt = s.cell.Published.Pass(e.system, e.policy, &d, s.now); {
+		case s.ruling == guard.Admitted:
+			return stay, nil
+		case s.ruling == guard.Limited:
+			if now := e.system.Now(); d.Hopeless(e.policy, now, at) {
+				return stay, e.refuse(l.key, limiter.ErrLimited, at)
+			}
+		}
+	}
+	since := int64(0)
+	if d.Stay = stay; stay > 0 {
+		since = e.system.Now()
+	}
+	c.asked = true
+	err = e.consult(ctx, &l.place, &d, &s.admission, c.links)
+	if stay > 0 {
+		stay = guard.Tighter(stay, stay-(c.now(e)-since))
+	}
+	return stay, err
+}
+
+// permit takes the permit of link i's breaker.
+func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	if e.ended.Load() {
+		return e.refuse(l.key, ErrClosed, 0)
+	}
+	if s.under == nil {
+		if generation, ok := s.cell.Published.Permit(e.policy, s.now); ok {
+			s.permit.Generation = generation
+			return nil
+		}
+	}
+	d := c.demand(i, w)
+	d.Tokens, d.Stay, d.Split = 0, guard.NoStay, false
+	c.asked = true
+	return e.consult(ctx, &l.place, &d, &s.admission, c.links)
+}
+
+// stop ends an attempt that link i did not let pass, because of err.
+func (c *call) stop(i int, w *guard.Demand, err error) error {
+	if r, ok := err.(*Rejection); ok && r.clock != nil { //nolint:errorlint // made by link i just now
+		return c.refuse(i, w, r.Err)
+	}
+	c.giveUp()
+	return err
+}
+
+// refuse gives back what the call has got, and makes the refusal of link i. RetryAfter is the time until
+// every key lets the call pass.
+func (c *call) refuse(i int, w *guard.Demand, reason error) error {
+	c.giveUp()
+	l := &c.links[i]
+	e := l.eng
+	if after, ok := c.earliest(w); ok {
+		return e.refuse(l.key, reason, guard.Later(e.system.Now(), after))
+	}
+	return e.refuse(l.key, reason, 0)
+}
+
+// earliest returns the time until every key would let the call pass if nothing else came. A key that
+// lets the call pass at one instant may refuse it later, when the lease of a probe has ended; so every
+// key is asked again about an instant at which another one lets the call pass. ok is false if an engine
+// has ended or has no room for the key.
+func (c *call) earliest(w *guard.Demand) (after int64, ok bool) {
+	for range len(c.links) + 1 { // a breaker has one more say at most
+		next := after
+		for i := range c.links {
+			if !c.decides(i) {
+				continue
+			}
+			_, err := c.lookAt(context.Background(), i, w, next)
+			if err != nil {
+				return 0, false
+			}
+			next = max(next, c.got[i].wait)
+		}
+		if next == after {
+			break
+		}
+		after = next
+	}
+	return after, true
+}
