@@ -29,18 +29,29 @@ type share struct {
 
 // plain returns the chain of one key.
 func (e *Engine) plain(p *place) *chain {
-	return &chain{links: []link{{eng: e, place: *p}}, perCall: e.perCall}
+	ch := new(chain)
+	ch.links = ch.room[:0]
+	ch.link(link{eng: e, place: *p})
+	return ch
 }
 
 // run makes a call for the keys of ch.
 func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) error) error {
-	if len(ch.links) <= len(ch.room) {
+	switch {
+	case ch.err != nil:
+		return ch.err
+	case ctx.Err() != nil:
+		return ch.links[0].eng.endOf(ctx)
+	case stay < guard.NoStay:
+		return errStay(stay)
+	case len(ch.links) > len(ch.room):
+		c := call{links: ch.links, got: make([]share, len(ch.links))}
+		return ch.perform(ctx, &c, stay, fn)
+	default:
 		var got [len(ch.room)]share
 		c := call{links: ch.links, got: got[:len(ch.links)]}
 		return ch.perform(ctx, &c, stay, fn)
 	}
-	c := call{links: ch.links, got: make([]share, len(ch.links))}
-	return ch.perform(ctx, &c, stay, fn)
 }
 
 // acquire takes n tokens of the first key of ch and one of each of the others.
@@ -70,8 +81,16 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 
 // ticket fills in t with the leave to make one call for the keys of ch.
 func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, error) {
+	switch {
+	case ch.err != nil:
+		return nil, ch.err
+	case ctx.Err() != nil:
+		return nil, ch.links[0].eng.endOf(ctx)
+	case stay < guard.NoStay:
+		return nil, errStay(stay)
+	}
 	c := &call{links: ch.links, got: make([]share, len(ch.links))}
-	if _, err := ch.start(ctx, c, stay); err != nil {
+	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -83,12 +102,13 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 }
 
 // perform makes attempts until one succeeds or none is to follow.
-func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) error {
-	stay, err := ch.start(ctx, c, stay)
-	if err != nil {
-		return err
+func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) (err error) {
+	if !c.pass() {
+		if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
+			return err
+		}
 	}
-	e := ch.retrier()
+	e := ch.retrier
 	var began int64
 	if e != nil && e.maxElapsed > 0 {
 		began = c.now(e)
@@ -104,30 +124,6 @@ func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(conte
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, stay, fn, err, began)
-}
-
-// start has the first attempt of c decided.
-func (ch *chain) start(ctx context.Context, c *call, stay int64) (rest int64, err error) {
-	switch {
-	case ch.err != nil:
-		return stay, ch.err
-	case ctx.Err() != nil:
-		return stay, ch.links[0].eng.endOf(ctx)
-	case stay < guard.NoStay:
-		return stay, errStay(stay)
-	default:
-		return c.begin(ctx, stay, guard.Never)
-	}
-}
-
-// retrier returns the first engine that has a retry policy, or nil.
-func (ch *chain) retrier() *Engine {
-	for i := range ch.links {
-		if e := ch.links[i].eng; e.retry != nil {
-			return e
-		}
-	}
-	return nil
 }
 
 // decides reports whether the next attempt is a decision of link i.
@@ -164,18 +160,41 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 
 // attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine.
 func (c *call) attempt(ctx context.Context, fn func(context.Context) error) error {
-	inFn := ctx
-	var probes [longestChain]*probe
-	for i := range c.links {
-		l, s := &c.links[i], &c.got[i]
-		s.outcome = Failure
-		inFn, probes[i] = l.eng.asProbe(inFn, l.key, s.permit)
+	for i := range c.got {
+		if c.got[i].permit.Lease != 0 {
+			return c.attemptAsProbe(ctx, fn)
+		}
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
+			c.fail()
+		}
+	}()
+	err := fn(ctx)
+	if err == nil && c.quiet() {
+		returned = true
+		return nil
+	}
+	c.judge(ctx, err)
+	returned = true
+	c.report(false)
+	return advised(err)
+}
+
+// attemptAsProbe is attempt for a call that is a probe of one of its breakers.
+func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) error) error {
+	inFn := ctx
+	var probes [longestChain]*probe
+	for i := range c.links {
+		l := &c.links[i]
+		inFn, probes[i] = l.eng.asProbe(inFn, l.key, c.got[i].permit)
+	}
+	returned := false
+	defer func() {
+		if !returned {
 			endAll(&probes)
-			c.report(false)
+			c.fail()
 		}
 	}()
 	err := fn(inFn)
@@ -184,6 +203,24 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error) erro
 	returned = true
 	c.report(false)
 	return advised(err)
+}
+
+// quiet reports whether a success of an attempt changes nothing at any engine.
+func (c *call) quiet() bool {
+	for i := range c.links {
+		if e := c.links[i].eng; e.policy.Breaks() && (e.perCall || c.got[i].cell.Published.Reports()) {
+			return false
+		}
+	}
+	return true
+}
+
+// fail is the end of an attempt whose function has not returned.
+func (c *call) fail() {
+	for i := range c.got {
+		c.got[i].outcome = Failure
+	}
+	c.report(false)
 }
 
 // endAll ends the leaves of an attempt's probes.

@@ -57,8 +57,9 @@ func tighterStay(a, b int64) int64 {
 // chain is the keys of a [Chain]. It does not change once Chain has returned.
 type chain struct {
 	links   []link
-	perCall bool  // whether an engine decides once per call
-	err     error // why the chain cannot be used
+	perCall bool    // whether an engine decides once per call
+	retrier *Engine // the first engine that has a retry policy, or nil
+	err     error   // why the chain cannot be used
 	room    [3]link
 }
 
@@ -110,7 +111,10 @@ func (c *chain) link(l link) {
 		l.from = &c.links[n-1].self
 	}
 	c.links = append(c.links, l)
-	c.perCall = c.perCall || l.eng.config.PerCall
+	c.perCall = c.perCall || l.eng.perCall
+	if c.retrier == nil && l.eng.retry != nil {
+		c.retrier = l.eng
+	}
 }
 
 // fail keeps the first reason why the chain cannot be used.
