@@ -213,3 +213,36 @@ func TestAResetEndsWhatMayComeBack(t *testing.T) {
 		require.EqualValues(t, 1, engines[0].Stats().KeptSpent)
 	}, narrow, engine.Config{Limiter: oneEvery(time.Minute)})
 }
+
+// TestACallThatIsSureToBeRefusedHoldsNothing, not even for a moment: others find the wide key's only token all the time.
+func TestACallThatIsSureToBeRefusedHoldsNothing(t *testing.T) {
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		t.Run(d.String(), func(t *testing.T) {
+			cfg := engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait, Dispatch: d}
+			engines := []*engine.Engine{start(t, cfg), start(t, cfg)}
+			require.True(t, engines[0].Allow("k"))
+			k := chained(engines)
+			var refused sync.WaitGroup
+			var ended atomic.Bool
+			for range 4 {
+				refused.Go(func() {
+					for !ended.Load() {
+						if k.Run(context.Background(), succeed) == nil {
+							t.Error("admitted")
+							return
+						}
+					}
+				})
+			}
+			for range 2000 {
+				if !engines[1].Allow("k") {
+					t.Error("a refused call held the token")
+					break
+				}
+				engines[1].Reset("k")
+			}
+			ended.Store(true)
+			refused.Wait()
+		})
+	}
+}

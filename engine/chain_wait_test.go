@@ -94,7 +94,7 @@ func TestNoProbeIsHeldByACallThatWaits(t *testing.T) {
 		require.Equal(t, 1, inspect(t, engines[1], "k").Waiting)
 		require.NoError(t, engines[0].Run(t.Context(), "k", succeed), "the probe is free")
 		require.NoError(t, <-waiter)
-	}, engine.Config{Breaker: opensAfter(1)}, engine.Config{Limiter: oneEvery(time.Second)})
+	}, engine.Config{Breaker: opensAfter(1), Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.PerSecond(1)}}, engine.Config{Limiter: oneEvery(time.Second)})
 }
 
 // TestABreakerThatOpensMeanwhileRefusesTheWaiter, of the same key and of a narrower one.

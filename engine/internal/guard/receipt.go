@@ -39,6 +39,8 @@ func (r Receipt) undone(fullAt int64) (to int64, ok bool) {
 		return max(1, fullAt-(r.To-r.From)), true
 	case Planted("an undo while the own full-at lies in the future"):
 		return r.From, fullAt >= r.To
+	case Planted("a token given back twice"):
+		return max(1, r.From-(r.To-r.From)), fullAt == r.To
 	default:
 		return r.From, fullAt == r.To && r.To != limiter.Never
 	}

@@ -1,0 +1,50 @@
+package planted_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// chainFaults has faults of chains, with the package and the tests that find them.
+var chainFaults = []struct{ name, in, by string }{
+	{"a plain refund", "engine/internal/guard", "TestGivingBackBreaksNoBound"},
+	{"an undo while the own full-at lies in the future", "engine/internal/guard", "TestGivingBackBreaksNoBound"},
+	{"a debit undone across a Reset", "engine/internal/guard", "TestGivingBackBreaksNoBound"},
+	{"a token given back twice", "engine/internal/guard", "TestLastInFirstOutLosesNothing"},
+	{"a token given back twice", "engine", "TestWhoGivesUpInAWideQueueLeavesNothing"},
+	{"a wide key taken although a narrow one is known to refuse", "engine", "TestACallThatIsSureToBeRefusedHoldsNothing"},
+	{"a probe held by a waiter", "engine", "TestNoProbeIsHeldByACallThatWaits"},
+	{"a row that is served twice in a round", "engine", "TestAWideQueueServesTenantsInTurn"},
+	{"a row that waits for its turn in vain", "engine", "TestAWideQueueServesTenantsInTurn"},
+}
+
+// TestTheTestsOfChainsFindPlantedFaults; without a fault they pass.
+func TestTheTestsOfChainsFindPlantedFaults(t *testing.T) {
+	binaries := map[string]string{}
+	for _, f := range chainFaults {
+		binary, built := binaries[f.in]
+		if !built {
+			binary = filepath.Join(t.TempDir(), filepath.Base(f.in)+".test")
+			build := exec.Command("go", "test", "-tags", "planted", "-c", "-o", binary, "github.com/limitpal/limitpal-go/"+f.in)
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			binaries[f.in] = binary
+		}
+		t.Run(f.in+"/"+f.name, func(t *testing.T) {
+			for _, fault := range []string{"", f.name} {
+				run := exec.Command(binary, "-test.run=^"+f.by+"$", "-test.v", "-test.timeout=2m")
+				run.Dir = t.TempDir()
+				run.Env = append(os.Environ(), "LIMITPAL_FAULT="+fault)
+				out, err := run.CombinedOutput()
+				found := err != nil && strings.Contains(string(out), "--- FAIL: "+f.by)
+				if found != (fault != "") {
+					t.Fatalf("with %q: found: %t (%v)\n%s", fault, found, err, out)
+				}
+			}
+		})
+	}
+}
