@@ -103,8 +103,11 @@ func (c *chaosCall) make(ctx context.Context, way int, rng *rand.Rand) {
 	case way < 25:
 		value, err := engine.Do(ctx, c.eng, c.key.name, c.run)
 		c.check(value, err)
-	case way < 40:
+	case way < 33:
 		value, err := engine.DoKey(ctx, c.key.handle, c.run)
+		c.check(value, err)
+	case way < 40:
+		value, err := engine.DoKey(ctx, c.key.chain, c.run)
 		c.check(value, err)
 	case way < 55:
 		c.check(c.value, c.eng.Run(ctx, c.key.name, c.runPlain))
@@ -114,8 +117,10 @@ func (c *chaosCall) make(ctx context.Context, way int, rng *rand.Rand) {
 		c.byTicket(ctx, rng)
 	case way < 87:
 		c.take(c.eng.AllowN(c.key.name, 1+way%2), 1+way%2)
-	case way < 97:
+	case way < 92:
 		c.take(c.key.handle.AcquireN(ctx, 1+way%2) == nil, 1+way%2)
+	case way < 97:
+		c.take(c.key.chain.AcquireN(ctx, 1+way%2) == nil, 1+way%2)
 	case c.resets && way < 99:
 		c.eng.Reset(c.key.name)
 	default:
@@ -145,7 +150,7 @@ func (c *chaosCall) inBackground(ctx context.Context) {
 	if c.fate == panics {
 		c.fate = fails
 	}
-	results := engine.Go(ctx, c.eng, c.key.name, c.run)
+	results := engine.GoKey(ctx, []engine.Key{c.key.handle, c.key.chain}[c.value&1], c.run)
 	r := <-results
 	c.check(r.Value, r.Err)
 	runtime.Gosched()
@@ -160,7 +165,8 @@ func (c *chaosCall) inBackground(ctx context.Context) {
 // never come back.
 func (c *chaosCall) byTicket(ctx context.Context, rng *rand.Rand) {
 	c.most = 1
-	ticket, err := c.eng.Admit(ctx, c.key.name)
+	k := []engine.Key{c.key.handle, c.key.chain}[c.value&1]
+	ticket, err := k.Admit(ctx)
 	if err != nil {
 		c.check(c.value, err)
 		return

@@ -122,6 +122,7 @@ type chaos struct {
 	tally
 	weather
 	eng      *engine.Engine
+	wide     *engine.Engine // of one key that calls of all keys pass too
 	rng      *rand.Rand
 	inFlight bool // whether Close comes while calls are made
 	epoch    time.Time
@@ -132,6 +133,7 @@ type chaos struct {
 type chaosKey struct {
 	name     string
 	handle   engine.Key
+	chain    engine.Key      // handle and the wide key
 	granted  atomic.Int64    // tokens
 	underWay [3]atomic.Int64 // calls whose function runs, by how many functions of the same key they were made in
 
@@ -152,11 +154,16 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 	}
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
-	c := &chaos{weather: w, epoch: time.Now(), eng: eng, rng: rng, inFlight: inFlight, keys: make([]chaosKey, w.keys)}
+	wide, err := engine.New(engine.Config{ // some calls wait, and some are refused
+		Limiter: bucket{50, 10 * time.Microsecond}.limiter(), MaxWait: 200 * time.Microsecond, Dispatch: d,
+	})
+	require.NoError(t, err)
+	c := &chaos{weather: w, epoch: time.Now(), eng: eng, wide: wide, rng: rng, inFlight: inFlight, keys: make([]chaosKey, w.keys)}
 	for i := range c.keys {
 		k := &c.keys[i]
 		k.name = fmt.Sprint("tenant-", i)
 		k.handle = eng.Key(k.name)
+		k.chain = engine.Chain(k.handle, wide.Key("all"))
 		if w.single {
 			require.ErrorIs(t, eng.Run(t.Context(), k.name, func(context.Context) error { return retry.Permanent(errDown) }), errDown)
 		}
@@ -229,6 +236,8 @@ func (c *chaos) end(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), chaosHung)
 	defer cancel()
 	require.NoError(t, c.eng.Close(ctx))
+	require.NoError(t, c.wide.Close(ctx))
+	require.Zero(t, c.wide.Stats().Restarts)
 	stats := c.eng.Stats()
 	require.Zero(t, stats.Restarts)
 	require.Zero(t, stats.Actors)

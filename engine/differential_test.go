@@ -17,6 +17,7 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
 )
 
 var schedulesFlag = flag.Int("engine.schedules", 1500, "how many random schedules both dispatches have to answer alike")
@@ -90,7 +91,17 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	cfg, full := randomConfig(rng, d)
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
-	s := &schedule{rng: rng, eng: eng, journal: j, full: full, evicts: cfg.IdleAfter < time.Minute}
+	wideCfg, wideFull := randomConfig(rng, d)
+	wideCfg.PerCall = rng.IntN(4) == 0
+	if rng.IntN(2) == 0 {
+		wideCfg.Retry = &retry.Policy{MaxAttempts: 2, BaseDelay: 30*time.Millisecond + 7, Jitter: retry.NoJitter}
+	}
+	wide, err := engine.New(wideCfg)
+	require.NoError(t, err)
+	s := &schedule{
+		rng: rng, eng: eng, wide: wide, journal: j, full: full, wideFull: wideFull,
+		evicts: cfg.IdleAfter < time.Minute || wideCfg.IdleAfter < time.Minute,
+	}
 	for range 40 {
 		s.step(t.Context())
 	}
@@ -98,6 +109,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 		ticket.Done(nil)
 	}
 	eng.ResetAll()
+	wide.ResetAll()
 	time.Sleep(3 * time.Minute) // every waiter is served
 	synctest.Wait()
 	for i, answer := range s.waiting {
@@ -106,7 +118,9 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	for _, cancel := range s.cancels {
 		cancel()
 	}
+	j.note("%d and %d kept spent", int(eng.Stats().KeptSpent), int(wide.Stats().KeptSpent)) //nolint:gosec // few
 	require.NoError(t, eng.Close(context.Background()))
+	require.NoError(t, wide.Close(context.Background()))
 }
 
 // randomConfig returns a configuration, and the tokens that a new key has of each limit.
@@ -145,13 +159,16 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch) (cfg engine.Config, full []
 // step have happened.
 type schedule struct {
 	*journal
-	rng     *rand.Rand
-	eng     *engine.Engine
-	full    []int // tokens of each limit of a new key
-	evicts  bool  // keys are forgotten in the time that a schedule takes
-	tickets []*engine.Ticket
-	waiting []<-chan error
-	cancels []context.CancelFunc
+	rng      *rand.Rand
+	eng      *engine.Engine
+	wide     *engine.Engine // of key "w", through which chains go
+	full     []int          // tokens of each limit of a new key
+	wideFull []int          // of wide
+	evicts   bool           // keys are forgotten in the time that a schedule takes
+	tickets  []*engine.Ticket
+	waiting  []<-chan error
+	chained  <-chan error // of the last chain that may have to wait
+	cancels  []context.CancelFunc
 }
 
 // scheduleKeys are two: while a schedule uses one key, the other key may be left alone and be
@@ -166,11 +183,15 @@ func (s *schedule) step(ctx context.Context) {
 	s.pass()
 	snapshot, known := s.eng.Inspect(key)
 	s.state(at, snapshot, known, s.full)
+	snapshot, known = s.wide.Inspect("w")
+	s.state(len(scheduleKeys), snapshot, known, s.wideFull)
 }
 
 // act makes a call of key, which is number at of scheduleKeys, or ends or resets an earlier call.
 func (s *schedule) act(ctx context.Context, at int, key string) {
-	switch s.rng.IntN(16) {
+	switch s.rng.IntN(20) {
+	case 16, 17, 18, 19:
+		s.actInChain(ctx, at, key)
 	case 0, 1:
 		n := 1 + s.rng.IntN(3)
 		s.note("allow %d of %d: %v", n, at, s.eng.AllowN(key, n))
@@ -212,6 +233,47 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 	default:
 		if s.rng.IntN(6) == 0 {
 			s.eng.Reset(key)
+		}
+	}
+}
+
+// actInChain is act for a chain of key and a wide key.
+func (s *schedule) actInChain(ctx context.Context, at int, key string) {
+	k := engine.Chain(s.eng.Key(key), s.wide.Key("w"))
+	act := s.rng.IntN(5)
+	if act == 2 || act == 3 {
+		// One at a time: of two calls that get their narrow tokens at one instant, the scheduler says which comes first to the
+		// wide key.
+		if s.chained != nil && len(s.chained) == 0 {
+			return
+		}
+		defer func() { s.chained = s.waiting[len(s.waiting)-1] }()
+	}
+	switch act {
+	case 0:
+		s.note("allow %d and wide: %v", at, k.AllowN(1+s.rng.IntN(2)))
+	case 1:
+		if err := s.outcome(); s.idle(key) {
+			s.note("run %d and wide: %v", at, seen(k.NoWait().Run(ctx, func(context.Context) error { return err })))
+		}
+	case 2:
+		ctx, cancel := context.WithCancel(ctx)
+		s.cancels = append(s.cancels, cancel)
+		s.wait(func() error { return k.Run(ctx, succeed) })
+	case 3:
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(1+s.rng.IntN(300))*time.Millisecond)
+		s.cancels = append(s.cancels, cancel)
+		s.wait(func() error { return k.Acquire(ctx) })
+	default:
+		if s.rng.IntN(4) == 0 {
+			s.wide.Reset("w")
+			return
+		}
+		ticket, err := k.NoWait().Admit(ctx)
+		s.note("admit %d and wide: %v", at, seen(err))
+		if err == nil {
+			time.Sleep(time.Duration(s.rng.IntN(500))*time.Millisecond + 7)
+			ticket.Done(s.outcome())
 		}
 	}
 }

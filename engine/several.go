@@ -189,6 +189,9 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		if d.Mode == limiter.Immediate {
 			return limiter.ErrLimited, nil
 		}
+		if after == notAfter && !d.Hopeless(e.policy, s.now, at) { // only the actor knows whether there is room to wait
+			return c.lookInside(ctx, i, &d, after)
+		}
 	case s.ruling == guard.Undecided:
 		return c.lookInside(ctx, i, &d, after)
 	}
@@ -231,6 +234,9 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 		return stay, nil
 	}
 	if s.ruling == guard.Admitted {
+		if c.asked { // perhaps it has waited: with the reading from before, the tokens would count as taken then
+			s.now = 0
+		}
 		var at int64
 		switch s.ruling, at, s.receipt = s.cell.Published.Pass(e.system, e.policy, &d, s.now); {
 		case s.ruling == guard.Admitted:
