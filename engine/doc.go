@@ -20,8 +20,8 @@
 //   - [Engine.Allow] and [Engine.Acquire] use the limiter alone and skip the breaker.
 //   - [Engine.Key] gives a handle for a key that is used often. [Key.NoWait] and [Key.Within] bound
 //     the wait of single calls.
-//   - [Chain] joins keys of several engines, from narrow to wide: a call through the chain passes only
-//     if every key lets the call pass. [DoKey], [GoKey] and the methods of [Key] take chains too.
+//   - [Chain] joins keys of several engines, from narrow to wide: a call through the chain passes
+//     only if every key lets the call pass. [DoKey], [GoKey] and the methods of [Key] take chains too.
 //
 // # Errors
 //
@@ -56,8 +56,8 @@
 //	capacity   the most tokens that a bucket holds
 //	chain      keys of several engines, from narrow to wide; a call passes all of the keys; see Chain
 //	queue      the callers that wait for the limits of one key
-//	row        the callers in a queue that came through one narrower key of a chain, first come, first
-//	           served. The rows of a queue take turns
+//	row        the callers in a queue that came through one narrower key of a chain, first come,
+//	           first served. The rows of a queue take turns
 //	waiter     one caller in a queue
 //	breaker    the stage that refuses calls of a key whose calls keep failing; see Config.Breaker
 //	half-open  the state of a breaker when the recovery time is over: only probes pass

@@ -19,11 +19,11 @@
 //	             waiting or in flight
 //	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker,
 //	             the origin
-//	receipt      the effect of a debit on the first full-at: the values before and after, and the epoch
+//	receipt      the effect of a debit on the first full-at: the values before and after; the epoch
 //	epoch        the life of a bucket from a birth or a Reset on; in a receipt, the generation at the
 //	             debit
-//	give back    to undo a debit exactly, or not at all: full-at goes from the receipt's value after the
-//	             debit to its value before
+//	give back    to undo a debit exactly, or not at all: full-at goes from the receipt's value after
+//	             the debit to its value before
 //	queue        the callers that wait for the limits of one key, in rows that take turns
 //	row          the waiters of a queue that came from one origin, first come, first served
 //	waiter       one caller in a row
