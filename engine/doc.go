@@ -20,22 +20,25 @@
 //   - [Engine.Allow] and [Engine.Acquire] use the limiter alone and skip the breaker.
 //   - [Engine.Key] gives a handle for a key that is used often. [Key.NoWait] and [Key.Within] bound
 //     the wait of single calls.
+//   - [Chain] joins keys of several engines, from narrow to wide: a call through the chain passes
+//     only if every key lets the call pass. [DoKey], [GoKey] and the methods of [Key] take chains too.
 //
 // # Errors
 //
 // An error of fn comes back as it is. After retries that were used up, the error is a
 // *retry.ExhaustedError around the last error of fn. A refusal by the engine is a [*Rejection],
-// which holds one of breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity,
-// [ErrQueueFull], [ErrKeyLimit] and [ErrClosed]. A failed call that was to be tried again and was
-// stopped is a [*StoppedError]. A context that has ended gives the context's error, which holds its
-// cause. errors.Is and errors.AsType work on all of these.
+// which names engine, key and stage and holds one of breaker.ErrOpen, limiter.ErrLimited,
+// limiter.ErrExceedsCapacity, [ErrQueueFull], [ErrKeyLimit] and [ErrClosed]. A failed call that was
+// to be tried again and was stopped is a [*StoppedError]. A context that has ended gives the
+// context's error, which holds its cause. errors.Is and errors.AsType work on all of these.
 //
 // # Waiting
 //
-// A call that finds no token waits in the queue of its key, first come, first served. If the wait
-// would outlast the context's deadline, Config.MaxWait or [Key.Within], the call is refused at
-// once, and [Rejection.RetryAfter] says when to come back. The zero Config.MaxWait is no bound:
-// servers that answer "too many requests" set it to [NoWait], or call through [Key.NoWait].
+// A call that finds no token waits in the queue of its key, first come, first served. Calls that
+// come through different narrower keys of a [Chain] take turns. If the wait would outlast the
+// context's deadline, Config.MaxWait or [Key.Within], the call is refused at once, and
+// [Rejection.RetryAfter] says when to come back. The zero Config.MaxWait is no bound: servers that
+// answer "too many requests" set it to [NoWait], or call through [Key.NoWait].
 //
 // # Concurrency
 //
@@ -51,12 +54,17 @@
 //	bucket     the state of a limit for one key: the tokens that are there now
 //	token      the unit of a limiter: a call takes one or more; the place of a leaky bucket
 //	capacity   the most tokens that a bucket holds
-//	queue      the callers that wait for the limits of one key, first come, first served
+//	chain      keys of several engines, from narrow to wide; a call passes all of the keys; see Chain
+//	queue      the callers that wait for the limits of one key
+//	row        the callers in a queue that came through one narrower key of a chain, first come,
+//	           first served. The rows of a queue take turns
 //	waiter     one caller in a queue
 //	breaker    the stage that refuses calls of a key whose calls keep failing; see Config.Breaker
 //	half-open  the state of a breaker when the recovery time is over: only probes pass
 //	probe      a call through a half-open breaker, to learn whether the upstream is well again
 //	permit     the breaker's leave to make one call
+//	give back  to undo the taking of tokens for a call that is not made, exactly or not at all; see
+//	           Stats.KeptSpent
 //	ticket     the engine's leave to make one call, from Engine.Admit until Ticket.Done
 //	outcome    the meaning of a call's end for the breaker: Success, Failure or Ignore
 //	refusal    the engine's own answer that a call may not start: a *Rejection

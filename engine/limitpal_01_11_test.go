@@ -191,6 +191,8 @@ func TestLimitPal09ACompositeLosesTokens(t *testing.T) {
 	}
 }
 
+// TestLimitPal10EveryTierGetsTheSameKey: the tiers of a chain have keys of their own, and a call that a
+// tier refuses takes no token of the others. Of two engines nested in one another the outer one loses a token.
 func TestLimitPal10EveryTierGetsTheSameKey(t *testing.T) {
 	limit := func(n int) engine.Config {
 		bucket := limiter.TokenBucket{Capacity: n, RefillRate: limiter.Per(1, time.Hour)}
@@ -198,16 +200,27 @@ func TestLimitPal10EveryTierGetsTheSameKey(t *testing.T) {
 	}
 	eachDispatch(t, limit(3), func(t *testing.T, tenants *engine.Engine) {
 		users := start(t, limit(2))
-		call := func(tenant, user string) error {
+		tokens := func(eng *engine.Engine, key string) float64 { return inspect(t, eng, key).Limits[0].Available }
+		chained := func(tenant, user string) error {
+			return engine.Chain(users.Key(user), tenants.Key(tenant)).Run(t.Context(), succeed)
+		}
+		nested := func(tenant, user string) error {
 			return users.Run(t.Context(), user, func(ctx context.Context) error { return tenants.Run(ctx, tenant, succeed) })
 		}
-		require.NoError(t, call("acme", "ann"))
-		require.NoError(t, call("acme", "ann"))
-		require.Equal(t, "ann", rejected(t, call("acme", "ann"), limiter.ErrLimited).Key, "the user's limit")
-		require.NoError(t, call("acme", "bob"))
-		require.Equal(t, "acme", rejected(t, call("acme", "bob"), limiter.ErrLimited).Key, "the limit that users share")
-		require.NoError(t, call("other", "cy"))
-		require.Equal(t, breaker.Closed, inspect(t, users, "bob").Breaker, "a refusal further in is no failure")
+		for tenant, call := range map[string]func(tenant, user string) error{"chained": chained, "nested": nested} {
+			ann, bob, cy := tenant+" ann", tenant+" bob", tenant+" cy"
+			require.NoError(t, call(tenant, ann))
+			require.NoError(t, call(tenant, ann))
+			require.Equal(t, ann, rejected(t, call(tenant, ann), limiter.ErrLimited).Key, "the user's limit")
+			require.InDelta(t, 1, tokens(tenants, tenant), 0.01)
+			require.NoError(t, call(tenant, bob))
+			require.Equal(t, tenant, rejected(t, call(tenant, bob), limiter.ErrLimited).Key, "the limit that users share")
+			require.NoError(t, call(tenant+" other", cy))
+			require.Equal(t, breaker.Closed, inspect(t, users, bob).Breaker, "a tenant's refusal is no failure of the user")
+		}
+		require.InDelta(t, 1, tokens(users, "chained bob"), 0.01, "the chain took nothing for the refused call")
+		require.InDelta(t, 0, tokens(users, "nested bob"), 0.01, "the outer of two engines spent a token")
+		require.Zero(t, users.Stats().KeptSpent)
 	})
 }
 

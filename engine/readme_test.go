@@ -8,17 +8,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestREADMEShowsTheExample keeps the Go block of README.md equal to the body of Example, which is
+// TestREADMEShowsTheExamples keeps each Go block of README.md equal to the body of an example, which is
 // compiled and run.
-func TestREADMEShowsTheExample(t *testing.T) {
+func TestREADMEShowsTheExamples(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
-	source, err := os.ReadFile("example_test.go")
-	require.NoError(t, err)
-	block := between(t, string(readme), "```go\n", "```")
-	body := between(t, string(source), "func Example() {\n", "	// Output:")
-	require.Equal(t, strings.ReplaceAll("\n"+body, "\n	", "\n"), "\n"+block)
-	require.Equal(t, 1, strings.Count(string(readme), "```go"), "README has a second block, which is compared with nothing")
+	blocks := strings.Split(string(readme), "```go\n")[1:]
+	examples := []struct{ file, name string }{
+		{"example_test.go", "Example"},
+		{"example_chain_test.go", "ExampleChain"},
+	}
+	require.Len(t, blocks, len(examples), "README has a block that is compared with nothing")
+	for i, example := range examples {
+		source, err := os.ReadFile(example.file)
+		require.NoError(t, err)
+		block, _, closed := strings.Cut(blocks[i], "```")
+		require.True(t, closed)
+		body := between(t, string(source), "func "+example.name+"() {\n", "	// Output:")
+		require.Equal(t, strings.ReplaceAll("\n"+body, "\n	", "\n"), "\n"+block, example.name)
+	}
 }
 
 // between returns the part of s from the first begin to the end after begin, without both.

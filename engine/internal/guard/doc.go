@@ -5,6 +5,9 @@
 //
 // # Words
 //
+//	chain        the keys of one call, each of an engine of its own, from narrow to wide
+//	link         one key of a chain, in package engine
+//	origin       the next narrower key of a chain, through which a call comes to a wider key
 //	full-at      the instant at which a bucket is full again. The whole state of a bucket (the
 //	             "theoretical arrival time" of the generic cell rate algorithm)
 //	gate         the published part of a key: full-at, the breaker's generation and a notice
@@ -14,9 +17,16 @@
 //	notice       the actor's posting for callers about the key, beside full-at
 //	clean        equal to a new key: bucket full, breaker closed with no failure counted, nobody
 //	             waiting or in flight
-//	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker
-//	queue        the callers that wait for the limits of one key, first come, first served
-//	waiter       one caller in a queue
+//	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker,
+//	             the origin
+//	receipt      the effect of a debit on the first full-at: the values before and after; the epoch
+//	epoch        the life of a bucket from a birth or a Reset on; in a receipt, the generation at the
+//	             debit
+//	give back    to undo a debit exactly, or not at all: full-at goes from the receipt's value after
+//	             the debit to its value before
+//	queue        the callers that wait for the limits of one key, in rows that take turns
+//	row          the waiters of a queue that came from one origin, first come, first served
+//	waiter       one caller in a row
 //	parked       the state that a key's last actor left in the cell
 //	spill        to evict a key that is not clean; the key's debt goes to the sketch
 //	sketch       the memory of fixed size for the debts of spilled keys
