@@ -21,7 +21,7 @@ func (e *Engine) Allow(key string) bool { return e.AllowN(key, 1) }
 func (e *Engine) AllowN(key string, n int) bool { return e.allow(&place{key: key}, n) }
 
 // Acquire takes a token of key from the limiter. Acquire skips the breaker. If no token is there,
-// Acquire waits, first come, first served, for as long as ctx and Config.MaxWait allow; if the wait
+// Acquire waits in the queue for as long as ctx and Config.MaxWait allow; if the wait
 // would be longer, it returns a *Rejection at once. If ctx ends, the error is that of ctx.
 func (e *Engine) Acquire(ctx context.Context, key string) error {
 	return e.acquire(ctx, &place{key: key}, 1, guard.AsLong)

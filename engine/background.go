@@ -61,7 +61,7 @@ func GoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error
 // join has the engines of k wait for a goroutine that is about to start, until ended is called. The error
 // is that of an engine that has ended.
 func (k Key) join() (ended func(), err error) {
-	if k.chain == nil || k.chain == k.eng.once {
+	if k.chain == nil || k.chain.isPlaceholder() {
 		return k.eng.join(k.key)
 	}
 	if k.chain.err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
-	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -26,6 +25,9 @@ type share struct {
 	tokens  int64        // that the call takes
 	outcome Outcome      // of the last attempt
 }
+
+// isPlaceholder reports whether ch is an Engine.once, and stands for the chain of a key of its engine.
+func (ch *chain) isPlaceholder() bool { return len(ch.links) == 0 && ch.err == nil }
 
 // plain returns the chain of one key.
 func (e *Engine) plain(p *place) *chain {
@@ -52,53 +54,6 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 		c := call{links: ch.links, got: got[:len(ch.links)]}
 		return ch.perform(ctx, &c, stay, fn)
 	}
-}
-
-// acquire takes n tokens of the first key of ch and one of each of the others.
-func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mode) error {
-	if ch.err != nil {
-		return ch.err
-	}
-	first := &ch.links[0]
-	switch e := first.eng; {
-	case ctx.Err() != nil:
-		return e.endOf(ctx)
-	case stay < guard.NoStay:
-		return errStay(stay)
-	case n < 1:
-		return errTokens(n)
-	case !e.policy.Limits.Holds(int64(n)) && !e.ended.Load():
-		return e.refuse(first.key, limiter.ErrExceedsCapacity, 0)
-	}
-	var got [longestChain]share
-	c := call{links: ch.links, got: got[:len(ch.links)]}
-	for i := range c.got {
-		c.got[i].tokens = 1
-	}
-	c.got[0].tokens = int64(n)
-	return c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode})
-}
-
-// ticket fills in t with the leave to make one call for the keys of ch.
-func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, error) {
-	switch {
-	case ch.err != nil:
-		return nil, ch.err
-	case ctx.Err() != nil:
-		return nil, ch.links[0].eng.endOf(ctx)
-	case stay < guard.NoStay:
-		return nil, errStay(stay)
-	}
-	c := &call{links: ch.links, got: make([]share, len(ch.links))}
-	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, c.giveUpFor(ctx)
-	}
-	first := &ch.links[0]
-	t.eng, t.ctx, t.place, t.call = first.eng, ctx, first.place, c
-	return t, nil
 }
 
 // perform makes attempts until one succeeds or none is to follow.
@@ -239,16 +194,6 @@ func (c *call) judge(ctx context.Context, err error) {
 			c.got[i].outcome = e.judge(ctx, err)
 		}
 	}
-}
-
-// done is the end of a ticket's call.
-func (c *call) done(ctx context.Context, err error) {
-	for i := range c.got {
-		c.got[i].outcome = Failure // in case Classify panics
-	}
-	defer c.report(true)
-	defer c.report(false)
-	c.judge(ctx, err)
 }
 
 // report records the outcomes with the engines that decided about the attempt or, at the end of the call,

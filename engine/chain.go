@@ -21,8 +21,8 @@ const longestChain = 8
 // The call is tried again by the policy of the first engine that has one, and each attempt takes tokens
 // from every key again, except from engines with Config.PerCall. Each breaker judges an attempt by the
 // Classify of its own engine. [Engine.Close] of one engine refuses the calls of the chain, wakes those
-// that wait, and waits for those that [GoKey] started. NoWait and Within of a member or of the chain hold
-// for the call; Config.MaxWait bounds the stay in the queue of its own engine. Inspect, Reset and String
+// that wait, and waits for those that [GoKey] started. NoWait and Within of a member hold for the call,
+// until the chain has its own; Config.MaxWait bounds the stay in the queue of its own engine. Inspect, Reset and String
 // concern the first key.
 //
 // Callers that wait for a wide key are served in turn, one of each next narrower key, and

@@ -67,12 +67,13 @@ func TestChainsThatCannotBeUsed(t *testing.T) {
 			k     engine.Key
 			field string
 		}{
-			"nine keys":      {engine.Chain(keys[0], keys[1:]...), "Chain"},
-			"one twice":      {engine.Chain(keys[0], keys[1], keys[0]), "Chain[2]"},
-			"the zero Key":   {engine.Chain(keys[0], engine.Key{}), "Chain[1]"},
-			"other clocks":   {engine.Chain(keys[0], start(t, engine.Config{Clock: otherClock{clock.System()}}).Key("k")), "Chain[1]"},
-			"within a chain": {engine.Chain(engine.Chain(keys[0], keys[0]), keys[1]), "Chain[1]"},
-			"no stay":        {engine.Chain(keys[0], keys[1].Within(0)), "Within"},
+			"nine keys":          {engine.Chain(keys[0], keys[1:]...), "Chain"},
+			"one twice":          {engine.Chain(keys[0], keys[1], keys[0]), "Chain[2]"},
+			"the zero Key first": {engine.Chain(engine.Key{}, keys[0]), "Chain[0]"},
+			"the zero Key":       {engine.Chain(keys[0], engine.Key{}), "Chain[1]"},
+			"other clocks":       {engine.Chain(keys[0], start(t, engine.Config{Clock: otherClock{clock.System()}}).Key("k")), "Chain[1]"},
+			"within a chain":     {engine.Chain(engine.Chain(keys[0], keys[0]), keys[1]), "Chain[1]"},
+			"no stay":            {engine.Chain(keys[0], keys[1].Within(0)), "Within"},
 		} {
 			_, admit := c.k.Admit(t.Context())
 			goes := <-engine.GoKey(t.Context(), c.k, func(context.Context) (int, error) { return 1, nil })

@@ -165,20 +165,7 @@ func giveUp(t *testing.T, r *rand.Rand, d engine.Dispatch) (gaveUp, kept uint64)
 	held, err := engines[1].Admit(t.Context(), "k")
 	require.NoError(t, err)
 	k := chained(engines)
-	callers := 1 + r.IntN(6)
-	errs := make(chan error, callers)
-	served := 0
-	var cancels []context.CancelFunc
-	for range callers {
-		ctx, cancel := context.WithCancel(t.Context())
-		if r.IntN(2) == 0 {
-			ctx, cancel = context.WithTimeout(t.Context(), time.Duration(1+r.Int64N(int64(8*time.Second))))
-		}
-		cancels = append(cancels, cancel)
-		go func() { errs <- k.Run(ctx, func(context.Context) error { served++; return nil }) }()
-		synctest.Wait()
-	}
-	time.Sleep(time.Duration(r.Int64N(int64(3 * time.Second))))
+	served, back := waitAndGiveUp(t, r, k)
 	closes := r.IntN(4)
 	switch closes {
 	case 0:
@@ -188,26 +175,17 @@ func giveUp(t *testing.T, r *rand.Rand, d engine.Dispatch) (gaveUp, kept uint64)
 	case 2:
 		require.NoError(t, engines[1].Close(t.Context()))
 	}
-	synctest.Wait()
-	for _, cancel := range cancels {
-		cancel()
-	}
-	for range callers {
-		if <-errs != nil {
-			gaveUp++
-		}
-	}
-	synctest.Wait()
+	gaveUp = back()
 	kept = engines[0].Stats().KeptSpent
 	for i, e := range engines {
 		if s, known := e.Inspect("k"); known {
 			require.Zero(t, s.Waiting)
 			if i == 0 {
-				require.InDelta(t, capacity-float64(served)-float64(kept), s.Limits[0].Available, 0.1)
+				require.InDelta(t, capacity-float64(*served)-float64(kept), s.Limits[0].Available, 0.1)
 			}
 		}
 	}
-	time.Sleep(10 * time.Second) // whatever opened has recovered, and a lease that is out would still be
+	time.Sleep(10 * time.Second) // an open breaker has recovered by then; a lease that is out would stay
 	if closes != 1 && closes != 2 {
 		require.NoError(t, k.Run(t.Context(), succeed))
 	}
@@ -215,4 +193,36 @@ func giveUp(t *testing.T, r *rand.Rand, d engine.Dispatch) (gaveUp, kept uint64)
 		require.NoError(t, e.Close(t.Context()))
 	}
 	return gaveUp, kept
+}
+
+// waitAndGiveUp starts calls for k that wait, some with a deadline, and lets some time pass. back cancels the calls, and returns
+// how many were not served.
+func waitAndGiveUp(t *testing.T, r *rand.Rand, k engine.Key) (served *int, back func() uint64) {
+	callers := 1 + r.IntN(6)
+	errs := make(chan error, callers)
+	served = new(int)
+	var cancels []context.CancelFunc
+	for range callers {
+		ctx, cancel := context.WithCancel(t.Context())
+		if r.IntN(2) == 0 {
+			ctx, cancel = context.WithTimeout(t.Context(), time.Duration(1+r.Int64N(int64(8*time.Second))))
+		}
+		cancels = append(cancels, cancel)
+		go func() { errs <- k.Run(ctx, func(context.Context) error { *served++; return nil }) }()
+		synctest.Wait()
+	}
+	time.Sleep(time.Duration(r.Int64N(int64(3 * time.Second))))
+	return served, func() (gaveUp uint64) {
+		synctest.Wait()
+		for _, cancel := range cancels {
+			cancel()
+		}
+		for range callers {
+			if <-errs != nil {
+				gaveUp++
+			}
+		}
+		synctest.Wait()
+		return gaveUp
+	}
 }

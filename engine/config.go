@@ -39,7 +39,8 @@ type Config struct {
 	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that
 	// no call ever queues. A MaxWait above 2^61 ns (73 years) counts as 2^61 ns.
 	MaxWait time.Duration
-	// MaxQueue is how many callers may queue for one key. Default 1024. For no queue at all set
+	// MaxQueue is how many callers may queue for one key; callers that come through narrower keys of a
+	// [Chain] are counted for each next narrower key alone. Default 1024. For no queue at all set
 	// MaxWait to NoWait.
 	MaxQueue int
 	// Classify says what an error of fn means for the breaker. Default: every error is a Failure.

@@ -55,7 +55,7 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 // keys of ch; p is the first of them.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
 	if ch != nil {
-		if ch == e.once {
+		if ch.isPlaceholder() {
 			ch = e.plain(p)
 		}
 		return ch.run(ctx, stay, fn)

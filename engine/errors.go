@@ -16,7 +16,8 @@ import (
 var (
 	// ErrClosed says that the engine is closed or closing.
 	ErrClosed = errors.New("engine: closed")
-	// ErrQueueFull says that as many callers wait for the key as Config.MaxQueue allows.
+	// ErrQueueFull says that as many callers wait for the key as Config.MaxQueue allows, in a chain as
+	// many that came through the same narrower key.
 	ErrQueueFull = guard.ErrQueueFull
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
 	// has callers in the queue or probes out, so that none could be forgotten.

@@ -13,7 +13,7 @@ func (e *Engine) nowHolding(p *place, a *admission) int64 {
 	read := false
 	defer func() {
 		if !read && a.cell != nil {
-			e.report(p, a, Ignore)
+			e.giveUp(p, a, 1)
 		}
 	}()
 	now := e.system.Now()

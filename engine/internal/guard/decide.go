@@ -144,8 +144,10 @@ func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer
 	if d.Breaker && !under && (!d.Split || Planted("a probe held by a waiter")) {
 		a.Permit = s.circuit.Admit(b.policy.rules, now)
 	}
-	a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation()}
-	b.policy.Limits.Debit(s.fullAts, due, d.Tokens)
-	a.Receipt.To = s.fullAts[0]
+	if b.policy.Limited(d) {
+		a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation()}
+		b.policy.Limits.Debit(s.fullAts, due, d.Tokens)
+		a.Receipt.To = s.fullAts[0]
+	}
 	return a
 }

@@ -14,8 +14,8 @@ import (
 // by swapping a sentinel in, and then has the bucket for itself: during a decision, while callers
 // queue, and while the breaker is not closed. At an owned gate the actor is to be asked.
 //
-// Full-at only grows, and every admission lifts full-at above the reading of the clock that the
-// admission used. So an admission may use a reading taken just before full-at is loaded (a stale
+// Full-at only grows, but for tokens that are given back, and every admission lifts full-at above the
+// reading of the clock that the admission used. So an admission may use a reading taken just before full-at is loaded (a stale
 // reading is only stricter), and a refusal must be confirmed by a reading taken after the load. Both
 // then take effect within the call.
 type Gate struct {

@@ -9,7 +9,7 @@ import (
 // change. The ordinary notices belong to the policy, and all keys share them.
 type Notice struct {
 	policy  *Policy
-	refusal error // of an open breaker: every call of the trip that asks the breaker shares the error
+	refusal error // of an open breaker: every plain call of the trip that asks the breaker shares the error
 	until   int64 // of an open breaker: the instant from which the breaker is to be asked again; else 0
 	at      int64 // of an open breaker: the instant from which breaker and limits would both let a call pass
 	reports bool  // whether a success has something to report

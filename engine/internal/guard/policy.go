@@ -25,7 +25,7 @@ type Policy struct {
 	Publish  bool            // whether callers may decide by gates and notices; else each decision is a message
 	NoWait   bool            // whether no caller queues
 	MaxWait  int64           // ns; the longest stay in a queue, at most LongestWait
-	MaxQueue int             // callers in one queue
+	MaxQueue int             // callers in one row of a queue
 	Coarse   int64           // ns; without a limit, full-at tells the last use of a key to within Coarse
 	// Refuse makes the error of a refusal; at is the instant from which a retry would be admitted,
 	// or 0.

@@ -37,6 +37,11 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 				continue
 			}
 		}
+		if q.shared && r.until <= now {
+			q.leave(r, now)
+			r.refuse(limiter.ErrLimited, b.earliest(now, s, &r.demand, now))
+			continue
+		}
 		if !r.claim() {
 			q.leave(r, now)
 			continue

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// look looks at every key. The error is the refusal of the first key that is sure to refuse.
+func (c *call) look(ctx context.Context, w *guard.Demand) error {
+	var foreseen int64 // how long the call waits before it comes to the key
+	for i := range c.links {
+		if !c.decides(i) {
+			continue
+		}
+		l, s := &c.links[i], &c.got[i]
+		reason, err := c.lookAt(ctx, i, w, notAfter)
+		if err != nil {
+			c.giveUp() // the leaves of probes
+			return err
+		}
+		if foreseen > 0 && reason != nil && reason != breaker.ErrOpen { //nolint:errorlint // never wrapped
+			reason = nil // there may be room by then
+		}
+		if wait := s.wait - foreseen; reason == nil && wait > 0 {
+			d := c.demand(i, w)
+			if d.Hopeless(l.eng.policy, 0, wait) {
+				reason = limiter.ErrLimited
+			}
+		}
+		foreseen = max(foreseen, s.wait)
+		if reason == nil && !c.inTime(ctx, w, foreseen) {
+			reason = limiter.ErrLimited
+		}
+		if reason != nil && !guard.Planted("a wide key taken although a narrow one is known to refuse") {
+			return c.refuse(i, w, reason)
+		}
+	}
+	return nil
+}
+
+// inTime reports whether a wait ends within the stay of w and before the deadline of ctx.
+func (c *call) inTime(ctx context.Context, w *guard.Demand, wait int64) bool {
+	if wait == 0 {
+		return true
+	}
+	if w.Stay < 0 || w.Stay > 0 && wait > w.Stay {
+		return false
+	}
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Duration(wait) < c.links[0].eng.until(deadline)
+}
+
+// notAfter as the argument after of lookAt asks for the wait of a call that comes now.
+const notAfter = -1
+
+// lookAt looks at link i and takes nothing. It returns the reason why the key is sure to refuse, or nil;
+// share.wait is the time from now until the tokens are there for a call that comes now, or until the key
+// would let the call pass if it came no sooner than after. The error is that of an engine that has ended
+// or has no room for the key.
+func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) (reason, err error) {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	s.ruling, s.wait = guard.Admitted, max(0, after)
+	if e.ended.Load() {
+		return nil, e.refuse(l.key, ErrClosed, 0)
+	}
+	d := c.demand(i, w)
+	if !e.policy.Concerns(&d) {
+		return nil, nil
+	}
+	if s.cell, err = e.find(&l.place); err != nil {
+		return nil, e.refuse(l.key, err, 0)
+	}
+	g := &s.cell.Published
+	if n := g.Posted(); d.Breaker && n.Refuses() {
+		if now := e.system.Now(); now < n.Until() {
+			s.wait = max(s.wait, n.At()-now)
+			return breaker.ErrOpen, nil
+		}
+	}
+	var at int64
+	switch s.ruling, s.now, at = g.Look(e.system, e.policy, &d); {
+	case s.ruling == guard.Limited:
+		s.wait = max(s.wait, at-s.now)
+		if d.Mode == limiter.Immediate {
+			return limiter.ErrLimited, nil
+		}
+		if after == notAfter && !d.Hopeless(e.policy, s.now, at) { // only the actor knows whether there is room to wait
+			return c.lookInside(ctx, i, &d, after)
+		}
+	case s.ruling == guard.Undecided:
+		return c.lookInside(ctx, i, &d, after)
+	}
+	return nil, nil
+}
+
+// lookInside is lookAt for a gate that the key's actor owns.
+func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int64) (reason, err error) {
+	l, s := &c.links[i], &c.got[i]
+	e := l.eng
+	if s.under == nil && d.Breaker && s.cell.Published.Posted().Reports() {
+		s.under = probeFor(ctx, e, l.key)
+	}
+	r := e.behavior.Request()
+	r.After = after
+	m := guard.Message{Kind: guard.Look, Demand: *d, Request: r}
+	if s.under != nil {
+		m.Permit = s.under.permit
+	}
+	cell, answer, err := e.inquire(ctx, s.cell, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(&l.place) })
+	switch {
+	case err == nil:
+	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
+		return nil, e.refuse(l.key, err, 0)
+	default:
+		return nil, e.leftFor(ctx, d)
+	}
+	s.cell = cell
+	s.wait = max(s.wait, answer.At-e.system.Now())
+	return answer.Err, nil
+}
+
+// earliest returns the time until every key would let the call pass if nothing else came. A key that
+// lets the call pass at one instant may refuse it later, when the lease of a probe has ended; so every
+// key is asked again about an instant at which another one lets the call pass. ok is false if an engine
+// has ended or has no room for the key.
+func (c *call) earliest(w *guard.Demand) (after int64, ok bool) {
+	for range len(c.links) + 1 { // a breaker has one more say at most
+		next := after
+		for i := range c.links {
+			if !c.decides(i) {
+				continue
+			}
+			_, err := c.lookAt(context.Background(), i, w, next)
+			if err != nil {
+				return 0, false
+			}
+			next = max(next, c.got[i].wait)
+		}
+		if next == after {
+			break
+		}
+		after = next
+	}
+	return after, true
+}
