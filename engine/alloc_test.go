@@ -66,3 +66,34 @@ func TestALookAtACleanKeyAllocatesItsLimitsOnly(t *testing.T) {
 	require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() { eng.Inspect("k") }))
 	require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), "k", succeed) }))
 }
+
+// TestAChainAllocatesNothing once it is made. Chain allocates once for up to three keys, and Engine.Key once.
+func TestAChainAllocatesNothing(t *testing.T) {
+	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+		t.Run(d.String(), func(t *testing.T) {
+			var keys []engine.Key
+			for range 3 {
+				keys = append(keys, start(t, engine.Config{
+					Breaker: opensAfter(5), Retry: &retry.Policy{}, Dispatch: d,
+					Limiter: limiter.TokenBucket{Capacity: 1 << 20, RefillRate: limiter.PerSecond(1e6)},
+				}).Key("k"))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			two, three := engine.Chain(keys[0], keys[1]), engine.Chain(keys[0], keys[1], keys[2])
+			for name, call := range map[string]func(){
+				"two":     func() { _ = two.Run(ctx, succeed) },
+				"three":   func() { _ = three.Run(ctx, succeed) },
+				"DoKey":   func() { _, _ = engine.DoKey(ctx, two, func(context.Context) (int, error) { return 1, nil }) },
+				"Allow":   func() { two.Allow() },
+				"Acquire": func() { _ = three.Acquire(ctx) },
+			} {
+				require.Zero(t, testing.AllocsPerRun(1000, call), name)
+			}
+			require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { _ = engine.Chain(keys[0], keys[1]).Run(ctx, succeed) }), 1.0)
+			for eng := range keys[0].Engines() {
+				require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { _ = engine.Chain(eng.Key("k"), keys[1]).Run(ctx, succeed) }), 2.0)
+			}
+		})
+	}
+}

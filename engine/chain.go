@@ -145,24 +145,22 @@ func endedLink(links []link) *link {
 
 // receive receives from ch, unless done or the engine of a link ends first.
 func receive[T any](ch <-chan T, done <-chan struct{}, links []link) (v T, ok bool) {
-	if len(links) == 0 {
-		select {
-		case v = <-ch:
-			return v, true
-		case <-done:
-			return v, false
-		}
+	var ends [longestChain]<-chan struct{} // a nil channel is never ready
+	for i := range links {
+		ends[i] = links[i].eng.closing
 	}
-	cases := []reflect.SelectCase{
-		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ch)},
-		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(done)},
+	select {
+	case v = <-ch:
+		return v, true
+	case <-done:
+	case <-ends[0]:
+	case <-ends[1]:
+	case <-ends[2]:
+	case <-ends[3]:
+	case <-ends[4]:
+	case <-ends[5]:
+	case <-ends[6]:
+	case <-ends[7]:
 	}
-	for _, l := range links {
-		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(l.eng.closing)})
-	}
-	i, got, _ := reflect.Select(cases)
-	if i != 0 {
-		return v, false
-	}
-	return got.Interface().(T), true //nolint:forcetypeassert // of ch
+	return v, false
 }

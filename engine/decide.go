@@ -212,7 +212,17 @@ func (e *Engine) await(
 		links := slices.Clone(links) // else what the caller of a chain has got of each key would move to the heap
 		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) || endedLink(links) != nil })
 	}
-	a, answered := receive(r.Answered(), done, links)
+	var a guard.Answer
+	answered := false
+	if links == nil {
+		select {
+		case a = <-r.Answered():
+			answered = true
+		case <-done:
+		}
+	} else {
+		a, answered = receive(r.Answered(), done, links)
+	}
 	if !answered {
 		if r.Leave() {
 			e.cancelWait(c, r)
