@@ -154,11 +154,16 @@ func TestAConnectionOfOursThatIsWaitedFor(t *testing.T) {
 			defer long.Body.Close()
 			ctx := timeUp{t.Context(), make(chan struct{})}
 			end := func() { close(ctx.done) }
-			hooks := &httptrace.ClientTrace{ConnectStart: func(string, string) { end() }}
+			returned := make(chan struct{})
+			hooks := &httptrace.ClientTrace{ConnectStart: func(string, string) {
+				end()
+				<-returned // else the dial may be over, and the request answered, before anybody has seen the end
+			}}
 			if c.failures == 0 { // there will be no dial
 				hooks = &httptrace.ClientTrace{GetConn: func(string) { end() }}
 			}
 			_, err = tr.RoundTrip(newRequest(t, "POST", u.URL, nil).WithContext(httptrace.WithClientTrace(ctx, hooks)))
+			close(returned)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.Equal(t, c.failures, failuresOf(t, eng, u.host()))
 		})
