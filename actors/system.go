@@ -20,6 +20,7 @@ type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	clock     clock.Clock
 	nanos     func() int64
+	base      time.Time // from which nanos counts, on the system's clock; else zero
 	maxKeys   int
 	idleAfter time.Duration
 	linger    time.Duration
@@ -66,10 +67,12 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 	if c == nil {
 		c = clock.System()
 	}
+	nanos, base := clock.NanosFrom(c)
 	s := &System[P, S, M]{
 		behavior:  b,
 		clock:     c,
-		nanos:     clock.Nanos(c),
+		nanos:     nanos,
+		base:      base,
 		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
 		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
 		mailbox:   orElse(cfg.Mailbox, 8),
@@ -105,6 +108,15 @@ func (s *System[P, S, M]) join(f func()) {
 // Now returns the present instant: nanoseconds on the system's clock since just before New was
 // called. Now is at least 1 and below 2^62, and never runs back; see [clock.Nanos].
 func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instant
+
+// Offset returns the difference to add to an instant of s to have the same instant of other, if the
+// difference never changes: if both read the system's clock.
+func (s *System[P, S, M]) Offset(other *System[P, S, M]) (d int64, constant bool) {
+	if s.base.IsZero() || other.base.IsZero() {
+		return 0, false
+	}
+	return int64(s.base.Sub(other.base)), true
+}
 
 // Find returns the cell of key if the key has a cell. Find never makes a cell.
 func (s *System[P, S, M]) Find(key string) (*Cell[P, S, M], bool) {

@@ -28,10 +28,23 @@ import (
 // The range is 2^62 ns (146 years). At the end of the range the readings stand
 // still.
 func Nanos(c Clock) func() int64 {
+	read, _ := NanosFrom(c)
+	return read
+}
+
+// NanosFrom is [Nanos] that also returns the instant from which the readings count, if c is [System].
+// The readings of two such functions differ by the difference of their instants, always. For any other
+// clock the instant is zero.
+func NanosFrom(c Clock) (read func() int64, base time.Time) {
 	if _, ok := c.(*system); ok {
 		base := time.Now()
-		return func() int64 { return int64(time.Since(base)) } // one call less than by its method
+		return func() int64 { return int64(time.Since(base)) }, base // one call less than by its method
 	}
+	return nanosOf(c), base
+}
+
+// nanosOf is Nanos for a clock that is not the system's.
+func nanosOf(c Clock) func() int64 {
 	r := &reader{source: c.Now}
 	if n, ok := c.(interface{ Nanos() int64 }); ok {
 		r.source = func() time.Time { return time.Unix(0, n.Nanos()) }

@@ -19,10 +19,10 @@ type call struct {
 // share is what a call has got of one key.
 type share struct {
 	admission
-	ruling  guard.Ruling // of the last look
 	now     int64        // the reading of the engine's clock at the last look
 	wait    int64        // ns; from then until the tokens are there
 	tokens  int64        // that the call takes
+	ruling  guard.Ruling // of the last look
 	outcome Outcome      // of the last attempt
 }
 
@@ -48,6 +48,10 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 		return errStay(stay)
 	case len(ch.links) > len(ch.room):
 		c := call{links: ch.links, got: make([]share, len(ch.links))}
+		return ch.perform(ctx, &c, stay, fn)
+	case len(ch.links) <= 2: // less to clear
+		var got [2]share
+		c := call{links: ch.links, got: got[:len(ch.links)]}
 		return ch.perform(ctx, &c, stay, fn)
 	default:
 		var got [len(ch.room)]share

@@ -69,6 +69,9 @@ type link struct {
 	place
 	self guard.Origin  // this key, as the origin of calls for the next wider one
 	from *guard.Origin // the next narrower key; nil for the first
+	// What to add to a reading of the first engine's clock for one of this engine's, if it never changes.
+	offset   int64
+	constant bool
 }
 
 // add appends the keys of k.
@@ -109,6 +112,7 @@ func (c *chain) link(l link) {
 	l.self, l.from = guard.Origin{System: l.eng.system, Key: l.key}, nil
 	if n > 0 {
 		l.from = &c.links[n-1].self
+		l.offset, l.constant = c.links[0].eng.system.Offset(l.eng.system)
 	}
 	c.links = append(c.links, l)
 	c.perCall = c.perCall || l.eng.perCall

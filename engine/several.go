@@ -49,6 +49,7 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 // pass is the decision for a call that waits in no queue, if every key can be decided at its gate. If pass
 // returns false, the call has nothing.
 func (c *call) pass() bool {
+	now := c.links[0].eng.system.Now()
 	for i := range c.links {
 		l, s := &c.links[i], &c.got[i]
 		e := l.eng
@@ -63,8 +64,15 @@ func (c *call) pass() bool {
 		if cell == nil || p.Breaks() && cell.Published.Posted().Refuses() {
 			return false
 		}
-		var ruling guard.Ruling
-		if ruling, s.now, _ = cell.Published.Look(e.system, p, &plainCall); ruling != guard.Admitted {
+		switch {
+		case i == 0:
+			s.now = now
+		case l.constant:
+			s.now = now + l.offset
+		default:
+			s.now = e.system.Now()
+		}
+		if !cell.Published.Ready(p, &plainCall, s.now) {
 			return false
 		}
 		s.cell = cell

@@ -138,6 +138,13 @@ func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int6
 	return Admitted, now, 0
 }
 
+// Ready reports whether the gate is shared and the tokens of d are there, by a reading of the clock that
+// may be from before. [Gate.Pass] may take the tokens with that reading.
+func (g *Gate) Ready(p *Policy, d *Demand, now int64) bool {
+	fullAt := g.fullAt.Load()
+	return fullAt >= 0 && (!p.Limited(d) || fullAt <= p.Limits[0].Latest(now, d.Tokens, d.Mode))
+}
+
 // Permit returns the generation for the permit of a call that has its tokens, if the breaker is closed.
 // now is the reading of the look.
 func (g *Gate) Permit(p *Policy, now int64) (generation uint64, ok bool) {
