@@ -47,8 +47,8 @@ func (c *call) mayPass() bool {
 		if !p.Concerns(&plainCall) {
 			continue
 		}
-		cell := l.held()
-		if cell == nil || p.Breaks() && cell.Published.Posted().Refuses() {
+		cell, err := e.find(&l.place)
+		if err != nil || p.Breaks() && cell.Published.Posted().Refuses() {
 			return false
 		}
 		switch {
