@@ -86,7 +86,17 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	if e.retry == nil || isRejection(err) {
 		return retry.Strip(err)
 	}
-	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: a}}
+	return e.rerun(ctx, p, stay, fn, &a, err, began)
+}
+
+// rerun makes the attempts after the first, as [call.rerun] does for any number of keys. Its frame is not
+// that of run, so that goroutines whose calls succeed keep small stacks.
+//
+//go:noinline
+func (e *Engine) rerun(
+	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
+) error {
+	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
 	c := call{links: links[:], got: got[:]}
 	return c.rerun(ctx, e, stay, fn, err, began)
 }
