@@ -74,6 +74,7 @@ const (
 type gauge struct {
 	eng      *engine.Engine
 	fields   Fields
+	chain    bool     // eng is that of a chain's first key: a refusal may be that of another key
 	policies []policy // empty if clients are not to know
 	policy   string   // the value of RateLimit-Policy
 }
@@ -138,7 +139,7 @@ func (g *gauge) refused(to []reading, key string, limited bool, after int64) []r
 	switch {
 	case len(g.policies) == 0:
 		return to
-	case limited && len(g.policies) == 1: // the refusal has the whole reading
+	case limited && len(g.policies) == 1 && !g.chain: // the refusal has the whole reading
 		return append(to, reading{reset: after, wait: time.Duration(after) * time.Second})
 	default:
 		return g.read(to, key)
