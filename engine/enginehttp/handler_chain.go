@@ -38,7 +38,7 @@ func (h *Handler) subjectOf(k *engine.Key) (s subject, first *handlerEngine) {
 	s = subject{key: k.String(), chain: k}
 	for eng := range k.Engines() {
 		if eng == nil {
-			panic(zeroKey("Handler"))
+			break
 		}
 		known, ok := h.chained.Load(eng)
 		if !ok {
@@ -51,6 +51,9 @@ func (h *Handler) subjectOf(k *engine.Key) (s subject, first *handlerEngine) {
 		if s.add(e.breaker, e.patience); first == nil {
 			first = e
 		}
+	}
+	if first == nil {
+		panic(zeroKey("Handler"))
 	}
 	return s, first
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/limiter"
-	"github.com/limitpal/limitpal-go/retry"
 )
 
 // chained is what the tests of chains guard a request with: a client, its tenant, and an upstream.
@@ -260,69 +259,6 @@ func TestAHandlersWait(t *testing.T) {
 	})
 }
 
-// TestAProbeOfAHandlersChainGivesItsPlaceBack while its body is awaited, and still decides when it ends, unless another has.
-func TestAProbeOfAHandlersChainGivesItsPlaceBack(t *testing.T) {
-	for _, end := range []int64{200, 500} {
-		for _, others := range []bool{true, false} {
-			synctest.Test(t, func(t *testing.T) {
-				engines, status := newChained(t), new(atomic.Int64)
-				h := engines.handler(status)
-				engines.trip(t)
-				time.Sleep(30 * time.Second)
-				status.Store(200)
-				body, client := io.Pipe()
-				done := make(chan int)
-				go func() { done <- put(t.Context(), h, body) }() // ends with the body
-				synctest.Wait()
-				require.Equal(t, 503, ask(t, h).status, "the slow client is the probe")
-				time.Sleep(100 * time.Millisecond)
-				synctest.Wait()
-				if others {
-					require.Equal(t, 200, ask(t, h).status, "and then it is not")
-					require.Equal(t, breaker.Closed, engines.state())
-				}
-				time.Sleep(time.Minute)
-				status.Store(end)
-				require.NoError(t, client.Close())
-				require.EqualValues(t, end, <-done)
-				if want := engines.state(); others || end == 200 {
-					require.Equal(t, breaker.Closed, want, "the call is no probe of a closed breaker")
-				} else {
-					require.Equal(t, breaker.Open, want)
-				}
-				engines.nothingKept(t)
-			})
-		}
-	}
-}
-
-// TestThePatienceOfAHandlersChain is that of the engine with the least.
-func TestThePatienceOfAHandlersChain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		policy := func(timeout time.Duration) engine.Config {
-			return engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Second, ProbeTimeout: timeout}}
-		}
-		narrow, middle, wide := guarding(t, policy(0)), guarding(t, policy(40*time.Millisecond)), guarding(t, policy(time.Minute))
-		h := &enginehttp.Handler{
-			Next: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }),
-			Chain: func(*http.Request) (engine.Key, error) {
-				return engine.Chain(narrow.Key("k"), middle.Key("k"), wide.Key("k")), nil
-			},
-		}
-		require.Error(t, middle.Run(t.Context(), "k", func(context.Context) error { return errors.New("dead") }))
-		time.Sleep(time.Second)
-		body, client := io.Pipe()
-		done := make(chan int)
-		go func() { done <- put(t.Context(), h, body) }() // ends with the body
-		time.Sleep(19 * time.Millisecond)
-		require.Equal(t, 503, ask(t, h).status)
-		time.Sleep(2 * time.Millisecond)
-		require.Equal(t, 200, ask(t, h).status)
-		require.NoError(t, client.Close())
-		require.Equal(t, 200, <-done)
-	})
-}
-
 // TestAChainThatCannotTellTheKey of a request, and a key of a field with several lines, are the client's fault.
 func TestAChainThatCannotTellTheKey(t *testing.T) {
 	engines := newChained(t)
@@ -342,55 +278,4 @@ func TestAChainThatCannotTellTheKey(t *testing.T) {
 	h.ServeHTTP(w, r)
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	require.Equal(t, http.StatusOK, sendTo(t, h, http.MethodGet).status)
-}
-
-// TestAHandlerWithAChainThatCannotBeUsed says so, and always.
-func TestAHandlerWithAChainThatCannotBeUsed(t *testing.T) {
-	engines, next := newChained(t), status(http.StatusOK)
-	const both = "enginehttp: Handler.Chain is set together with Engine or Key"
-	for range 2 {
-		h := &enginehttp.Handler{Chain: engines.of, Engine: engines.client, Next: next}
-		require.PanicsWithValue(t, both, func() { ask(t, h) })
-		require.PanicsWithValue(t, both, func() { ask(t, h) })
-		h = &enginehttp.Handler{Chain: engines.of, Key: enginehttp.RemoteIP(0), Next: next}
-		require.PanicsWithValue(t, both, func() { ask(t, h) })
-	}
-	for name, c := range unusable(t, engines) {
-		for _, method := range []string{http.MethodGet, http.MethodPut} {
-			h := &enginehttp.Handler{Chain: func(*http.Request) (engine.Key, error) { return c.key, nil }, Next: next}
-			for range 2 {
-				func() {
-					defer func() {
-						invalid, ok := recover().(*engine.ConfigError)
-						require.True(t, ok, name)
-						require.Equal(t, c.field, invalid.Field, name)
-					}()
-					sendTo(t, h, method)
-				}()
-			}
-		}
-	}
-	retries := guarding(t, engine.Config{Retry: &retry.Policy{}})
-	h := &enginehttp.Handler{Next: next, Chain: func(*http.Request) (engine.Key, error) {
-		return engine.Chain(engines.client.Key("c"), retries.Key("r")), nil
-	}}
-	require.PanicsWithError(t, "engine: Retry = set: an enginehttp.Handler does not serve a request again", func() { ask(t, h) })
-}
-
-// unusable are keys that neither adapter can use.
-func unusable(t testing.TB, c *chained) map[string]struct {
-	key   engine.Key
-	field string
-} {
-	classifies := guarding(t, engine.Config{Classify: func(error) engine.Outcome { return engine.Ignore }})
-	return map[string]struct {
-		key   engine.Key
-		field string
-	}{
-		"an engine twice":   {engine.Chain(c.client.Key("c"), c.client.Key("d")), "Chain[1]"},
-		"no key in front":   {engine.Chain(engine.Key{}, c.client.Key("c")), "Chain[0]"},
-		"no key at the end": {engine.Chain(c.client.Key("c"), engine.Key{}), "Chain[1]"},
-		"Classify":          {engine.Chain(c.client.Key("c"), classifies.Key("k")), "Classify"},
-		"Classify, alone":   {classifies.Key("k"), "Classify"},
-	}
 }

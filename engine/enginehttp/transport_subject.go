@@ -51,10 +51,12 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 		return subject{}, err
 	}
 	s := subject{chain: &k}
+	empty := true
 	for eng := range k.Engines() {
 		if eng == nil {
-			return subject{}, zeroKey("Transport")
+			break
 		}
+		empty = false
 		known, ok := t.chained.Load(eng)
 		if !ok {
 			known, _ = t.chained.LoadOrStore(eng, newTransportEngine(eng))
@@ -64,6 +66,9 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 			return subject{}, e.err
 		}
 		s.add(e.breaker, e.patience)
+	}
+	if empty {
+		return subject{}, zeroKey("Transport")
 	}
 	return s, nil
 }
@@ -78,7 +83,7 @@ func newTransportEngine(eng *engine.Engine) *transportEngine {
 	return e
 }
 
-// zeroKey returns the error of a Chain that has returned the zero Key.
+// zeroKey returns the error of a Chain that has returned the zero Key, or a chain without a key.
 func zeroKey(adapter string) error {
 	return &engine.ConfigError{Field: adapter + ".Chain", Value: "engine.Key{}", Reason: "must return a Key made by Engine.Key or engine.Chain"}
 }
