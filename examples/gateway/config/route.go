@@ -121,9 +121,10 @@ func (r *Route) fill() {
 	}
 }
 
-// Engine returns the configuration of an engine that limits requests, keyed by client.
+// Engine returns the configuration of an engine that limits requests, keyed by client. A request
+// takes one token, however often it is sent to the upstream.
 func (l Limiter) Engine() engine.Config {
-	c := engine.Config{Limiter: l.bucket(), MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
+	c := engine.Config{Limiter: l.bucket(), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
 	if l.MaxWait > 0 {
 		c.MaxWait = time.Duration(l.MaxWait)
 	}
