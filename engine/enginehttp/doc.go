@@ -36,7 +36,7 @@
 //
 // [RemoteIP] and [Header] make keys. For the breaker, a panic and an answer of 500 and above are
 // failures, except 501 and 505. [Refuse] writes the same refusal for handlers that ask an engine
-// themselves.
+// themselves, and [Fields.Tell] the RateLimit fields.
 //
 // # Several keys
 //

@@ -65,7 +65,8 @@ type Limiter struct {
 	// MaxWait is how long a request may wait for its turn. A request that would have to wait longer
 	// is refused at once. Default: no request waits.
 	MaxWait Duration `json:"max_wait"`
-	// MaxQueue is the number of requests of one key that may wait. Default 1024.
+	// MaxQueue is the number of requests of one key that may wait. If Limiter stands beside an
+	// AddressLimiter, MaxQueue of Limiter counts for each address alone. Default 1024.
 	MaxQueue int `json:"max_queue"`
 }
 
