@@ -15,7 +15,7 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, s *subject, 
 		h.turnAway(w, r, s.key, first, err)
 		return
 	}
-	lease := &lease{subject: *s, ctx: r.Context(), ticket: ticket}
+	lease := newLease(r.Context(), s, ticket)
 	body := watch(r.Body, -1, lease)
 	end := failed
 	inner := r.WithContext(r.Context()) // a copy: net/http looks at the body of r

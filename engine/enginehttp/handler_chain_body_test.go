@@ -79,3 +79,26 @@ func TestThePatienceOfAHandlersChain(t *testing.T) {
 		require.Equal(t, 200, <-done)
 	})
 }
+
+// TestAnUploadOfAChainThatIsNoProbe keeps its leave, however long its body takes: its end counts.
+func TestAnUploadOfAChainThatIsNoProbe(t *testing.T) {
+	for _, adapter := range []string{"Transport", "Handler"} {
+		for _, end := range []int64{200, 500} {
+			synctest.Test(t, func(t *testing.T) {
+				engines, status := newChained(t), new(atomic.Int64)
+				var rt http.RoundTripper = &enginehttp.Transport{Chain: engines.quick, Base: readingBase(status)}
+				if adapter == "Handler" {
+					rt = through(engines.handler(status))
+				}
+				client, done := upload(t, rt)
+				time.Sleep(5 * time.Second)
+				require.Equal(t, [2]float64{3.5, 7.25}, engines.tokens(t))
+				status.Store(end)
+				require.NoError(t, client.Close())
+				require.NoError(t, <-done)
+				require.Equal(t, [2]float64{3.5, 7.25}, engines.tokens(t), "the end of a call takes a token")
+				require.Equal(t, end == 500, engines.state() == breaker.Open)
+			})
+		}
+	}
+}

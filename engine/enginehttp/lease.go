@@ -20,7 +20,13 @@ type lease struct {
 	subject
 	ctx    context.Context
 	ticket *engine.Ticket
+	probe  bool // whether the call began as a probe
 	state  atomic.Uint32
+}
+
+// newLease returns the lease of a call of s that was admitted with ticket.
+func newLease(ctx context.Context, s *subject, ticket *engine.Ticket) *lease {
+	return &lease{subject: *s, ctx: ctx, ticket: ticket, probe: ticket.Probe()}
 }
 
 // The states of a lease.
@@ -48,7 +54,7 @@ var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of t
 // giveBack gives the place of a probe back. A call that is no probe keeps its leave: its end counts
 // as the breaker has it.
 func (l *lease) giveBack() {
-	if l.ticket.Probe() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
+	if l.probe && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
 		l.ticket.Done(undecided)
 	}
 }

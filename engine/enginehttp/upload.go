@@ -35,7 +35,7 @@ func (a *attempts) upload(s *subject) error {
 	if err != nil {
 		return err
 	}
-	a.lease = &lease{subject: *s, ctx: ctx, ticket: ticket}
+	a.lease = newLease(ctx, s, ticket)
 	end := panicked
 	defer func() { a.lease.done(end) }()
 	end = a.once(ctx)
