@@ -51,9 +51,9 @@
 //	}
 //
 // A Handler answers 429 if the key that refuses has used up its limit, and else 503; Retry-After is
-// about all keys, and the RateLimit fields are about the first. If a probe's body is awaited for too
-// long, the places of the probe go back in all engines. The call then asks all keys once more when
-// the call ends, and is still the probe if a breaker waits for one.
+// about all keys, and the RateLimit fields are about the first. If a probe's body is awaited for
+// too long, the places of the probe go back in all engines. The call then asks all keys once more
+// when the call ends, and is still the probe if a breaker waits for one.
 //
 // # The engine's configuration
 //
@@ -83,7 +83,7 @@
 // Keys that come from outside are normalised and short. All spellings of a host are one key. An
 // address that embeds an IPv4 address has the key of the IPv4 address. A key of more than 256 bytes
 // is replaced by its SHA-256 in hexadecimal, also if a function of yours has made the key. The keys
-// of a Chain are used as they are: [RemoteIP] and [Header] make short keys, and a Chain of a Handler
-// should return an error for a key of its own that is long or ambiguous. If the first key is of a
-// Header with several lines, the answer is 400 without that.
+// of a Chain are used as they are: [RemoteIP] and [Header] make short keys, and a Chain of a
+// Handler should return an error for a key of its own that is long or ambiguous. If the first key
+// is of a Header with several lines, the answer is 400 without that.
 package enginehttp

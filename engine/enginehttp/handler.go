@@ -47,11 +47,11 @@ import (
 // With a Chain the keys of several engines decide about a request together, such as the limits of
 // the client and of its tenant. If a key refuses, the tokens of the narrower keys come back, as
 // described at [engine.Chain]. The status goes by the refusal, and Retry-After says when all keys
-// would admit the request. Handlers may also be nested; then a token of the outer Handler is lost if
-// the inner Handler refuses.
+// would admit the request. Handlers may also be nested; then a token of the outer Handler is lost
+// if the inner Handler refuses.
 //
-// Any goroutine may use a Handler. Do not change the fields after the first request, and do not copy
-// a Handler after that.
+// Any goroutine may use a Handler. Do not change the fields after the first request, and do not
+// copy a Handler after that.
 type Handler struct {
 	// Engine decides. Its Config must have neither Retry nor Classify. A request panics if Engine
 	// and Chain are nil.

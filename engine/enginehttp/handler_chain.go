@@ -32,8 +32,8 @@ func (h *Handler) serveChain(w http.ResponseWriter, r *http.Request) {
 	end = h.serve(w, r, s.key, first)
 }
 
-// subjectOf returns what a request with the key k asks leave of, and the engine of the first key. If
-// an engine has a configuration that a Handler cannot honour, subjectOf panics.
+// subjectOf returns what a request with the key k asks leave of, and the engine of the first key.
+// If an engine has a configuration that a Handler cannot honour, subjectOf panics.
 func (h *Handler) subjectOf(k *engine.Key) (s subject, first *handlerEngine) {
 	s = subject{key: k.String(), chain: k}
 	for eng := range k.Engines() {

@@ -36,8 +36,8 @@ const (
 	leaseOver            // the call has ended
 )
 
-// patienceOf returns subject.patience for an engine, and 0 if the engine has no breaker. A probe must
-// not reach ProbeTimeout, since that would be a failure.
+// patienceOf returns subject.patience for an engine, and 0 if the engine has no breaker. A probe
+// must not reach ProbeTimeout, since that would be a failure.
 func patienceOf(cfg engine.Config) time.Duration {
 	switch {
 	case cfg.Breaker == nil:

@@ -11,9 +11,9 @@ import (
 
 // Transport is an http.RoundTripper that sends each request under the guard of an engine. Before
 // every attempt the engine asks the breaker and the limiter of the request's key. If an attempt
-// fails in a way that is worth another attempt, the engine's retry.Policy says when. Only Engine, or
-// Chain in its place, must be set. Any goroutine may use a Transport; do not change the fields while
-// it is in use, and do not copy a Transport after its first use.
+// fails in a way that is worth another attempt, the engine's retry.Policy says when. Only Engine,
+// or Chain in its place, must be set. Any goroutine may use a Transport; do not change the fields
+// while it is in use, and do not copy a Transport after its first use.
 //
 // [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
 // whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
@@ -55,9 +55,9 @@ import (
 // retry.Policy says when another attempt is made, and a token more is a token of each key, also of
 // the keys of engines with Config.PerCall.
 type Transport struct {
-	// Engine guards the requests, unless Chain is set. If its retry.Policy has a RetryIf, RetryIf must agree to a retry,
-	// too; RetryIf sees the error of the attempt, or an error that names the status. Engine must
-	// not have a Config.Classify.
+	// Engine guards the requests, unless Chain is set. If its retry.Policy has a RetryIf, RetryIf
+	// must agree to a retry, too; RetryIf sees the error of the attempt, or an error that names the
+	// status. Engine must not have a Config.Classify.
 	Engine *engine.Engine
 	// Base sends a single attempt. Default: http.DefaultTransport.
 	Base http.RoundTripper

@@ -31,8 +31,8 @@ func (p *prober) RoundTrip(req *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(u.settled(req))
 }
 
-// settled returns req for an enginehttp.Transport that takes no second token if req is a probe: with
-// a body in memory, or with a body that cannot be sent again.
+// settled returns req for an enginehttp.Transport that takes no second token if req is a probe:
+// with a body in memory, or with a body that cannot be sent again.
 func (u *upload) settled(req *http.Request) *http.Request {
 	body, get := req.Body, req.GetBody
 	req = req.WithContext(req.Context()) // a copy
