@@ -36,20 +36,39 @@
 //
 // [RemoteIP] and [Header] make keys. For the breaker, a panic and an answer of 500 and above are
 // failures, except 501 and 505. [Refuse] writes the same refusal for handlers that ask an engine
-// themselves.
+// themselves, and [Fields.Tell] the RateLimit fields.
+//
+// # Several keys
+//
+// With a field Chain in place of Engine and Key, the keys of several engines decide about a request
+// together: the limit of a user and the breaker of a host, say. A key that refuses costs the
+// narrower keys no token.
+//
+//	client.Transport = &enginehttp.Transport{
+//		Chain: func(r *http.Request) (engine.Key, error) {
+//			return engine.Chain(users.Key(userOf(r)), hosts.Key(r.URL.Host)), nil
+//		},
+//	}
+//
+// A Handler answers 429 if the key that refuses has used up its limit, and else 503; Retry-After is
+// about all keys, and the RateLimit fields are about the first. If a probe's body is awaited for
+// too long, the places of the probe go back in all engines. The call then asks all keys once more
+// when the call ends, and is still the probe if a breaker waits for one.
 //
 // # The engine's configuration
 //
 // A Transport and a Handler honour the fields of engine.Config as this table says. A field that
 // cannot be honoured is an [*engine.ConfigError] at the first use: RoundTrip returns the error, and
-// ServeHTTP panics with the error.
+// ServeHTTP panics with the error. The table holds for each engine of a Chain.
 //
 //	field       Transport                      Handler
 //	Name        honoured                       honoured
 //	Limiter     honoured                       honoured
 //	Breaker     honoured                       honoured
-//	Retry       honoured                       error: a request is served once
-//	PerCall     honoured                       honoured, a request is served once
+//	Retry       honoured; in a Chain that of   error: a request is served once
+//	            the first engine with a Retry
+//	PerCall     honoured: an attempt after     honoured, a request is served once
+//	            the first takes no token
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides
@@ -63,5 +82,8 @@
 //
 // Keys that come from outside are normalised and short. All spellings of a host are one key. An
 // address that embeds an IPv4 address has the key of the IPv4 address. A key of more than 256 bytes
-// is replaced by its SHA-256 in hexadecimal, also if a function of yours has made the key.
+// is replaced by its SHA-256 in hexadecimal, also if a function of yours has made the key. The keys
+// of a Chain are used as they are: [RemoteIP] and [Header] make short keys, and a Chain of a
+// Handler should return an error for a key of its own that is long or ambiguous. If the first key
+// is of a Header with several lines, the answer is 400 without that.
 package enginehttp

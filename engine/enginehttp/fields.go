@@ -51,6 +51,19 @@ func (f Fields) String() string {
 	}
 }
 
+// Tell puts into h how much is left of the limit of k, in fields of the kind f, as a [Handler] does
+// for the answers of Next. The limit of a chain is that of its first key. Tell puts nothing if the
+// engine has no limiter, or if h has fields of the kind f already. Tell is for handlers that ask an
+// engine themselves, such as a reverse proxy whose [Transport] has a Chain. Any goroutine may call
+// Tell, as far as nobody else uses h.
+func (f Fields) Tell(h http.Header, k engine.Key) {
+	for eng := range k.Engines() {
+		g := newGauge(eng, f)
+		g.admitted(h, k.String(), make([]string, mostFields))
+		return
+	}
+}
+
 // terms are the names of a draft's fields, in the form that http.Header has, and of their
 // parameters.
 type terms struct {
@@ -74,6 +87,7 @@ const (
 type gauge struct {
 	eng      *engine.Engine
 	fields   Fields
+	chain    bool     // eng is that of a chain's first key: a refusal may be that of another key
 	policies []policy // empty if clients are not to know
 	policy   string   // the value of RateLimit-Policy
 }
@@ -138,7 +152,7 @@ func (g *gauge) refused(to []reading, key string, limited bool, after int64) []r
 	switch {
 	case len(g.policies) == 0:
 		return to
-	case limited && len(g.policies) == 1: // the refusal has the whole reading
+	case limited && len(g.policies) == 1 && !g.chain: // the refusal has the whole reading
 		return append(to, reading{reset: after, wait: time.Duration(after) * time.Second})
 	default:
 		return g.read(to, key)

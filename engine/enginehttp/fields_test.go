@@ -230,3 +230,24 @@ func TestHandlerNested(t *testing.T) {
 	require.True(t, known)
 	require.InDelta(t, 7, s.Limits[0].Available, 0.1)
 }
+
+// TestTell is for answers that no Handler writes: the fields are about the first key.
+func TestTell(t *testing.T) {
+	cfg := anHourLeft()
+	one, other, none := guarding(t, cfg), guarding(t, cfg), guarding(t, opensAtOnce())
+	k := engine.Chain(one.Key("k"), other.Key("k"))
+	require.True(t, one.Allow("k"))
+	h := http.Header{}
+	enginehttp.Draft10.Tell(h, k)
+	require.Equal(t, http.Header{"Ratelimit-Policy": {`"default";q=1;w=3600`}, "Ratelimit": {`"default";r=0;t=3600`}}, h)
+	enginehttp.XRateLimit.Tell(h, one.Key("k"))
+	require.Equal(t, "0", h.Get("X-RateLimit-Remaining"))
+	for f, k := range map[enginehttp.Fields]engine.Key{enginehttp.Draft10: none.Key("k"), enginehttp.NoFields: k} {
+		h = http.Header{}
+		f.Tell(h, k)
+		require.Empty(t, h)
+	}
+	h = http.Header{"Ratelimit": {`"own";r=1;t=1`}}
+	enginehttp.Draft10.Tell(h, k)
+	require.Equal(t, http.Header{"Ratelimit": {`"own";r=1;t=1`}}, h)
+}

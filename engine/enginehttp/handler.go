@@ -44,15 +44,27 @@ import (
 // sendfile work as without a Handler; http.ResponseController works, too. The deprecated
 // http.CloseNotifier is not offered: the request's context says the same.
 //
-// Handlers may be nested, to limit by address and by user, say. Any goroutine may use a Handler. Do
-// not change the fields after the first request, and do not copy a Handler after that.
+// With a Chain the keys of several engines decide about a request together, such as the limits of
+// the client and of its tenant. If a key refuses, the tokens of the narrower keys come back, as
+// described at [engine.Chain]. The status goes by the refusal, and Retry-After says when all keys
+// would admit the request. Handlers may also be nested; then a token of the outer Handler is lost
+// if the inner Handler refuses.
+//
+// Any goroutine may use a Handler. Do not change the fields after the first request, and do not
+// copy a Handler after that.
 type Handler struct {
 	// Engine decides. Its Config must have neither Retry nor Classify. A request panics if Engine
-	// is nil.
+	// and Chain are nil.
 	Engine *engine.Engine
 	// Key returns the key of a request, such as [RemoteIP] and [Header] do. Key runs before
 	// anything else is known of the request, and should be cheap. Default: RemoteIP(0).
 	Key func(*http.Request) string
+	// Chain stands in for Engine and Key if several keys decide about a request: Chain returns the
+	// key of a request, such as engine.Chain makes. The engines must have neither Retry nor
+	// Classify. Wait, also a Wait of 0, replaces NoWait and Within of the Key. A request for which
+	// Chain returns an error is answered 400 Bad Request. A request panics if Chain is set together
+	// with Engine or Key, or if Chain returns a Key that cannot be used. Default: nil.
+	Chain func(*http.Request) (engine.Key, error)
 	// Next handles the requests that are admitted. A request panics if Next is nil.
 	Next http.Handler
 	// Wait is the longest that a request may stay in the limiter's queue. A request that would have
@@ -62,8 +74,8 @@ type Handler struct {
 	// Fields says in which header fields answers tell how much is left of the limit. The answers of
 	// Next and refusals have the fields, unless Engine has no limiter. The fields are added when
 	// Next sends its header, and not at all if Next has put fields of that kind there, as a Handler
-	// within does, and a reverse proxy that passes on the fields of its upstream. Default:
-	// [Draft10].
+	// within does, and a reverse proxy that passes on the fields of its upstream. With a Chain the
+	// fields are about the first key, also if another key refuses. Default: [Draft10].
 	Fields Fields
 	// Refuse answers a request in place of the answer described above. Retry-After and the fields
 	// are in the header when Refuse is called, and Refuse may change them. Refuse chooses status
@@ -71,10 +83,18 @@ type Handler struct {
 	// not called if the request's context has ended, nor for a request without a valid key.
 	Refuse func(http.ResponseWriter, *http.Request, *engine.Rejection)
 
-	once     sync.Once
-	key      func(*http.Request) string // Key, or its default
-	breaker  bool                       // whether Engine has one
-	patience time.Duration              // of a lease
+	once    sync.Once
+	ready   bool                       // whether the fields are valid
+	key     func(*http.Request) string // Key, or its default
+	only    *handlerEngine             // of Engine; nil with Chain
+	chained sync.Map                   // from *engine.Engine to *handlerEngine, of Chain
+}
+
+// handlerEngine is the part of an engine's configuration that a Handler needs.
+type handlerEngine struct {
+	breaker  bool          // whether the engine has one
+	patience time.Duration // of a lease
+	err      error         // names a field of the configuration that a Handler cannot honour
 	gauge    gauge
 	limited  problem // the 429, unless its body depends on which of several limits it is
 }
@@ -82,39 +102,43 @@ type Handler struct {
 // failed tells the breaker of a failure.
 var failed error = &engine.Verdict{Err: errors.New("enginehttp: the handler failed"), Outcome: engine.Failure}
 
-// ServeHTTP implements http.Handler. If a field is invalid, or if the engine has a configuration
-// that a Handler cannot honour, ServeHTTP panics: net/http logs the panic and closes the
-// connection.
+// ServeHTTP implements http.Handler. If a field is invalid, if an engine has a configuration that a
+// Handler cannot honour, or if Chain returns a Key that cannot be used, ServeHTTP panics: net/http
+// logs the panic and closes the connection.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.once.Do(h.prepare)
-	if h.key == nil {
+	if !h.ready {
 		h.prepare() // panics as for the first request
+	}
+	if h.Chain != nil {
+		h.serveChain(w, r)
+		return
 	}
 	key := h.key(r)
 	if ambiguous(key) {
-		early := answerEarly(w, r)
-		badRequest.serve(w, r, make([]string, problemFields))
-		early.end()
+		answerBad(w, r, &severalFields)
 		return
 	}
 	key = shortened(key)
-	if h.breaker && r.Body != nil && r.Body != http.NoBody {
-		h.serveBody(w, r, key)
+	if h.only.breaker && r.Body != nil && r.Body != http.NoBody {
+		s := subject{eng: h.Engine, key: key, breaker: true, patience: h.only.patience}
+		h.serveBody(w, r, &s, h.only)
 		return
 	}
 	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
 	if err != nil {
-		h.turnAway(w, r, key, err)
+		h.turnAway(w, r, key, h.only, err)
 		return
 	}
 	end := failed // in case Next does not return; recover does not see a Goexit
 	defer func() { ticket.Done(end) }()
-	end = h.serve(w, r, key)
+	end = h.serve(w, r, key, h.only)
 }
 
-// serve has Next answer a request that was admitted, and returns the meaning for the breaker.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string) error {
-	rec := &recorder{ResponseWriter: w, gauge: &h.gauge, key: key}
+// serve has Next answer a request that was admitted, and returns the meaning for the breaker. The
+// fields of the answer are about key of the engine first.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine) error {
+	rec := &recorder{ResponseWriter: w, gauge: &first.gauge, key: key}
 	h.Next.ServeHTTP(rec.dressed(), r)
 	rec.begin(http.StatusOK) // in case Next has written nothing
 	if outcomeOf(rec.status) == engine.Failure {
@@ -123,17 +147,30 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string) erro
 	return nil
 }
 
-// turnAway answers a request that was not admitted, for err, before its body is sent.
-func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, err error) {
+// turnAway answers a request that was not admitted, for err, before its body is sent. If err says
+// that the keys of Chain make no chain, turnAway panics.
+func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine, err error) {
+	if invalid, ok := errors.AsType[*engine.ConfigError](err); ok {
+		panic(invalid)
+	}
 	early := answerEarly(w, r)
-	h.refuse(w, r, key, err)
+	h.refuse(w, r, key, first, err)
+	early.end()
+}
+
+// answerBad answers a request whose key cannot be told, before its body is sent.
+func answerBad(w http.ResponseWriter, r *http.Request, answer *problem) {
+	early := answerEarly(w, r)
+	answer.serve(w, r, make([]string, problemFields))
 	early.end()
 }
 
 // prepare checks the fields and renders the parts that are the same for all requests.
 func (h *Handler) prepare() {
 	switch {
-	case h.Engine == nil:
+	case h.Chain != nil && (h.Engine != nil || h.Key != nil):
+		panic("enginehttp: Handler.Chain is set together with Engine or Key")
+	case h.Chain == nil && h.Engine == nil:
 		panic("enginehttp: Handler.Engine is nil")
 	case h.Next == nil:
 		panic("enginehttp: Handler.Next is nil")
@@ -142,27 +179,39 @@ func (h *Handler) prepare() {
 	case h.Wait < 0:
 		panic("enginehttp: Handler.Wait is negative")
 	}
-	cfg := h.Engine.Config()
-	switch {
-	case cfg.Retry != nil:
-		panic(unused("Retry", "an enginehttp.Handler does not serve a request again"))
-	case cfg.Classify != nil:
-		panic(unused("Classify", "an enginehttp.Handler goes by the status of the answer"))
-	}
-	h.breaker, h.patience = cfg.Breaker != nil, patienceOf(cfg)
-	h.gauge = newGauge(h.Engine, h.Fields)
-	h.limited = quotaExceeded(nil)
-	if h.Fields == Draft10 && len(h.gauge.policies) == 1 {
-		h.limited = quotaExceeded([]string{h.gauge.policies[0].name})
+	if h.Chain == nil {
+		if h.only = h.newEngine(h.Engine); h.only.err != nil {
+			panic(h.only.err)
+		}
 	}
 	h.key = h.Key
 	if h.key == nil {
 		h.key = RemoteIP(0)
 	}
+	h.ready = true
+}
+
+// newEngine asks eng for its configuration.
+func (h *Handler) newEngine(eng *engine.Engine) *handlerEngine {
+	cfg := eng.Config()
+	e := &handlerEngine{breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
+	switch {
+	case cfg.Retry != nil:
+		e.err = unused("Retry", "an enginehttp.Handler does not serve a request again")
+	case cfg.Classify != nil:
+		e.err = unused("Classify", "an enginehttp.Handler goes by the status of the answer")
+	}
+	e.gauge = newGauge(eng, h.Fields)
+	e.gauge.chain = h.Chain != nil
+	e.limited = quotaExceeded(nil)
+	if h.Fields == Draft10 && len(e.gauge.policies) == 1 {
+		e.limited = quotaExceeded([]string{e.gauge.policies[0].name})
+	}
+	return e
 }
 
 // refuse writes the answer to a request that was not admitted, for err.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err error) {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine, err error) {
 	rejection, ok := errors.AsType[*engine.Rejection](err)
 	if !ok {
 		// The request's context has ended. If the client has gone, only a log around this Handler
@@ -175,18 +224,18 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, err
 	header := w.Header()
 	room := make([]string, mostFields+1+problemFields) // for the values of all fields
 	var few [fewLimits]reading
-	readings := h.gauge.refused(few[:0], key, limited, after)
-	room = h.gauge.tell(header, readings, room)
+	readings := first.gauge.refused(few[:0], key, limited, after)
+	room = first.gauge.tell(header, readings, room)
 	room = putRetryAfter(header, after, room)
 	switch {
 	case h.Refuse != nil:
 		h.Refuse(w, r, rejection)
 	case !limited:
 		unavailable.serve(w, r, room)
-	case h.Fields == Draft10 && len(h.gauge.policies) > 1:
-		p := quotaExceeded(h.gauge.violated(readings))
+	case h.Fields == Draft10 && (first.gauge.chain || len(first.gauge.policies) > 1):
+		p := quotaExceeded(first.gauge.violated(readings))
 		p.serve(w, r, room)
 	default:
-		h.limited.serve(w, r, room)
+		first.limited.serve(w, r, room)
 	}
 }

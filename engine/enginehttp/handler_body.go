@@ -9,13 +9,13 @@ import (
 
 // serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a
 // probe, waiting.
-func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) {
-	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
+func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, s *subject, first *handlerEngine) {
+	ticket, err := s.admit(r.Context(), h.Wait)
 	if err != nil {
-		h.turnAway(w, r, key, err)
+		h.turnAway(w, r, s.key, first, err)
 		return
 	}
-	lease := &lease{ctx: r.Context(), eng: h.Engine, key: key, ticket: ticket, patience: h.patience}
+	lease := newLease(r.Context(), s, ticket)
 	body := watch(r.Body, -1, lease)
 	end := failed
 	inner := r.WithContext(r.Context()) // a copy: net/http looks at the body of r
@@ -33,7 +33,7 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, key string) 
 		}
 		lease.done(end)
 	}()
-	end = h.serve(w, inner, key)
+	end = h.serve(w, inner, s.key, first)
 }
 
 // handBack tells r, of which inner is a copy, what Next has made of inner, as far as net/http and

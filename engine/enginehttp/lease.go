@@ -17,12 +17,16 @@ const probePatience = 100 * time.Millisecond
 // probe's place must not depend on that client: the lease gives the place back when the body has
 // been awaited for patience, and the call goes on without.
 type lease struct {
-	ctx      context.Context
-	eng      *engine.Engine
-	key      string
-	ticket   *engine.Ticket
-	patience time.Duration
-	state    atomic.Uint32
+	subject
+	ctx    context.Context
+	ticket *engine.Ticket
+	probe  bool // whether the call began as a probe
+	state  atomic.Uint32
+}
+
+// newLease returns the lease of a call of s that was admitted with ticket.
+func newLease(ctx context.Context, s *subject, ticket *engine.Ticket) *lease {
+	return &lease{subject: *s, ctx: ctx, ticket: ticket, probe: ticket.Probe()}
 }
 
 // The states of a lease.
@@ -32,8 +36,8 @@ const (
 	leaseOver            // the call has ended
 )
 
-// patienceOf returns lease.patience for an engine, and 0 if the engine has no breaker. A probe must
-// not reach ProbeTimeout, since that would be a failure.
+// patienceOf returns subject.patience for an engine, and 0 if the engine has no breaker. A probe
+// must not reach ProbeTimeout, since that would be a failure.
 func patienceOf(cfg engine.Config) time.Duration {
 	switch {
 	case cfg.Breaker == nil:
@@ -50,31 +54,29 @@ var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of t
 // giveBack gives the place of a probe back. A call that is no probe keeps its leave: its end counts
 // as the breaker has it.
 func (l *lease) giveBack() {
-	if l.ticket.Probe() && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
+	if l.probe && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
 		l.ticket.Done(undecided)
 	}
 }
 
 // done reports how the call ended. A call whose leave has gone back is still as good a probe as
-// any: done asks for the leave of another probe, which takes a token, and reports the end of the
-// call for that probe.
+// any: done asks for the leave of another probe, which takes a token of each key, and reports the
+// end of the call for that probe.
 func (l *lease) done(err error) {
 	if l.state.CompareAndSwap(leaseHeld, leaseOver) {
 		l.ticket.Done(err)
 		return
 	}
 	v, ok := err.(*engine.Verdict) //nolint:errorlint // made here
-	if ok && v.Outcome == engine.Ignore || !recovering(l.eng, l.key) {
+	if ok && v.Outcome == engine.Ignore || l.chain == nil && !l.recovering() {
 		return
 	}
-	if ticket, refused := l.eng.AdmitWithin(l.ctx, l.key, 0); refused == nil {
+	ticket, refused := l.admit(l.ctx, 0)
+	switch {
+	case refused != nil:
+	case l.chain != nil && !ticket.Probe(): // the breakers have been closed meanwhile
+		ticket.Done(undecided)
+	default:
 		ticket.Done(err)
 	}
-}
-
-// recovering reports whether the breaker of key is not closed. A call that eng has admitted is then
-// perhaps a probe, and otherwise is none.
-func recovering(eng *engine.Engine, key string) bool {
-	s, known := eng.Inspect(key)
-	return known && s.Breaker != engine.Snapshot{}.Breaker // the zero State is closed
 }

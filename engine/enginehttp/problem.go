@@ -25,9 +25,13 @@ const (
 		`"title":"Request cannot be satisfied due to temporary server capacity constraints","status":503}`
 )
 
-// badRequest answers a request whose key cannot be told. The problem is never changed.
-var badRequest = newProblem(http.StatusBadRequest, `{"type":"about:blank","title":"Bad Request","status":400,`+
-	`"detail":"The header field that tells clients apart must not be sent more than once."}`)
+// The answers to a request whose key cannot be told: severalFields if the cause is [Header], and
+// badRequest if the cause is the error of a Chain. The problems are never changed.
+var (
+	severalFields = newProblem(http.StatusBadRequest, `{"type":"about:blank","title":"Bad Request","status":400,`+
+		`"detail":"The header field that tells clients apart must not be sent more than once."}`)
+	badRequest = newProblem(http.StatusBadRequest, `{"type":"about:blank","title":"Bad Request","status":400}`)
+)
 
 // unavailable answers a request that was refused without its client's fault. The problem is never
 // changed.

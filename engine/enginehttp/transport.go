@@ -2,6 +2,7 @@ package enginehttp
 
 import (
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,9 +11,9 @@ import (
 
 // Transport is an http.RoundTripper that sends each request under the guard of an engine. Before
 // every attempt the engine asks the breaker and the limiter of the request's key. If an attempt
-// fails in a way that is worth another attempt, the engine's retry.Policy says when. Only Engine
-// must be set. Any goroutine may use a Transport; do not change the fields while it is in use, and
-// do not copy a Transport after its first use.
+// fails in a way that is worth another attempt, the engine's retry.Policy says when. Only Engine,
+// or Chain in its place, must be set. Any goroutine may use a Transport; do not change the fields
+// while it is in use, and do not copy a Transport after its first use.
 //
 // [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
 // whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
@@ -48,10 +49,15 @@ import (
 // request goes on, and is still the probe if it ends before another has decided; for that it takes
 // one more token of the limiter. If such a body can be had again, an attempt that is perhaps a
 // probe takes one more token as well, and is the last.
+//
+// With a Chain the keys of several engines decide about an attempt together, such as the limit of a
+// user and the breaker of a host, as described at [engine.Chain]. The first engine with a
+// retry.Policy says when another attempt is made, and a token more is a token of each key, also of
+// the keys of engines with Config.PerCall.
 type Transport struct {
-	// Engine guards the requests. If its retry.Policy has a RetryIf, RetryIf must agree to a retry,
-	// too; RetryIf sees the error of the attempt, or an error that names the status. Engine must
-	// not be nil, and must not have a Config.Classify.
+	// Engine guards the requests, unless Chain is set. If its retry.Policy has a RetryIf, RetryIf
+	// must agree to a retry, too; RetryIf sees the error of the attempt, or an error that names the
+	// status. Engine must not have a Config.Classify.
 	Engine *engine.Engine
 	// Base sends a single attempt. Default: http.DefaultTransport.
 	Base http.RoundTripper
@@ -59,6 +65,11 @@ type Transport struct {
 	// unless that is the default port of the scheme, in the one spelling that all spellings of the
 	// host have in common: lower case, ASCII, no dot at the end, addresses in canonical form.
 	Key func(*http.Request) string
+	// Chain stands in for Engine and Key if several keys decide about a request: Chain returns the
+	// key of a request, such as engine.Chain makes. NoWait and Within of the Key hold. No engine
+	// may have a Config.Classify. If Chain returns an error, RoundTrip returns that error and sends
+	// nothing. Neither Engine nor Key may be set together with Chain. Default: nil.
+	Chain func(*http.Request) (engine.Key, error)
 	// Retryable reports whether another attempt is worth it after an attempt that ended with this
 	// response, or else with this error; one of the two is nil. Retryable is asked only about
 	// requests that may be sent again: no answer of Retryable lets a POST be repeated. Retryable
@@ -83,15 +94,16 @@ type Transport struct {
 	// Negative is invalid.
 	MaxRetryAfter time.Duration
 
-	known atomic.Pointer[transportEngine]
+	known   atomic.Pointer[transportEngine] // of Engine
+	chained sync.Map                        // from *engine.Engine to *transportEngine, of Chain
 }
 
 // defaultMaxRetryAfter is the meaning of a MaxRetryAfter of 0.
 const defaultMaxRetryAfter = time.Minute
 
 // RoundTrip sends the request, as often as described at [Transport], and does not change the
-// request. If a field of t or of the engine's configuration is invalid, the error is an
-// [*engine.ConfigError] that names the field.
+// request. If a field of t or of an engine's configuration is invalid, or if Chain returns a Key
+// that cannot be used, the error is an [*engine.ConfigError].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := &attempts{transport: t, req: req}
 	returned := false // no recover: a panic of Base or Goexit goes on untouched
@@ -100,13 +112,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			a.abandon()
 		}
 	}()
-	patience, err := t.check()
+	s, err := t.subjectOf(req)
 	switch {
 	case err != nil:
 	case mayFail(req.Body):
-		err = a.send(t.key(req), patience)
+		err = a.send(&s)
 	default:
-		err = t.Engine.Run(req.Context(), t.key(req), a.once)
+		err = s.run(req.Context(), a.once)
 	}
 	resp, err := a.result(err)
 	returned = true
@@ -119,39 +131,6 @@ func (t *Transport) CloseIdleConnections() {
 	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
-}
-
-// transportEngine is the part of an engine's configuration that a Transport needs.
-type transportEngine struct {
-	engine   *engine.Engine
-	patience time.Duration // of a lease
-	err      error         // names a field of the configuration that a Transport cannot honour
-}
-
-// check returns the patience of a lease, or an error that names a field that is invalid. Each
-// request asks, since there is no constructor.
-func (t *Transport) check() (time.Duration, error) {
-	bad := func(field string, value any, reason string) (time.Duration, error) {
-		return 0, &engine.ConfigError{Field: "Transport." + field, Value: value, Reason: reason}
-	}
-	switch {
-	case t.Engine == nil:
-		return bad("Engine", nil, "must not be nil")
-	case t.AttemptTimeout < 0:
-		return bad("AttemptTimeout", t.AttemptTimeout, "must not be negative (0 is no limit)")
-	case t.MaxRetryAfter < 0:
-		return bad("MaxRetryAfter", t.MaxRetryAfter, "must not be negative (0 is the default)")
-	}
-	known := t.known.Load()
-	if known == nil || known.engine != t.Engine {
-		cfg := t.Engine.Config()
-		known = &transportEngine{engine: t.Engine, patience: patienceOf(cfg)}
-		if cfg.Classify != nil {
-			known.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
-		}
-		t.known.Store(known)
-	}
-	return known.patience, known.err
 }
 
 // unused returns the error of a field of an engine's Config that an adapter cannot honour.

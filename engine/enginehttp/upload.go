@@ -3,19 +3,18 @@ package enginehttp
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
 // send makes the attempts at a request whose body is perhaps yet to be sent by a client.
-func (a *attempts) send(key string, patience time.Duration) error {
-	eng, probing := a.transport.Engine, false
-	if a.req.GetBody == nil || patience > 0 && recovering(eng, key) {
-		return a.upload(key, patience)
+func (a *attempts) send(s *subject) error {
+	outer, probing := a.req.Context(), false
+	if a.req.GetBody == nil || s.recovering() {
+		return a.upload(s)
 	}
-	err := eng.Run(a.req.Context(), key, func(ctx context.Context) error {
-		if probing = patience > 0 && recovering(eng, key); probing {
+	err := s.run(outer, func(ctx context.Context) error {
+		if probing = s.probing(ctx, outer); probing {
 			return undecided // a leave of Run cannot go back before the attempt has ended
 		}
 		return a.once(ctx)
@@ -23,20 +22,20 @@ func (a *attempts) send(key string, patience time.Duration) error {
 	if !probing {
 		return err
 	}
-	if err = a.upload(key, patience); a.lease == nil && a.err != nil { // refused, after an attempt that failed
+	if err = a.upload(s); a.lease == nil && a.err != nil { // refused, after an attempt that failed
 		return &engine.StoppedError{Reason: err, Last: a.err}
 	}
 	return err
 }
 
 // upload makes one attempt under a lease, without another to follow.
-func (a *attempts) upload(key string, patience time.Duration) error {
-	ctx, eng := a.req.Context(), a.transport.Engine
-	ticket, err := eng.Admit(ctx, key)
+func (a *attempts) upload(s *subject) error {
+	ctx := a.req.Context()
+	ticket, err := s.admitPatiently(ctx)
 	if err != nil {
 		return err
 	}
-	a.lease = &lease{ctx: ctx, eng: eng, key: key, ticket: ticket, patience: patience}
+	a.lease = newLease(ctx, s, ticket)
 	end := panicked
 	defer func() { a.lease.done(end) }()
 	end = a.once(ctx)

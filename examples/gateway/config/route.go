@@ -65,7 +65,8 @@ type Limiter struct {
 	// MaxWait is how long a request may wait for its turn. A request that would have to wait longer
 	// is refused at once. Default: no request waits.
 	MaxWait Duration `json:"max_wait"`
-	// MaxQueue is the number of requests of one key that may wait. Default 1024.
+	// MaxQueue is the number of requests of one key that may wait. If Limiter stands beside an
+	// AddressLimiter, MaxQueue of Limiter counts for each address alone. Default 1024.
 	MaxQueue int `json:"max_queue"`
 }
 
@@ -121,9 +122,10 @@ func (r *Route) fill() {
 	}
 }
 
-// Engine returns the configuration of an engine that limits requests, keyed by client.
+// Engine returns the configuration of an engine that limits requests, keyed by client. A request
+// takes one token, however often it is sent to the upstream.
 func (l Limiter) Engine() engine.Config {
-	c := engine.Config{Limiter: l.bucket(), MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
+	c := engine.Config{Limiter: l.bucket(), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
 	if l.MaxWait > 0 {
 		c.MaxWait = time.Duration(l.MaxWait)
 	}

@@ -21,6 +21,7 @@ type exchange struct {
 	conn     *conn        // of the client; nil without a Server
 	upload   *upload      // the body of the request; nil without a body
 	route    *route       // nil if no route fits
+	keys     keys         // of route
 	begun    time.Time    // for the log
 	status   int          // 0 before the answer; 499 if the client left before the answer
 	bytes    atomic.Int64 // of the body of the answer, before the protocol was switched
@@ -59,8 +60,8 @@ type ending uint8
 
 const (
 	answered    ending = iota // by the upstream, with any status
-	refused                   // by the engine of a limiter; with 429 by the limiter itself
-	unavailable               // the breaker is open, or the gateway is at a bound of its own
+	limited                   // refused by a limiter
+	unavailable               // refused by another stage, or the gateway is at a bound of its own
 	failed                    // the upstream did not answer
 	left                      // the client did not wait for the answer, or did not send the whole request
 )
@@ -201,6 +202,7 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		x.status = status
+		x.keys.tell(x.Header())
 	}
 	x.ResponseWriter.WriteHeader(status)
 }

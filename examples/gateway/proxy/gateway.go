@@ -1,10 +1,11 @@
 // Package proxy makes a reverse proxy of a configuration.
 //
-// A request passes these stages in order: the route that fits; the limiters of the route (an
-// enginehttp.Handler each), keyed by client; an httputil.ReverseProxy; the breaker and the retries
-// of the route's upstream (an enginehttp.Transport); a time limit for each attempt; and an
-// http.Transport of the route's own. A stage that the configuration leaves out is not in the way.
-// So an upstream that fails costs the requests of other routes nothing but time of the processor.
+// A request passes these stages in order: the route that fits; an httputil.ReverseProxy; the guards
+// of the route, an enginehttp.Transport that asks the limiter of the client's address, the limiter of
+// the client, and the breaker of the upstream together, and tries again; a time limit for each
+// attempt; and an http.Transport of the route's own. A stage that the configuration leaves out is not
+// in the way. So an upstream that fails costs the requests of other routes nothing but time of the
+// processor, and costs no client a token.
 package proxy
 
 import (
@@ -102,9 +103,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 	default:
 		x.route = route
 		route.requests.Add(1)
-		if route.limits != nil || route.addresses != nil {
-			x.ending = refused // until the limiters admit the request
-		}
+		x.keys = route.keysOf(r)
 		route.handler.ServeHTTP(x, r)
 	}
 }

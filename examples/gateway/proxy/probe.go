@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 )
 
@@ -17,10 +19,29 @@ type prober struct {
 // RoundTrip implements http.RoundTripper.
 func (p *prober) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeIn(req.Context())
-	if u := x.upload; u != nil && !u.whole.Load() && p.probing() {
+	u := x.upload
+	if u == nil || !p.probing() || x.keys.short() { // a client that is refused does not send a body first
+		return p.next.RoundTrip(req)
+	}
+	if !u.whole.Load() {
 		if err := u.fill(); err != nil {
 			return nil, errors.Join(err, req.Body.Close())
 		}
 	}
-	return p.next.RoundTrip(req)
+	return p.next.RoundTrip(u.settled(req))
+}
+
+// settled returns req for an enginehttp.Transport that takes no second token if req is a probe:
+// with a body in memory, or with a body that cannot be sent again.
+func (u *upload) settled(req *http.Request) *http.Request {
+	body, get := req.Body, req.GetBody
+	req = req.WithContext(req.Context()) // a copy
+	req.GetBody = nil
+	if get == nil || u.spilt.Load() || !u.whole.Load() {
+		return req
+	}
+	_ = body.Close() // has no error
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(u.kept)), nil }
+	req.Body, _ = req.GetBody()
+	return req
 }

@@ -57,6 +57,7 @@ func TestSmallUploadsThatBecomeProbesKeepNone(t *testing.T) {
 				status, _ = r.ask(t, http.MethodGet, nil, nil)
 				require.Equal(t, http.StatusServiceUnavailable, status, "the upload is the probe")
 				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
 				status, _ = r.ask(t, http.MethodGet, nil, nil)
 				require.Equal(t, http.StatusOK, status, "and then it is not")
 				require.Equal(t, breaker.Closed, r.Status()[0].Breaker)

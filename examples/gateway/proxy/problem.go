@@ -20,7 +20,10 @@ const statusLeft = 499
 // answer answers with a status, and with a body that says no more than the status (RFC 9457).
 func answer(w http.ResponseWriter, r *http.Request, status int) {
 	kind := "about:blank"
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusTooManyRequests:
+		kind = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+	case http.StatusServiceUnavailable:
 		kind = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 	}
 	body := fmt.Sprintf("{\"type\":%q,\"title\":%q,\"status\":%d}\n", kind, http.StatusText(status), status)
@@ -44,13 +47,7 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	x.ending = failed
 	if rejection, ok := errors.AsType[*engine.Rejection](err); ok {
-		if err == error(rejection) { //nolint:errorlint // as it is, and not together with how an attempt before it failed
-			x.ending = unavailable
-		}
-		if after := rejection.RetryAfter(); after > 0 {
-			retryAfter(w, after)
-		}
-		answer(w, r, http.StatusServiceUnavailable)
+		x.unadmitted(r, rejection, err == error(rejection)) //nolint:errorlint // not if the error also says how an attempt failed
 		return
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
@@ -58,6 +55,23 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	answer(w, r, http.StatusBadGateway)
+}
+
+// unadmitted answers a request that the route's engines refused, at once or before another attempt.
+func (x *exchange) unadmitted(r *http.Request, refusal *engine.Rejection, atOnce bool) {
+	status := http.StatusServiceUnavailable
+	switch {
+	case !atOnce:
+	case refusal.Limited():
+		x.ending, status = limited, http.StatusTooManyRequests
+		x.keys.refused(refusal)
+	default:
+		x.ending = unavailable
+	}
+	if after := refusal.RetryAfter(); after > 0 {
+		retryAfter(x, after)
+	}
+	answer(x, r, status)
 }
 
 // interrupted answers a request whose context has ended with cause. The upstream is not to blame.

@@ -22,87 +22,102 @@ type route struct {
 	handler   http.Handler
 	base      *http.Transport
 	gate      *gate          // nil without a bound on connections
-	limits    *engine.Engine // keyed by client; nil without a limiter
 	addresses *engine.Engine // keyed by address; nil without a second limiter
+	limits    *engine.Engine // keyed by client; nil without a limiter
 	calls     *engine.Engine // keyed by host; nil with neither breaker nor retries
 	host      string         // of the upstream: the only key of calls
+	address   func(*http.Request) string
+	client    func(*http.Request) string
 	forward   forwarding
 
 	requests, limited, unavailable, failed atomic.Uint64
 }
 
-func newRoute(cfg *config.Route, proxies int, buffers *buffers) (_ *route, err error) {
+func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) {
 	r := &route{config: cfg, host: cfg.Upstream.Host, base: newTransport(cfg), forward: forwarding{trusted: proxies > 0, key: cfg.Key.Header}}
 	r.reading, _ = readingOf(cfg.Path)
 	if cfg.MaxConnections > 0 {
 		r.gate = newGate(r.base, cfg.MaxConnections)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close(context.Background()))
-		}
-	}()
-	transport, err := r.guarded()
-	if err != nil {
-		return nil, err
+	r.address = enginehttp.RemoteIP(proxies)
+	if r.client = r.address; cfg.Key.Header != "" {
+		r.client = enginehttp.Header(cfg.Key.Header)
+	}
+	if err := r.start(); err != nil {
+		return nil, errors.Join(err, r.close(context.Background()))
 	}
 	r.handler = &httputil.ReverseProxy{
 		Rewrite:        r.rewrite,
 		ModifyResponse: r.modify,
-		Transport:      transport,
+		Transport:      r.guarded(),
 		BufferPool:     buffers,
 		ErrorHandler:   unanswered,
 		ErrorLog:       log.New(nowhere{}, "", 0), // the access log has the same
 	}
-	if cfg.Limiter == nil && cfg.AddressLimiter == nil {
-		return r, nil
+	return r, nil
+}
+
+// start makes the engines of the route.
+func (r *route) start() error {
+	calls, guarded := r.config.Engine()
+	var errs [3]error
+	if limit := r.config.AddressLimiter; limit != nil {
+		r.addresses, errs[0] = engine.New(named(ofAddresses, limit.Engine()))
 	}
-	r.handler = &admitted{r.handler}
-	address := enginehttp.RemoteIP(proxies)
-	key := address
-	if cfg.Key.Header != "" {
-		key = enginehttp.Header(cfg.Key.Header)
+	if limit := r.config.Limiter; limit != nil {
+		r.limits, errs[1] = engine.New(named(ofClients, limit.Engine()))
 	}
-	if err = r.limit(&r.limits, cfg.Limiter, key); err != nil {
-		return nil, err
+	if guarded {
+		r.calls, errs[2] = engine.New(named(ofUpstream, calls))
 	}
-	return r, r.limit(&r.addresses, cfg.AddressLimiter, address)
+	return errors.Join(errs[:]...)
+}
+
+func named(name string, cfg engine.Config) engine.Config {
+	cfg.Name = name
+	return cfg
 }
 
 // guarded returns the transport of the route, with its stages around it.
-func (r *route) guarded() (http.RoundTripper, error) {
+func (r *route) guarded() http.RoundTripper {
 	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil}
-	guards, guarded := r.config.Engine()
-	if !guarded {
-		return attempts, nil
-	}
-	var err error
-	if r.calls, err = engine.New(guards); err != nil {
-		return nil, err
+	if r.addresses == nil && r.limits == nil && r.calls == nil {
+		return attempts
 	}
 	guard := &enginehttp.Transport{
-		Engine: r.calls, Base: attempts, Retryable: retryable,
-		Key: func(*http.Request) string { return r.host },
+		Base: attempts, Retryable: retryable,
+		Chain: func(req *http.Request) (engine.Key, error) { return exchangeIn(req.Context()).keys.all, nil },
 	}
 	if r.config.Retry != nil {
 		guard.MaxRetryAfter = time.Duration(r.config.Retry.MaxDelay)
 	}
 	if r.config.Breaker == nil {
-		return guard, nil
+		return guard
 	}
-	return &prober{guard, r.probing}, nil
+	return &prober{guard, r.probing}
 }
 
-// limit puts a limiter around the handler of the route, unless cfg is nil.
-func (r *route) limit(limits **engine.Engine, cfg *config.Limiter, key func(*http.Request) string) (err error) {
-	if cfg == nil {
-		return nil
+// keysOf returns the keys of a request.
+func (r *route) keysOf(req *http.Request) keys {
+	var k keys
+	if r.addresses != nil {
+		k.add(r.addresses.Key(r.address(req)))
 	}
-	if *limits, err = engine.New(cfg.Engine()); err != nil {
-		return err
+	if r.limits != nil {
+		k.add(r.limits.Key(r.client(req)))
 	}
-	r.handler = &enginehttp.Handler{Engine: *limits, Key: key, Next: r.handler, Wait: time.Duration(cfg.MaxWait)}
-	return nil
+	k.limits, k.told = k.each, len(k.each)-1
+	if r.calls != nil {
+		k.add(r.calls.Key(r.host))
+	}
+	switch len(k.each) {
+	case 0:
+	case 1:
+		k.all = k.each[0]
+	default:
+		k.all = engine.Chain(k.each[0], k.each[1:]...)
+	}
+	return k
 }
 
 // retryable is enginehttp.DefaultRetryable, but false for a request whose body cannot be sent again
@@ -130,12 +145,9 @@ func (r *route) probing() bool {
 // count counts the end of a request.
 func (r *route) count(x *exchange) {
 	switch {
-	case x.ending == refused && x.status == http.StatusTooManyRequests:
+	case x.ending == limited:
 		r.limited.Add(1)
-	case x.ending == refused && errors.Is(x.cause, errLeft):
-		x.status = statusLeft // for the log: the client left the queue
-	case x.ending == refused && errors.Is(x.cause, errStopping):
-	case x.ending == refused, x.ending == unavailable:
+	case x.ending == unavailable:
 		r.unavailable.Add(1)
 	case x.ending == failed, x.ending == answered && x.status >= http.StatusInternalServerError && !ofTheRequest(x.status):
 		r.failed.Add(1)
@@ -165,7 +177,7 @@ func (r *route) status() Status {
 
 func (r *route) close(ctx context.Context) error {
 	var errs []error
-	for _, e := range []*engine.Engine{r.limits, r.addresses, r.calls} {
+	for _, e := range []*engine.Engine{r.addresses, r.limits, r.calls} {
 		if e != nil {
 			errs = append(errs, e.Close(ctx))
 		}
@@ -175,14 +187,6 @@ func (r *route) close(ctx context.Context) error {
 	}
 	r.base.CloseIdleConnections()
 	return errors.Join(errs...)
-}
-
-// admitted notes that the limiters have admitted a request.
-type admitted struct{ next http.Handler }
-
-func (a *admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	exchangeOf(w).ending = answered
-	a.next.ServeHTTP(w, r)
 }
 
 // nowhere drops the messages of httputil, which the access log replaces.

@@ -1,0 +1,89 @@
+package enginehttp
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// transportEngine is the part of an engine's configuration that a Transport needs.
+type transportEngine struct {
+	engine   *engine.Engine
+	breaker  bool          // whether engine has one
+	patience time.Duration // of a lease
+	err      error         // names a field of the configuration that a Transport cannot honour
+}
+
+// subjectOf returns what req asks leave of, or an error that names a field that is invalid, or the
+// error of Chain. Each request asks, since there is no constructor.
+func (t *Transport) subjectOf(req *http.Request) (subject, error) {
+	bad := func(field string, value any, reason string) (subject, error) {
+		return subject{}, &engine.ConfigError{Field: "Transport." + field, Value: value, Reason: reason}
+	}
+	switch {
+	case t.Chain != nil && (t.Engine != nil || t.Key != nil):
+		return bad("Chain", "set", "must not be set together with Engine or Key")
+	case t.Chain == nil && t.Engine == nil:
+		return bad("Engine", nil, "must not be nil, unless Chain is set")
+	case t.AttemptTimeout < 0:
+		return bad("AttemptTimeout", t.AttemptTimeout, "must not be negative (0 is no limit)")
+	case t.MaxRetryAfter < 0:
+		return bad("MaxRetryAfter", t.MaxRetryAfter, "must not be negative (0 is the default)")
+	case t.Chain != nil:
+		return t.chainOf(req)
+	}
+	known := t.known.Load()
+	if known == nil || known.engine != t.Engine {
+		known = newTransportEngine(t.Engine)
+		t.known.Store(known)
+	}
+	if known.err != nil {
+		return subject{}, known.err
+	}
+	return subject{eng: t.Engine, key: t.key(req), breaker: known.breaker, patience: known.patience}, nil
+}
+
+// chainOf is subjectOf for the keys of Chain.
+func (t *Transport) chainOf(req *http.Request) (subject, error) {
+	k, err := t.Chain(req)
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{chain: &k}
+	empty := true
+	for eng := range k.Engines() {
+		if eng == nil {
+			break
+		}
+		empty = false
+		known, ok := t.chained.Load(eng)
+		if !ok {
+			known, _ = t.chained.LoadOrStore(eng, newTransportEngine(eng))
+		}
+		e := known.(*transportEngine) //nolint:forcetypeassert // nothing else is in there
+		if e.err != nil {
+			return subject{}, e.err
+		}
+		s.add(e.breaker, e.patience)
+	}
+	if empty {
+		return subject{}, zeroKey("Transport")
+	}
+	return s, nil
+}
+
+// newTransportEngine asks eng for its configuration.
+func newTransportEngine(eng *engine.Engine) *transportEngine {
+	cfg := eng.Config()
+	e := &transportEngine{engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
+	if cfg.Classify != nil {
+		e.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
+	}
+	return e
+}
+
+// zeroKey returns the error of a Chain that has returned the zero Key, or a chain without a key.
+func zeroKey(adapter string) error {
+	return &engine.ConfigError{Field: adapter + ".Chain", Value: "engine.Key{}", Reason: "must return a Key made by Engine.Key or engine.Chain"}
+}
