@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -146,7 +145,12 @@ func (t *Ticket) String() string { return "ticket for " + shown(t.place.key) }
 // under the probe in whose function the call was made is no probe itself.
 func (t *Ticket) Probe() bool {
 	if t.call != nil {
-		return slices.ContainsFunc(t.call.got, func(s share) bool { return s.isProbe() })
+		for i := range t.call.got {
+			if t.call.got[i].isProbe() {
+				return true
+			}
+		}
+		return false
 	}
 	return t.admission.isProbe()
 }

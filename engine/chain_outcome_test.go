@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,4 +142,17 @@ func TestACallUnderTheProbesOfAChain(t *testing.T) {
 			require.Equal(t, breaker.Closed, inspect(t, e, "k").Breaker)
 		}
 	}, engine.Config{Breaker: opensAfter(1), Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.PerSecond(9)}}, engine.Config{Breaker: opensAfter(1)})
+}
+
+// TestARefusedChainMakesNoWiderKeyKnown: a narrow limit shields the memory of the wider engines.
+func TestARefusedChainMakesNoWiderKeyKnown(t *testing.T) {
+	eachChain(t, func(t *testing.T, engines []*engine.Engine) {
+		require.True(t, engines[0].Allow("k"))
+		for i := range 100 {
+			k := engine.Chain(engines[0].Key("k"), engines[1].Key(fmt.Sprint(i)))
+			rejected(t, k.Run(t.Context(), succeed), limiter.ErrLimited)
+			require.False(t, k.Allow())
+		}
+		require.Zero(t, engines[1].Stats().Keys)
+	}, engine.Config{Limiter: oneEvery(time.Hour), MaxWait: engine.NoWait}, engine.Config{Limiter: oneEvery(time.Hour), Breaker: opensAfter(1)})
 }

@@ -74,7 +74,13 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 	if !e.policy.Concerns(&d) {
 		return nil, nil
 	}
-	if s.cell, err = e.find(&l.place); err != nil {
+	if after != notAfter { // a refused call makes no key known
+		cell, known := e.system.Find(l.key)
+		if !known {
+			return nil, nil
+		}
+		s.cell = cell
+	} else if s.cell, err = e.find(&l.place); err != nil {
 		return nil, e.refuse(l.key, err, 0)
 	}
 	g := &s.cell.Published
@@ -113,9 +119,16 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	if s.under != nil {
 		m.Permit = s.under.permit
 	}
-	cell, answer, err := e.inquire(ctx, s.cell, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(&l.place) })
+	cell, answer, err := e.inquire(ctx, s.cell, &m, func(*guard.Cell) (*guard.Cell, error) {
+		if after == notAfter {
+			return e.find(&l.place)
+		}
+		return e.known(l.key)
+	})
 	switch {
 	case err == nil:
+	case errors.Is(err, errUnknown): // the key was clean, and has gone
+		return nil, nil
 	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
 		return nil, e.refuse(l.key, err, 0)
 	default:

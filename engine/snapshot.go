@@ -75,15 +75,18 @@ func (e *Engine) ResetAll() {
 
 var errUnknown = errors.New("engine: unknown key")
 
+// known returns the cell of a key that is known; otherwise the error is errUnknown.
+func (e *Engine) known(key string) (*guard.Cell, error) {
+	if c, ok := e.system.Find(key); ok {
+		return c, nil
+	}
+	return nil, errUnknown
+}
+
 // toKnown has the actor of key carry out a command, if there is such a key.
 func (e *Engine) toKnown(key string, what guard.Kind, s *guard.Snapshot) error {
-	known := func(*guard.Cell) (*guard.Cell, error) {
-		if c, ok := e.system.Find(key); ok {
-			return c, nil
-		}
-		return nil, errUnknown
-	}
-	c, err := known(nil)
+	known := func(*guard.Cell) (*guard.Cell, error) { return e.known(key) }
+	c, err := e.known(key)
 	if err != nil {
 		return err
 	}
