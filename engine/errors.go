@@ -79,8 +79,8 @@ const (
 
 // stageOf returns the stage that a reason belongs to.
 func stageOf(reason error) Stage {
-	switch reason { //nolint:errorlint // made by the stages, never wrapped
-	case breaker.ErrOpen:
+	switch reason {
+	case breaker.ErrOpen: //nolint:errorlint // made by the stages, never wrapped
 		return BreakerStage
 	case limiter.ErrLimited, limiter.ErrExceedsCapacity:
 		return LimiterStage
