@@ -249,7 +249,7 @@ func (c *chaosCall) check(value int64, err error) {
 	switch {
 	case c.ran > c.most,
 		outright && c.ran > 0,
-		refused && rejection.Key != c.key.name,
+		refused && rejection.Key != c.key.name && rejection.Key != wideKey,
 		err == nil && (c.ran == 0 || value != c.value):
 		c.doubled.Add(1) // the answer is that to another call, or was one of two
 	}

@@ -129,6 +129,9 @@ type chaos struct {
 	keys     []chaosKey
 }
 
+// wideKey is the key of chaos.wide.
+const wideKey = "all"
+
 // chaosKey is a key as callers see the key.
 type chaosKey struct {
 	name     string
@@ -163,7 +166,7 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 		k := &c.keys[i]
 		k.name = fmt.Sprint("tenant-", i)
 		k.handle = eng.Key(k.name)
-		k.chain = engine.Chain(k.handle, wide.Key("all"))
+		k.chain = engine.Chain(k.handle, wide.Key(wideKey))
 		if w.single {
 			require.ErrorIs(t, eng.Run(t.Context(), k.name, func(context.Context) error { return retry.Permanent(errDown) }), errDown)
 		}
