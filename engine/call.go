@@ -23,6 +23,7 @@ type share struct {
 	wait    int64        // ns; from then until the tokens are there
 	tokens  int64        // that the call takes
 	ruling  guard.Ruling // of the last look
+	rough   bool         // whether wait may be longer
 	outcome Outcome      // of the last attempt
 }
 

@@ -13,7 +13,8 @@ import (
 
 // look looks at every key. The error is the refusal of the first key that is sure to refuse.
 func (c *call) look(ctx context.Context, w *guard.Demand) error {
-	var foreseen int64 // how long the call waits before it comes to the key
+	var foreseen int64 // how long the call waits before it comes to the key, at least
+	rough := false     // whether it may be longer
 	for i := range c.links {
 		if !c.decides(i) {
 			continue
@@ -24,15 +25,17 @@ func (c *call) look(ctx context.Context, w *guard.Demand) error {
 			c.giveUp() // the leaves of probes
 			return err
 		}
-		if foreseen > 0 && reason != nil && reason != breaker.ErrOpen { //nolint:errorlint // never wrapped
+		open := reason == breaker.ErrOpen //nolint:errorlint // never wrapped
+		if !open && foreseen > 0 {
 			reason = nil // there may be room by then
 		}
-		if wait := s.wait - foreseen; reason == nil && wait > 0 {
+		if wait := s.wait - foreseen; !open && !rough && wait > 0 {
 			d := c.demand(i, w)
 			if d.Hopeless(l.eng.policy, 0, wait) {
 				reason = limiter.ErrLimited
 			}
 		}
+		rough = rough || s.rough
 		foreseen = max(foreseen, s.wait)
 		if reason == nil && !c.inTime(ctx, w, foreseen) {
 			reason = limiter.ErrLimited
@@ -66,7 +69,7 @@ const notAfter = -1
 func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) (reason, err error) {
 	l, s := &c.links[i], &c.got[i]
 	e := l.eng
-	s.ruling, s.wait = guard.Admitted, max(0, after)
+	s.ruling, s.wait, s.rough = guard.Admitted, max(0, after), false
 	if e.ended.Load() {
 		return nil, e.refuse(l.key, ErrClosed, 0)
 	}
@@ -134,9 +137,14 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	default:
 		return nil, e.leftFor(ctx, d)
 	}
-	s.cell = cell
+	s.cell, s.rough = cell, answer.Rough
 	s.wait = max(s.wait, answer.At-e.system.Now())
-	return answer.Err, nil
+	switch answer.Err { //nolint:errorlint // never wrapped
+	case nil, breaker.ErrOpen, limiter.ErrLimited, ErrQueueFull:
+		return answer.Err, nil
+	default: // the actor has panicked
+		return nil, e.refuse(l.key, answer.Err, 0)
+	}
 }
 
 // earliest returns the time until every key would let the call pass if nothing else came. A key that

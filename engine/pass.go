@@ -5,9 +5,19 @@ import "github.com/limitpal/limitpal-go/engine/internal/guard"
 // pass is the decision for a call that waits in no queue, if every key can be decided at its gate. If pass
 // returns false, the call has nothing.
 func (c *call) pass() bool {
-	if !c.mayPass() {
-		return false
-	}
+	returned := false
+	defer func() {
+		if !returned { // a clock panicked
+			c.giveUp()
+		}
+	}()
+	passed := c.mayPass() && c.takeAll()
+	returned = true
+	return passed
+}
+
+// takeAll takes tokens and permits at the gates, of all keys or of none.
+func (c *call) takeAll() bool {
 	for i := range c.links {
 		e, s := c.links[i].eng, &c.got[i]
 		if s.cell == nil || len(e.policy.Limits) == 0 {

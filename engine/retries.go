@@ -119,6 +119,9 @@ func (e *Engine) begin(ctx context.Context, p *place, stay, left int64, a *admis
 // does not let pass by end, an instant of e, so that no backoff is slept in vain. A breaker that has a
 // probe out may let the attempt pass.
 func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error {
+	if l := endedLink(c.links); l != nil {
+		return l.eng.refuse(l.key, ErrClosed, 0)
+	}
 	for i := range c.links {
 		l := &c.links[i]
 		if l.eng.perCall {
@@ -128,7 +131,14 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 		if end != guard.Never {
 			left = end - e.system.Now()
 		}
-		if err := l.eng.sureToBeRefused(&l.place, &c.got[i].admission, delay, left); err != nil {
+		err := l.eng.sureToBeRefused(&l.place, &c.got[i].admission, delay, left)
+		if r, ok := err.(*Rejection); ok && len(c.links) > 1 { //nolint:errorlint // made just now
+			w := callFor(guard.NoStay)
+			if after, ok := c.earliest(&w); ok {
+				return l.eng.refuse(l.key, r.Err, guard.Later(l.eng.system.Now(), after))
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}

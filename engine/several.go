@@ -16,6 +16,19 @@ import (
 //  3. Every breaker is asked again, for its permit, and nobody waits. So no probe is held by a call that
 //     waits.
 func (c *call) decide(ctx context.Context, w *guard.Demand) error {
+	returned := false
+	defer func() {
+		if !returned { // a clock panicked
+			c.giveUp()
+		}
+	}()
+	err := c.ask(ctx, w)
+	returned = true
+	return err
+}
+
+// ask is decide but for panics.
+func (c *call) ask(ctx context.Context, w *guard.Demand) error {
 	if err := c.look(ctx, w); err != nil {
 		return err
 	}
@@ -51,8 +64,7 @@ func (c *call) demand(i int, w *guard.Demand) guard.Demand {
 	l := &c.links[i]
 	d := *w
 	d.Tokens, d.From = c.got[i].tokens, l.from
-	d.Breaker = w.Breaker && l.eng.policy.Breaks()
-	d.Split = d.Breaker
+	d.Split = w.Breaker
 	return d
 }
 

@@ -42,6 +42,7 @@ func (w *world) expectAt(now int64) {
 			e := expectation{err: guard.ErrSpent}
 			if st.state.Undoes(m.Request.Receipt) {
 				w.returned(t.who)
+				st.moved = now // held tokens were not there for those who wait
 				e.err = nil
 			}
 			w.expect(t.who, e)

@@ -121,7 +121,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	case Look:
 		a = b.look(now, s, m)
 	case GiveBack:
-		if !b.giveBack(s, m.Request.Receipt, m.Demand.Tokens) {
+		if !b.giveBack(now, s, m.Request.Receipt, m.Demand.Tokens) {
 			a.Err = ErrSpent
 		}
 	case Inspect:

@@ -34,18 +34,22 @@ func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered b
 }
 
 // look answers what would become of the demand of m, and changes nothing. At is the first instant from
-// Request.After on at which the key would let the call pass if nothing else came or, if After is below 0
-// and nothing refuses the call, the instant at which the tokens are there for a call that queues.
+// Request.After on at which the key would let the call pass if nothing else came or, if After is below 0,
+// the instant at which the tokens are there for a call that queues.
 func (b *Behavior) look(now int64, s *State, m *Message) Answer {
 	d := &m.Demand
+	if after := m.Request.After; after >= 0 {
+		return Answer{At: b.earliest(now, s, d, Later(now, after))}
+	}
 	at, waits, err := b.judge(now, s, d, b.isUnder(now, s, m.Permit))
-	if err == nil && waits {
+	switch {
+	case err != nil || !waits:
+	case d.Stay < 0 || b.policy.NoWait:
+		err = limiter.ErrLimited
+	default:
 		err = b.hasRoom(now, s, d)
 	}
-	if after := m.Request.After; err != nil || after >= 0 {
-		at = b.earliest(now, s, d, max(at, Later(now, after)))
-	}
-	return Answer{Err: err, At: at}
+	return Answer{Err: err, At: at, Rough: waits && !b.exact(s, d)}
 }
 
 // judge returns the instant from which the tokens of d are there, and whether a call for d has to queue,
@@ -100,12 +104,19 @@ func (b *Behavior) hasRoom(now int64, s *State, d *Demand) error {
 // of d: the exact one with one row, and else one that is not too late.
 func (b *Behavior) readyAfter(now int64, s *State, d *Demand) int64 {
 	q, limits := s.queue, b.policy.Limits
-	if len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From) {
+	if b.exact(s, d) {
 		return b.readyBehind(now, s, d.Tokens, limiter.Queued)
 	}
 	behind := q.scratch[:len(limits)]
 	limits.Behind(behind, s.fullAts, q.ahead(d.From))
 	return limits.Ready(behind, now, d.Tokens, limiter.Queued)
+}
+
+// exact reports whether it is known when a call for d that queues would have its tokens if nobody left:
+// with one row, that of d.
+func (b *Behavior) exact(s *State, d *Demand) bool {
+	q := s.queue
+	return q == nil || len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From)
 }
 
 // readyBehind returns the instant from which n tokens may be taken behind all waiters.

@@ -45,7 +45,8 @@ type Request struct {
 	// Owned by the actor while the request is a waiter.
 	demand   Demand
 	since    int64 // the instant at which the waiter came
-	until    int64 // the instant from which a grant is of no use any more, or later than Policy.MaxWait
+	until    int64 // the instant from which the waiter has waited for longer than it may
+	bounded  bool  // by a stay of its own
 	row      *row
 	stays    bool
 	queued   bool
@@ -65,6 +66,7 @@ type Answer struct {
 	Permit  breaker.Permit
 	Under   bool    // admitted under the probe of Message.Permit
 	Receipt Receipt // of the tokens taken
+	Rough   bool    // Look: the call may have to wait for longer than until At
 	Err     error
 	At      int64
 }

@@ -43,7 +43,7 @@ func (q *queue) rowOf(from *Origin) *row {
 func (b *Behavior) push(q *queue, m *Message, now int64) {
 	r := m.Request
 	r.demand, r.under, r.stays, r.since = m.Demand, m.Permit, m.Stays, now
-	r.until = min(m.Until, Later(Later(now, b.policy.MaxWait), 1))
+	r.until, r.bounded = Later(Later(now, m.Demand.longest(b.policy)), 1), m.Demand.Stay > 0
 	r.queued = true
 	w := q.rowOf(m.Demand.From)
 	if w == nil {

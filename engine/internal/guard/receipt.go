@@ -61,10 +61,13 @@ func (s *State) undone(r Receipt) (to int64, ok bool) {
 
 // giveBack is GiveBack for the actor, which owns the gate: it undoes a debit of tokens. The other limits
 // follow the first, since every debit moves them all.
-func (b *Behavior) giveBack(s *State, r Receipt, tokens int64) bool {
+func (b *Behavior) giveBack(now int64, s *State, r Receipt, tokens int64) bool {
 	to, ok := s.undone(r)
 	if !ok {
 		return false
+	}
+	if s.queue != nil {
+		s.queue.moved = now // held tokens were not there for those who wait
 	}
 	s.fullAts[0] = to
 	others := b.policy.Limits[min(1, len(b.policy.Limits)):]

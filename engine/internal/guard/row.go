@@ -15,6 +15,7 @@ type row struct {
 	first   int        // no waiter is in a slot before first
 	waiters int
 	tokens  int64    // that the waiters ask for together
+	bounded int      // waiters with a stay of their own
 	effects *effects // of the waiters; nil for one limit
 }
 
@@ -41,6 +42,9 @@ func (w *row) count(r *Request, more int) {
 		return
 	}
 	w.tokens += int64(more) * r.demand.Tokens
+	if r.bounded {
+		w.bounded += more
+	}
 	if w.effects != nil {
 		w.effects.changed(r.position)
 	}
@@ -54,6 +58,21 @@ func (w *row) remove(r *Request) {
 	if len(w.slots) > 2*w.waiters+16 {
 		w.closeUp()
 	}
+}
+
+// firstOut returns the waiter whose time is up first. Without stays of their own, that is
+// the one that came first.
+func (w *row) firstOut() *Request {
+	out := w.head()
+	if w.bounded == 0 {
+		return out
+	}
+	for _, r := range w.slots {
+		if r != nil && r.until < out.until {
+			out = r
+		}
+	}
+	return out
 }
 
 // closeUp closes the gaps, so that a row in which waiters come and leave does not grow for ever.

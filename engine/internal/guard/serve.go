@@ -23,30 +23,27 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 	if state, _, openFor := s.circuit.Look(p.rules, now); state == breaker.Open && q.asking > 0 {
 		b.refuseAsking(now, now+openFor, s)
 	}
-	b.refuseLate(now, s)
 	for r := q.next(); r != nil; r = q.next() {
 		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
 		if due > now {
-			return min(due, q.expires())
-		}
-		under := b.isUnder(now, s, r.under)
-		if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
-			if at := s.circuit.Ready(p.rules, now); at > now {
-				q.leave(r, now)
-				r.refuse(breaker.ErrOpen, b.earliest(now, s, &r.demand, at))
-				continue
+			b.refuseLate(now, s)
+			if r == q.next() {
+				return min(due, q.expires())
 			}
+			continue // the turn of another
 		}
-		if q.shared && r.until <= now {
+		at := max(due, q.moved, now-lateness)
+		under := b.isUnder(now, s, r.under)
+		if err, until := b.mayGo(now, at, s, r, under); err != nil {
 			q.leave(r, now)
-			r.refuse(limiter.ErrLimited, b.earliest(now, s, &r.demand, now))
+			r.refuse(err, b.earliest(now, s, &r.demand, until))
 			continue
 		}
 		if !r.claim() {
 			q.leave(r, now)
 			continue
 		}
-		a := b.grant(now, max(due, q.moved, now-lateness), s, &r.demand, under)
+		a := b.grant(now, at, s, &r.demand, under)
 		q.granted(r)
 		r.Answer(a)
 	}
@@ -54,23 +51,37 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 	return Never
 }
 
-// expires returns the first instant from which a waiter at the head of a row need not be served any more.
-// Where there was one row all the time, no waiter waits longer than was foreseen when it came.
+// mayGo returns the reason why r, whose tokens are there from the instant at on, is refused, and the
+// instant until which it is refused; or nil.
+func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (reason error, until int64) {
+	if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
+		if until := s.circuit.Ready(b.policy.rules, now); until > now {
+			return breaker.ErrOpen, until
+		}
+	}
+	if s.queue.shared && at >= r.until {
+		return limiter.ErrLimited, now
+	}
+	return nil, 0
+}
+
+// expires returns the first instant from which a waiter has waited for longer than it may. Where there was
+// one row all the time, no waiter waits longer than was foreseen when it came.
 func (q *queue) expires() int64 {
 	var at int64 = Never
 	if q.shared {
 		for _, w := range q.rows {
-			at = min(at, w.head().until)
+			at = min(at, w.firstOut().until)
 		}
 	}
 	return at
 }
 
-// refuseLate refuses the waiters at the heads of rows that have waited for as long as they may.
+// refuseLate refuses the waiters of several rows that have waited for as long as they may.
 func (b *Behavior) refuseLate(now int64, s *State) {
 	for q := s.queue; q.expires() <= now; {
 		for _, w := range q.rows {
-			if r := w.head(); r.until <= now {
+			if r := w.firstOut(); r.until <= now {
 				q.leave(r, now)
 				r.refuse(limiter.ErrLimited, b.earliest(now, s, &r.demand, now))
 				break
