@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,7 +182,7 @@ func giveUp(t *testing.T, r *rand.Rand, d engine.Dispatch) (gaveUp, kept uint64)
 		if s, known := e.Inspect("k"); known {
 			require.Zero(t, s.Waiting)
 			if i == 0 {
-				require.InDelta(t, capacity-float64(*served)-float64(kept), s.Limits[0].Available, 0.1)
+				require.InDelta(t, capacity-float64(served.Load())-float64(kept), s.Limits[0].Available, 0.1)
 			}
 		}
 	}
@@ -197,10 +198,10 @@ func giveUp(t *testing.T, r *rand.Rand, d engine.Dispatch) (gaveUp, kept uint64)
 
 // waitAndGiveUp starts calls for k that wait, some with a deadline, and lets some time pass. back cancels the calls, and returns
 // how many were not served.
-func waitAndGiveUp(t *testing.T, r *rand.Rand, k engine.Key) (served *int, back func() uint64) {
+func waitAndGiveUp(t *testing.T, r *rand.Rand, k engine.Key) (served *atomic.Int64, back func() uint64) {
 	callers := 1 + r.IntN(6)
 	errs := make(chan error, callers)
-	served = new(int)
+	served = new(atomic.Int64)
 	var cancels []context.CancelFunc
 	for range callers {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -208,7 +209,7 @@ func waitAndGiveUp(t *testing.T, r *rand.Rand, k engine.Key) (served *int, back 
 			ctx, cancel = context.WithTimeout(t.Context(), time.Duration(1+r.Int64N(int64(8*time.Second))))
 		}
 		cancels = append(cancels, cancel)
-		go func() { errs <- k.Run(ctx, func(context.Context) error { *served++; return nil }) }()
+		go func() { errs <- k.Run(ctx, func(context.Context) error { served.Add(1); return nil }) }()
 		synctest.Wait()
 	}
 	time.Sleep(time.Duration(r.Int64N(int64(3 * time.Second))))

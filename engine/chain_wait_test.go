@@ -21,15 +21,21 @@ func TestAWideQueueServesTenantsInTurn(t *testing.T) {
 		tenants, process := engines[0], engines[1].Key("all")
 		require.True(t, engines[1].Allow("all"))
 		var order []string
+		var mu sync.Mutex
+		note := func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, s)
+		}
 		var callers sync.WaitGroup
 		call := func(tenant string) {
 			callers.Go(func() {
 				err := engine.Chain(tenants.Key(tenant), process).Run(t.Context(), func(context.Context) error {
-					order = append(order, tenant)
+					note(tenant)
 					return nil
 				})
 				if err != nil {
-					order = append(order, err.Error())
+					note(err.Error())
 				}
 			})
 			synctest.Wait()
