@@ -114,7 +114,7 @@ func TestACallBehindAWaiterThatWouldNotWaitTakesNothing(t *testing.T) {
 		}
 		callers.Wait()
 		cancel()
-		<-w
+		require.Error(t, <-w)
 		require.Zero(t, narrow.Stats().KeptSpent)
 	})
 }

@@ -140,7 +140,7 @@ func TestACallThatNeverQueuesIsLimited(t *testing.T) {
 				r := rejected(t, k.NoWait().Run(t.Context(), succeed), limiter.ErrLimited)
 				require.Equal(t, engine.LimiterStage, r.Stage)
 				cancel()
-				<-w
+				require.Error(t, <-w)
 			}, engine.Config{}, engine.Config{Limiter: oneEvery(time.Minute), MaxQueue: 1})
 		})
 	}

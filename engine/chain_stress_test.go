@@ -38,13 +38,13 @@ func newLedger(t *testing.T, seed uint64) *ledger {
 	}
 	flaps := &breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Millisecond, ProbeTimeout: time.Hour}
 	l := &ledger{perCall: seed%3 == 0}
-	make := func(cfg engine.Config) *engine.Engine {
+	member := func(cfg engine.Config) *engine.Engine {
 		cfg.Dispatch = engine.Dispatch(r.IntN(2))
 		return start(t, cfg)
 	}
-	l.narrow = make(engine.Config{Name: "narrow", Limiter: narrow})
-	l.middle = make(engine.Config{Name: "middle", Limiter: plenty, Breaker: flaps, PerCall: l.perCall})
-	l.wide = make(engine.Config{
+	l.narrow = member(engine.Config{Name: "narrow", Limiter: narrow})
+	l.middle = member(engine.Config{Name: "middle", Limiter: plenty, Breaker: flaps, PerCall: l.perCall})
+	l.wide = member(engine.Config{
 		Name: "wide", Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(3000)}, MaxQueue: 5,
 		MaxWait: 5 * time.Millisecond, Breaker: flaps, Retry: &retry.Policy{MaxAttempts: 2, BaseDelay: time.Microsecond},
 	})

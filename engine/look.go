@@ -139,8 +139,8 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	}
 	s.cell, s.rough = cell, answer.Rough
 	s.wait = max(s.wait, answer.At-e.system.Now())
-	switch answer.Err { //nolint:errorlint // never wrapped
-	case nil, breaker.ErrOpen, limiter.ErrLimited, ErrQueueFull:
+	switch answer.Err {
+	case nil, breaker.ErrOpen, limiter.ErrLimited, ErrQueueFull: //nolint:errorlint // never wrapped
 		return answer.Err, nil
 	default: // the actor has panicked
 		return nil, e.refuse(l.key, answer.Err, 0)

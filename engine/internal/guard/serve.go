@@ -34,7 +34,7 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 		}
 		at := max(due, q.moved, now-lateness)
 		under := b.isUnder(now, s, r.under)
-		if err, until := b.mayGo(now, at, s, r, under); err != nil {
+		if until, err := b.mayGo(now, at, s, r, under); err != nil {
 			q.leave(r, now)
 			r.refuse(err, b.earliest(now, s, &r.demand, until))
 			continue
@@ -52,17 +52,17 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 }
 
 // mayGo returns the reason why r, whose tokens are there from the instant at on, is refused, and the
-// instant until which it is refused; or nil.
-func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (reason error, until int64) {
+// instant until which r is refused; or nil.
+func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (until int64, reason error) {
 	if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
 		if until := s.circuit.Ready(b.policy.rules, now); until > now {
-			return breaker.ErrOpen, until
+			return until, breaker.ErrOpen
 		}
 	}
 	if s.queue.shared && at >= r.until {
-		return limiter.ErrLimited, now
+		return now, limiter.ErrLimited
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // expires returns the first instant from which a waiter has waited for longer than it may. Where there was
