@@ -109,6 +109,9 @@ func (s *System[P, S, M]) join(f func()) {
 // called. Now is at least 1 and below 2^62, and never runs back; see [clock.Nanos].
 func (s *System[P, S, M]) Now() int64 { return s.nanos() + 1 } // 0 is no instant
 
+// Base returns the instant at which Now was 1, if the system reads the system's clock. Else it is zero.
+func (s *System[P, S, M]) Base() time.Time { return s.base }
+
 // Offset returns the difference to add to an instant of s to have the same instant of other, if the
 // difference never changes: if both read the system's clock.
 func (s *System[P, S, M]) Offset(other *System[P, S, M]) (d int64, constant bool) {

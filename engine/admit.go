@@ -132,9 +132,7 @@ func (t *Ticket) Done(err error) {
 		t.call.done(t.ctx, err)
 		return
 	}
-	outcome := Failure // in case Classify panics
-	defer func() { t.eng.report(&t.place, &t.admission, outcome) }()
-	outcome = t.eng.judge(t.ctx, err)
+	t.eng.reportEnd(t.ctx, &t.place, &t.admission, err)
 }
 
 // String names the key for logs, and shows at most 64 bytes of it.

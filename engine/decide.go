@@ -30,29 +30,23 @@ func callFor(stay int64) guard.Demand {
 
 // decide reads off the gate of p's key whether the tokens of d are there and, for a call, whether the
 // breaker is closed, in one step. If the gate does not say, decide asks the key's actor. If the error is
-// nil, a is the admission. The error is a *Rejection, except for Allow, or the error of ctx.
+// nil, a is the admission; a.cell may have been found before. The error is a *Rejection, except for Allow, or the error of ctx.
 func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	if e.ended.Load() {
 		return e.refuse(p.key, ErrClosed, 0)
 	}
-	policy := e.policy
-	if !policy.Concerns(d) {
+	if !e.policy.Concerns(d) {
 		return nil
 	}
 	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
-	// This is find, written out because every call comes by.
-	c := p.held()
-	if c == nil {
-		var h actors.Hash
-		if c, h = e.system.Lookup(p.key); c == nil || p.cell != nil {
-			var err error
-			if c, err = e.keep(p, c, h); err != nil {
-				return e.refuse(p.key, err, 0)
-			}
+	if a.cell == nil || a.cell.Published.Retired() {
+		c, err := e.find(p)
+		if err != nil {
+			return e.refuse(p.key, err, 0)
 		}
+		a.cell = c
 	}
-	a.cell = c
-	g := &c.Published
+	policy, g := e.policy, &a.cell.Published
 	if d.Breaker {
 		if n := g.Posted(); n.Refuses() && e.system.Now() < n.Until() {
 			return n.Refusal() // the clock was read after the notice, which names the instant

@@ -2,8 +2,12 @@ package engine
 
 import (
 	"context"
+	"time"
 
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -53,17 +57,81 @@ func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) e
 
 // run makes attempts until one succeeds or none is to follow. If ch is not nil, the call is one for the
 // keys of ch; p is the first of them.
+//
+// Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
+// What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
-	if ch != nil {
-		if ch.isPlaceholder() {
-			ch = e.plain(p)
-		}
-		return ch.run(ctx, stay, fn)
+	if ch != nil || !e.gated || stay < guard.NoStay || e.ended.Load() {
+		return e.runOther(ctx, p, stay, ch, fn)
 	}
 	if ctx.Err() != nil {
 		return e.endOf(ctx)
 	}
-	var a admission
+	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
+	var c *guard.Cell
+	var err error
+	if p.cell == nil {
+		var h actors.Hash
+		if c, h = e.system.Lookup(p.key); c == nil {
+			c, err = e.keep(p, c, h)
+		}
+	} else if c = p.cell.Load(); c == nil {
+		c, err = e.find(p)
+	}
+	if err != nil {
+		return e.refuse(p.key, err, 0)
+	}
+	var now int64
+	if e.base.IsZero() {
+		now = e.system.Now()
+	} else {
+		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
+	}
+	g, limit := &c.Published, &e.policy.Limits[0]
+	receipt, ok := g.Take(limit, 1, limit.Latest(now, 1, limiter.Queued), now)
+	if !ok { // perhaps the cell has been retired
+		return e.runAt(ctx, p, c, stay, fn)
+	}
+	if ctx.Err() != nil {
+		return e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt})
+	}
+	generation := receipt.Epoch
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
+	defer func() {
+		if !returned {
+			e.reportOf(p, c, generation, Failure)
+		}
+	}()
+	err = fn(ctx)
+	returned = true
+	if err == nil && !g.Reports() {
+		return nil
+	}
+	return e.over(ctx, p, c, generation, stay, fn, err, now)
+}
+
+// runOther is run for a call that its key's gate alone cannot decide.
+//
+//go:noinline
+func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+	switch {
+	case ch != nil && ch.isPlaceholder():
+		return e.plain(p).run(ctx, stay, fn)
+	case ch != nil:
+		return ch.run(ctx, stay, fn)
+	case ctx.Err() != nil:
+		return e.endOf(ctx)
+	default:
+		return e.runAt(ctx, p, nil, stay, fn)
+	}
+}
+
+// runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that
+// has been found.
+//
+//go:noinline
+func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
+	a := admission{cell: c}
 	var err error
 	if stay == guard.AsLong { // begin, without the clock
 		err = e.decide(ctx, p, &plainCall, &a)
@@ -83,22 +151,45 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
+	return e.again(ctx, p, stay, fn, &a, err, began)
+}
+
+// again ends a call whose first attempt, admitted as a at the instant began, ended with err, or makes the
+// further attempts, as [call.rerun] does for any number of keys.
+//
+//go:noinline
+func (e *Engine) again(
+	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
+) error {
 	if e.retry == nil || isRejection(err) {
 		return retry.Strip(err)
 	}
-	return e.rerun(ctx, p, stay, fn, &a, err, began)
-}
-
-// rerun makes the attempts after the first, as [call.rerun] does for any number of keys. Its frame is not
-// that of run, so that goroutines whose calls succeed keep small stacks.
-//
-//go:noinline
-func (e *Engine) rerun(
-	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
-) error {
 	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
 	c := call{links: links[:], got: got[:]}
 	return c.rerun(ctx, e, stay, fn, err, began)
+}
+
+// over is the rest of a call that the gate of c let through in a generation of the breaker, after its
+// first attempt, which began at the instant began and ended with err.
+//
+//go:noinline
+func (e *Engine) over(
+	ctx context.Context, p *place, c *guard.Cell, generation uint64, stay int64, fn func(context.Context) error, err error,
+	began int64,
+) error {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+	e.reportEnd(ctx, p, &a, err)
+	if err = advised(err); err == nil {
+		return nil
+	}
+	return e.again(ctx, p, stay, fn, &a, err, began)
+}
+
+// reportOf is report for a call that the gate of c let through in a generation of the breaker.
+//
+//go:noinline
+func (e *Engine) reportOf(p *place, c *guard.Cell, generation uint64, outcome Outcome) {
+	e.report(p, &admission{cell: c, permit: breaker.Permit{Generation: generation}}, outcome)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/clock"
@@ -28,9 +29,11 @@ type Engine struct {
 	classify func(error) Outcome
 	clock    clock.Clock
 	dispatch Dispatch
-	driver   driver // nil but in simulations
-	perCall  bool   // config.PerCall
-	once     *chain // nil without PerCall; else an empty chain, which stands for that of the key
+	driver   driver    // nil but in simulations
+	perCall  bool      // config.PerCall
+	gated    bool      // whether a call may be decided at the key's gate alone, as for one limit with Published
+	base     time.Time // of the system's instants, if the clock is the system's; else zero
+	once     *chain    // nil without PerCall; else an empty chain, which stands for that of the key
 
 	maxElapsed int64         // ns, of retry; 0: no bound
 	keptSpent  atomic.Uint64 // Stats.KeptSpent
@@ -103,6 +106,8 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
+	e.gated = e.dispatch == Published && len(policy.Limits) == 1
+	e.base = e.system.Base()
 	return e, nil
 }
 
@@ -197,6 +202,9 @@ func (e *Engine) find(p *place) (*guard.Cell, error) {
 		return c, nil
 	}
 	c, h := e.system.Lookup(p.key)
+	if c != nil && p.cell == nil {
+		return c, nil
+	}
 	return e.keep(p, c, h)
 }
 

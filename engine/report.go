@@ -80,6 +80,13 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	}
 }
 
+// reportEnd judges the end of a call that was admitted as a, and reports the outcome.
+func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
+	outcome := Failure // in case Classify panics
+	defer func() { e.report(p, a, outcome) }()
+	outcome = e.judge(ctx, err)
+}
+
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor.
 func (e *Engine) report(p *place, a *admission, outcome Outcome) { e.recorded(e.record(p, a, outcome)) }

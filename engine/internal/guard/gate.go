@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Gate is the published part of a key: the actor's decisions for callers to read, and the bucket
@@ -92,28 +93,40 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, now int64) (r Ruling, a
 		return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 	}
 	for {
-		// Full-at again, so that little time passes before the swap; the reading of the clock is from
-		// before, which is only stricter. The generation is loaded after full-at: if full-at is still
-		// there at the swap, the breaker has hardly moved on since, because nearly every turn that
-		// begins a period and shares the gate moves full-at; see docs/gates.md.
+		var ok bool
+		if receipt, ok = g.Take(limit, d.Tokens, latest, now); ok {
+			return Admitted, 0, receipt
+		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
 			return Undecided, 0, receipt
 		}
-		generation := g.generation.Load()
-		if fullAt > latest {
-			now = clock.Now()
-			latest = limit.Latest(now, d.Tokens, d.Mode)
-			if fullAt > latest || Planted("a refusal on a stale reading") {
-				return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
-			}
+		now = clock.Now()
+		latest = limit.Latest(now, d.Tokens, d.Mode)
+		if fullAt > latest || Planted("a refusal on a stale reading") {
+			return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 		}
-		after := limit.After(fullAt, now, d.Tokens)
+	}
+}
+
+// Take takes n tokens if the gate is shared and full-at is at most latest, which is limit.Latest at the
+// reading now. The reading may be from before: that is only stricter.
+func (g *Gate) Take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok bool) {
+	for {
+		// The generation is loaded after full-at: if full-at is still there at the swap, the breaker has
+		// hardly moved on since, because nearly every turn that begins a period and shares the gate moves
+		// full-at; see docs/gates.md.
+		fullAt := g.fullAt.Load()
+		generation := g.generation.Load()
+		if fullAt < 0 || fullAt > latest {
+			return Receipt{}, false
+		}
+		after := limit.After(fullAt, now, n)
 		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
 			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
-			// not at all, and Pass begins anew.
+			// not at all, and Take begins anew.
 			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
 				!g.fullAt.CompareAndSwap(after, fullAt) {
-				return Admitted, 0, Receipt{From: fullAt, To: after, Epoch: generation}
+				return Receipt{From: fullAt, To: after, Epoch: generation}, true
 			}
 			continue
 		}
