@@ -7,7 +7,6 @@ import (
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
-	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -87,8 +86,8 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	} else {
 		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
 	}
-	g, limit := &c.Published, &e.policy.Limits[0]
-	receipt, ok := g.Take(limit, 1, limit.Latest(now, 1, limiter.Queued), now)
+	g := &c.Published
+	receipt, ok := g.Admit(e.policy, now)
 	if !ok { // perhaps the cell has been retired
 		return e.runAt(ctx, p, c, stay, fn)
 	}

@@ -31,7 +31,7 @@ type Engine struct {
 	dispatch Dispatch
 	driver   driver    // nil but in simulations
 	perCall  bool      // config.PerCall
-	gated    bool      // whether a call may be decided at the key's gate alone, as for one limit with Published
+	gated    bool      // whether a call may be decided at its key's gate: Published, and not more limits than one
 	base     time.Time // of the system's instants, if the clock is the system's; else zero
 	once     *chain    // nil without PerCall; else an empty chain, which stands for that of the key
 
@@ -106,7 +106,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
-	e.gated = e.dispatch == Published && len(policy.Limits) == 1
+	e.gated = e.dispatch == Published && len(policy.Limits) <= 1 && policy.Concerns(&plainCall)
 	e.base = e.system.Base()
 	return e, nil
 }

@@ -94,7 +94,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, now int64) (r Ruling, a
 	}
 	for {
 		var ok bool
-		if receipt, ok = g.Take(limit, d.Tokens, latest, now); ok {
+		if receipt, ok = g.take(limit, d.Tokens, latest, now); ok {
 			return Admitted, 0, receipt
 		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
@@ -108,9 +108,21 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, now int64) (r Ruling, a
 	}
 }
 
-// Take takes n tokens if the gate is shared and full-at is at most latest, which is limit.Latest at the
+// Admit takes the token of a call if the gate is shared and the token is there. Where there is no limit, Admit takes
+// note of the use. The reading now may be from before the call; the receipt's epoch is the generation for
+// the call's permit. If Admit returns false, the call has nothing yet.
+func (g *Gate) Admit(p *Policy, now int64) (_ Receipt, ok bool) {
+	if len(p.Limits) == 0 {
+		generation, ok := g.Permit(p, now)
+		return Receipt{Epoch: generation}, ok
+	}
+	limit := &p.Limits[0]
+	return g.take(limit, 1, limit.Latest(now, 1, limiter.Queued), now)
+}
+
+// take takes n tokens if the gate is shared and full-at is at most latest, which is limit.Latest at the
 // reading now. The reading may be from before: that is only stricter.
-func (g *Gate) Take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok bool) {
+func (g *Gate) take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok bool) {
 	for {
 		// The generation is loaded after full-at: if full-at is still there at the swap, the breaker has
 		// hardly moved on since, because nearly every turn that begins a period and shares the gate moves
@@ -123,7 +135,7 @@ func (g *Gate) Take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok b
 		after := limit.After(fullAt, now, n)
 		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
 			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
-			// not at all, and Take begins anew.
+			// not at all, and take begins anew.
 			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
 				!g.fullAt.CompareAndSwap(after, fullAt) {
 				return Receipt{From: fullAt, To: after, Epoch: generation}, true
