@@ -33,11 +33,19 @@ func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
 }
 
 func (e *Engine) allow(p *place, n int) bool {
-	if n < 1 || !e.policy.Limits.Holds(int64(n)) {
+	if n < 1 {
+		return false
+	}
+	if !e.policy.Limits.Holds(int64(n)) {
+		e.counters.Row().Limited.Add(1)
 		return false
 	}
 	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
-	return e.decide(context.Background(), p, &d, new(admission)) == nil
+	if e.decide(context.Background(), p, &d, new(admission)) != nil {
+		return false
+	}
+	e.counters.Row().Admitted.Add(1)
+	return true
 }
 
 func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error {
@@ -51,10 +59,14 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 		return errTokens(n)
 	}
 	if !e.policy.Limits.Holds(int64(n)) && !e.ended.Load() {
-		return e.refuse(p.key, limiter.ErrExceedsCapacity, 0)
+		return e.refused(e.refuse(p.key, limiter.ErrExceedsCapacity, 0))
 	}
 	d := guard.Demand{Tokens: int64(n), Stay: stay, Mode: limiter.Queued}
-	return e.decide(ctx, p, &d, new(admission))
+	if err := e.decide(ctx, p, &d, new(admission)); err != nil {
+		return err
+	}
+	e.counters.Row().Admitted.Add(1)
+	return nil
 }
 
 // errTokens is the error of a number of tokens below 1.
@@ -115,8 +127,9 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, e.giveUpFor(ctx, p, &t.admission)
+		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission))
 	}
+	e.counters.Row().Admitted.Add(1)
 	t.eng, t.ctx, t.place = e, ctx, *p
 	return t, nil
 }

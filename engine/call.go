@@ -74,8 +74,9 @@ func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(conte
 		began = c.now(e)
 	}
 	if ctx.Err() != nil {
-		return c.giveUpFor(ctx)
+		return c.links[0].eng.refused(c.giveUpFor(ctx))
 	}
+	c.admitted()
 	if ch.perCall {
 		defer c.reportLast()
 	}
@@ -134,6 +135,7 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error) erro
 	err := fn(ctx)
 	if err == nil && c.quiet() {
 		returned = true
+		c.succeed()
 		return nil
 	}
 	c.judge(ctx, err)
@@ -175,6 +177,25 @@ func (c *call) quiet() bool {
 	return true
 }
 
+// succeed is the end of an attempt that succeeded and changes nothing at any engine.
+func (c *call) succeed() {
+	for i := range c.links {
+		c.got[i].outcome = Success
+		if e := c.links[i].eng; !e.perCall {
+			e.counters.Row().Successes.Add(1)
+		}
+	}
+}
+
+// admitted counts the admission of an attempt.
+func (c *call) admitted() {
+	for i := range c.links {
+		if c.decides(i) {
+			c.links[i].eng.counters.Row().Admitted.Add(1)
+		}
+	}
+}
+
 // fail is the end of an attempt whose function has not returned.
 func (c *call) fail() {
 	for i := range c.got {
@@ -190,23 +211,20 @@ func endAll(probes *[longestChain]*probe) {
 	}
 }
 
-// judge has each breaker judge the end of an attempt.
+// judge has each engine judge the end of an attempt.
 func (c *call) judge(ctx context.Context, err error) {
 	for i := range c.links {
-		if e := c.links[i].eng; err == nil {
-			c.got[i].outcome = Success
-		} else if e.policy.Breaks() {
-			c.got[i].outcome = e.judge(ctx, err)
-		}
+		c.got[i].outcome = c.links[i].eng.judge(ctx, err)
 	}
 }
 
-// report records the outcomes with the engines that decided about the attempt or, at the end of the call,
+// report counts and records the outcomes with the engines that decided about the attempt or, at the end of the call,
 // with those that decided once. All reports are sent before one is awaited.
 func (c *call) report(last bool) {
 	var answered [longestChain]*guard.Request
 	for i := range c.links {
 		if l := &c.links[i]; l.eng.perCall == last {
+			l.eng.endedAs(c.got[i].outcome)
 			answered[i] = l.eng.record(&l.place, &c.got[i].admission, c.got[i].outcome)
 		}
 	}

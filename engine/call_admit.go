@@ -21,7 +21,7 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 	case n < 1:
 		return errTokens(n)
 	case !e.policy.Limits.Holds(int64(n)) && !e.ended.Load():
-		return e.refuse(first.key, limiter.ErrExceedsCapacity, 0)
+		return e.refused(e.refuse(first.key, limiter.ErrExceedsCapacity, 0))
 	}
 	var got [longestChain]share
 	c := call{links: ch.links, got: got[:len(ch.links)]}
@@ -29,7 +29,11 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 		c.got[i].tokens = 1
 	}
 	c.got[0].tokens = int64(n)
-	return c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode})
+	if err := c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode}); err != nil {
+		return err
+	}
+	c.admitted()
+	return nil
 }
 
 // ticket fills in t with the leave to make one call for the keys of ch.
@@ -47,8 +51,9 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, c.giveUpFor(ctx)
+		return nil, c.links[0].eng.refused(c.giveUpFor(ctx))
 	}
+	c.admitted()
 	first := &ch.links[0]
 	t.eng, t.ctx, t.place, t.call = first.eng, ctx, first.place, c
 	return t, nil

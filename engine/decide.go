@@ -42,14 +42,14 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	if a.cell == nil || a.cell.Published.Retired() {
 		c, err := e.find(p)
 		if err != nil {
-			return e.refuse(p.key, err, 0)
+			return e.refused(e.refuse(p.key, err, 0))
 		}
 		a.cell = c
 	}
 	policy, g := e.policy, &a.cell.Published
 	if d.Breaker {
 		if n := g.Posted(); n.Refuses() && e.system.Now() < n.Until() {
-			return n.Refusal() // the clock was read after the notice, which names the instant
+			return e.refused(n.Refusal()) // the clock was read after the notice, which names the instant
 		}
 	}
 	switch ruling, at, receipt := g.Pass(e.system, policy, d, 0); {
@@ -57,11 +57,15 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		a.permit.Generation, a.receipt = receipt.Epoch, receipt
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
+		e.counters.Row().Limited.Add(1)
 		return limiter.ErrLimited
 	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
-		return e.refuse(p.key, limiter.ErrLimited, at)
+		return e.refused(e.refuse(p.key, limiter.ErrLimited, at))
 	}
-	return e.consult(ctx, p, d, a, nil)
+	if err := e.consult(ctx, p, d, a, nil); err != nil {
+		return e.refused(err)
+	}
+	return nil
 }
 
 // consult has the decision made by the actor of a.cell, or of its successor. A wait also ends with the

@@ -60,7 +60,7 @@ func TestACleanKeyHasNoGoroutine(t *testing.T) {
 			require.False(t, eng.Allow(key))
 			rejected(t, eng.Run(t.Context(), key, succeed), limiter.ErrLimited)
 		}
-		require.Equal(t, engine.Stats{Keys: 1000}, eng.Stats())
+		require.Equal(t, engine.Stats{Keys: 1000, Admitted: 2000, Limited: 2000, Successes: 1000}, eng.Stats())
 		for range 4 {
 			inspect(t, eng, "tenant-0")
 		}

@@ -78,7 +78,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 		c, err = e.find(p)
 	}
 	if err != nil {
-		return e.refuse(p.key, err, 0)
+		return e.refused(e.refuse(p.key, err, 0))
 	}
 	var now int64
 	if e.base.IsZero() {
@@ -86,24 +86,25 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	} else {
 		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
 	}
-	g := &c.Published
-	receipt, ok := g.Admit(e.policy, now)
+	receipt, ok := c.Published.Admit(e.policy, now)
 	if !ok { // perhaps the cell has been retired
 		return e.runAt(ctx, p, c, stay, fn)
 	}
 	if ctx.Err() != nil {
-		return e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt})
+		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
 	}
-	generation := receipt.Epoch
+	row, generation := e.counters.Row(), receipt.Epoch
+	row.Admitted.Add(1)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
-			e.reportOf(p, c, generation, Failure)
+			e.fail(p, c, generation)
 		}
 	}()
 	err = fn(ctx)
 	returned = true
-	if err == nil && !g.Reports() {
+	if err == nil && !c.Published.Reports() {
+		row.Successes.Add(1)
 		return nil
 	}
 	return e.over(ctx, p, c, generation, stay, fn, err, now)
@@ -145,8 +146,9 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 		began = e.nowHolding(p, &a)
 	}
 	if ctx.Err() != nil {
-		return e.giveUpFor(ctx, p, &a)
+		return e.refused(e.giveUpFor(ctx, p, &a))
 	}
+	e.counters.Row().Admitted.Add(1)
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
@@ -184,11 +186,13 @@ func (e *Engine) over(
 	return e.again(ctx, p, stay, fn, &a, err, began)
 }
 
-// reportOf is report for a call that the gate of c let through in a generation of the breaker.
+// fail is the end of an attempt whose function has not returned. The gate of c let the attempt through in a
+// generation of the breaker.
 //
 //go:noinline
-func (e *Engine) reportOf(p *place, c *guard.Cell, generation uint64, outcome Outcome) {
-	e.report(p, &admission{cell: c, permit: breaker.Permit{Generation: generation}}, outcome)
+func (e *Engine) fail(p *place, c *guard.Cell, generation uint64) {
+	e.endedAs(Failure)
+	e.report(p, &admission{cell: c, permit: breaker.Permit{Generation: generation}}, Failure)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.
@@ -199,28 +203,20 @@ func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admis
 	return e.begin(ctx, p, stay, guard.Never, a)
 }
 
-// attempt calls fn and records the outcome, also if fn panics or ends its goroutine.
+// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine.
 func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(context.Context) error) error {
-	if !e.policy.Breaks() {
-		return advised(fn(ctx))
-	}
 	inFn, probe := e.asProbe(ctx, p.key, a.permit)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
 			probe.end()
+			e.endedAs(Failure)
 			e.report(p, a, Failure)
 		}
 	}()
 	err := fn(inFn)
 	probe.end()
-	outcome := Success
-	if err != nil {
-		outcome = e.judge(ctx, err)
-	}
 	returned = true
-	if outcome != Success || a.permit.Lease != 0 || a.cell.Published.Reports() {
-		e.report(p, a, outcome)
-	}
+	e.reportEnd(ctx, p, a, err)
 	return advised(err)
 }

@@ -25,6 +25,7 @@ type Engine struct {
 	policy   *guard.Policy
 	behavior *guard.Behavior
 	system   *guard.System
+	counters *guard.Counters
 	retry    *retry.Policy // nil: no retries
 	classify func(error) Outcome
 	clock    clock.Clock
@@ -36,7 +37,6 @@ type Engine struct {
 	once     *chain    // nil without PerCall; else an empty chain, which stands for that of the key
 
 	maxElapsed int64         // ns, of retry; 0: no bound
-	keptSpent  atomic.Uint64 // Stats.KeptSpent
 	retried    atomic.Uint64 // calls that were tried again, so that each has jitter of its own
 	ended      atomic.Bool
 	closing    chan struct{} // closed when Close is first called
@@ -45,23 +45,6 @@ type Engine struct {
 	calls      sync.WaitGroup // the goroutines of Go
 	begun      atomic.Int64   // how many of those have not ended
 	joined     chan struct{}  // closed when the last of them has ended
-}
-
-// Stats are figures of an engine, all since New but for Keys and Actors; see [Engine.Stats].
-type Stats struct {
-	Keys       int    // keys known now
-	Actors     int    // goroutines that run for keys now
-	Evicted    uint64 // keys forgotten whose state equalled that of a new key
-	Spilled    uint64 // other keys forgotten, at MaxKeys; the sketch keeps their debts
-	SketchHits uint64 // keys that began with less than a new key has, because of the sketch
-	KeptSpent  uint64 // tokens of calls that were not made and that could not be given back, because others had taken tokens since
-	Restarts   uint64 // actors restarted after a panic in one of their turns: a fault of this library
-	// SketchLoad is the share of the sketch's cells that hold an instant to come, from 0 to 1,
-	// estimated from 4,096 cells. With several limits it is the largest share of a limit. A key that
-	// was never spilled begins with less than a new key has with a probability of about SketchLoad to
-	// the fourth power: 1 in 10,000 at 0.1, 1 in 16 at 0.5, 2 in 3 at 0.9. A SketchLoad that stays
-	// above 0.5 means that MaxKeys is too small for the keys in use, or that a client makes keys up.
-	SketchLoad float64
 }
 
 // New checks cfg and starts an engine. The error joins one *ConfigError for each field that cannot be
@@ -98,6 +81,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	}
 	policy.Refuse = e.refuse
 	e.behavior = guard.New(policy)
+	e.counters = e.behavior.Counters
 	ac.Clock = e.clock
 	var b behavior = e.behavior
 	if d != nil {
@@ -166,16 +150,6 @@ func (e *Engine) Config() Config { return e.config.clone() }
 // Limits returns the limits of every key, in the order of limiter.All. Without a limiter it is empty.
 func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.policy.Limits) }
 
-// Stats returns the engine's figures.
-func (e *Engine) Stats() Stats {
-	s := e.system.Stats()
-	hits, load := e.behavior.Sketched(e.system.Now())
-	return Stats{
-		Keys: s.Keys, Actors: s.Actors, Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, SketchLoad: load,
-		KeptSpent: e.keptSpent.Load(), Restarts: s.Restarts,
-	}
-}
-
 // Keys iterates over the keys known. Keys that come or go during the iteration may be missing.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }
 
@@ -231,9 +205,5 @@ func (e *Engine) refuse(key string, reason error, at int64) error {
 	case errors.Is(reason, actors.ErrKeyLimit):
 		reason = ErrKeyLimit
 	}
-	r := &Rejection{Engine: e.config.Name, Key: key, Stage: stageOf(reason), Err: reason, at: at}
-	if at > 0 {
-		r.clock = e.system
-	}
-	return r
+	return &Rejection{Engine: e.config.Name, Key: key, Stage: stageOf(reason), Err: reason, at: at, eng: e}
 }

@@ -26,7 +26,7 @@ func TestNothingConfiguredGuardsNothing(t *testing.T) {
 		ticket, err := eng.Admit(t.Context(), "k")
 		require.NoError(t, err)
 		ticket.Done(errDown)
-		require.Zero(t, eng.Stats(), "there is nothing to keep for a key")
+		require.Equal(t, engine.Stats{Admitted: 5, Failures: 2}, eng.Stats(), "there is nothing to keep for a key")
 		_, known := eng.Inspect("k")
 		require.False(t, known)
 	})

@@ -44,8 +44,8 @@ type Rejection struct {
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
-	at    int64         // the instant from which a retry would be admitted
-	clock *guard.System // nil if there is no such instant
+	at  int64   // the instant of eng from which a retry would be admitted; 0: there is none
+	eng *Engine // that refused
 }
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
@@ -53,10 +53,10 @@ type Rejection struct {
 // a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not help or nothing is known, as for
 // ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
-	if r.clock == nil {
+	if r.at == 0 {
 		return 0
 	}
-	return time.Duration(max(1, r.at-r.clock.Now()))
+	return time.Duration(max(1, r.at-r.eng.system.Now()))
 }
 
 // Limited reports whether the limiter refused: the caller asks for more than its share. After any
@@ -143,12 +143,12 @@ func (e *Engine) isLate(err error, end int64) bool {
 		return true
 	}
 	r, ok := errors.AsType[*Rejection](err)
-	if !ok || !r.Limited() || r.clock == nil {
+	if !ok || !r.Limited() || r.at == 0 {
 		return false
 	}
 	at := r.at
-	if r.clock != e.system { // instants of engines cannot be compared, durations can
-		at = guard.Later(e.system.Now(), r.at-r.clock.Now())
+	if r.eng != e { // instants of engines cannot be compared, durations can
+		at = guard.Later(e.system.Now(), r.at-r.eng.system.Now())
 	}
 	return at > end
 }

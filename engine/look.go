@@ -11,8 +11,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// look looks at every key. The error is the refusal of the first key that is sure to refuse.
-func (c *call) look(ctx context.Context, w *guard.Demand) error {
+// look looks at every key. The error is the refusal of the first key that is sure to refuse, at is the link.
+func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 	var foreseen int64 // how long the call waits before it comes to the key, at least
 	rough := false     // whether it may be longer
 	for i := range c.links {
@@ -23,7 +23,7 @@ func (c *call) look(ctx context.Context, w *guard.Demand) error {
 		reason, err := c.lookAt(ctx, i, w, notAfter)
 		if err != nil {
 			c.giveUp() // the leaves of probes
-			return err
+			return i, err
 		}
 		open := reason == breaker.ErrOpen //nolint:errorlint // never wrapped
 		if !open && foreseen > 0 {
@@ -41,10 +41,10 @@ func (c *call) look(ctx context.Context, w *guard.Demand) error {
 			reason = limiter.ErrLimited
 		}
 		if reason != nil && !guard.Planted("a wide key taken although a narrow one is known to refuse") {
-			return c.refuse(i, w, reason)
+			return i, c.refuse(i, w, reason)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // inTime reports whether a wait ends within the stay of w and before the deadline of ctx.

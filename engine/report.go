@@ -45,7 +45,7 @@ func (e *Engine) giveBack(a *admission, tokens int64) {
 			return
 		}
 	}
-	e.keptSpent.Add(uint64(tokens)) //nolint:gosec // at least 1
+	e.counters.KeptSpent.Add(uint64(tokens)) //nolint:gosec // at least 1
 }
 
 // giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
@@ -80,10 +80,13 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	}
 }
 
-// reportEnd judges the end of a call that was admitted as a, and reports the outcome.
+// reportEnd judges the end of an attempt that was admitted as a, counts the outcome, and reports it.
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
 	outcome := Failure // in case Classify panics
-	defer func() { e.report(p, a, outcome) }()
+	defer func() {
+		e.endedAs(outcome)
+		e.report(p, a, outcome)
+	}()
 	outcome = e.judge(ctx, err)
 }
 

@@ -44,6 +44,8 @@ func (c *call) rerun(
 			}
 			return &StoppedError{Reason: err, Last: last}
 		}
+		e.counters.Retries.Add(1)
+		c.admitted()
 		if err = c.attempt(ctx, fn); err == nil {
 			return nil
 		}
@@ -75,6 +77,9 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 // another returns the rest of stay.
 func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64) (rest int64, err error) {
 	if err := c.sureToBeRefused(e, delay, end); err != nil {
+		if isRejection(err) {
+			e.refused(err)
+		}
 		return stay, err
 	}
 	if err := c.sleep(ctx, e, delay); err != nil {
@@ -90,10 +95,10 @@ func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Du
 	stay, err = c.begin(ctx, stay, left)
 	if err == nil && end != guard.Never && c.now(e) > end {
 		c.giveUp() // the queue was late
-		err = errLate
+		err = e.refused(errLate)
 	}
 	if err == nil && ctx.Err() != nil {
-		err = c.giveUpFor(ctx)
+		err = e.refused(c.giveUpFor(ctx))
 	}
 	return stay, err
 }

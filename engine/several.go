@@ -22,15 +22,18 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 			c.giveUp()
 		}
 	}()
-	err := c.ask(ctx, w)
+	i, err := c.ask(ctx, w)
 	returned = true
-	return err
+	if err != nil {
+		return c.links[i].eng.refused(err)
+	}
+	return nil
 }
 
-// ask is decide but for panics.
-func (c *call) ask(ctx context.Context, w *guard.Demand) error {
-	if err := c.look(ctx, w); err != nil {
-		return err
+// ask is decide but for panics. With an error it returns the link that did not let the attempt pass.
+func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
+	if at, err = c.look(ctx, w); err != nil {
+		return at, err
 	}
 	stay := w.Stay
 	for i := range c.links {
@@ -40,9 +43,8 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) error {
 		if !c.decides(i) || c.got[i].cell == nil {
 			continue
 		}
-		var err error
 		if stay, err = c.take(ctx, i, w, stay); err != nil {
-			return c.stop(i, w, err)
+			return i, c.stop(i, w, err)
 		}
 	}
 	for i := range c.links {
@@ -50,13 +52,13 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) error {
 			continue
 		}
 		if err := c.permit(ctx, i, w); err != nil {
-			return c.stop(i, w, err)
+			return i, c.stop(i, w, err)
 		}
 	}
 	if c.asked && w.Breaker && c.links[0].eng.endOf(ctx) != nil {
-		return c.giveUpFor(ctx) // an answer came at the same time
+		return 0, c.giveUpFor(ctx) // an answer came at the same time
 	}
-	return nil
+	return 0, nil
 }
 
 // demand returns what w is of link i.
@@ -124,7 +126,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 
 // stop ends an attempt that link i did not let pass, because of err.
 func (c *call) stop(i int, w *guard.Demand, err error) error {
-	if r, ok := err.(*Rejection); ok && r.clock != nil { //nolint:errorlint // made by link i just now
+	if r, ok := err.(*Rejection); ok && r.at != 0 { //nolint:errorlint // made by link i just now
 		return c.refuse(i, w, r.Err)
 	}
 	c.giveUp()

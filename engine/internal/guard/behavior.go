@@ -21,6 +21,8 @@ type State struct {
 // Behavior is the effect of messages on a key. One Behavior serves all keys of an engine. Make a
 // Behavior with [New].
 type Behavior struct {
+	Counters *Counters
+
 	policy      *Policy
 	sketch      *sketch
 	newborn     []int64 // the full-ats of the key that is being born; for Init and Spill alone
@@ -35,7 +37,7 @@ type Behavior struct {
 
 // New returns the behavior of keys that p decides. New keeps p.
 func New(p *Policy) *Behavior {
-	b := &Behavior{policy: p, sketch: newSketch(len(p.Limits)), newborn: make([]int64, max(1, len(p.Limits)))}
+	b := &Behavior{Counters: new(Counters), policy: p, sketch: newSketch(len(p.Limits)), newborn: make([]int64, max(1, len(p.Limits)))}
 	p.compile(b.generation)
 	return b
 }

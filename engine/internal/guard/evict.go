@@ -12,6 +12,7 @@ func (b *Behavior) Retire(unused int64, g *Gate) bool {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 { // only the actor has moved full-at, and the actor's last word on it holds
 		g.fullAt.Store(retired)
+		b.Counters.moved(g.posted.Load().state, breaker.Closed)
 		return true
 	}
 	if Planted("a key that is forgotten whatever it owes") {
@@ -49,7 +50,7 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 		s.circuit = breaker.Circuit{}
 	}
 	fullAt := g.fullAt.Swap(retired)
-	g.posted.Store(b.policy.clean)
+	b.Counters.moved(g.posted.Swap(b.policy.clean).state, breaker.Closed)
 	if s == nil {
 		b.newborn[0] = fullAt
 		b.sketch.spill(key, b.newborn, 0)

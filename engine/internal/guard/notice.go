@@ -13,6 +13,7 @@ type Notice struct {
 	until   int64 // of an open breaker: the instant from which the breaker is to be asked again; else 0
 	at      int64 // of an open breaker: the instant from which breaker and limits would both let a call pass
 	reports bool  // whether a success has something to report
+	state   breaker.State
 }
 
 // Policy returns the policy by which the key is decided.
@@ -49,6 +50,7 @@ func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
 	was := g.posted.Load()
 	if is := b.notice(now, was, s); is != was {
 		g.posted.Store(is)
+		b.Counters.moved(was.state, is.state)
 	}
 	if !share {
 		return false
@@ -68,8 +70,12 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	switch {
 	case s.circuit.Clean():
 		return p.clean
-	case until == 0 || !p.Publish:
+	case s.circuit.Admits():
 		return p.counted
+	case until == 0:
+		return p.probing
+	case !p.Publish:
+		return p.open
 	case was.until == until && now >= until:
 		return was // no caller may use the refusal any more
 	}
@@ -77,5 +83,5 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	if was.until == until && was.at == at {
 		return was
 	}
-	return &Notice{policy: p, refusal: p.Refuse(s.key, breaker.ErrOpen, at), until: until, at: at, reports: true}
+	return &Notice{policy: p, refusal: p.Refuse(s.key, breaker.ErrOpen, at), until: until, at: at, reports: true, state: breaker.Open}
 }

@@ -34,7 +34,9 @@ type Policy struct {
 	rules   *breaker.Rules
 	shares  bool    // whether a gate may be shared: full-at says all there is to know about the limits
 	clean   *Notice // of every clean key
-	counted *Notice // of every key whose breaker has a failure counted or lets probes through
+	counted *Notice // of every key whose breaker is closed and has a failure counted
+	probing *Notice // of every key whose breaker is half-open
+	open    *Notice // of every key whose breaker is open, unless callers decide by notices
 }
 
 // compile fills in the fields that follow from others.
@@ -47,6 +49,8 @@ func (p *Policy) compile(generation func() uint64) {
 	p.shares = p.Publish && len(p.Limits) <= 1
 	p.clean = &Notice{policy: p, reports: !p.Publish}
 	p.counted = &Notice{policy: p, reports: true}
+	p.probing = &Notice{policy: p, reports: true, state: breaker.HalfOpen}
+	p.open = &Notice{policy: p, reports: true, state: breaker.Open}
 }
 
 // Breaks reports whether there is a breaker.

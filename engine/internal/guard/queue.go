@@ -20,6 +20,8 @@ type queue struct {
 	tokens  int64   // that the waiters ask for together
 	moved   int64   // the last instant at which the next waiter left without a grant
 	scratch []int64 // for tail: an instant and the full-ats, twice
+
+	counters *Counters
 }
 
 // newQueue returns an empty queue.
@@ -28,7 +30,7 @@ func (b *Behavior) newQueue() *queue {
 		q.moved, q.last, q.shared = 0, nil, false
 		return q
 	}
-	return &queue{plain: b.newRow(Origin{}), scratch: make([]int64, 2*(len(b.policy.Limits)+1))}
+	return &queue{plain: b.newRow(Origin{}), scratch: make([]int64, 2*(len(b.policy.Limits)+1)), counters: b.Counters}
 }
 
 // rowOf returns the row of the waiters that came through from, nil if there is none yet.
@@ -81,6 +83,7 @@ func (q *queue) enter(w *row) {
 // count takes note that r has come (more is 1) or has left (more is -1).
 func (q *queue) count(r *Request, more int) {
 	q.waiters += more
+	q.counters.Row().Waiting.Add(int64(more))
 	if more < 0 && Planted("a waiter that has left and stands in the way") {
 		return
 	}

@@ -1,0 +1,95 @@
+package engine
+
+// Stats are figures of an engine; see [Engine.Stats]. Figures that are no present number count from New
+// on, and never fall.
+//
+// A decision is about one attempt of a call, or about one Allow, Acquire or Admit. Each decision counts
+// once: as Admitted, Limited, Open, QueueFull, KeyLimit or GaveUp. A decision does not count if the engine
+// had been closed, or if its context had ended before. Each attempt that was admitted counts once more when it ends: as a
+// Success, a Failure or Ignored. Allow and Acquire have no end.
+//
+// In a [Chain] an admission counts in every engine, and only if all keys let the call pass. A refusal counts
+// in the engine that refused. With Config.PerCall there is one decision about a call, and one end.
+type Stats struct {
+	Keys         int // keys known now
+	Actors       int // goroutines that run for keys now
+	Waiting      int // callers that wait in queues now
+	OpenKeys     int // keys whose breaker is open now; also if the time is up and no call has come since
+	HalfOpenKeys int // keys whose breaker lets probes through now
+
+	Admitted  uint64 // decisions to let pass
+	Limited   uint64 // refusals by the limiter, or false from Allow
+	Open      uint64 // refusals by an open breaker, or by a breaker whose probes are out
+	QueueFull uint64 // refusals because Config.MaxQueue callers waited
+	KeyLimit  uint64 // refusals because all keys were held that Config.MaxKeys allows
+	GaveUp    uint64 // decisions that came to nothing, because the context ended before the call began
+
+	Successes uint64 // attempts that ended well
+	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
+	Ignored   uint64 // other attempts
+
+	Retries   uint64 // attempts after the first of a call
+	KeptSpent uint64 // tokens of calls that were not made and that could not be given back, because others had taken tokens since
+
+	Evicted    uint64 // keys forgotten whose state equalled that of a new key
+	Spilled    uint64 // other keys forgotten, at MaxKeys; the sketch keeps their debts
+	SketchHits uint64 // keys that began with less than a new key has, because of the sketch
+	Restarts   uint64 // actors restarted after a panic in one of their turns: a fault of this library
+	// SketchLoad is the share of the sketch's cells that hold an instant to come, from 0 to 1,
+	// estimated from 4,096 cells. With several limits it is the largest share of a limit. A key that
+	// was never spilled begins with less than a new key has with a probability of about SketchLoad to
+	// the fourth power: 1 in 10,000 at 0.1, 1 in 16 at 0.5, 2 in 3 at 0.9. A SketchLoad that stays
+	// above 0.5 means that MaxKeys is too small for the keys in use, or that a client makes keys up.
+	SketchLoad float64
+}
+
+// Stats returns the engine's figures. It asks no actor. While calls run, the figures are of slightly
+// different moments.
+func (e *Engine) Stats() Stats {
+	s := e.system.Stats()
+	hits, load := e.behavior.Sketched(e.system.Now())
+	c := e.counters
+	sum := c.Sum()
+	return Stats{
+		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()),
+		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()),
+		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
+		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(),
+		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),
+		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
+		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
+	}
+}
+
+// refused counts a decision against an attempt, and returns err, the reason.
+func (e *Engine) refused(err error) error {
+	r, ok := err.(*Rejection) //nolint:errorlint // made by a decision, not wrapped
+	if !ok {
+		e.counters.GaveUp.Add(1)
+		return err
+	}
+	switch c := r.eng.counters; r.Stage {
+	case LimiterStage:
+		c.Row().Limited.Add(1)
+	case BreakerStage:
+		c.Row().Open.Add(1)
+	case QueueStage:
+		c.Row().QueueFull.Add(1)
+	case KeysStage:
+		c.KeyLimit.Add(1)
+	}
+	return err
+}
+
+// endedAs counts the end of an attempt.
+func (e *Engine) endedAs(o Outcome) {
+	row := e.counters.Row()
+	switch o {
+	case Success:
+		row.Successes.Add(1)
+	case Ignore:
+		row.Ignored.Add(1)
+	default:
+		row.Failures.Add(1)
+	}
+}
