@@ -37,14 +37,14 @@ func (e *Engine) allow(p *place, n int) bool {
 		return false
 	}
 	if !e.policy.Limits.Holds(int64(n)) {
-		e.counters.Row().Limited.Add(1)
+		e.counters.Stripe().Limited.Add(1)
 		return false
 	}
 	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
 	if e.decide(context.Background(), p, &d, new(admission)) != nil {
 		return false
 	}
-	e.counters.Row().Admitted.Add(1)
+	e.counters.Stripe().Admitted.Add(1)
 	return true
 }
 
@@ -65,7 +65,7 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 	if err := e.decide(ctx, p, &d, new(admission)); err != nil {
 		return err
 	}
-	e.counters.Row().Admitted.Add(1)
+	e.counters.Stripe().Admitted.Add(1)
 	return nil
 }
 
@@ -129,7 +129,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if ctx.Err() != nil {
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission))
 	}
-	e.counters.Row().Admitted.Add(1)
+	e.counters.Stripe().Admitted.Add(1)
 	t.eng, t.ctx, t.place = e, ctx, *p
 	return t, nil
 }

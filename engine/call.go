@@ -182,7 +182,7 @@ func (c *call) succeed() {
 	for i := range c.links {
 		c.got[i].outcome = Success
 		if e := c.links[i].eng; !e.perCall {
-			e.counters.Row().Successes.Add(1)
+			e.counters.Stripe().Successes.Add(1)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func (c *call) succeed() {
 func (c *call) admitted() {
 	for i := range c.links {
 		if c.decides(i) {
-			c.links[i].eng.counters.Row().Admitted.Add(1)
+			c.links[i].eng.counters.Stripe().Admitted.Add(1)
 		}
 	}
 }

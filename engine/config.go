@@ -43,7 +43,8 @@ type Config struct {
 	// [Chain] are counted for each next narrower key alone. Default 1024. For no queue at all set
 	// MaxWait to NoWait.
 	MaxQueue int
-	// Classify says what an error of fn means for the breaker. Default: every error is a Failure.
+	// Classify says what an error of fn means for the breaker and for Stats. Default: every error is a
+	// Failure.
 	// Return Ignore for an answer that is the caller's own fault, such as a 404 or a 429.
 	//
 	// Classify is asked about errors of fn while the caller's context lives. An error that holds

@@ -57,7 +57,7 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		a.permit.Generation, a.receipt = receipt.Epoch, receipt
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
-		e.counters.Row().Limited.Add(1)
+		e.counters.Stripe().Limited.Add(1)
 		return limiter.ErrLimited
 	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
 		return e.refused(e.refuse(p.key, limiter.ErrLimited, at))

@@ -93,8 +93,8 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
 	}
-	row, generation := e.counters.Row(), receipt.Epoch
-	row.Admitted.Add(1)
+	stripe, generation := e.counters.Stripe(), receipt.Epoch
+	stripe.Admitted.Add(1)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
@@ -104,7 +104,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	err = fn(ctx)
 	returned = true
 	if err == nil && !c.Published.Reports() {
-		row.Successes.Add(1)
+		stripe.Successes.Add(1)
 		return nil
 	}
 	return e.over(ctx, p, c, generation, stay, fn, err, now)
@@ -148,7 +148,7 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &a))
 	}
-	e.counters.Row().Admitted.Add(1)
+	e.counters.Stripe().Admitted.Add(1)
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}

@@ -78,7 +78,7 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64) (rest int64, err error) {
 	if err := c.sureToBeRefused(e, delay, end); err != nil {
 		if isRejection(err) {
-			e.refused(err)
+			_ = e.refused(err)
 		}
 		return stay, err
 	}

@@ -70,11 +70,11 @@ func (e *Engine) refused(err error) error {
 	}
 	switch c := r.eng.counters; r.Stage {
 	case LimiterStage:
-		c.Row().Limited.Add(1)
+		c.Stripe().Limited.Add(1)
 	case BreakerStage:
-		c.Row().Open.Add(1)
+		c.Stripe().Open.Add(1)
 	case QueueStage:
-		c.Row().QueueFull.Add(1)
+		c.Stripe().QueueFull.Add(1)
 	case KeysStage:
 		c.KeyLimit.Add(1)
 	}
@@ -83,13 +83,13 @@ func (e *Engine) refused(err error) error {
 
 // endedAs counts the end of an attempt.
 func (e *Engine) endedAs(o Outcome) {
-	row := e.counters.Row()
+	s := e.counters.Stripe()
 	switch o {
 	case Success:
-		row.Successes.Add(1)
+		s.Successes.Add(1)
 	case Ignore:
-		row.Ignored.Add(1)
+		s.Ignored.Add(1)
 	default:
-		row.Failures.Add(1)
+		s.Failures.Add(1)
 	}
 }

@@ -7,51 +7,53 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// Counters are the counters of an engine, in rows. Whoever counts adds to a row, and whoever asks adds up
-// the rows. So processors that count at the same time seldom write to the same cache line.
+// Counters are the counters of an engine. The counters of every call are spread over stripes: whoever
+// counts adds to one stripe, and whoever asks adds up the stripes. So processors that count at the same
+// time seldom write to the same cache line. Make Counters with new: then each stripe is a cache line.
 type Counters struct {
-	rows [1 << rowBits]Row
+	stripes [1 << stripeBits]Stripe
 
-	// Of events that are rare, or cost more than a contended cache line.
+	// Of events that are rare, or that cost much more than a contended cache line.
 	GaveUp, KeyLimit, KeptSpent, Retries atomic.Uint64
 	OpenKeys, HalfOpenKeys               atomic.Int64
 }
 
-// Row is a cache line of counters.
-type Row struct {
+// Stripe is a cache line of counters.
+type Stripe struct {
 	Admitted, Limited, Open, QueueFull atomic.Uint64
 	Successes, Failures, Ignored       atomic.Uint64
-	Waiting                            atomic.Int64 // those that came less those that left; in one row perhaps below 0
+	Waiting                            atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
 }
 
-const rowBits = 6
+const stripeBits = 6
 
-// Row returns the row of the calling goroutine, which its stack chooses: of two goroutines that run at
-// the same time, each has a row of its own nearly always, and a goroutine keeps its row for long. A row for
-// each key instead would be a second cache line that the callers of one key contend for.
-func (c *Counters) Row() *Row {
+// Stripe returns the stripe of the calling goroutine, which the goroutine's stack chooses. Two goroutines
+// that run at the same time have different stripes nearly always, and a goroutine keeps its stripe for
+// long. A stripe for each key instead would be a second cache line for the callers of one key to contend
+// for.
+func (c *Counters) Stripe() *Stripe {
 	const (
-		pages  = 11                 // a stack has 2 KB at least
+		page   = 11                 // bits; a stack has 2 KB at least
 		golden = 0x9e3779b97f4a7c15 // 2^64 / golden ratio spreads the numbers of pages (Fibonacci hashing)
 	)
 	var here byte
-	page := uint64(uintptr(unsafe.Pointer(&here))) >> pages
-	return &c.rows[page*golden>>(64-rowBits)]
+	stack := uint64(uintptr(unsafe.Pointer(&here))) >> page
+	return &c.stripes[stack*golden>>(64-stripeBits)]
 }
 
-// Sum returns the sum of all rows.
-func (c *Counters) Sum() *Row {
-	sum := new(Row)
-	for i := range c.rows {
-		r := &c.rows[i]
-		sum.Admitted.Add(r.Admitted.Load())
-		sum.Limited.Add(r.Limited.Load())
-		sum.Open.Add(r.Open.Load())
-		sum.QueueFull.Add(r.QueueFull.Load())
-		sum.Successes.Add(r.Successes.Load())
-		sum.Failures.Add(r.Failures.Load())
-		sum.Ignored.Add(r.Ignored.Load())
-		sum.Waiting.Add(r.Waiting.Load())
+// Sum returns the sum of all stripes.
+func (c *Counters) Sum() *Stripe {
+	sum := new(Stripe)
+	for i := range c.stripes {
+		s := &c.stripes[i]
+		sum.Admitted.Add(s.Admitted.Load())
+		sum.Limited.Add(s.Limited.Load())
+		sum.Open.Add(s.Open.Load())
+		sum.QueueFull.Add(s.QueueFull.Load())
+		sum.Successes.Add(s.Successes.Load())
+		sum.Failures.Add(s.Failures.Load())
+		sum.Ignored.Add(s.Ignored.Load())
+		sum.Waiting.Add(s.Waiting.Load())
 	}
 	return sum
 }

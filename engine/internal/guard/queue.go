@@ -83,7 +83,7 @@ func (q *queue) enter(w *row) {
 // count takes note that r has come (more is 1) or has left (more is -1).
 func (q *queue) count(r *Request, more int) {
 	q.waiters += more
-	q.counters.Row().Waiting.Add(int64(more))
+	q.counters.Stripe().Waiting.Add(int64(more))
 	if more < 0 && Planted("a waiter that has left and stands in the way") {
 		return
 	}
