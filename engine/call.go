@@ -38,8 +38,10 @@ func (e *Engine) plain(p *place) *chain {
 	return ch
 }
 
-// run makes a call for the keys of ch.
-func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) error) error {
+// runOther is run for a call that the gates of its keys alone cannot decide.
+//
+//go:noinline
+func (ch *chain) runOther(ctx context.Context, stay int64, fn func(context.Context) error) error {
 	switch {
 	case ch.err != nil:
 		return ch.err
@@ -63,10 +65,8 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 
 // perform makes attempts until one succeeds or none is to follow.
 func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) (err error) {
-	if !c.pass() {
-		if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
-			return err
-		}
+	if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
+		return err
 	}
 	e := ch.retrier
 	var began int64
@@ -133,15 +133,18 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error) erro
 		}
 	}()
 	err := fn(ctx)
-	if err == nil && c.quiet() {
-		returned = true
-		c.succeed()
-		return nil
-	}
-	c.judge(ctx, err)
 	returned = true
-	c.report(false)
+	c.end(ctx, err)
 	return advised(err)
+}
+
+// end judges the end of an attempt, and counts and reports the outcomes.
+func (c *call) end(ctx context.Context, err error) {
+	for i := range c.got {
+		c.got[i].outcome = Failure // in case Classify panics
+	}
+	defer c.report(false)
+	c.judge(ctx, err)
 }
 
 // attemptAsProbe is attempt for a call that is a probe of one of its breakers.
@@ -161,30 +164,9 @@ func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) erro
 	}()
 	err := fn(inFn)
 	endAll(&probes)
-	c.judge(ctx, err)
 	returned = true
-	c.report(false)
+	c.end(ctx, err)
 	return advised(err)
-}
-
-// quiet reports whether a success of an attempt changes nothing at any engine.
-func (c *call) quiet() bool {
-	for i := range c.links {
-		if e := c.links[i].eng; e.policy.Breaks() && (e.perCall || c.got[i].cell.Published.Reports()) {
-			return false
-		}
-	}
-	return true
-}
-
-// succeed is the end of an attempt that succeeded and changes nothing at any engine.
-func (c *call) succeed() {
-	for i := range c.links {
-		c.got[i].outcome = Success
-		if e := c.links[i].eng; !e.perCall {
-			e.counters.Stripe().Successes.Add(1)
-		}
-	}
 }
 
 // admitted counts the admission of an attempt.

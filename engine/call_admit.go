@@ -61,10 +61,6 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 
 // done is the end of a ticket's call.
 func (c *call) done(ctx context.Context, err error) {
-	for i := range c.got {
-		c.got[i].outcome = Failure // in case Classify panics
-	}
 	defer c.report(true)
-	defer c.report(false)
-	c.judge(ctx, err)
+	c.end(ctx, err)
 }

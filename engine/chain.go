@@ -58,6 +58,7 @@ func tighterStay(a, b int64) int64 {
 type chain struct {
 	links   []link
 	perCall bool    // whether an engine decides once per call
+	gated   bool    // whether a call may be decided at the gates: there is room for what it takes, and no clock is to be read later
 	retrier *Engine // the first engine that has a retry policy, or nil
 	err     error   // why the chain cannot be used
 	room    [3]link
@@ -78,7 +79,7 @@ type link struct {
 func (c *chain) add(k Key) {
 	if k.chain != nil {
 		if k.chain.err != nil {
-			c.fail(k.chain.err)
+			c.misuse(k.chain.err)
 		}
 		for i := range k.chain.links {
 			c.link(k.chain.links[i])
@@ -92,21 +93,21 @@ func (c *chain) add(k Key) {
 func (c *chain) link(l link) {
 	n := len(c.links)
 	if l.eng == nil {
-		c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: "Key{}", Reason: "must be a Key made by Engine.Key or Chain"})
+		c.misuse(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: "Key{}", Reason: "must be a Key made by Engine.Key or Chain"})
 		return
 	}
 	if n == longestChain {
-		c.fail(&ConfigError{Field: "Chain", Value: fmt.Sprintf("%d keys", n+1), Reason: fmt.Sprintf("must have at most %d keys", longestChain)})
+		c.misuse(&ConfigError{Field: "Chain", Value: fmt.Sprintf("%d keys", n+1), Reason: fmt.Sprintf("must have at most %d keys", longestChain)})
 		return
 	}
 	for _, other := range c.links {
 		if other.eng == l.eng {
-			c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of another engine than the keys before it"})
+			c.misuse(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of another engine than the keys before it"})
 			return
 		}
 	}
 	if n > 0 && !sameClock(c.links[0].eng, l.eng) {
-		c.fail(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of an engine with the Clock of the others"})
+		c.misuse(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: shown(l.key), Reason: "must be of an engine with the Clock of the others"})
 		return
 	}
 	l.self, l.from = guard.Origin{System: l.eng.system, Key: l.key}, nil
@@ -119,12 +120,14 @@ func (c *chain) link(l link) {
 	if c.retrier == nil && l.eng.retry != nil {
 		c.retrier = l.eng
 	}
+	gates := l.eng.gated || !l.eng.policy.Concerns(&plainCall)
+	c.gated = gates && c.err == nil && (c.gated || n == 0) && n < len(c.room) && (c.retrier == nil || c.retrier.maxElapsed == 0)
 }
 
-// fail keeps the first reason why the chain cannot be used.
-func (c *chain) fail(err error) {
+// misuse keeps the first reason why the chain cannot be used.
+func (c *chain) misuse(err error) {
 	if c.err == nil {
-		c.err = err
+		c.err, c.gated = err, false
 	}
 }
 

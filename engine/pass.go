@@ -1,78 +1,154 @@
 package engine
 
-import "github.com/limitpal/limitpal-go/engine/internal/guard"
+import (
+	"context"
 
-// pass is the decision for a call that waits in no queue, if every key can be decided at its gate. If pass
-// returns false, the call has nothing.
-func (c *call) pass() bool {
-	returned := false
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// taken is what a call has got at the gate of one key.
+type taken struct {
+	cell    *guard.Cell // nil if there was nothing to ask
+	receipt guard.Receipt
+}
+
+// run makes a call for the keys of ch. Nearly every call passes at the gates of all keys and succeeds. For
+// such a call run is all there is, as with [Engine.run].
+func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) error) error {
+	var got [len(ch.room)]taken
+	if !ch.gated || stay < guard.NoStay || ctx.Err() != nil || !ch.pass(&got) {
+		return ch.runOther(ctx, stay, fn)
+	}
+	if ctx.Err() != nil {
+		return ch.giveUpFor(ctx, &got)
+	}
+	for i := range ch.links {
+		ch.links[i].eng.counters.Stripe().Admitted.Add(1)
+	}
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
-		if !returned { // a clock panicked
-			c.giveUp()
+		if !returned {
+			ch.fail(&got)
 		}
 	}()
-	passed := c.mayPass() && c.takeAll()
+	err := fn(ctx)
 	returned = true
-	return passed
+	if err != nil || !ch.quiet(&got) {
+		return ch.over(ctx, &got, stay, fn, err)
+	}
+	for i := range ch.links {
+		ch.links[i].eng.counters.Stripe().Successes.Add(1)
+	}
+	return nil
 }
 
-// takeAll takes tokens and permits at the gates, of all keys or of none.
-func (c *call) takeAll() bool {
-	for i := range c.links {
-		e, s := c.links[i].eng, &c.got[i]
-		if s.cell == nil || len(e.policy.Limits) == 0 {
-			continue
-		}
-		var ruling guard.Ruling
-		if ruling, _, s.receipt = s.cell.Published.Pass(e.system, e.policy, &plainCall, s.now); ruling != guard.Admitted {
-			c.giveUp()
+// pass takes a token at the gate of every key, if all can be decided there. If pass returns false, the
+// call has nothing. The breaker of a gate at which a token can be taken is closed.
+func (ch *chain) pass(got *[3]taken) bool {
+	var now [len(got)]int64
+	now[0] = ch.links[0].eng.system.Now()
+	for i := range ch.links {
+		l := &ch.links[i]
+		e := l.eng
+		if e.ended.Load() {
 			return false
 		}
-	}
-	for i := range c.links {
-		e, s := c.links[i].eng, &c.got[i]
-		if !e.policy.Breaks() {
+		if !e.gated { // there is nothing to ask
 			continue
 		}
-		generation, ok := s.cell.Published.Permit(e.policy, s.now)
-		if !ok {
-			c.giveUp()
-			return false
-		}
-		s.permit.Generation = generation
-	}
-	return true
-}
-
-// mayPass reports whether every key would let the call pass at its gate, and takes nothing. All engines on
-// the system's clock go by one reading.
-func (c *call) mayPass() bool {
-	now := c.links[0].eng.system.Now()
-	for i := range c.links {
-		l, s := &c.links[i], &c.got[i]
-		e, p := l.eng, l.eng.policy
-		if s.tokens = 1; e.ended.Load() {
-			return false
-		}
-		if !p.Concerns(&plainCall) {
-			continue
-		}
-		cell, err := e.find(&l.place)
-		if err != nil || p.Breaks() && cell.Published.Posted().Refuses() {
+		c, err := e.find(&l.place)
+		if err != nil {
 			return false
 		}
 		switch {
 		case i == 0:
-			s.now = now
 		case l.constant:
-			s.now = now + l.offset
+			now[i] = now[0] + l.offset
 		default:
-			s.now = e.system.Now()
+			now[i] = e.system.Now()
 		}
-		if !cell.Published.Ready(p, &plainCall, s.now) {
+		if !c.Published.Ready(e.policy, &plainCall, now[i]) {
 			return false
 		}
-		s.cell = cell
+		got[i].cell = c
+	}
+	for i := range ch.links {
+		if got[i].cell == nil {
+			continue
+		}
+		var ok bool
+		if got[i].receipt, ok = got[i].cell.Published.Admit(ch.links[i].eng.policy, now[i]); !ok {
+			got[i].cell = nil
+			ch.giveUp(got)
+			return false
+		}
 	}
 	return true
+}
+
+// quiet reports whether a success changes nothing at any engine.
+func (ch *chain) quiet(got *[3]taken) bool {
+	for i := range ch.links {
+		if e := ch.links[i].eng; e.policy.Breaks() && (e.perCall || got[i].cell.Published.Reports()) {
+			return false
+		}
+	}
+	return true
+}
+
+// call returns the call that has got what got says; it uses room.
+func (ch *chain) call(got *[3]taken, room *[3]share) call {
+	c := call{links: ch.links, got: room[:len(ch.links)]}
+	for i := range c.got {
+		s, t := &c.got[i], &got[i]
+		s.cell, s.receipt, s.tokens = t.cell, t.receipt, 1
+		s.permit.Generation = t.receipt.Epoch
+	}
+	return c
+}
+
+// giveUp gives back what a call has got.
+//
+//go:noinline
+func (ch *chain) giveUp(got *[3]taken) {
+	var room [len(got)]share
+	c := ch.call(got, &room)
+	c.giveUp()
+}
+
+// giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
+//
+//go:noinline
+func (ch *chain) giveUpFor(ctx context.Context, got *[3]taken) error {
+	ch.giveUp(got)
+	e := ch.links[0].eng
+	return e.refused(e.leftFor(ctx, &plainCall))
+}
+
+// fail is the end of a call whose function has not returned.
+//
+//go:noinline
+func (ch *chain) fail(got *[3]taken) {
+	var room [len(got)]share
+	c := ch.call(got, &room)
+	defer c.reportLast()
+	c.fail()
+}
+
+// over is the rest of a call that passed at the gates, after its first attempt, which ended with err.
+//
+//go:noinline
+func (ch *chain) over(ctx context.Context, got *[3]taken, stay int64, fn func(context.Context) error, err error) error {
+	var room [len(got)]share
+	c := ch.call(got, &room)
+	if ch.perCall {
+		defer c.reportLast()
+	}
+	c.again = true
+	c.end(ctx, err)
+	if err = advised(err); err == nil || ch.retrier == nil {
+		return retry.Strip(err)
+	}
+	return c.rerun(ctx, ch.retrier, stay, fn, err, 0)
 }
