@@ -41,7 +41,30 @@ func (e *Engine) allow(p *place, n int) bool {
 		return false
 	}
 	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
-	if e.decide(context.Background(), p, &d, new(admission)) != nil {
+	a := admission{}
+	if e.gated && len(e.policy.Limits) > 0 && !e.ended.Load() {
+		if p.cell == nil {
+			a.cell, _ = e.system.Lookup(p.key)
+		} else {
+			a.cell = p.cell.Load()
+		}
+		if a.cell != nil {
+			g := &a.cell.Published
+			if fullAt := g.FullAt(); fullAt >= 0 {
+				now := e.system.Now()
+				latest := e.policy.Latest(d.Tokens, d.Mode, now)
+				if fullAt > latest {
+					e.counters.Stripe().Limited.Add(1)
+					return false
+				}
+				if _, ok := g.Take(e.policy, d.Tokens, latest, now); ok {
+					e.counters.Stripe().Admitted.Add(1)
+					return true
+				}
+			}
+		}
+	}
+	if e.decide(context.Background(), p, &d, &a) != nil {
 		return false
 	}
 	e.counters.Stripe().Admitted.Add(1)

@@ -46,26 +46,37 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		}
 		a.cell = c
 	}
-	policy, g := e.policy, &a.cell.Published
 	if d.Breaker {
-		if n := g.Posted(); n.Refuses() && e.system.Now() < n.Until() {
-			return e.refused(n.Refusal()) // the clock was read after the notice, which names the instant
+		if err := e.tripped(a.cell); err != nil {
+			return err
 		}
 	}
-	switch ruling, at, receipt := g.Pass(e.system, policy, d, 0); {
+	policy, g := e.policy, &a.cell.Published
+	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
 		a.permit.Generation, a.receipt = receipt.Epoch, receipt
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
 		e.counters.Stripe().Limited.Add(1)
 		return limiter.ErrLimited
-	case ruling == guard.Limited && d.Hopeless(policy, e.system.Now(), at): // nobody waits, or the actor would own the gate
-		return e.refused(e.refuse(p.key, limiter.ErrLimited, at))
+	case ruling == guard.Limited && d.Hopeless(policy, now, at): // nobody waits, or the actor would own the gate
+		e.counters.Stripe().Limited.Add(1)
+		return e.refuse(p.key, limiter.ErrLimited, at)
 	}
 	if err := e.consult(ctx, p, d, a, nil); err != nil {
 		return e.refused(err)
 	}
 	return nil
+}
+
+// tripped returns the refusal of a breaker that is open, as the notice says, and counts it; else nil.
+func (e *Engine) tripped(c *guard.Cell) error {
+	n := c.Published.Posted()
+	if !n.Refuses() || e.system.Now() >= n.Until() { // the clock is read after the notice, which names the instant
+		return nil
+	}
+	e.counters.Stripe().Open.Add(1)
+	return n.Refusal()
 }
 
 // consult has the decision made by the actor of a.cell, or of its successor. A wait also ends with the

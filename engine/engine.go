@@ -170,6 +170,20 @@ func (p *place) held() *guard.Cell {
 	return nil
 }
 
+// bear returns the cell of a key that has not been found; without a handle, h is what the lookup returned. The
+// error is the refusal of a key for which there is no room.
+func (e *Engine) bear(p *place, h actors.Hash) (c *guard.Cell, err error) {
+	if p.cell == nil {
+		c, err = e.keep(p, nil, h)
+	} else {
+		c, err = e.find(p)
+	}
+	if err != nil {
+		return nil, e.refused(e.refuse(p.key, err, 0))
+	}
+	return c, nil
+}
+
 // find returns the cell, and makes one if there is none.
 func (e *Engine) find(p *place) (*guard.Cell, error) {
 	if c := p.held(); c != nil {

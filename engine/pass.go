@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -46,7 +47,7 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 // pass takes a token at the gate of every key, if all can be decided there. If pass returns false, the
 // call has nothing. The breaker of a gate at which a token can be taken is closed.
 func (ch *chain) pass(got *[3]taken) bool {
-	var now [len(got)]int64
+	var now, latest [len(got)]int64
 	now[0] = ch.links[0].eng.system.Now()
 	for i := range ch.links {
 		l := &ch.links[i]
@@ -68,7 +69,8 @@ func (ch *chain) pass(got *[3]taken) bool {
 		default:
 			now[i] = e.system.Now()
 		}
-		if !c.Published.Ready(e.policy, &plainCall, now[i]) {
+		latest[i] = e.policy.Latest(1, limiter.Queued, now[i])
+		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
 			return false
 		}
 		got[i].cell = c
@@ -78,7 +80,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			continue
 		}
 		var ok bool
-		if got[i].receipt, ok = got[i].cell.Published.Admit(ch.links[i].eng.policy, now[i]); !ok {
+		if got[i].receipt, ok = got[i].cell.Published.Take(ch.links[i].eng.policy, 1, latest[i], now[i]); !ok {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false

@@ -83,14 +83,12 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 		if c.asked { // perhaps it has waited: with the reading from before, the tokens would count as taken then
 			s.now = 0
 		}
-		var at int64
-		switch s.ruling, at, s.receipt = s.cell.Published.Pass(e.system, e.policy, &d, s.now); {
+		var now, at int64
+		switch s.ruling, now, at, s.receipt = s.cell.Published.Pass(e.system, e.policy, &d, s.now); {
 		case s.ruling == guard.Admitted:
 			return stay, nil
-		case s.ruling == guard.Limited:
-			if now := e.system.Now(); d.Hopeless(e.policy, now, at) {
-				return stay, e.refuse(l.key, limiter.ErrLimited, at)
-			}
+		case s.ruling == guard.Limited && d.Hopeless(e.policy, now, at):
+			return stay, e.refuse(l.key, limiter.ErrLimited, at)
 		}
 	}
 	since := int64(0)

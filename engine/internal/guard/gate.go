@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/actors"
-	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Gate is the published part of a key: the actor's decisions for callers to read, and the bucket
@@ -71,58 +70,50 @@ const (
 // microsecond.
 const spins = 2000
 
-// Pass takes the tokens of d if the gate is shared and the tokens are there. now is the reading of the
-// clock that an earlier [Gate.Look] has taken, or 0. Pass returns Limited only by a reading taken after
-// full-at was loaded; at is then the instant from which the tokens are there.
-func (g *Gate) Pass(clock *System, p *Policy, d *Demand, now int64) (r Ruling, at int64, receipt Receipt) {
+// Pass takes the tokens of d if the gate is shared and the tokens are there. from is the reading of the
+// clock that an earlier [Gate.Look] has taken, or 0. Pass returns Limited only by the reading now, taken
+// after full-at was loaded; at is then the instant from which the tokens are there.
+func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, now, at int64, receipt Receipt) {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 {
-		return Undecided, 0, receipt
+		return Undecided, 0, 0, receipt
 	}
-	looks := now == 0
-	if looks {
+	if now = from; now == 0 {
 		now = clock.Now()
 	}
 	if len(p.Limits) == 0 {
 		receipt.Epoch = g.use(fullAt, now, p)
-		return Admitted, 0, receipt
+		return Admitted, now, 0, receipt
 	}
 	limit := &p.Limits[0]
 	latest := limit.Latest(now, d.Tokens, d.Mode)
-	if fullAt > latest && looks {
-		return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
+	if fullAt > latest && from == 0 {
+		return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 	}
 	for {
 		var ok bool
-		if receipt, ok = g.take(limit, d.Tokens, latest, now); ok {
-			return Admitted, 0, receipt
+		if receipt, ok = g.Take(p, d.Tokens, latest, now); ok {
+			return Admitted, now, 0, receipt
 		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 {
-			return Undecided, 0, receipt
+			return Undecided, 0, 0, receipt
 		}
 		now = clock.Now()
 		latest = limit.Latest(now, d.Tokens, d.Mode)
 		if fullAt > latest || Planted("a refusal on a stale reading") {
-			return Limited, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
+			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 		}
 	}
 }
 
-// Admit takes the token of a call if the gate is shared and the token is there. Where there is no limit, Admit takes
-// note of the use. The reading now may be from before the call; the receipt's epoch is the generation for
-// the call's permit. If Admit returns false, the call has nothing yet.
-func (g *Gate) Admit(p *Policy, now int64) (_ Receipt, ok bool) {
+// Take takes n tokens if the gate is shared and full-at is at most latest, which is p.Latest at the
+// reading now. The reading may be from before the call: that is only stricter. Where there is no limit, Take
+// takes note of the use. The receipt's epoch is the generation for a call's permit.
+func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 	if len(p.Limits) == 0 {
 		generation, ok := g.Permit(p, now)
 		return Receipt{Epoch: generation}, ok
 	}
-	limit := &p.Limits[0]
-	return g.take(limit, 1, limit.Latest(now, 1, limiter.Queued), now)
-}
-
-// take takes n tokens if the gate is shared and full-at is at most latest, which is limit.Latest at the
-// reading now. The reading may be from before: that is only stricter.
-func (g *Gate) take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok bool) {
 	for {
 		// The generation is loaded after full-at: if full-at is still there at the swap, the breaker has
 		// hardly moved on since, because nearly every turn that begins a period and shares the gate moves
@@ -132,10 +123,10 @@ func (g *Gate) take(limit *limiter.Limit, n, latest, now int64) (_ Receipt, ok b
 		if fullAt < 0 || fullAt > latest {
 			return Receipt{}, false
 		}
-		after := limit.After(fullAt, now, n)
+		after := p.Limits[0].After(fullAt, now, n)
 		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
 			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
-			// not at all, and take begins anew.
+			// not at all, and Take begins anew.
 			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
 				!g.fullAt.CompareAndSwap(after, fullAt) {
 				return Receipt{From: fullAt, To: after, Epoch: generation}, true
@@ -161,13 +152,6 @@ func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int6
 		}
 	}
 	return Admitted, now, 0
-}
-
-// Ready reports whether the gate is shared and the tokens of d are there, by a reading of the clock that
-// may be from before. [Gate.Pass] may take the tokens with that reading.
-func (g *Gate) Ready(p *Policy, d *Demand, now int64) bool {
-	fullAt := g.fullAt.Load()
-	return fullAt >= 0 && (!p.Limited(d) || fullAt <= p.Limits[0].Latest(now, d.Tokens, d.Mode))
 }
 
 // Permit returns the generation for the permit of a call that has its tokens, if the breaker is closed.

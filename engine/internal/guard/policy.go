@@ -59,5 +59,14 @@ func (p *Policy) Breaks() bool { return p.Breaker != nil }
 // Concerns reports whether anything is to be asked for d.
 func (p *Policy) Concerns(d *Demand) bool { return len(p.Limits) > 0 || d.Breaker && p.Breaker != nil }
 
+// Latest returns the latest full-at with which a gate has n tokens at now, by a policy of one limit at
+// most.
+func (p *Policy) Latest(n int64, mode limiter.Mode, now int64) int64 {
+	if len(p.Limits) == 0 {
+		return Never
+	}
+	return p.Limits[0].Latest(now, n, mode)
+}
+
 // Limited reports whether d takes tokens.
 func (p *Policy) Limited(d *Demand) bool { return len(p.Limits) > 0 && d.Tokens > 0 }

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
+)
+
+// run makes attempts until one succeeds or none is to follow. If ch is not nil, the call is one for the
+// keys of ch; p is the first of them.
+//
+// Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
+// What other calls need has frames of its own, so that goroutines keep small stacks.
+func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+	if ch != nil || !e.gated || stay < guard.NoStay || e.ended.Load() {
+		return e.runOther(ctx, p, stay, ch, fn)
+	}
+	if ctx.Err() != nil {
+		return e.endOf(ctx)
+	}
+	// First the cell, then full-at, and then the clock: so the reading holds for both.
+	c, h := (*guard.Cell)(nil), actors.Hash(0)
+	if p.cell != nil {
+		c = p.cell.Load()
+	} else {
+		c, h = e.system.Lookup(p.key)
+	}
+	if c == nil {
+		return e.runNew(ctx, p, h, stay, fn)
+	}
+	fullAt := c.Published.FullAt()
+	if fullAt < 0 {
+		return e.runOwned(ctx, p, c, stay, fn)
+	}
+	var now int64
+	if e.base.IsZero() {
+		now = e.system.Now()
+	} else {
+		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
+	}
+	latest := e.policy.Latest(1, limiter.Queued, now)
+	if fullAt > latest {
+		return e.runShort(ctx, p, c, fullAt, now, stay, fn)
+	}
+	receipt, ok := c.Published.Take(e.policy, 1, latest, now)
+	if !ok { // other callers came first
+		return e.runAt(ctx, p, c, stay, fn)
+	}
+	if ctx.Err() != nil {
+		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
+	}
+	stripe, generation := e.counters.Stripe(), receipt.Epoch
+	stripe.Admitted.Add(1)
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
+	defer e.failUnless(&returned, p, c, generation)
+	err := fn(ctx)
+	returned = true
+	if err == nil && !c.Published.Reports() {
+		stripe.Successes.Add(1)
+		return nil
+	}
+	return e.over(ctx, p, c, generation, stay, fn, err, now)
+}
+
+// runOther is run for a call that its key's gate alone cannot decide.
+//
+//go:noinline
+func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+	switch {
+	case ch != nil && ch.isPlaceholder():
+		return e.plain(p).run(ctx, stay, fn)
+	case ch != nil:
+		return ch.run(ctx, stay, fn)
+	case ctx.Err() != nil:
+		return e.endOf(ctx)
+	default:
+		return e.runAt(ctx, p, nil, stay, fn)
+	}
+}
+
+// runNew is run for a call that finds no cell; h is what the lookup returned, if there was one.
+//
+//go:noinline
+func (e *Engine) runNew(ctx context.Context, p *place, h actors.Hash, stay int64, fn func(context.Context) error) error {
+	c, err := e.bear(p, h)
+	if err != nil {
+		return err
+	}
+	return e.runAt(ctx, p, c, stay, fn)
+}
+
+// runOwned is run for a call that finds the gate of c owned, or c retired.
+//
+//go:noinline
+func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
+	if err := e.tripped(c); err != nil {
+		return err
+	}
+	return e.runAt(ctx, p, c, stay, fn)
+}
+
+// runShort is run for a call whose token was not there: the gate of c had fullAt before the reading now.
+//
+//go:noinline
+func (e *Engine) runShort(
+	ctx context.Context, p *place, c *guard.Cell, fullAt, now, stay int64, fn func(context.Context) error,
+) error {
+	d := callFor(stay)
+	if at := e.policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(e.policy, now, at) {
+		e.counters.Stripe().Limited.Add(1)
+		return e.refuse(p.key, limiter.ErrLimited, at)
+	}
+	return e.runAt(ctx, p, c, stay, fn)
+}
+
+// runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that
+// has been found.
+//
+//go:noinline
+func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
+	a := admission{cell: c}
+	var err error
+	if stay == guard.AsLong { // begin, without the clock
+		err = e.decide(ctx, p, &plainCall, &a)
+	} else {
+		stay, err = e.beginWithin(ctx, p, stay, &a)
+	}
+	if err != nil {
+		return err
+	}
+	var began int64
+	if e.maxElapsed > 0 {
+		began = e.nowHolding(p, &a)
+	}
+	if ctx.Err() != nil {
+		return e.refused(e.giveUpFor(ctx, p, &a))
+	}
+	e.counters.Stripe().Admitted.Add(1)
+	if err = e.attempt(ctx, p, &a, fn); err == nil {
+		return nil
+	}
+	return e.again(ctx, p, stay, fn, &a, err, began)
+}
+
+// again ends a call whose first attempt, admitted as a at the instant began, ended with err, or makes the
+// further attempts, as [call.rerun] does for any number of keys.
+//
+//go:noinline
+func (e *Engine) again(
+	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
+) error {
+	if e.retry == nil || isRejection(err) {
+		return retry.Strip(err)
+	}
+	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
+	c := call{links: links[:], got: got[:]}
+	return c.rerun(ctx, e, stay, fn, err, began)
+}
+
+// over is the rest of a call that the gate of c let through in a generation of the breaker, after its
+// first attempt, which began at the instant began and ended with err.
+//
+//go:noinline
+func (e *Engine) over(
+	ctx context.Context, p *place, c *guard.Cell, generation uint64, stay int64, fn func(context.Context) error, err error,
+	began int64,
+) error {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+	e.reportEnd(ctx, p, &a, err)
+	if err = advised(err); err == nil {
+		return nil
+	}
+	return e.again(ctx, p, stay, fn, &a, err, began)
+}
+
+// failUnless is the end of an attempt whose function has not returned. The gate of c let the attempt
+// through in a generation of the breaker.
+func (e *Engine) failUnless(returned *bool, p *place, c *guard.Cell, generation uint64) {
+	if *returned {
+		return
+	}
+	e.endedAs(Failure)
+	e.report(p, &admission{cell: c, permit: breaker.Permit{Generation: generation}}, Failure)
+}
+
+// beginWithin is begin for a first attempt whose stay is bounded.
+func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admission) (rest int64, err error) {
+	if stay < guard.NoStay {
+		return stay, errStay(stay)
+	}
+	return e.begin(ctx, p, stay, guard.Never, a)
+}
+
+// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine.
+func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(context.Context) error) error {
+	inFn, probe := e.asProbe(ctx, p.key, a.permit)
+	returned := false // no recover: the panic goes on, and recover does not see Goexit
+	defer func() {
+		if !returned {
+			probe.end()
+			e.endedAs(Failure)
+			e.report(p, a, Failure)
+		}
+	}()
+	err := fn(inFn)
+	probe.end()
+	returned = true
+	e.reportEnd(ctx, p, a, err)
+	return advised(err)
+}
