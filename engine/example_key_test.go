@@ -53,3 +53,32 @@ func ExampleConfig_maxWait() {
 	// one every 10ms: <nil>
 	// one every 1h0m0s: refused, again in 1h0m0s
 }
+
+// Stats counts every decision and every end of an attempt.
+func ExampleEngine_Stats() {
+	eng, err := engine.New(engine.Config{
+		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)},
+		MaxWait: engine.NoWait,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer eng.Close(context.Background())
+
+	errDown := errors.New("upstream is down")
+	for i := range 5 {
+		_ = eng.Run(context.Background(), "tenant-7", func(context.Context) error {
+			if i == 1 {
+				return errDown
+			}
+			return nil
+		})
+	}
+	s := eng.Stats()
+	fmt.Println("admitted", s.Admitted, "limited", s.Limited)
+	fmt.Println("successes", s.Successes, "failures", s.Failures)
+	// Output:
+	// admitted 3 limited 2
+	// successes 2 failures 1
+}
