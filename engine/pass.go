@@ -47,33 +47,28 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 // pass takes a token at the gate of every key, if all can be decided there. If pass returns false, the
 // call has nothing. The breaker of a gate at which a token can be taken is closed.
 func (ch *chain) pass(got *[3]taken) bool {
+	if !ch.seek(got) {
+		return false
+	}
+	// The clock is read after the cells are found: a reading holds for a cell that was found before it.
 	var now, latest [len(got)]int64
 	now[0] = ch.links[0].eng.system.Now()
 	for i := range ch.links {
-		l := &ch.links[i]
-		e := l.eng
-		if e.ended.Load() {
-			return false
-		}
-		if !e.gated { // there is nothing to ask
+		l, c := &ch.links[i], got[i].cell
+		if c == nil {
 			continue
-		}
-		c, err := e.find(&l.place)
-		if err != nil {
-			return false
 		}
 		switch {
 		case i == 0:
 		case l.constant:
 			now[i] = now[0] + l.offset
 		default:
-			now[i] = e.system.Now()
+			now[i] = l.eng.system.Now()
 		}
-		latest[i] = e.policy.Latest(1, limiter.Queued, now[i])
+		latest[i] = l.eng.policy.Latest(1, limiter.Queued, now[i])
 		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
 			return false
 		}
-		got[i].cell = c
 	}
 	for i := range ch.links {
 		if got[i].cell == nil {
@@ -84,6 +79,31 @@ func (ch *chain) pass(got *[3]taken) bool {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false
+		}
+	}
+	return true
+}
+
+// seek finds the cells of the keys. It returns false if an engine has ended, or if a cell is not to be had.
+func (ch *chain) seek(got *[3]taken) bool {
+	for i := range ch.links {
+		l := &ch.links[i]
+		e := l.eng
+		if e.ended.Load() {
+			return false
+		}
+		if !e.gated { // there is nothing to ask
+			continue
+		}
+		if got[i].cell = l.held(); got[i].cell == nil {
+			c, h := e.system.Lookup(l.key)
+			if c == nil && i > 0 {
+				return false // a refused call makes no wider key known
+			}
+			var err error
+			if got[i].cell, err = e.keep(&l.place, c, h); err != nil {
+				return false
+			}
 		}
 	}
 	return true
