@@ -2,6 +2,7 @@ package linear_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -18,7 +19,7 @@ const perClient = 12
 // history is what several clients see of an engine that they use at once.
 type history struct {
 	setting  *setting
-	engine   *engine.Engine
+	engines  [keys]*engine.Engine // of each key
 	clock    *stepped
 	clients  [clients + 1]*client // the last only steps the clock
 	progress atomic.Int64         // operations that are over
@@ -33,23 +34,23 @@ func (h *history) instant() int64 { return h.counter.Add(1) }
 // record has the clients loose on a new engine, and waits until they are through. The error tells of calls that do not return.
 func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 	h := &history{setting: s, clock: newStepped()}
-	var err error
-	if h.engine, err = engine.New(s.config(d, h.clock)); err != nil {
+	if err := h.open(d); err != nil {
 		return nil, err
 	}
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for i := range h.clients {
 		c := &client{h: h, id: int8(i), rng: rand.New(rand.NewPCG(seed, uint64(i)))}
-		for key := range c.handles {
-			c.handles[key] = h.engine.Key(keyNames[key])
+		for key, e := range h.engines {
+			c.handles[key] = e.Key(keyNames[key])
 		}
+		c.handles[through] = engine.Chain(c.handles[narrow], c.handles[wide]) // of one engine, and of no use, if there is one only
 		h.clients[i] = c
 	}
 	for _, c := range h.clients[:clients] {
 		wg.Go(func() {
 			<-start
-			c.run(perClient)
+			c.run(s.perClient())
 			h.running.Add(-1)
 		})
 	}
@@ -63,7 +64,45 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 	if err := h.attend(done); err != nil {
 		return nil, err
 	}
-	return h, h.engine.Close(context.Background())
+	return h, h.close()
+}
+
+// open makes the engine of all keys or, in a setting with a chain, one for each.
+func (h *history) open(d engine.Dispatch) error {
+	for key := range h.engines {
+		if key > 0 && (h.setting.wide == nil || key > wide) {
+			h.engines[key] = h.engines[key-1]
+			continue
+		}
+		var err error
+		if h.engines[key], err = engine.New(h.setting.config(key, d, h.clock)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close closes the engines, and notes how many tokens stayed spent.
+func (h *history) close() error {
+	var errs []error
+	for key, e := range h.engines[:h.setting.keys()] {
+		errs = append(errs, e.Close(context.Background()))
+		if h.setting.wide != nil {
+			now := h.instant()
+			h.clients[clients].seen[key] = append(h.clients[clients].seen[key], &operation{
+				kind: total, client: clients, d: int(e.Stats().KeptSpent), call: now, ret: h.instant(), until: h.counter.Load(),
+			})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rulesOf are the rules of key.
+func (h *history) rulesOf(key int) *rules {
+	if key == wide && h.setting.wide != nil {
+		return h.setting.wide
+	}
+	return &h.setting.rules
 }
 
 // attend waits for the clients, and steps the clock when all that are left wait for that.

@@ -34,7 +34,7 @@ const together = 64
 // tally is what was done.
 type tally struct {
 	histories, operations, overlapping, undecided, illegal atomic.Int64
-	evicted, spilled                                       atomic.Uint64
+	evicted, spilled, kept                                 atomic.Uint64
 	results                                                [wrong + 1]atomic.Int64
 }
 
@@ -60,6 +60,9 @@ func (y *tally) representative(t *testing.T) {
 	if evicted, spilled := y.evicted.Load(), y.spilled.Load(); evicted == 0 || spilled == 0 {
 		t.Errorf("%d keys were evicted and %d spilled: want some of both", evicted, spilled)
 	}
+	if kept := y.kept.Load(); kept == 0 {
+		t.Error("no token of a call that was not made stayed spent")
+	}
 }
 
 // TestHistoriesAreLinearizable has several clients at once use an engine, and asks whether what each of them saw can be put into one
@@ -73,7 +76,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	for i := range all {
 		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 			s := all[i]
-			s.rules.published = d == engine.Published
+			s.publish(d)
 			t.Run(fmt.Sprint(s.name, "/", d), func(t *testing.T) { check(t, &s, d, each, &sum) })
 		}
 	}
@@ -136,14 +139,16 @@ func spread(goroutines, n int, f func(i int)) {
 func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 	sum.histories.Add(1)
 	sum.operations.Add(int64(h.calls()))
-	stats := h.engine.Stats()
-	sum.evicted.Add(stats.Evicted)
-	sum.spilled.Add(stats.Spilled)
-	rules := h.setting.rules
-	rules.late = stats.KeptSpent > 0
-	model := rules.model()
-	for key := range keys {
-		seen := h.of(key)
+	for key := range h.setting.keys() {
+		stats, rules, seen := h.engines[key].Stats(), *h.rulesOf(key), h.of(key)
+		if key == 0 || h.setting.wide != nil {
+			sum.evicted.Add(stats.Evicted)
+			sum.spilled.Add(stats.Spilled)
+			sum.kept.Add(stats.KeptSpent)
+		}
+		rules.kept = int(stats.KeptSpent)
+		rules.holds = slices.ContainsFunc(seen, func(o *operation) bool { return o.kind == release })
+		model := rules.model()
 		sum.add(seen)
 		operations := make([]porcupine.Operation, len(seen))
 		for i, o := range seen {
@@ -197,7 +202,7 @@ func written(seen []*operation) string {
 	seen = slices.SortedFunc(slices.Values(seen), func(a, b *operation) int { return cmp.Compare(a.call, b.call) })
 	var lines strings.Builder
 	for _, o := range seen {
-		if o.kind != leave && o.kind != count {
+		if !o.kind.follows() {
 			fmt.Fprintln(&lines, o)
 		}
 	}
@@ -207,7 +212,7 @@ func written(seen []*operation) string {
 // overlapping counts the calls that overlap another of the same key. Steps of the clock, and what is not a call of its own, do not
 // count.
 func overlapping(seen []*operation) (n int64) {
-	calls := slices.DeleteFunc(slices.Clone(seen), func(o *operation) bool { return o.kind == step || o.kind == leave || o.kind == count })
+	calls := slices.DeleteFunc(slices.Clone(seen), func(o *operation) bool { return o.kind == step || o.kind == total || o.kind.follows() })
 	slices.SortFunc(calls, func(a, b *operation) int { return cmp.Compare(a.call, b.call) })
 	latest := int64(0)
 	for i, o := range calls {

@@ -66,6 +66,9 @@ func (s *state) period() {
 	for i := range s.tickets {
 		s.tickets[i].current = false
 	}
+	for i := range s.holds {
+		s.holds[i].aged = s.holds[i].serial != 0
+	}
 }
 
 // closed makes the breaker as new.
@@ -161,7 +164,7 @@ func (r *rules) report(s *state, o *operation, stray bool) bool {
 	}
 	counted := *t
 	s.tickets.drop(o.serial)
-	s.must = o.second()
+	s.must = second{kind: count, of: o.serial}
 	r.judge(s, counted, stray)
 	return true
 }

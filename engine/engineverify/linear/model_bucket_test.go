@@ -34,12 +34,12 @@ func (r *rules) fresh() (levels [2]int) {
 }
 
 // flow is what some ticks do to the levels.
-func (r *rules) flow(s *state, ticks int) {
+func (r *rules) flow(levels *[2]int, ticks int) {
 	for i, l := range r.limits {
 		if l.leaky {
-			s.levels[i] = max(-1, s.levels[i]-ticks*perTick)
+			levels[i] = max(-1, levels[i]-ticks*perTick)
 		} else {
-			s.levels[i] = min(l.brim()+1, s.levels[i]+ticks*perTick)
+			levels[i] = min(l.brim()+1, levels[i]+ticks*perTick)
 		}
 	}
 }
@@ -87,6 +87,7 @@ func (r *rules) allow(s *state, o *operation) bool {
 	may := s.waiting == 0 && r.has(s.levels, int(o.tokens), false, 0)
 	if may {
 		r.take(&s.levels, int(o.tokens))
+		s.bury(len(s.holds))
 	}
 	return may == (o.result == granted)
 }

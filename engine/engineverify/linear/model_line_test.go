@@ -1,33 +1,53 @@
 package linear_test
 
-import (
-	"github.com/limitpal/limitpal-go/breaker"
-	"github.com/limitpal/limitpal-go/engine"
-)
+import "github.com/limitpal/limitpal-go/breaker"
 
 // waiter is a caller in the queue.
 type waiter struct {
 	client int8
 	tokens int8
 	asks   bool  // the breaker
+	held   bool  // it is going to hold tokens, and is not made
 	since  int16 // the time at which it came
 	gone   int64 // when the caller that leaves has returned; 0: it does not leave
 }
 
-// grant takes the tokens of a call that is ready, and gives it a ticket if it asked the breaker. Waited says that its turn came before
-// now, and when it did it waited already, and was the first.
-func (r *rules) grant(s *state, o *operation, waited bool) bool {
+// charge takes the tokens of a call that is ready. Waited says that its turn came before now, and when it did it waited already, and
+// was the first.
+func (r *rules) charge(s *state, o *operation, waited bool) {
 	if waited {
 		r.debit(&s.levels, int(o.tokens))
 	} else {
 		r.take(&s.levels, int(o.tokens))
 	}
+}
+
+// grant takes the tokens of a call that is made, and gives it a ticket if it asked the breaker.
+func (r *rules) grant(s *state, o *operation, waited bool) bool {
+	r.charge(s, o, waited)
+	s.bury(len(s.holds))
+	if o.has(permit) {
+		return s.holds.push(hold{serial: o.serial, stands: true})
+	}
+	return o.chained || r.enlist(s, o)
+}
+
+// enlist gives a ticket to a call that asked the breaker.
+func (r *rules) enlist(s *state, o *operation) bool {
 	return !o.asks || r.breaker == nil || r.admit(s, o.serial)
 }
 
+// barred reports whether the breaker refuses the call.
+func (r *rules) barred(s *state, o *operation) bool {
+	return o.asks && r.breaker != nil && !r.lets(s)
+}
+
+// queues reports whether the call may wait at all.
+func (r *rules) queues(o *operation) bool { return r.waits && !o.nowait }
+
 // pass is a call that does not wait: breaker first, then the limits.
 func (r *rules) pass(s *state, o *operation) bool {
-	barred := o.asks && r.breaker != nil && !r.lets(s)
+	barred := r.barred(s, o)
 	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0)
 	switch o.result {
 	case granted:
@@ -37,66 +57,49 @@ func (r *rules) pass(s *state, o *operation) bool {
 	case crowded:
 		return r.spills
 	case refused:
-		return !barred && !may && (!r.waits || r.doomed(s, o) || !r.room(s, o))
-	case full:
-		return !barred && !may && r.viable(s, o) && r.room(s, o) && s.waiting >= r.maxQueue
+		return !barred && !may && (!r.queues(o) || r.doomed(s, o) || !r.room(s, o))
+	case full: // a call for a chain looks for a place before it reckons how long it would wait
+		return !barred && !may && (o.chained || r.viable(s, o)) && r.room(s, o) && s.waiting >= r.maxQueue
 	default:
 		return false
 	}
 }
 
-// tooLate is the grant of a call whose context had ended when it came: its function is not called. What was taken stays so, but for
-// the place of a probe, which comes back as the outcome of any call does.
-func (r *rules) tooLate(s *state, o *operation, waited bool, d doubt) bool {
-	if !o.asks || !r.grant(s, o, waited) {
-		return false // Acquire keeps what it has got
-	}
-	return r.breaker == nil || r.report(s, &operation{kind: report, serial: o.serial, outcome: engine.Ignore, ret: o.ret}, d.stray)
-}
-
-// gone is the end of a call whose caller has left, when nothing is to be counted for it.
-func (r *rules) gone(s *state, o *operation) {
-	if o.result == canceled && o.asks && s.tickets.of(o.serial) == nil {
-		s.must = second{count, o.serial}
-	}
-}
-
-// enter is the beginning of a call that may wait. If it could be decided at once it is, and a caller who leaves has left before.
+// enter is the beginning of a call that may wait, or that may hold tokens and is not made. If it could be decided at once it is, and a
+// caller who leaves has left before.
 func (r *rules) enter(s *state, o *operation, d doubt) bool {
 	left := o.result == canceled
 	switch {
-	case o.asks && r.breaker != nil && !r.lets(s):
-		if !left && o.result != open {
+	case r.barred(s, o):
+		if d.held || !left && o.result != open {
 			return false
 		}
 	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0):
-		if !left && (o.result != granted || !r.grant(s, o, false)) || d.late && !r.tooLate(s, o, false, d) {
+		if d.held && !r.hold(s, o, false) || !d.held && !left && (o.result != granted || !r.grant(s, o, false)) {
 			return false
 		}
-		s.must = o.second()
-		return true
-	case r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
-		if d.late {
-			return false // it is when it leaves that it may be too late
-		}
-		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks, since: int16(s.now)}
-		if left {
+	case r.queues(o) && r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
+		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks, held: d.held, since: int16(s.now)}
+		if left && !d.held {
 			w.gone = o.ret
 		}
 		s.line[s.waiting] = w
 		s.waiting++
+		if !d.held && o.result != granted {
+			s.follow(o, enter, true)
+		}
 		return true
 	default:
-		if !left {
+		if d.held || !left {
 			return false
 		}
 	}
-	s.must = o.second()
-	return !d.late
+	s.follow(o, enter, false)
+	return true
 }
 
 // leave is the end of a call that waits.
-func (r *rules) leave(s *state, o *operation, d doubt) bool {
+func (r *rules) leave(s *state, o *operation) bool {
 	at := -1
 	for i, w := range s.line[:s.waiting] {
 		if w.client == o.client {
@@ -107,26 +110,32 @@ func (r *rules) leave(s *state, o *operation, d doubt) bool {
 		return false
 	}
 	head := at == 0 && r.has(s.levels, int(o.tokens), true, 0)
-	barred := o.asks && r.breaker != nil && !r.lets(s)
-	ok := false
-	switch o.result {
-	case canceled:
-		ok = !d.late || head && !barred
-	case granted:
+	barred := r.barred(s, o)
+	w, ok := s.line[at], false
+	switch {
+	case w.held || o.result == granted:
 		ok = head && !barred
-	case open: // it opened while the caller waited, or had no place for another probe when the turn came
+	case o.result == canceled:
+		ok = true
+	case o.result == open: // it opened while the caller waited, or had no place for another probe when the turn came
 		ok = barred && (head || s.circuit.state == breaker.Open)
 	}
-	waited := int(s.line[at].since) < s.now && !s.moved && r.has(s.levels, int(o.tokens), true, 1)
+	waited := int(w.since) < s.now && !s.moved && r.has(s.levels, int(o.tokens), true, 1)
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
-	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted && !d.late)
-	if d.late {
-		ok = ok && r.tooLate(s, o, waited, d)
+	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted && !w.held)
+	switch {
+	case !ok:
+	case w.held:
+		ok = r.hold(s, o, waited)
+		s.follow(o, leave, false)
+	case o.result == granted:
+		ok = r.grant(s, o, waited)
+	case o.has(count):
+		s.must = second{count, o.serial, true}
 	}
-	r.gone(s, o)
-	return ok && (o.result != granted || r.grant(s, o, waited))
+	return ok
 }
 
 // wanted are the tokens that those who wait ask for.
@@ -146,7 +155,7 @@ func (r *rules) wait(s *state, n int8) (ticks int) {
 			w = ahead.line[i].tokens
 		}
 		for !r.has(ahead.levels, int(w), true, 0) {
-			r.flow(&ahead, 1)
+			r.flow(&ahead.levels, 1)
 			ticks++
 		}
 		r.take(&ahead.levels, int(w))

@@ -20,7 +20,8 @@ type rules struct {
 	published bool
 	evicts    bool // a key that equals a new one may be forgotten at any time
 	spills    bool // and so may others, at MaxKeys
-	late      bool // of this history: the engine counts tokens of calls whose context had ended when they were let through
+	holds     bool // of this history: calls that were not made may have held tokens
+	kept      int  // of this history: how many of such tokens stayed spent, as the engine counts
 }
 
 // state is a key at one instant. States are compared with ==.
@@ -35,90 +36,91 @@ type state struct {
 	line      [clients]waiter // those that wait, in order
 	waiting   int
 	moved     bool   // the first of them has left at this time without tokens
+	holds     holds  // of calls that are not made
+	spent     int    // tokens of such calls that stayed spent
 	must      second // what comes next
 }
 
-// second is the second step of an operation that has two. When the first has decided all, the second changes nothing, and one place
-// for it is as good as another: then it has to come at once, which spares the search the others. The zero second is none.
+// second is a further step of an operation that has several. When the first has decided all, the others change nothing, and one place
+// for them is as good as another: then they have to come at once, which spares the search the others. The zero second is none.
 type second struct {
-	kind kind
-	of   int8 // the client that leaves, or the ticket that is counted
-}
-
-// second is what o is, or would be followed by.
-func (o *operation) second() second {
-	switch o.kind {
-	case enter, leave:
-		return second{leave, o.client}
-	default:
-		return second{count, o.serial}
-	}
+	kind   kind
+	of     int8 // the serial of the call
+	queued bool // the call is in the queue, or was
 }
 
 // doubt is what the specification leaves open.
 type doubt struct {
 	stray bool // an outcome of an earlier period counts
-	late  bool // a call whose context ended was let through before that, and its function was not called
+	held  bool // a call that is not made takes tokens or, if the step is about that, a permit
+	kept  bool // tokens stay spent that could be given back
 }
 
 // doubts are those that o may be seen with.
 func (r *rules) doubts(o *operation) []doubt {
-	switch late := r.late && o.asks && o.result == canceled && (o.kind == enter || o.kind == leave); {
-	case (r.evicts || r.spills) && late:
-		return []doubt{{}, {late: true}, {stray: true}, {true, true}}
-	case r.evicts || r.spills:
-		return []doubt{{}, {stray: true}}
-	case late:
-		return []doubt{{}, {late: true}}
-	default:
-		return []doubt{{}}
+	all := []doubt{{}}
+	switch {
+	case o.kind == try, o.kind == enter && o.has(release), o.kind == permit && o.has(count):
+		all = append(all, doubt{held: true})
+	case o.kind == release && r.breaker != nil:
+		all = append(all, doubt{kept: true})
 	}
+	if r.evicts || r.spills {
+		all = append(all, doubt{stray: true})
+	}
+	return all
 }
 
 // next answers whether o could have been seen in s, and what comes after it.
 func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
-	stray := d.stray
-	if s.must != (second{}) {
-		ok := (o.kind == leave || o.kind == count) && o.second() == s.must
+	if must := s.must; must != (second{}) {
 		s.must = second{}
-		if o.kind == leave {
-			r.gone(&s, o)
-		}
-		return s, ok && !d.late
+		s.follow(o, must.kind, must.queued)
+		return s, o.kind == must.kind && o.serial == must.of && !d.held && !d.kept
 	}
-	ok := false
-	if !r.caughtUp(&s, o) {
-		// A caller who leaves may do so before the actor has come to its message.
-		s.must = o.second()
-		return s, o.kind == enter && o.result == canceled && !d.late
+	caughtUp := r.caughtUp(&s, o)
+	if !d.held && (o.kind == try || o.kind == enter && (o.result == elsewhere || o.result == canceled && !caughtUp)) {
+		s.follow(o, o.kind, false) // a caller who leaves may do so before the actor has come to its message
+		return s, true
 	}
-	switch o.kind {
-	case allow:
-		s.born = true
-		ok = r.allow(&s, o)
-	case pass:
-		s.born = true
-		ok = r.pass(&s, o)
-	case enter:
-		s.born = s.born || o.result != canceled || d.late // whose context has ended before it asks touches nothing
-		ok = r.enter(&s, o, d)
-	case leave:
-		ok = r.leave(&s, o, d)
-	case report:
-		ok = r.report(&s, o, stray)
-	case count:
-		ok = r.count(&s, o, stray)
-	case inspect:
-		ok = r.inspect(&s, &o.shown)
-	case reset:
-		r.reset(&s)
-		ok = true
-	case step:
-		r.step(&s, o.d)
-		ok = true
-	}
+	// A call whose context has ended before it asks touches nothing.
+	s.born = s.born || o.kind < enter || o.kind == enter && (d.held || o.result != canceled)
+	ok := caughtUp && r.effect(&s, o, d)
 	r.age(&s)
 	return s, ok
+}
+
+// effect is what o does.
+func (r *rules) effect(s *state, o *operation, d doubt) bool {
+	switch o.kind {
+	case allow:
+		return r.allow(s, o)
+	case pass:
+		return r.pass(s, o)
+	case enter:
+		return r.enter(s, o, d)
+	case try:
+		return r.try(s, o, d)
+	case permit:
+		return r.permit(s, o, d)
+	case release:
+		return r.release(s, o, d)
+	case leave:
+		return r.leave(s, o)
+	case report:
+		return r.report(s, o, d.stray)
+	case count:
+		return r.count(s, o, d.stray)
+	case inspect:
+		return r.inspect(s, &o.shown)
+	case reset:
+		r.reset(s)
+	case step:
+		r.step(s, o.d)
+	case total:
+		return s.spent == o.d
+	}
+	return true
 }
 
 // caughtUp reports whether what was sent one way by calls that had returned before o began has taken effect. What is itself sent one
@@ -126,7 +128,7 @@ func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
 // breaker, which is read there too, does not even depend on who stands in the queue.
 func (r *rules) caughtUp(s *state, o *operation) bool {
 	switch o.kind {
-	case step, leave: // a call that has entered was caught up
+	case step, leave, total: // a call that has entered was caught up
 		return true
 	case report:
 		if t := s.tickets.of(o.serial); t == nil || !r.awaited(o, t) {
@@ -154,7 +156,7 @@ func (r *rules) caughtUp(s *state, o *operation) bool {
 
 // atGate reports whether o may have been decided without a message.
 func (r *rules) atGate(s *state, o *operation) bool {
-	return r.published && len(r.limits) <= 1 && s.circuit.state == breaker.Closed && s.waiting == 0 && o.kind <= enter
+	return r.published && len(r.limits) <= 1 && s.circuit.state == breaker.Closed && s.waiting == 0 && o.kind <= release
 }
 
 // step moves the wall clock. Time stands still while the clock is set back, and goes on from there; what has gone by before the clock
@@ -169,13 +171,19 @@ func (r *rules) step(s *state, d int) {
 	if gone == 0 {
 		return
 	}
-	r.flow(s, gone)
+	r.flow(&s.levels, gone)
+	for i := range s.holds {
+		if h := &s.holds[i]; h.serial != 0 && !h.stands {
+			r.flow(&h.without, gone)
+		}
+	}
 	s.now, s.moved = s.now+gone, false
 }
 
 // reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
 func (r *rules) reset(s *state) {
 	s.levels = r.fresh()
+	s.bury(len(s.holds))
 	s.closed()
 }
 
@@ -199,7 +207,7 @@ func (r *rules) asNew(s *state) bool {
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
 	begin := state{levels: r.fresh()}
-	if !r.evicts && !r.spills && !r.late {
+	if !r.evicts && !r.spills && !r.holds {
 		return porcupine.Model{
 			Init: func() any { return begin },
 			Hash: hash,
@@ -255,7 +263,13 @@ func hash(of any) uint64 {
 	if s.moved {
 		add(1 << 16)
 	}
-	add(int(s.must.kind)<<8 ^ int(s.must.of))
+	for i := range s.holds {
+		if h := &s.holds[i]; h.serial != 0 {
+			add(int(h.serial))
+			add(h.without[0])
+		}
+	}
+	add(s.spent<<16 ^ int(s.must.kind)<<8 ^ int(s.must.of))
 	return sum
 }
 

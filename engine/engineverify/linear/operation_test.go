@@ -17,35 +17,47 @@ import (
 // way is counted when its turn comes; that may be after the report has returned and at a later time, but not after anything that
 // came after it. The same goes for the place of a caller who has left the queue. Such a second step has no end, and the model sees
 // to it that nothing that begins after the first has returned comes before it.
+//
+// A call that is admitted and not made, because its context ends or another key of its chain refuses, holds the tokens from enter or
+// leave to release. model_hold_test.go has the rules. A call for a chain takes its tokens first, and the permit of the breaker in a
+// step of its own. A Run through a chain has tried the gates before that, and may have held tokens then.
 type kind uint8
 
 const (
 	allow   kind = iota // Allow
 	pass                // Acquire or Admit of an engine without a queue; or, with one, refused at once
-	enter               // Acquire or Admit of an engine with a queue begins
-	leave               // and ends
+	enter               // Acquire or Admit of an engine with a queue begins; or a call that may hold tokens and is not made
+	try                 // a Run through a chain looks for tokens at the gates, and does not find all
+	permit              // a call for a chain has its tokens, and asks the breaker
+	release             // a call that is not made gives back what it holds
+	leave               // what has entered ends
 	report              // Ticket.Done, or the end of a Run
 	count               // takes effect
 	inspect             // Inspect
 	reset               // Reset, ResetAll
 	step                // a step of the clock
+	total               // Stats, at the end
 )
+
+// follows reports whether k is a further step of a call.
+func (k kind) follows() bool { return k >= try && k <= leave || k == count }
 
 // result is what a call came to.
 type result uint8
 
 const (
-	refused  result = iota // by the limiter; Allow: false
-	granted                //
-	open                   // refused by the breaker
-	full                   // the queue is full
-	crowded                // no room for the key
-	canceled               // the caller left
-	wrong                  // something that it must not come to
+	refused   result = iota // by the limiter; Allow: false
+	granted                 //
+	open                    // refused by the breaker
+	full                    // the queue is full
+	crowded                 // no room for the key
+	canceled                // the caller left
+	elsewhere               // another key of the chain refused or, after Allow, perhaps this one
+	wrong                   // something that it must not come to
 )
 
 func (r result) String() string {
-	return [...]string{"refused", "granted", "breaker open", "queue full", "too many keys", "left", "an error that must not be"}[r]
+	return [...]string{"refused", "granted", "breaker open", "queue full", "too many keys", "left", "refused elsewhere", "an error that must not be"}[r]
 }
 
 // forever is the return of an operation that may take effect at any time after its call.
@@ -58,11 +70,15 @@ type operation struct {
 	client    int8
 	tokens    int8 // asked for
 	asks      bool // the breaker is asked too
-	serial    int8 // of the ticket that it gets or gives back
+	chained   bool // the call is for a chain
+	nowait    bool // the call does not queue
+	runs      bool // the call is a Run
+	steps     uint // of the call, a bit for each kind
+	serial    int8 // of the call, and of the ticket that it gets or gives back
 	patience  int8 // whole ticks until the deadline of the context; 0: none
 	floor     int  // the time before the call, in ticks
 	outcome   engine.Outcome
-	d         int // step: by how many ticks
+	d         int // step: by how many ticks; total: tokens that stayed spent
 	shown     shown
 	call, ret int64 // on the counter of the history
 	until     int64 // ret, or forever
@@ -84,10 +100,16 @@ func (o *operation) String() string {
 	switch o.kind {
 	case allow:
 		what = fmt.Sprintf("AllowN(%d): %v", o.tokens, o.result)
-	case pass, enter, leave:
+	case pass, enter, try, permit, release, leave:
 		name := fmt.Sprintf("AcquireN(%d)", o.tokens)
 		if o.asks {
 			name = "Admit"
+		}
+		if o.chained {
+			name += " through the chain"
+		}
+		if o.nowait {
+			name += " at once"
 		}
 		if o.patience > 0 {
 			name += fmt.Sprintf(" for less than %d ticks", o.patience+1)
@@ -99,13 +121,21 @@ func (o *operation) String() string {
 		what = fmt.Sprintf("Inspect: %+v", o.shown)
 	case reset:
 		what = "Reset"
+	case total:
+		what = fmt.Sprintf("%d tokens stayed spent", o.d)
 	case step:
 		what = fmt.Sprintf("the clock steps by %d", o.d)
 	}
 	return fmt.Sprintf("%5d to %5d  client %d  %s", o.call, o.ret, o.client, what)
 }
 
-// part says which of the two steps of a call an operation is, if it is one of two.
+// part says which of the steps of a call an operation is, if it is one of several.
 func (o *operation) part() string {
-	return map[kind]string{enter: "(enters)", leave: "(leaves)", report: "(reported)", count: "(counted)"}[o.kind]
+	return map[kind]string{
+		enter: "(enters)", try: "(tries)", permit: "(asks the breaker)", release: "(gives back)", leave: "(leaves)", report: "(reported)",
+		count: "(counted)",
+	}[o.kind]
 }
+
+// has reports whether the call of o has a step of kind k.
+func (o *operation) has(k kind) bool { return o.steps>>k&1 > 0 }

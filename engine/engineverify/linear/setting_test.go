@@ -23,13 +23,16 @@ const (
 	actResetAll
 	actStep
 	actCancel // the wait of another client
+
+	actChained // the same acts through the chain
 )
 
 // setting is a configuration to check, and what clients do with it.
 type setting struct {
 	name      string
 	rules     rules
-	idleAfter int // ticks; 0: longer than any history
+	wide      *rules // of the wide key, if calls go through a chain; rules is then of the narrow one
+	idleAfter int    // ticks; 0: longer than any history
 	maxKeys   int
 	mix       []act // what is there more often is done more often
 }
@@ -63,23 +66,63 @@ func settings() []setting {
 			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
 		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
+		{name: "chain", rules: rules{limits: []limit{bucket}}, wide: &rules{limits: []limit{small}}, mix: []act{
+			actAllow, actAcquire, actInspect, actStep, actReset,
+			actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun,
+		}},
+		{name: "chain-and-queues", rules: rules{limits: []limit{bucket}, waits: true, maxQueue: 3},
+			wide: &rules{limits: []limit{small}, breaker: strict, waits: true, maxQueue: 2, maxWait: 7},
+			mix: []act{
+				actAllow, actRun, actInspect, actStep, actStep, actCancel, actCancel, actReset,
+				actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun, actChained + actRun, actChained + actAdmit,
+			}},
 	}
 }
 
-// config is the engine's configuration for s.
-func (s *setting) config(d engine.Dispatch, c *stepped) engine.Config {
+// keys is how many keys a history has.
+func (s *setting) keys() int {
+	if s.wide != nil {
+		return wide + 1
+	}
+	return keys
+}
+
+// perClient is how many operations each client makes. A call through the chain is an operation on each key, of several steps.
+func (s *setting) perClient() int {
+	if s.wide != nil {
+		return perClient / 2
+	}
+	return perClient
+}
+
+// publish notes the dispatch.
+func (s *setting) publish(d engine.Dispatch) {
+	s.rules.published = d == engine.Published
+	if s.wide != nil {
+		w := *s.wide
+		w.published = s.rules.published
+		s.wide = &w
+	}
+}
+
+// config is the configuration of the engine of key.
+func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
+	rules := &s.rules
+	if key == wide && s.wide != nil {
+		rules = s.wide
+	}
 	cfg := engine.Config{
-		Dispatch: d, Clock: c, MaxWait: engine.NoWait, MaxQueue: s.rules.maxQueue, MaxKeys: s.maxKeys,
+		Name: keyNames[key], Dispatch: d, Clock: c, MaxWait: engine.NoWait, MaxQueue: rules.maxQueue, MaxKeys: s.maxKeys,
 		IdleAfter: 10_000 * tick, Classify: classify,
 	}
 	if s.idleAfter > 0 {
 		cfg.IdleAfter = time.Duration(s.idleAfter) * tick
 	}
-	if s.rules.waits {
-		cfg.MaxWait = time.Duration(s.rules.maxWait) * tick
+	if rules.waits {
+		cfg.MaxWait = time.Duration(rules.maxWait) * tick
 	}
 	var limits []limiter.Limiter
-	for _, l := range s.rules.limits {
+	for _, l := range rules.limits {
 		rate := limiter.Per(1, time.Duration(l.interval)*tick)
 		if l.leaky {
 			limits = append(limits, limiter.LeakyBucket{Capacity: l.capacity, LeakRate: rate})
@@ -90,7 +133,7 @@ func (s *setting) config(d engine.Dispatch, c *stepped) engine.Config {
 	if len(limits) > 0 {
 		cfg.Limiter = limiter.All(limits...)
 	}
-	if p := s.rules.breaker; p != nil {
+	if p := rules.breaker; p != nil {
 		cfg.Breaker = &breaker.Policy{
 			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
 			HalfOpenProbes: p.probes, ProbeTimeout: time.Duration(p.lease) * tick, ForgetAfter: time.Duration(p.forget) * tick,
