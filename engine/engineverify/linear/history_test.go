@@ -13,7 +13,7 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// perClient is how many operations each client makes in a history.
+// perClient is how many operations each client makes in a history at most.
 const perClient = 12
 
 // history is what several clients see of an engine that they use at once.
@@ -47,14 +47,15 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 		c.handles[through] = engine.Chain(c.handles[narrow], c.handles[wide]) // of one engine, and of no use, if there is one only
 		h.clients[i] = c
 	}
-	for _, c := range h.clients[:clients] {
+	n, each := s.size()
+	for _, c := range h.clients[:n] {
 		wg.Go(func() {
 			<-start
-			c.run(s.perClient())
+			c.run(each)
 			h.running.Add(-1)
 		})
 	}
-	h.running.Store(clients)
+	h.running.Store(int64(n))
 	close(start)
 	done := make(chan struct{})
 	go func() {

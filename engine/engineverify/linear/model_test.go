@@ -221,9 +221,13 @@ func (r *rules) model() porcupine.Model {
 		Init: func() []any { return []any{begin} },
 		Hash: hash,
 		Step: func(s, in, _ any) (after []any) {
-			for _, before := range r.forgettings(s.(state)) {
-				for _, d := range r.doubts(in.(*operation)) {
-					if next, ok := r.next(before, in.(*operation), d); ok {
+			o, present := in.(*operation), s.(state)
+			if present.must != (second{}) && (o.kind != present.must.kind || o.serial != present.must.of) {
+				return nil // soon, since that is nearly always so
+			}
+			for _, before := range r.forgettings(present) {
+				for _, d := range r.doubts(o) {
+					if next, ok := r.next(before, o, d); ok {
 						after = append(after, next)
 					}
 				}

@@ -87,12 +87,17 @@ func (s *setting) keys() int {
 	return keys
 }
 
-// perClient is how many operations each client makes. A call through the chain is an operation on each key, of several steps.
-func (s *setting) perClient() int {
-	if s.wide != nil {
-		return perClient / 2
+// size is how many clients there are, and how many operations each makes. A call through a chain is an operation of several steps on
+// each key, so that there are to be fewer of them.
+func (s *setting) size() (n, each int) {
+	switch {
+	case s.wide == nil:
+		return clients, perClient
+	case s.rules.waits:
+		return 4, 8
+	default:
+		return clients, 8
 	}
-	return perClient
 }
 
 // publish notes the dispatch.
