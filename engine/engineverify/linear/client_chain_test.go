@@ -27,7 +27,7 @@ func (c *client) passed(o *operation, err error) {
 		if part.asks = o.asks && rules.breaker != nil; tried {
 			c.tried(key, part)
 		}
-		if part.result != granted && part.result != canceled && key != by {
+		if part.result != granted && part.result != canceled && part.result != wrong && key != by {
 			if by >= 0 && by < key && part.result != open {
 				continue // a narrower key had no tokens
 			}

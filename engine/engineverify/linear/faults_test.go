@@ -35,6 +35,10 @@ var faults = []fault{
 	{"a late refund", "breaker-and-limiter", illegal, 2_000},
 	{"a key that is forgotten whatever it owes", "eviction", illegal, 2_000},
 	{"a reset in the midst of a birth", "spill.*", illegal, 20_000},
+	{"a plain refund", "chain", illegal, 4_000},
+	{"an undo while the own full-at lies in the future", "chain", illegal, 4_000},
+	{"a token given back twice", "chain", illegal, 4_000},
+	{"a debit undone across a Reset", "chain", illegal, 8_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

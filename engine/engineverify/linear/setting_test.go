@@ -47,7 +47,7 @@ func settings() []setting {
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
 	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
-	return []setting{
+	return append([]setting{
 		{name: "bucket", rules: rules{limits: []limit{bucket}}, mix: tokens},
 		{name: "leaky", rules: rules{limits: []limit{leaky}}, mix: tokens},
 		{name: "breaker", rules: rules{breaker: brittle}, mix: append(calls, calls...)},
@@ -66,48 +66,7 @@ func settings() []setting {
 			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
 		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
-		{name: "chain", rules: rules{limits: []limit{bucket}}, wide: &rules{limits: []limit{small}}, mix: []act{
-			actAllow, actAcquire, actInspect, actStep, actReset,
-			actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun,
-		}},
-		{name: "chain-and-queues", rules: rules{limits: []limit{bucket}, waits: true, maxQueue: 3},
-			wide: &rules{limits: []limit{small}, breaker: strict, waits: true, maxQueue: 2, maxWait: 7},
-			mix: []act{
-				actAllow, actRun, actInspect, actStep, actStep, actCancel, actCancel, actReset,
-				actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun, actChained + actRun, actChained + actAdmit,
-			}},
-	}
-}
-
-// keys is how many keys a history has.
-func (s *setting) keys() int {
-	if s.wide != nil {
-		return wide + 1
-	}
-	return keys
-}
-
-// size is how many clients there are, and how many operations each makes. A call through a chain is an operation of several steps on
-// each key, so that there are to be fewer of them.
-func (s *setting) size() (n, each int) {
-	switch {
-	case s.wide == nil:
-		return clients, perClient
-	case s.rules.waits:
-		return 4, 8
-	default:
-		return clients, 8
-	}
-}
-
-// publish notes the dispatch.
-func (s *setting) publish(d engine.Dispatch) {
-	s.rules.published = d == engine.Published
-	if s.wide != nil {
-		w := *s.wide
-		w.published = s.rules.published
-		s.wide = &w
-	}
+	}, chains()...)
 }
 
 // config is the configuration of the engine of key.

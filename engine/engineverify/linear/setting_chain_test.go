@@ -1,0 +1,53 @@
+package linear_test
+
+import "github.com/limitpal/limitpal-go/engine"
+
+// chains are the settings in which clients call a narrow and a wide key, each of an engine of its own, both alone and through a chain.
+func chains() []setting {
+	tall := []limit{{capacity: 3, interval: 2}}
+	small := []limit{{capacity: 2, interval: 3}}
+	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
+	return []setting{
+		{name: "chain", rules: rules{limits: tall}, wide: &rules{limits: small}, mix: []act{
+			actAllow, actAcquire, actInspect, actStep, actReset,
+			actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun,
+		}},
+		{name: "chain-and-queues", rules: rules{limits: tall, waits: true, maxQueue: 3},
+			wide: &rules{limits: small, breaker: strict, waits: true, maxQueue: 2, maxWait: 7},
+			mix: []act{
+				actAllow, actRun, actInspect, actStep, actStep, actCancel, actCancel, actReset,
+				actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun, actChained + actRun, actChained + actAdmit,
+			}},
+	}
+}
+
+// keys is how many keys a history has.
+func (s *setting) keys() int {
+	if s.wide != nil {
+		return wide + 1
+	}
+	return keys
+}
+
+// size is how many clients there are, and how many operations each makes. A call through a chain is an operation of several steps on
+// each key, so that there are to be fewer of them.
+func (s *setting) size() (n, each int) {
+	switch {
+	case s.wide == nil:
+		return clients, perClient
+	case s.rules.waits:
+		return 4, 8
+	default:
+		return clients, 8
+	}
+}
+
+// publish notes the dispatch.
+func (s *setting) publish(d engine.Dispatch) {
+	s.rules.published = d == engine.Published
+	if s.wide != nil {
+		w := *s.wide
+		w.published = s.rules.published
+		s.wide = &w
+	}
+}
