@@ -39,6 +39,7 @@ var faults = []fault{
 	{"an undo while the own full-at lies in the future", "chain", illegal, 4_000},
 	{"a token given back twice", "chain", illegal, 4_000},
 	{"a debit undone across a Reset", "chain", illegal, 8_000},
+	{"a probe held by a waiter", "chain-and-queues", illegal, 2_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 
