@@ -32,14 +32,10 @@ func (s *setting) keys() int {
 // size is how many clients there are, and how many operations each makes. A call through a chain is an operation of several steps on
 // each key, so that there are to be fewer of them.
 func (s *setting) size() (n, each int) {
-	switch {
-	case s.wide == nil:
+	if s.wide == nil {
 		return clients, perClient
-	case s.rules.waits:
-		return 4, 8
-	default:
-		return clients, 8
 	}
+	return 4, 8
 }
 
 // publish notes the dispatch.
