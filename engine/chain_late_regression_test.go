@@ -191,3 +191,48 @@ func TestAClockThatPanicsCostsAChainNoLeave(t *testing.T) {
 		})
 	}
 }
+
+// heldUp is the system's clock. The reading after so many is held up by what meanwhile does.
+type heldUp struct {
+	clock.Clock
+	after     int
+	meanwhile func()
+}
+
+func (c *heldUp) Nanos() int64 {
+	now := c.Now().UnixNano()
+	if c.after--; c.after == 0 {
+		c.meanwhile()
+	}
+	return now
+}
+
+// TestAChainReadsTheClockAfterItsCellsAreFound: a token that is taken after Inspect has found the key unknown
+// does not count as taken before.
+func TestAChainReadsTheClockAfterItsCellsAreFound(t *testing.T) {
+	unknown := 0
+	for after := 1; after < 6; after++ {
+		t.Run(fmt.Sprint(after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &heldUp{Clock: clock.System()}
+				cfg := engine.Config{Clock: c, Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Second)}}
+				engines := []*engine.Engine{start(t, cfg), start(t, cfg)}
+				known := []bool{true, true}
+				c.after, c.meanwhile = after, func() {
+					time.Sleep(time.Second)
+					for i, e := range engines {
+						_, known[i] = e.Inspect("k")
+					}
+				}
+				require.NoError(t, chained(engines).Run(t.Context(), succeed))
+				for i, e := range engines {
+					if !known[i] {
+						unknown++
+						require.InDelta(t, 2, available(t, e), 0)
+					}
+				}
+			})
+		})
+	}
+	require.Positive(t, unknown)
+}
