@@ -118,6 +118,7 @@ func (c *client) allow(key int, tokens int8) {
 	o := &operation{kind: allow, tokens: tokens}
 	if key == through {
 		o = c.call(key, tokens, false, true, 0)
+		o.place = true
 	}
 	c.begin(o)
 	ok := false

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 )
@@ -39,9 +40,13 @@ var faults = []fault{
 	{"an undo while the own full-at lies in the future", "chain", illegal, 4_000},
 	{"a token given back twice", "chain", illegal, 4_000},
 	{"a debit undone across a Reset", "chain", illegal, 8_000},
+	{"a wide key taken although a narrow one is known to refuse", "chain", illegal, 4_000},
 	{"a probe held by a waiter", "chain-and-queues", illegal, 2_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
+
+// recorded matches how many histories of the settings of a fault were checked.
+var recorded = regexp.MustCompile(`TestHistoriesAreLinearizable histories (\d+)`)
 
 // TestPlantedFaultsAreFlagged builds the check once with the tag planted, runs it with each fault in
 // turn, and requires that it fails.
@@ -68,7 +73,7 @@ func TestPlantedFaultsAreFlagged(t *testing.T) {
 // plant runs the check on an engine with the fault.
 func (f fault) plant(t *testing.T, binary string) {
 	began := time.Now()
-	check := exec.Command(binary, "-test.count=1", "-test.failfast", "-test.timeout=5m",
+	check := exec.Command(binary, "-test.count=1", "-test.v", "-test.failfast", "-test.timeout=5m",
 		"-test.run", "^TestHistoriesAreLinearizable$/"+f.settings,
 		"-linear.histories", fmt.Sprint(2*len(settings())*f.histories), "-linear.patience", "2s")
 	check.Env = append(os.Environ(), "LIMITPAL_FAULT="+f.name)
@@ -76,5 +81,9 @@ func (f fault) plant(t *testing.T, binary string) {
 	if err == nil || !bytes.Contains(out, []byte(f.sign)) {
 		t.Fatalf("not flagged (%v):\n%s", err, out)
 	}
-	t.Logf("flagged after %v", time.Since(began).Round(100*time.Millisecond))
+	took := "the first" // calls that do not return end the check of their setting
+	if n := recorded.FindSubmatch(out); n != nil && string(n[1]) != "0" {
+		took = string(n[1])
+	}
+	t.Logf("flagged within %s histories, %v", took, time.Since(began).Round(100*time.Millisecond))
 }

@@ -36,6 +36,7 @@ type tally struct {
 	histories, operations, overlapping, undecided, illegal atomic.Int64
 	evicted, spilled, kept                                 atomic.Uint64
 	results                                                [wrong + 1]atomic.Int64
+	longest                                                atomic.Int64 // search for an order of one key, in ns
 }
 
 // add counts what was seen of a key.
@@ -45,6 +46,12 @@ func (y *tally) add(seen []*operation) {
 		if o.kind == allow || o.kind == pass || o.kind == enter {
 			y.results[o.result].Add(1)
 		}
+	}
+}
+
+// searched notes how long a search for an order took.
+func (y *tally) searched(took int64) {
+	for most := y.longest.Load(); took > most && !y.longest.CompareAndSwap(most, took); most = y.longest.Load() {
 	}
 }
 
@@ -83,6 +90,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	if sum.histories.Load() >= int64(max(600, 2*len(all)*each)) {
 		sum.representative(t)
 	}
+	t.Logf("the longest search for an order of one key took %v", time.Duration(sum.longest.Load()))
 	t.Attr("histories", fmt.Sprint(sum.histories.Load()))
 	t.Attr("operations", fmt.Sprint(sum.operations.Load()))
 	t.Attr("overlapping", fmt.Sprint(sum.overlapping.Load()))
@@ -154,7 +162,10 @@ func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 		for i, o := range seen {
 			operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
 		}
-		switch porcupine.CheckOperationsTimeout(model, operations, enough) {
+		begun := time.Now()
+		verdict := porcupine.CheckOperationsTimeout(model, operations, enough)
+		sum.searched(int64(time.Since(begun)))
+		switch verdict {
 		case porcupine.Illegal:
 			sum.illegal.Add(1)
 			t.Errorf("no order explains what was seen of %s:\n%s%s\n%s", keyNames[key], written(seen), furthest(model, operations), replay(t, seed))
@@ -194,7 +205,8 @@ func furthest(model porcupine.Model, operations []porcupine.Operation) string {
 
 // replay is the line that makes the same operations again. What comes between what is for the scheduler to say.
 func replay(t *testing.T, seed uint64) string {
-	return fmt.Sprintf("the same operations, though not in the same order: go test ./linear -run '^%s$' -linear.seed=%d -linear.histories=1", t.Name(), seed)
+	name := strings.ReplaceAll(t.Name(), "/", "$/^")
+	return fmt.Sprintf("the same operations, though not in the same order: go test ./linear -run '^%s$' -linear.seed=%d -linear.histories=1", name, seed)
 }
 
 // written are the operations by the time of their call.

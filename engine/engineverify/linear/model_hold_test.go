@@ -69,7 +69,8 @@ func (r *rules) waive(s *state, o *operation) bool {
 	return ok
 }
 
-// release gives back the tokens of a hold, or has them stay spent.
+// release gives back the tokens of a hold, or has them stay spent. They come back at this time: those who
+// wait do not get them as of an earlier one.
 func (r *rules) release(s *state, o *operation, d doubt) bool {
 	i := s.holds.of(o.serial)
 	if i < 0 {
@@ -77,12 +78,12 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 	}
 	h := s.holds[i]
 	undone := !h.buried && (i+1 == len(s.holds) || s.holds[i+1].serial == 0)
-	if d.kept && (!undone || !h.aged) {
+	if d.kept && (!undone || !h.aged && !r.gone(s)) {
 		return false
 	}
 	s.holds.drop(i)
 	if undone && !d.kept {
-		s.levels = h.without
+		s.levels, s.moved = h.without, s.moved || s.waiting > 0
 		return true
 	}
 	s.bury(i)
@@ -90,9 +91,12 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 	return s.spent <= r.kept
 }
 
+// gone reports whether the key may have been forgotten since the debit on top: the bucket has been full again.
+func (r *rules) gone(s *state) bool { return r.evicts && r.within(s.levels) == r.fresh() }
+
 // try is a Run through a chain that does not find the tokens of all keys at the gates. It may have held those of this one.
 func (r *rules) try(s *state, o *operation, d doubt) bool {
-	return d.held && r.atGate(s, o) && r.has(s.levels, int(o.tokens), true, 0) && r.hold(s, o, false)
+	return d.held && r.atGate(s, o) && r.has(s.levels, int(o.tokens), !o.place, 0) && r.hold(s, o, false)
 }
 
 // permit is the answer of the breaker to a call for a chain that has its tokens.

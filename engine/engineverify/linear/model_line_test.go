@@ -48,7 +48,7 @@ func (r *rules) queues(o *operation) bool { return r.waits && !o.nowait }
 // pass is a call that does not wait: breaker first, then the limits.
 func (r *rules) pass(s *state, o *operation) bool {
 	barred := r.barred(s, o)
-	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0)
+	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0)
 	switch o.result {
 	case granted:
 		return may && r.grant(s, o, false)
@@ -74,7 +74,7 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 		if d.held || !left && o.result != open {
 			return false
 		}
-	case s.waiting == 0 && r.has(s.levels, int(o.tokens), true, 0):
+	case s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0):
 		if d.held && !r.hold(s, o, false) || !d.held && !left && (o.result != granted || !r.grant(s, o, false)) {
 			return false
 		}

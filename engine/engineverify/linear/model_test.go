@@ -62,7 +62,7 @@ func (r *rules) doubts(o *operation) []doubt {
 	switch {
 	case o.kind == try, o.kind == enter && o.has(release), o.kind == permit && o.has(count):
 		all = append(all, doubt{held: true})
-	case o.kind == release && r.breaker != nil:
+	case o.kind == release && (r.breaker != nil || r.evicts):
 		all = append(all, doubt{kept: true})
 	}
 	if r.evicts || r.spills {

@@ -72,6 +72,7 @@ type operation struct {
 	asks      bool // the breaker is asked too
 	chained   bool // the call is for a chain
 	nowait    bool // the call does not queue
+	place     bool // the call takes a free place of a leaky bucket, as Allow does
 	runs      bool // the call is a Run
 	steps     uint // of the call, a bit for each kind
 	serial    int8 // of the call, and of the ticket that it gets or gives back
@@ -102,7 +103,10 @@ func (o *operation) String() string {
 		what = fmt.Sprintf("AllowN(%d): %v", o.tokens, o.result)
 	case pass, enter, try, permit, release, leave:
 		name := fmt.Sprintf("AcquireN(%d)", o.tokens)
-		if o.asks {
+		switch {
+		case o.place:
+			name = fmt.Sprintf("AllowN(%d)", o.tokens)
+		case o.asks:
 			name = "Admit"
 		}
 		if o.chained {

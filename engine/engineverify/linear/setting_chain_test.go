@@ -6,12 +6,17 @@ import "github.com/limitpal/limitpal-go/engine"
 func chains() []setting {
 	tall := []limit{{capacity: 3, interval: 2}}
 	small := []limit{{capacity: 2, interval: 3}}
+	both := []limit{{capacity: 3, interval: 2}, {capacity: 3, interval: 2, leaky: true}}
 	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
+	atOnce := []act{
+		actAllow, actAcquire, actInspect, actStep, actReset,
+		actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun,
+	}
 	return []setting{
-		{name: "chain", rules: rules{limits: tall}, wide: &rules{limits: small}, mix: []act{
-			actAllow, actAcquire, actInspect, actStep, actReset,
-			actChained + actAllow, actChained + actAcquire, actChained + actAcquire, actChained + actRun,
-		}},
+		{name: "chain", rules: rules{limits: tall}, wide: &rules{limits: small}, mix: atOnce},
+		{name: "chain-of-composites", rules: rules{limits: both}, wide: &rules{limits: small}, mix: atOnce},
+		{name: "chain-and-eviction", rules: rules{limits: tall, evicts: true}, wide: &rules{limits: small, evicts: true},
+			idleAfter: 2, mix: append(atOnce, actStep, actStep)},
 		{name: "chain-and-queues", rules: rules{limits: tall, waits: true, maxQueue: 3},
 			wide: &rules{limits: small, breaker: strict, waits: true, maxQueue: 2, maxWait: 7},
 			mix: []act{
