@@ -59,7 +59,7 @@ func (c *client) asked(key int, o *operation, err error) {
 
 // further notes the further steps of o.
 func (c *client) further(key int, o *operation) {
-	for k := range total {
+	for k := permit; k < total; k++ {
 		if o.has(k) {
 			next := *o
 			if next.kind = k; k == count || k == leave && o.result == canceled {

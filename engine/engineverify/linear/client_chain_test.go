@@ -24,18 +24,19 @@ func (c *client) passed(o *operation, err error) {
 		if key != narrow {
 			part.tokens = 1
 		}
-		if part.asks = o.asks && rules.breaker != nil; tried {
-			c.tried(key, part)
-		}
+		part.asks = o.asks && rules.breaker != nil
+		comes := true
 		if part.result != granted && part.result != canceled && part.result != wrong && key != by {
-			if by >= 0 && by < key && part.result != open {
-				continue // a narrower key had no tokens
-			}
+			comes = by < 0 || by > key || part.result == open // else a narrower key had no tokens
 			part.result = elsewhere
 		}
-		part.stepped()
-		c.seen[key] = append(c.seen[key], &part)
-		c.further(key, &part)
+		if part.stepped(); tried {
+			c.tried(key, &part, comes)
+		}
+		if comes {
+			c.seen[key] = append(c.seen[key], &part)
+			c.further(key, &part)
+		}
 	}
 }
 
@@ -65,9 +66,17 @@ func (o *operation) stepped() {
 	}
 }
 
-// tried notes that a Run may have held tokens of key when it tried the gates.
-func (c *client) tried(key int, o operation) {
-	o.kind, o.result, o.serial, o.asks, o.steps = try, elsewhere, -o.serial, false, 1<<release
-	c.seen[key] = append(c.seen[key], &o)
-	c.further(key, &o)
+// tried notes that a Run may have held tokens of key when it tried the gates, before its part o if the call
+// came to that.
+func (c *client) tried(key int, o *operation, comes bool) {
+	if comes {
+		o.steps |= 1 << try
+	}
+	first := *o
+	first.kind, first.result, first.serial, first.asks, first.steps = try, elsewhere, -o.serial, false, 1<<release
+	if comes {
+		first.steps |= 1 << o.kind
+	}
+	c.seen[key] = append(c.seen[key], &first)
+	c.further(key, &first)
 }

@@ -133,4 +133,23 @@ func (s *state) follow(o *operation, after kind, queued bool) {
 		s.must = second{k, o.serial, queued}
 		return
 	}
+	for _, k := range [...]kind{enter, pass} { // a Run that held nothing at the gates
+		if o.serial < 0 && o.has(k) {
+			s.must = second{kind: k, of: -o.serial}
+		}
+	}
+}
+
+// inTurn reports whether o comes behind what a Run does at the gates before o, and takes note of that.
+func (s *state) inTurn(o *operation) bool {
+	bit := uint8(1) << o.client
+	switch {
+	case o.kind == try && (o.has(enter) || o.has(pass)):
+		s.tried |= bit
+	case (o.kind == enter || o.kind == pass) && o.has(try):
+		ok := s.tried&bit != 0 && s.holds.of(-o.serial) < 0
+		s.tried &^= bit
+		return ok
+	}
+	return true
 }

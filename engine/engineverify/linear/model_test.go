@@ -35,6 +35,7 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
+	tried     uint8  // a bit for each client whose Run has tried the gates, and is to be decided yet
 	moved     bool   // the first of them has left at this time without tokens
 	holds     holds  // of calls that are not made
 	spent     int    // tokens of such calls that stayed spent
@@ -74,9 +75,16 @@ func (r *rules) doubts(o *operation) []doubt {
 // next answers whether o could have been seen in s, and what comes after it.
 func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
 	if must := s.must; must != (second{}) {
-		s.must = second{}
-		s.follow(o, must.kind, must.queued)
-		return s, o.kind == must.kind && o.serial == must.of && !d.held && !d.kept
+		if s.must = (second{}); o.kind != must.kind || o.serial != must.of {
+			return s, false
+		}
+		if must.kind != enter && must.kind != pass {
+			s.follow(o, must.kind, must.queued)
+			return s, !d.held && !d.kept
+		}
+	}
+	if !s.inTurn(o) {
+		return s, false
 	}
 	caughtUp := r.caughtUp(&s, o)
 	if !d.held && (o.kind == try || o.kind == enter && (o.result == elsewhere || o.result == canceled && !caughtUp)) {
@@ -273,6 +281,7 @@ func hash(of any) uint64 {
 			add(h.without[0])
 		}
 	}
+	add(int(s.tried) << 24)
 	add(s.spent<<16 ^ int(s.must.kind)<<8 ^ int(s.must.of))
 	return sum
 }
