@@ -30,8 +30,8 @@ func (c *client) ask(key int, o *operation, cancelable bool, call func(p *patien
 	}
 }
 
-// call is an operation that asks for tokens or, if it asks the breaker too, for a ticket. At a wide key only calls for the chain wait: so
-// there is one row of waiters.
+// call is an operation that asks for tokens or, if it asks the breaker too, for a ticket. At a wide
+// key only calls for the chain wait: so there is one row of waiters.
 func (c *client) call(key int, tokens int8, asks, nowait bool, lasts int) *operation {
 	c.serial++
 	s := c.h.setting
@@ -49,7 +49,7 @@ func (c *client) asked(key int, o *operation, err error) {
 	o.kind = pass
 	if !o.nowait && (o.result == granted || o.result == open || o.result == canceled) {
 		o.kind, o.steps = enter, 1<<leave
-		if o.result == canceled && o.asks { // tokens, and the place of a probe, may have been taken for a moment
+		if o.result == canceled && o.asks { // tokens and a probe's place may have been taken
 			o.steps |= 1<<count | 1<<release
 		}
 	}

@@ -66,8 +66,8 @@ func (o *operation) stepped() {
 	}
 }
 
-// tried notes that a Run may have held tokens of key when it tried the gates, before its part o if the call
-// came to that.
+// tried notes that a Run may have held tokens of key when it tried the gates, before its part o if
+// the call came to that.
 func (c *client) tried(key int, o *operation, comes bool) {
 	if comes {
 		o.steps |= 1 << try

@@ -11,7 +11,8 @@ import (
 // keys of a history. Half of all operations are on the first.
 const keys = 3
 
-// A setting with a chain has two keys, each of an engine of its own. What is for both is for the key through.
+// A setting with a chain has two keys, each of an engine of its own. What is for both is for the
+// key through.
 const (
 	narrow = iota
 	wide
@@ -51,7 +52,8 @@ func (c *client) run(n int) {
 	}
 }
 
-// once makes one operation. It draws as much from its source whatever comes of it, so that a seed stands for the same operations.
+// once makes one operation. It draws as much from its source whatever comes of it, so that a seed
+// stands for the same operations.
 func (c *client) once() {
 	what := c.h.setting.mix[c.rng.IntN(len(c.h.setting.mix))]
 	key := max(0, c.rng.IntN(2*keys-2)-keys+2) % c.h.setting.keys()

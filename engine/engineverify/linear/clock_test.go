@@ -10,12 +10,13 @@ import (
 	"github.com/limitpal/limitpal-go/clock"
 )
 
-// tick is the grain of time. It is long, so that the real time which a history takes is nothing beside it: a context whose
-// deadline lies between two ticks has the same number of whole ticks left whenever it is asked.
+// tick is the grain of time. It is long, so that the real time which a history takes is nothing
+// beside it: a context whose deadline lies between two ticks has the same number of whole ticks
+// left whenever it is asked.
 const tick = 10 * time.Minute
 
-// stepped is a clock that stands still but for its steps. They may go back; what the engine reads is what package clock makes of
-// that, which never runs back.
+// stepped is a clock that stands still but for its steps. They may go back; what the engine reads
+// is what package clock makes of that, which never runs back.
 type stepped struct {
 	wall  atomic.Int64 // ns
 	nanos func() int64 // what package clock makes of the wall
@@ -40,8 +41,8 @@ func (b bare) NewTimer(d time.Duration) clock.Timer { return b.c.NewTimer(d) }
 // Now is what the wall shows.
 func (c *stepped) Now() time.Time { return time.Unix(0, c.wall.Load()) }
 
-// Nanos is what the engine reads. Now and then the reader stands aside with its reading in hand, so that others come in between
-// and the reading is an old one when it is used.
+// Nanos is what the engine reads. Now and then the reader stands aside with its reading in hand, so
+// that others come in between and the reading is an old one when it is used.
 func (c *stepped) Nanos() int64 {
 	n := c.nanos()
 	if rand.Uint32()&7 == 0 {

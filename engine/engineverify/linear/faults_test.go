@@ -42,14 +42,16 @@ var faults = []fault{
 	{"a debit undone across a Reset", "chain", illegal, 8_000},
 	{"a wide key taken although a narrow one is known to refuse", "chain", illegal, 4_000},
 	{"a probe held by a waiter", "chain-and-queues", illegal, 2_000},
+	{"a plain refund", "queue-and-breaker", illegal, 4_000},
+	{"a token given back twice", "queue-and-breaker", illegal, 4_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 
 // recorded matches how many histories of the settings of a fault were checked.
 var recorded = regexp.MustCompile(`TestHistoriesAreLinearizable histories (\d+)`)
 
-// TestPlantedFaultsAreFlagged builds the check once with the tag planted, runs it with each fault in
-// turn, and requires that it fails.
+// TestPlantedFaultsAreFlagged builds the check once with the tag planted, runs it with each fault
+// in turn, and requires that it fails.
 func TestPlantedFaultsAreFlagged(t *testing.T) {
 	planted := faults
 	if testing.Short() {

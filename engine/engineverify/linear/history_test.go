@@ -31,7 +31,8 @@ type history struct {
 // instant is a number that is larger than all before it. It orders calls and returns.
 func (h *history) instant() int64 { return h.counter.Add(1) }
 
-// record has the clients loose on a new engine, and waits until they are through. The error tells of calls that do not return.
+// record has the clients loose on a new engine, and waits until they are through. The error tells
+// of calls that do not return.
 func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 	h := &history{setting: s, clock: newStepped()}
 	if err := h.open(d); err != nil {
@@ -44,7 +45,7 @@ func record(s *setting, d engine.Dispatch, seed uint64) (*history, error) {
 		for key, e := range h.engines {
 			c.handles[key] = e.Key(keyNames[key])
 		}
-		c.handles[through] = engine.Chain(c.handles[narrow], c.handles[wide]) // of one engine, and of no use, if there is one only
+		c.handles[through] = engine.Chain(c.handles[narrow], c.handles[wide]) // or of no use
 		h.clients[i] = c
 	}
 	n, each := s.size()

@@ -27,8 +27,8 @@ var (
 // enough is how long the search for an order may take for one key before it counts as undecided.
 const enough = 30 * time.Second
 
-// together is how many histories are recorded before they are checked: the recording has all processors, so that its clients run at
-// once.
+// together is how many histories are recorded before they are checked: the recording has all
+// processors, so that its clients run at once.
 const together = 64
 
 // tally is what was done.
@@ -36,7 +36,7 @@ type tally struct {
 	histories, operations, overlapping, undecided, illegal atomic.Int64
 	evicted, spilled, kept                                 atomic.Uint64
 	results                                                [wrong + 1]atomic.Int64
-	longest                                                atomic.Int64 // search for an order of one key, in ns
+	longest                                                atomic.Int64 // search, in ns
 }
 
 // add counts what was seen of a key.
@@ -72,8 +72,9 @@ func (y *tally) representative(t *testing.T) {
 	}
 }
 
-// TestHistoriesAreLinearizable has several clients at once use an engine, and asks whether what each of them saw can be put into one
-// order in which the model would have answered the same. 100,000 histories, with more than six million operations:
+// TestHistoriesAreLinearizable has several clients at once use an engine, and asks whether what
+// each of them saw can be put into one order in which the model would have answered the same.
+// 100,000 histories, with more than six million operations:
 //
 //	go test ./linear -run HistoriesAreLinearizable -linear.histories 100000 -timeout 30m
 func TestHistoriesAreLinearizable(t *testing.T) {
@@ -106,7 +107,7 @@ func check(t *testing.T, s *setting, d engine.Dispatch, n int, sum *tally) {
 	}
 	atOnce := 1
 	if s.rules.waits && s.rules.breaker == nil {
-		atOnce = 4 // most of the time all clients wait for a step of the clock, and that for a timer of the system
+		atOnce = 4 // mostly all wait for a step of the clock, and that for a timer of the system
 	}
 	for n > 0 && !t.Failed() {
 		var seeds [together]uint64
@@ -176,7 +177,8 @@ func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 	}
 }
 
-// furthest is the longest order of operations that the model agrees with, and what could not be put behind it.
+// furthest is the longest order of operations that the model agrees with, and what could not be put
+// behind it.
 func furthest(model porcupine.Model, operations []porcupine.Operation) string {
 	_, info := porcupine.CheckOperationsVerbose(model, operations, enough)
 	var longest []porcupine.Operation
@@ -203,7 +205,8 @@ func furthest(model porcupine.Model, operations []porcupine.Operation) string {
 	return lines.String()
 }
 
-// replay is the line that makes the same operations again. What comes between what is for the scheduler to say.
+// replay is the line that makes the same operations again. What comes between what is for the
+// scheduler to say.
 func replay(t *testing.T, seed uint64) string {
 	name := strings.ReplaceAll(t.Name(), "/", "$/^")
 	return fmt.Sprintf("the same operations, though not in the same order: go test ./linear -run '^%s$' -linear.seed=%d -linear.histories=1", name, seed)
@@ -221,8 +224,8 @@ func written(seen []*operation) string {
 	return lines.String()
 }
 
-// overlapping counts the calls that overlap another of the same key. Steps of the clock, and what is not a call of its own, do not
-// count.
+// overlapping counts the calls that overlap another of the same key. Steps of the clock, and what
+// is not a call of its own, do not count.
 func overlapping(seen []*operation) (n int64) {
 	calls := slices.DeleteFunc(slices.Clone(seen), func(o *operation) bool { return o.kind == step || o.kind == total || o.kind.follows() })
 	slices.SortFunc(calls, func(a, b *operation) int { return cmp.Compare(a.call, b.call) })

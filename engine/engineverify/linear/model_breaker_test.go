@@ -31,8 +31,9 @@ type ticket struct {
 	returned int32 // when the report had
 }
 
-// tickets are those that are out, in the order in which they were given. There may be one for each client, and behind those whose
-// reports have returned: one in its turn and as many as a mailbox holds.
+// tickets are those that are out, in the order in which they were given. There may be one for each
+// client, and behind those whose reports have returned: one in its turn and as many as a mailbox
+// holds.
 type tickets [clients + 10]ticket
 
 // of returns the ticket with a serial, or nil.
@@ -111,7 +112,7 @@ func (r *rules) age(s *state) {
 		if s.now >= c.last+r.breaker.forget {
 			c.failures = 0
 		}
-	case s.now >= c.last+max(r.breaker.forget, 11*r.breaker.recovery): // half-open for ten recoveries at least
+	case s.now >= c.last+max(r.breaker.forget, 11*r.breaker.recovery): // half-open for ten of them
 		s.closed()
 	}
 }
@@ -150,8 +151,8 @@ func (r *rules) admit(s *state, serial int8) bool {
 	return free != nil
 }
 
-// report is the end of a call. Its outcome is counted now if the caller waits for that, or if it counts for nothing, and else on its
-// way.
+// report is the end of a call. Its outcome is counted now if the caller waits for that, or if it
+// counts for nothing, and else on its way.
 func (r *rules) report(s *state, o *operation, stray bool) bool {
 	t := s.tickets.of(o.serial)
 	if t == nil || t.sent {

@@ -4,12 +4,12 @@ import (
 	"time"
 )
 
-// limit is a bucket with a level. The level of a token bucket rises to the brim, that of a leaky one falls to the ground; interval
-// is how many ticks a token takes.
+// limit is a bucket with a level. The level of a token bucket rises to the brim, that of a leaky
+// one falls to the ground; interval is how many ticks a token takes.
 //
-// Levels are counted in units of late. A caller that waited is granted as of when its turn came, but at most that much before now; so
-// what comes meanwhile is not lost. The level therefore goes one unit beyond the brim or the ground, which counts for those who waited
-// and for nobody else.
+// Levels are counted in units of late. A caller that waited is granted as of when its turn came,
+// but at most that much before now; so what comes meanwhile is not lost. The level therefore goes
+// one unit beyond the brim or the ground, which counts for those who waited and for nobody else.
 type limit struct {
 	capacity, interval int
 	leaky              bool
@@ -52,7 +52,8 @@ func (r *rules) within(levels [2]int) [2]int {
 	return levels
 }
 
-// has reports whether every limit has n tokens, for a call that takes its turn, or a place as Allow does; and slack units more.
+// has reports whether every limit has n tokens, for a call that takes its turn, or a place as Allow
+// does; and slack units more.
 func (r *rules) has(levels [2]int, n int, turn bool, slack int) bool {
 	for i, l := range r.limits {
 		switch {
@@ -92,8 +93,9 @@ func (r *rules) allow(s *state, o *operation) bool {
 	return may == (o.result == granted)
 }
 
-// shows compares the tokens that Inspect showed with the levels. With gates it may show more: a call that is let through at the same
-// moment is reckoned from its reading of the clock, and Inspect may come between the reading and the debit.
+// shows compares the tokens that Inspect showed with the levels. With gates it may show more: a
+// call that is let through at the same moment is reckoned from its reading of the clock, and
+// Inspect may come between the reading and the debit.
 func (r *rules) shows(s *state, available [2]float64) bool {
 	levels := r.within(s.levels)
 	for i, l := range r.limits {

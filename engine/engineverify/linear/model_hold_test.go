@@ -2,8 +2,9 @@ package linear_test
 
 import "github.com/limitpal/limitpal-go/engine"
 
-// hold is the tokens of a call that is not made, from the debit until they are given back. If no debit stands on top of a hold, and no
-// Reset came, the hold is given back exactly: the bucket is then as if the debit had never been. Else the tokens stay spent.
+// hold is the tokens of a call that is not made, from the debit until they are given back. If no
+// debit stands on top of a hold, and no Reset came, the hold is given back exactly: the bucket is
+// then as if the debit had never been. Else the tokens stay spent.
 type hold struct {
 	serial  int8   // of the call; 0: no hold
 	tokens  int8   //
@@ -50,15 +51,16 @@ func (s *state) bury(n int) {
 	}
 }
 
-// hold takes the tokens of a call that is ready and is not made. If a ticket comes with the tokens, it goes back as one that counts for
-// nothing.
+// hold takes the tokens of a call that is ready and is not made. If a ticket comes with the tokens,
+// it goes back as one that counts for nothing.
 func (r *rules) hold(s *state, o *operation, waited bool) bool {
 	h := hold{serial: o.serial, tokens: o.tokens, without: s.levels}
 	r.charge(s, o, waited)
 	return s.holds.push(h) && (o.chained || r.waive(s, o))
 }
 
-// waive gives a ticket to a call that is not made. If it is a probe's, its place is free again later.
+// waive gives a ticket to a call that is not made. If it is a probe's, its place is free again
+// later.
 func (r *rules) waive(s *state, o *operation) bool {
 	if !o.asks || r.breaker == nil {
 		return true
@@ -69,8 +71,8 @@ func (r *rules) waive(s *state, o *operation) bool {
 	return ok
 }
 
-// release gives back the tokens of a hold, or has them stay spent. They come back at this time: those who
-// wait do not get them as of an earlier one.
+// release gives back the tokens of a hold, or has them stay spent. They come back at this time:
+// those who wait do not get them as of an earlier one.
 func (r *rules) release(s *state, o *operation, d doubt) bool {
 	i := s.holds.of(o.serial)
 	if i < 0 {
@@ -91,10 +93,12 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 	return s.spent <= r.kept
 }
 
-// gone reports whether the key may have been forgotten since the debit on top: the bucket has been full again.
+// gone reports whether the key may have been forgotten since the debit on top: the bucket has been
+// full again.
 func (r *rules) gone(s *state) bool { return r.evicts && r.within(s.levels) == r.fresh() }
 
-// try is a Run through a chain that does not find the tokens of all keys at the gates. It may have held those of this one.
+// try is a Run through a chain that does not find the tokens of all keys at the gates. It may have
+// held those of this one.
 func (r *rules) try(s *state, o *operation, d doubt) bool {
 	return d.held && r.atGate(s, o) && r.has(s.levels, int(o.tokens), !o.place, 0) && r.hold(s, o, false)
 }
@@ -115,8 +119,9 @@ func (r *rules) permit(s *state, o *operation, d doubt) bool {
 	return true
 }
 
-// follow says what has to come at once behind the step of kind after, because it changes nothing: every further step of a call that
-// holds nothing. If the call is queued, or was, it has left or leaves in a step of its own.
+// follow says what has to come at once behind the step of kind after, because it changes nothing:
+// every further step of a call that holds nothing. If the call is queued, or was, it has left or
+// leaves in a step of its own.
 func (s *state) follow(o *operation, after kind, queued bool) {
 	holds := s.holds.of(o.serial) >= 0
 	reached := after == enter || after == try
@@ -140,7 +145,8 @@ func (s *state) follow(o *operation, after kind, queued bool) {
 	}
 }
 
-// inTurn reports whether o comes behind what a Run does at the gates before o, and takes note of that.
+// inTurn reports whether o comes behind what a Run does at the gates before o, and takes note of
+// that.
 func (s *state) inTurn(o *operation) bool {
 	bit := uint8(1) << o.client
 	switch {

@@ -12,8 +12,8 @@ type waiter struct {
 	gone   int64 // when the caller that leaves has returned; 0: it does not leave
 }
 
-// charge takes the tokens of a call that is ready. Waited says that its turn came before now, and when it did it waited already, and
-// was the first.
+// charge takes the tokens of a call that is ready. Waited says that its turn came before now, and
+// when it did it waited already, and was the first.
 func (r *rules) charge(s *state, o *operation, waited bool) {
 	if waited {
 		r.debit(&s.levels, int(o.tokens))
@@ -65,8 +65,8 @@ func (r *rules) pass(s *state, o *operation) bool {
 	}
 }
 
-// enter is the beginning of a call that may wait, or that may hold tokens and is not made. If it could be decided at once it is, and a
-// caller who leaves has left before.
+// enter is the beginning of a call that may wait, or that may hold tokens and is not made. If it
+// could be decided at once it is, and a caller who leaves has left before.
 func (r *rules) enter(s *state, o *operation, d doubt) bool {
 	left := o.result == canceled
 	switch {
@@ -117,7 +117,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 		ok = head && !barred
 	case o.result == canceled:
 		ok = true
-	case o.result == open: // it opened while the caller waited, or had no place for another probe when the turn came
+	case o.result == open: // it opened meanwhile, or had no place for a probe when the turn came
 		ok = barred && (head || s.circuit.state == breaker.Open)
 	}
 	waited := int(w.since) < s.now && !s.moved && r.has(s.levels, int(o.tokens), true, 1)
@@ -146,7 +146,8 @@ func (s *state) wanted() (n int) {
 	return n
 }
 
-// wait is how long it is until n tokens are there behind all that wait, served one by one at the first instant from now on.
+// wait is how long it is until n tokens are there behind all that wait, served one by one at the
+// first instant from now on.
 func (r *rules) wait(s *state, n int8) (ticks int) {
 	ahead := *s
 	for i := range ahead.waiting + 1 {
@@ -163,15 +164,15 @@ func (r *rules) wait(s *state, n int8) (ticks int) {
 	return ticks
 }
 
-// doomed reports whether a call may be told that it would wait for too long. What is left of its context is looked at before the
-// decision, at the time of the call or later.
+// doomed reports whether a call may be told that it would wait for too long. What is left of its
+// context is looked at before the decision, at the time of the call or later.
 func (r *rules) doomed(s *state, o *operation) bool {
 	wait := r.wait(s, o.tokens)
 	return r.maxWait > 0 && wait > r.maxWait || o.patience > 0 && s.now+wait > o.floor+int(o.patience)
 }
 
-// viable reports whether a call may wait. When the head of the queue could have been served, but its turn has not come yet, the
-// engine reckons as if it had.
+// viable reports whether a call may wait. When the head of the queue could have been served, but
+// its turn has not come yet, the engine reckons as if it had.
 func (r *rules) viable(s *state, o *operation) bool {
 	if s.waiting > 0 && r.has(s.levels, int(s.line[0].tokens), true, 0) {
 		return true

@@ -7,7 +7,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// clients is how many goroutines call the engine in a history; one more steps the clock when nobody else does.
+// clients is how many goroutines call the engine in a history; one more steps the clock when nobody
+// else does.
 const clients = 6
 
 // rules is the sequential specification of one key, as far as it depends on the configuration.
@@ -35,15 +36,16 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
-	tried     uint8  // a bit for each client whose Run has tried the gates, and is to be decided yet
+	tried     uint8  // a bit for each client whose Run has tried the gates, and goes on
 	moved     bool   // the first of them has left at this time without tokens
 	holds     holds  // of calls that are not made
 	spent     int    // tokens of such calls that stayed spent
 	must      second // what comes next
 }
 
-// second is a further step of an operation that has several. When the first has decided all, the others change nothing, and one place
-// for them is as good as another: then they have to come at once, which spares the search the others. The zero second is none.
+// second is a further step of an operation that has several. When the first has decided all, the
+// others change nothing, and one place for them is as good as another: then they have to come at
+// once, which spares the search the others. The zero second is none.
 type second struct {
 	kind   kind
 	of     int8 // the serial of the call
@@ -88,7 +90,7 @@ func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
 	}
 	caughtUp := r.caughtUp(&s, o)
 	if !d.held && (o.kind == try || o.kind == enter && (o.result == elsewhere || o.result == canceled && !caughtUp)) {
-		s.follow(o, o.kind, false) // a caller who leaves may do so before the actor has come to its message
+		s.follow(o, o.kind, false) // a caller may leave before the actor has come to its message
 		return s, true
 	}
 	// A call whose context has ended before it asks touches nothing.
@@ -131,9 +133,10 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 	return true
 }
 
-// caughtUp reports whether what was sent one way by calls that had returned before o began has taken effect. What is itself sent one
-// way takes its turn behind them; what is read off an open gate does not depend on outcomes that are on their way, and the refusal of an open
-// breaker, which is read there too, does not even depend on who stands in the queue.
+// caughtUp reports whether what was sent one way by calls that had returned before o began has
+// taken effect. What is itself sent one way takes its turn behind them; what is read off an open
+// gate does not depend on outcomes that are on their way, and the refusal of an open breaker, which
+// is read there too, does not even depend on who stands in the queue.
 func (r *rules) caughtUp(s *state, o *operation) bool {
 	switch o.kind {
 	case step, leave, total: // a call that has entered was caught up
@@ -167,8 +170,8 @@ func (r *rules) atGate(s *state, o *operation) bool {
 	return r.published && len(r.limits) <= 1 && s.circuit.state == breaker.Closed && s.waiting == 0 && o.kind <= release
 }
 
-// step moves the wall clock. Time stands still while the clock is set back, and goes on from there; what has gone by before the clock
-// comes to where it was does not count again.
+// step moves the wall clock. Time stands still while the clock is set back, and goes on from there;
+// what has gone by before the clock comes to where it was does not count again.
 func (r *rules) step(s *state, d int) {
 	s.wall += d
 	gone := max(0, d)

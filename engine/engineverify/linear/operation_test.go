@@ -10,24 +10,27 @@ import (
 
 // kind is what an operation does.
 //
-// A call that may wait is two operations, which the model sees as two steps: it enters, and it leaves, with what it came to. Both
-// may take effect at any time of the call, the first before the second. So the model has the queue that callers stand in.
+// A call that may wait is two operations, which the model sees as two steps: it enters, and it
+// leaves, with what it came to. Both may take effect at any time of the call, the first before the
+// second. So the model has the queue that callers stand in.
 //
-// The end of an admitted call is two operations too: it is reported, and it is counted. What the engine sends to a key's actor one
-// way is counted when its turn comes; that may be after the report has returned and at a later time, but not after anything that
-// came after it. The same goes for the place of a caller who has left the queue. Such a second step has no end, and the model sees
-// to it that nothing that begins after the first has returned comes before it.
+// The end of an admitted call is two operations too: it is reported, and it is counted. What the
+// engine sends to a key's actor one way is counted when its turn comes; that may be after the
+// report has returned and at a later time, but not after anything that came after it. The same goes
+// for the place of a caller who has left the queue. Such a second step has no end, and the model
+// sees to it that nothing that begins after the first has returned comes before it.
 //
-// A call that is admitted and not made, because its context ends or another key of its chain refuses, holds the tokens from enter or
-// leave to release. model_hold_test.go has the rules. A call for a chain takes its tokens first, and the permit of the breaker in a
-// step of its own. A Run through a chain has tried the gates before that, and may have held tokens then.
+// A call that is admitted and not made, because its context ends or another key of its chain
+// refuses, holds the tokens from enter or leave to release. model_hold_test.go has the rules. A
+// call for a chain takes its tokens first, and the permit of the breaker in a step of its own. A
+// Run through a chain has tried the gates before that, and may have held tokens then.
 type kind uint8
 
 const (
 	allow   kind = iota // Allow
-	pass                // Acquire or Admit of an engine without a queue; or, with one, refused at once
-	enter               // Acquire or Admit of an engine with a queue begins; or a call that may hold tokens and is not made
-	try                 // a Run through a chain looks for tokens at the gates, and does not find all
+	pass                // Acquire or Admit without a queue; or, with one, refused at once
+	enter               // a call begins that may queue, or that may hold tokens and is not made
+	try                 // a Run through a chain tries the gates, and does not pass there
 	permit              // a call for a chain has its tokens, and asks the breaker
 	release             // a call that is not made gives back what it holds
 	leave               // what has entered ends

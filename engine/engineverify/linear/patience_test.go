@@ -8,8 +8,9 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// patience is the context of a call, which another client may end while the call waits. What the outcome of an admitted call
-// means depends on its context too, so that from then on it either has ended or does not end any more.
+// patience is the context of a call, which another client may end while the call waits. What the
+// outcome of an admitted call means depends on its context too, so that from then on it either has
+// ended or does not end any more.
 type patience struct {
 	context.Context
 	end   context.CancelFunc // nil: it cannot be ended

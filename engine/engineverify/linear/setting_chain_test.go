@@ -2,7 +2,8 @@ package linear_test
 
 import "github.com/limitpal/limitpal-go/engine"
 
-// chains are the settings in which clients call a narrow and a wide key, each of an engine of its own, both alone and through a chain.
+// chains are the settings in which clients call a narrow and a wide key, each of an engine of its
+// own, both alone and through a chain.
 func chains() []setting {
 	tall := []limit{{capacity: 3, interval: 2}}
 	small := []limit{{capacity: 2, interval: 3}}
@@ -34,8 +35,8 @@ func (s *setting) keys() int {
 	return keys
 }
 
-// size is how many clients there are, and how many operations each makes. A call through a chain is an operation of several steps on
-// each key, so that there are to be fewer of them.
+// size is how many clients there are, and how many operations each makes. A call through a chain is
+// an operation of several steps on each key, so that there are to be fewer of them.
 func (s *setting) size() (n, each int) {
 	if s.wide == nil {
 		return clients, perClient

@@ -31,7 +31,7 @@ const (
 type setting struct {
 	name      string
 	rules     rules
-	wide      *rules // of the wide key, if calls go through a chain; rules is then of the narrow one
+	wide      *rules // of the wide key, if calls go through a chain; rules is then the narrow one's
 	idleAfter int    // ticks; 0: longer than any history
 	maxKeys   int
 	mix       []act // what is there more often is done more often
