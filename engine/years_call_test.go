@@ -17,8 +17,11 @@ const worldAttempts = 3
 type worldCall struct {
 	*world
 	key   *worldKey
+	api   *worldKey // the wider key, or nil
 	value int64
 	since time.Time // when its next attempt, or the wait for its tokens, began
+	from  int64     // when the wait for its next tokens began at the earliest
+	held  int64     // tokens of key that the call may hold although it is not made yet
 	most  int       // attempts
 	ran   int
 }
@@ -27,8 +30,9 @@ type worldCall struct {
 func (w *world) call(rng *rand.Rand) {
 	w.begun.Add(1)
 	defer w.ended.Add(1)
-	at := min(rng.IntN(len(w.keys)), rng.IntN(len(w.keys)))
-	c := &worldCall{world: w, key: &w.keys[at], value: rng.Int64(), since: time.Now(), most: worldAttempts}
+	keys := w.tenants.keys
+	at := min(rng.IntN(len(keys)), rng.IntN(len(keys)))
+	c := &worldCall{world: w, key: &keys[at], value: rng.Int64(), since: time.Now(), from: w.now(), most: worldAttempts}
 	ctx, cancel := context.WithCancel(context.Background())
 	switch rng.IntN(4) {
 	case 0, 1:
@@ -37,7 +41,11 @@ func (w *world) call(rng *rand.Rand) {
 		defer time.AfterFunc(time.Duration(rng.Int64N(int64(5*time.Second))), cancel).Stop()
 	}
 	defer cancel()
-	c.byAnyMeans(ctx, rng)
+	if rng.IntN(3) == 0 {
+		c.byChain(ctx, rng)
+	} else {
+		c.byAnyMeans(ctx, rng)
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		w.cancelled.Add(1)
 	}
@@ -48,29 +56,29 @@ func (w *world) call(rng *rand.Rand) {
 func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 	switch rng.IntN(12) {
 	case 0, 1, 2:
-		value, err := engine.Do(ctx, c.eng, c.key.name, c.run)
+		value, err := engine.Do(ctx, c.key.eng, c.key.name, c.run)
 		c.check(value, err)
 	case 3, 4:
 		value, err := engine.DoKey(ctx, c.key.handle, c.run)
 		c.check(value, err)
 	case 5, 6:
-		err := c.eng.Run(ctx, c.key.name, func(ctx context.Context) error { _, err := c.run(ctx); return err })
+		err := c.key.eng.Run(ctx, c.key.name, func(ctx context.Context) error { _, err := c.run(ctx); return err })
 		c.check(c.value, err)
 	case 7:
-		results := engine.Go(ctx, c.eng, c.key.name, c.run)
+		results := engine.Go(ctx, c.key.eng, c.key.name, c.run)
 		r := <-results
 		c.check(r.Value, r.Err)
 		time.Sleep(time.Nanosecond) // of the bubble
 		c.doubled.Add(int64(len(results)))
 	case 8:
-		c.byTicket(ctx, rng)
+		c.byTicket(ctx, rng, c.key.handle)
 	case 9:
-		n := 1 + rng.IntN(int(c.bucket.capacity))
-		if c.eng.AllowN(c.key.name, n) {
+		n := 1 + rng.IntN(int(c.key.capacity))
+		if c.key.eng.AllowN(c.key.name, n) {
 			c.got(int64(n))
 		}
 	case 10:
-		n := 1 + rng.IntN(int(c.bucket.capacity))
+		n := 1 + rng.IntN(int(c.key.capacity))
 		err := c.key.handle.AcquireN(ctx, n)
 		if err == nil {
 			c.got(int64(n))
@@ -78,18 +86,16 @@ func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 		c.check(c.value, err)
 	default:
 		if rng.IntN(20) == 0 {
-			c.key.mu.Lock()
-			c.key.account.reset(c.now()) // before the reset: a grant in this instant may come before or after
-			c.key.mu.Unlock()
-			c.eng.Reset(c.key.name)
+			c.key.reset(c.world)
+			c.key.eng.Reset(c.key.name)
 		}
 	}
 }
 
 // byTicket makes the call in two steps. Some tickets come back twice, some never.
-func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand) {
+func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand, k engine.Key) {
 	c.most = 1
-	ticket, err := c.eng.Admit(ctx, c.key.name)
+	ticket, err := k.Admit(ctx)
 	if err != nil {
 		c.check(c.value, err)
 		return
@@ -101,23 +107,36 @@ func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand) {
 	c.check(value, err)
 }
 
-// got takes note of a grant. In a bubble the grant is now.
+// got takes note of a grant of n tokens of the key, and of one of the wider key. In a bubble the grant
+// is now, but that of a call that may have waited for the wider key after it.
 func (c *worldCall) got(n int64) {
 	if time.Now().After(c.since) {
 		c.waits.Add(1)
 	}
-	c.key.mu.Lock()
-	defer c.key.mu.Unlock()
-	c.key.account.take(c.now(), n)
+	now := c.now()
+	if c.api != nil && (c.ran == 0 || !c.api.perCall) {
+		c.api.take(now, now, 1)
+	}
+	if c.held == 0 {
+		c.from = now
+	}
+	c.key.take(c.from, now, n)
+	c.holds(0)
 }
 
 // run is the function of the call.
 func (c *worldCall) run(ctx context.Context) (int64, error) {
 	c.got(1)
 	c.ran++
-	err := c.key.serve(ctx)
+	upstream := c.key
+	if c.api != nil {
+		upstream = c.api
+	}
+	err := upstream.serve(ctx)
 	c.since = time.Now().Add(time.Hour) // a retry waits for more than tokens
+	c.from = c.now()
 	if err != nil {
+		c.holds(1)
 		return 0, err
 	}
 	return c.value, nil
@@ -131,19 +150,39 @@ func (c *worldCall) check(value int64, err error) {
 	switch {
 	case c.ran > c.most,
 		outright && c.ran > 0,
-		refused && rejection.Key != c.key.name,
+		refused && c.by(rejection) == nil,
 		gaveUp && exhausted.Attempts != c.ran,
 		err == nil && value != c.value:
 		c.doubled.Add(1) // the answer is that to another call, or was one of two
 	}
-	c.key.mu.Lock()
-	defer c.key.mu.Unlock()
 	switch {
-	case errors.Is(err, breaker.ErrOpen) && !c.key.refused:
-		c.key.refused = true
-		c.opens.Add(1)
-	case err == nil && c.ran > 0 && c.key.refused:
-		c.key.refused = false
-		c.recoveries.Add(1)
+	case errors.Is(err, breaker.ErrOpen) && refused && c.by(rejection) != nil:
+		c.opens.Add(c.by(rejection).tell(true))
+	case err == nil && c.ran > 0:
+		c.recoveries.Add(c.key.tell(false))
+		if c.api != nil {
+			c.recoveries.Add(c.api.tell(false))
+		}
 	}
+}
+
+// by returns the key that refused the call, or nil if that is not one of the call's.
+func (c *worldCall) by(r *engine.Rejection) *worldKey {
+	for _, k := range []*worldKey{c.key, c.api} {
+		if k != nil && r.Key == k.name && r.Engine == k.eng.Config().Name {
+			return k
+		}
+	}
+	return nil
+}
+
+// tell notes whether the breaker refuses calls, and returns 1 if that is news.
+func (k *worldKey) tell(refuses bool) int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.refused == refuses {
+		return 0
+	}
+	k.refused = refuses
+	return 1
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"flag"
 	"math/rand/v2"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -24,9 +22,10 @@ var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated d
 // TestYearsOfOutages has callers use fifty keys for days on end, a few busy minutes several times a
 // day, while upstreams go down and come back, flap, slow down and hang: with retries, waits,
 // deadlines, cancellations, resets, and fewer places than keys, so that keys are forgotten and
-// spilled all the time. Every call has an outcome. No key gets more than its bucket gives, to the
-// nanosecond and in every window, and no key gets less. When the upstreams are well again, every
-// key is. All of it:
+// spilled all the time. A third of the calls go through a chain of such a key and one of five keys
+// of another engine. Every call has an outcome. No key gets more than its bucket gives, to the
+// nanosecond and in every window, and no key gets less, but for the tokens that Stats counts as
+// kept spent. When the upstreams are well again, every key is. All of it:
 //
 //	go test ./engine -run YearsOfOutages -engine.days 1830 -timeout 30m
 func TestYearsOfOutages(t *testing.T) {
@@ -60,6 +59,8 @@ func TestYearsOfOutages(t *testing.T) {
 	figure(t, "waits", sum.waits.Load())
 	figure(t, "spills", sum.spills.Load())
 	figure(t, "evictions", sum.evictions.Load())
+	figure(t, "chained", sum.chained.Load())
+	figure(t, "kept-spent", sum.kept.Load())
 	require.GreaterOrEqual(t, days.Load(), int64(*daysFlag))
 	require.Equal(t, sum.begun.Load(), sum.ended.Load(), "one outcome each")
 	require.Zero(t, sum.doubled.Load(), "one outcome each")
@@ -69,7 +70,7 @@ func TestYearsOfOutages(t *testing.T) {
 	require.Zero(t, sum.wedged.Load(), "keys that did not come back")
 	for name, n := range map[string]int64{
 		"outages": sum.opens.Load(), "recoveries": sum.recoveries.Load(), "waits": sum.waits.Load(), "spills": sum.spills.Load(),
-		"evictions": sum.evictions.Load(), "cancelled calls": sum.cancelled.Load(), "looks at buckets": sum.looks.Load(),
+		"evictions": sum.evictions.Load(), "cancelled calls": sum.cancelled.Load(), "looks at buckets": sum.looks.Load(), "calls through chains": sum.chained.Load(),
 	} {
 		require.Greater(t, n, int64(*daysFlag), "too few %s for this to say much", name)
 	}
@@ -79,39 +80,22 @@ func TestYearsOfOutages(t *testing.T) {
 type years struct {
 	begun, ended, doubled, excess, minted, leaked, wedged         atomic.Int64
 	opens, recoveries, waits, spills, evictions, cancelled, looks atomic.Int64
+	chained, kept                                                 atomic.Int64
 }
 
-// world is an engine with callers and upstreams.
+// world is two engines with callers and upstreams. The keys of the second are the wider ones.
 type world struct {
 	*years
-	eng    *engine.Engine
-	rng    *rand.Rand
-	epoch  time.Time
-	rules  breaker.Policy
-	bucket bucket
-	keys   [50]worldKey
-}
-
-// worldKey is a key as callers see the key.
-type worldKey struct {
-	upstream
-	name   string
-	handle engine.Key
-
-	mu      sync.Mutex
-	account account
-	refused bool // by its breaker, since it last came through
+	rng           *rand.Rand
+	epoch         time.Time
+	tenants, apis side
 }
 
 func newWorld(t *testing.T, sum *years, rng *rand.Rand, n int) *world {
 	w := &world{years: sum, rng: rng, epoch: time.Now()}
-	w.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
-	w.rules = breaker.Policy{
-		FailureThreshold: 1 + rng.IntN(5), RecoveryTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
-		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3), ProbeTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
-	}
+	w.tenants.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
 	cfg := engine.Config{
-		Limiter: w.bucket.limiter(), Breaker: &w.rules, Dispatch: engine.Dispatch(n % 2),
+		Name: "tenant", Limiter: w.tenants.limiter(), Dispatch: engine.Dispatch(n % 2),
 		Retry:     &retry.Policy{MaxAttempts: worldAttempts, BaseDelay: 200 * time.Millisecond, Seed: rng.Uint64() | 1},
 		MaxKeys:   []int{12, 30, 100}[(n-1)%3],
 		IdleAfter: []time.Duration{time.Minute, 10 * time.Minute}[rng.IntN(2)],
@@ -119,17 +103,13 @@ func newWorld(t *testing.T, sum *years, rng *rand.Rand, n int) *world {
 	if rng.IntN(4) == 0 {
 		cfg.Limiter = limiter.All(cfg.Limiter, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(7, 10*time.Second)})
 	}
-	var err error
-	w.eng, err = engine.New(cfg)
-	require.NoError(t, err)
-	for i := range w.keys {
-		k := &w.keys[i]
-		k.name = "tenant-" + strconv.Itoa(i)
-		k.handle = w.eng.Key(k.name)
-		k.account = newAccount(w.bucket)
-		k.rng = rand.New(rand.NewPCG(rng.Uint64(), 0))
-		k.until = w.epoch
-	}
+	w.tenants.open(t, w, cfg, 50)
+	w.apis.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
+	w.apis.open(t, w, engine.Config{
+		Name: "api", Limiter: w.apis.limiter(), Dispatch: engine.Dispatch(rng.IntN(2)), PerCall: rng.IntN(2) == 0,
+		MaxWait: []time.Duration{0, 2 * time.Second, engine.NoWait}[n/2%3], MaxKeys: []int{3, 100}[rng.IntN(2)],
+		IdleAfter: time.Minute,
+	}, 5)
 	return w
 }
 
@@ -138,7 +118,7 @@ func (w *world) now() int64 { return int64(time.Since(w.epoch)) }
 
 // live has the callers live for some days, heals the upstreams and sees whether all is well.
 func (w *world) live(t *testing.T, days int) {
-	const callers, busyTimes, calls = 20, 8, 60
+	const callers, busyTimes, calls = 20, 8, 48
 	var wg sync.WaitGroup
 	for range callers {
 		rng := rand.New(rand.NewPCG(w.rng.Uint64(), 0))
@@ -157,30 +137,13 @@ func (w *world) live(t *testing.T, days int) {
 	var watcher sync.WaitGroup
 	watcher.Go(func() { w.watch(over) })
 	time.Sleep(time.Until(w.epoch.Add(time.Duration(days) * 24 * time.Hour)))
-	for i := range w.keys {
-		w.keys[i].heal()
-	}
+	w.tenants.recover()
+	w.apis.recover()
 	waitFor(t, &wg)
 	close(over)
 	watcher.Wait()
-	time.Sleep(w.rules.ProbeTimeout + w.rules.RecoveryTimeout)
-	for i := range w.keys {
-		for range w.rules.HalfOpenSuccesses {
-			if w.eng.Run(context.Background(), w.keys[i].name, succeed) != nil {
-				w.wedged.Add(1)
-			}
-		}
-		if inspect(t, w.eng, w.keys[i].name).Breaker != breaker.Closed {
-			w.wedged.Add(1)
-		}
-		w.excess.Add(w.bucket.tokens(w.keys[i].account.worst))
-	}
-	stats := w.eng.Stats()
-	require.Zero(t, stats.Restarts)
-	w.spills.Add(int64(stats.Spilled))    //nolint:gosec // far from the limit
-	w.evictions.Add(int64(stats.Evicted)) //nolint:gosec // far from the limit
-	require.NoError(t, w.eng.Close(context.Background()))
-	require.Zero(t, w.eng.Stats().Actors)
+	w.tenants.close(t, w)
+	w.apis.close(t, w)
 }
 
 // watch checks, now and then, whether every bucket lacks exactly the tokens that were taken.
@@ -193,18 +156,7 @@ func (w *world) watch(over <-chan struct{}) {
 		case <-time.After(time.Duration(rng.Int64N(int64(10 * time.Minute)))):
 		}
 		synctest.Wait()
-		for i := range w.keys {
-			k := &w.keys[i]
-			s, known := w.eng.Inspect(k.name)
-			if !known {
-				continue
-			}
-			k.mu.Lock()
-			leaked, minted := k.account.astray(w.now(), s.Limits[0].Available)
-			k.mu.Unlock()
-			w.leaked.Add(leaked)
-			w.minted.Add(minted)
-			w.looks.Add(1)
-		}
+		w.tenants.look(w)
+		w.apis.look(w)
 	}
 }
