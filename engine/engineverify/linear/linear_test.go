@@ -25,7 +25,7 @@ var (
 )
 
 // enough is how long the search for an order may take for one key before it counts as undecided.
-const enough = 30 * time.Second
+const enough = time.Minute
 
 // together is how many histories are recorded before they are checked: the recording has all
 // processors, so that its clients run at once.

@@ -8,19 +8,19 @@ func (r *rules) mayGo(s *state) bool {
 	return n == 0 && s.waiting == 0
 }
 
-// forgettings are the states that s may be in without anything having been done to the key: it may
-// have been forgotten, and may have come back. Nothing is gained by that; but what is lost is
-// written down in docs/gates.md: failures of a closed breaker, and successes of a half-open one,
-// which comes back as if the last of them had opened it.
-func (r *rules) forgettings(s state) []state {
-	if !r.spills || r.breaker == nil || !r.mayGo(&s) {
-		return []state{s}
+// forgotten is the state that s may be in too, without anything having been done to the key, if there is
+// one: the key may have been forgotten, and may have come back. Nothing is gained by that; but what is
+// lost is written down in docs/gates.md: failures of a closed breaker, and successes of a half-open
+// one, which comes back as if the last of them had opened it.
+func (r *rules) forgotten(s *state) (back state, ok bool) {
+	if !r.spills || r.breaker == nil || !r.mayGo(s) {
+		return state{}, false
 	}
-	back := s
+	back = *s
 	if c := &back.circuit; c.state == breaker.Closed {
 		c.failures = 0
 	} else {
 		r.trip(&back, c.last)
 	}
-	return []state{s, back}
+	return back, true
 }

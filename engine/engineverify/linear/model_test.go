@@ -1,8 +1,6 @@
 package linear_test
 
 import (
-	"github.com/anishathalye/porcupine"
-
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
@@ -59,19 +57,18 @@ type doubt struct {
 	kept  bool // tokens stay spent that could be given back
 }
 
-// doubts are those that o may be seen with.
-func (r *rules) doubts(o *operation) []doubt {
-	all := []doubt{{}}
+// open reports whether o may be seen with d, and not only without a doubt.
+func (r *rules) open(o *operation, d doubt) bool {
 	switch {
-	case o.kind == try, o.kind == enter && o.has(release), o.kind == permit && o.has(count):
-		all = append(all, doubt{held: true})
-	case o.kind == release && (r.breaker != nil || r.evicts):
-		all = append(all, doubt{kept: true})
+	case d.held:
+		return o.kind == try || o.kind == enter && o.has(release) || o.kind == permit && o.has(count)
+	case d.kept:
+		return o.kind == release && (r.breaker != nil || r.evicts)
+	case d.stray:
+		return r.evicts && (o.kind == report || o.kind == count)
+	default:
+		return true
 	}
-	if r.evicts || r.spills {
-		all = append(all, doubt{stray: true})
-	}
-	return all
 }
 
 // next answers whether o could have been seen in s, and what comes after it.
@@ -213,80 +210,6 @@ func (r *rules) inspect(s *state, got *shown) bool {
 // asNew reports whether the key equals a new one.
 func (r *rules) asNew(s *state) bool {
 	return r.within(s.levels) == r.fresh() && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
-}
-
-// model is the specification as porcupine wants it.
-func (r *rules) model() porcupine.Model {
-	begin := state{levels: r.fresh()}
-	if !r.evicts && !r.spills && !r.holds {
-		return porcupine.Model{
-			Init: func() any { return begin },
-			Hash: hash,
-			Step: func(s, in, _ any) (bool, any) {
-				after, ok := r.next(s.(state), in.(*operation), doubt{})
-				return ok, after
-			},
-		}
-	}
-	several := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{begin} },
-		Hash: hash,
-		Step: func(s, in, _ any) (after []any) {
-			o, present := in.(*operation), s.(state)
-			if present.must != (second{}) && (o.kind != present.must.kind || o.serial != present.must.of) {
-				return nil // soon, since that is nearly always so
-			}
-			for _, before := range r.forgettings(present) {
-				for _, d := range r.doubts(o) {
-					if next, ok := r.next(before, o, d); ok {
-						after = append(after, next)
-					}
-				}
-			}
-			return after
-		},
-	}
-	return several.ToModel()
-}
-
-// hash tells apart, for most, the states that the same operations lead to.
-func hash(of any) uint64 {
-	s := of.(state)
-	sum := uint64(s.now)
-	add := func(n int) { sum = (sum ^ uint64(n)) * 0x100000001b3 }
-	add(s.levels[0])
-	add(s.levels[1])
-	add(s.circuit.probeAt<<16 ^ s.circuit.last)
-	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
-	for i := range s.tickets {
-		t := &s.tickets[i]
-		if t.serial == 0 {
-			break
-		}
-		bits := int(t.serial)
-		for _, is := range [...]bool{t.current, t.sent} {
-			bits <<= 1
-			if is {
-				bits++
-			}
-		}
-		add(bits)
-	}
-	for _, w := range s.line[:s.waiting] {
-		add(int(w.client) + 1)
-	}
-	if s.moved {
-		add(1 << 16)
-	}
-	for i := range s.holds {
-		if h := &s.holds[i]; h.serial != 0 {
-			add(int(h.serial))
-			add(h.without[0])
-		}
-	}
-	add(int(s.tried) << 24)
-	add(s.spent<<16 ^ int(s.must.kind)<<8 ^ int(s.must.of))
-	return sum
 }
 
 // awaited reports whether a caller that reports an outcome is told when it has been counted.

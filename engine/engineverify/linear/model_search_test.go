@@ -1,0 +1,86 @@
+package linear_test
+
+import "github.com/anishathalye/porcupine"
+
+// model is the specification as porcupine wants it.
+func (r *rules) model() porcupine.Model {
+	begin := state{levels: r.fresh()}
+	if !r.evicts && !r.spills && !r.holds {
+		return porcupine.Model{
+			Init: func() any { return begin },
+			Hash: hash,
+			Step: func(s, in, _ any) (bool, any) {
+				after, ok := r.next(s.(state), in.(*operation), doubt{})
+				return ok, after
+			},
+		}
+	}
+	several := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{begin} },
+		Hash: hash,
+		Step: func(s, in, _ any) (after []any) {
+			o, present := in.(*operation), s.(state)
+			if present.must != (second{}) && (o.kind != present.must.kind || o.serial != present.must.of) {
+				return nil // soon, since that is nearly always so
+			}
+			r.steps(&after, &present, o)
+			if back, ok := r.forgotten(&present); ok {
+				r.steps(&after, &back, o)
+			}
+			return after
+		},
+	}
+	return several.ToModel()
+}
+
+// steps appends the states that o may lead to from before.
+func (r *rules) steps(after *[]any, before *state, o *operation) {
+	for _, d := range [...]doubt{{}, {held: true}, {kept: true}, {stray: true}} {
+		if !r.open(o, d) {
+			continue
+		}
+		if next, ok := r.next(*before, o, d); ok {
+			*after = append(*after, next)
+		}
+	}
+}
+
+// hash tells apart, for most, the states that the same operations lead to.
+func hash(of any) uint64 {
+	s := of.(state)
+	sum := uint64(s.now)
+	add := func(n int) { sum = (sum ^ uint64(n)) * 0x100000001b3 }
+	add(s.levels[0])
+	add(s.levels[1])
+	add(s.circuit.probeAt<<16 ^ s.circuit.last)
+	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
+	for i := range s.tickets {
+		t := &s.tickets[i]
+		if t.serial == 0 {
+			break
+		}
+		bits := int(t.serial)
+		for _, is := range [...]bool{t.current, t.sent} {
+			bits <<= 1
+			if is {
+				bits++
+			}
+		}
+		add(bits)
+	}
+	for _, w := range s.line[:s.waiting] {
+		add(int(w.client) + 1)
+	}
+	if s.moved {
+		add(1 << 16)
+	}
+	for i := range s.holds {
+		if h := &s.holds[i]; h.serial != 0 {
+			add(int(h.serial))
+			add(h.without[0])
+		}
+	}
+	add(int(s.tried) << 24)
+	add(s.spent<<16 ^ int(s.must.kind)<<8 ^ int(s.must.of))
+	return sum
+}
