@@ -98,7 +98,8 @@ func (a *account) take(now, n int64) {
 	a.worst = max(a.worst, a.low-now-a.burst())
 }
 
-// miss says that the bucket may lack n tokens more, or not: they were taken at some instant up to now.
+// miss says that the bucket may lack n tokens more, or not: they were taken at some instant until
+// now.
 func (a *account) miss(now, n int64) { a.high = max(a.high, now) + n*int64(a.interval) }
 
 // reset is about to happen.

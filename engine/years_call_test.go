@@ -107,8 +107,8 @@ func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand, k engine.Key) 
 	c.check(value, err)
 }
 
-// got takes note of a grant of n tokens of the key, and of one of the wider key. In a bubble the grant
-// is now, but that of a call that may have waited for the wider key after it.
+// got takes note of a grant of n tokens of the key, and of one of the wider key. In a bubble the
+// grant is now, but that of a call that may have waited for the wider key after it.
 func (c *worldCall) got(n int64) {
 	if time.Now().After(c.since) {
 		c.waits.Add(1)

@@ -50,8 +50,8 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// holds notes how many tokens of its key the call may hold, from now on, while it waits for the wider
-// key.
+// holds notes how many tokens of its key the call may hold, from now on, while it waits for the
+// wider key.
 func (c *worldCall) holds(n int64) {
 	if c.api == nil || !c.api.queues {
 		n = 0

@@ -107,7 +107,8 @@ func (s *side) look(w *world) {
 		k.mu.Lock()
 		leaked, minted := k.account.astray(w.now(), shown.Limits[0].Available)
 		if leaked = max(0, leaked-k.held); leaked > 0 {
-			kept := min(leaked, int64(s.eng.Stats().KeptSpent)-s.kept) //nolint:gosec // far from the limit
+			spent := int64(s.eng.Stats().KeptSpent) //nolint:gosec // far from the limit
+			kept := min(leaked, spent-s.kept)
 			s.kept += kept
 			leaked -= kept
 			k.account.miss(w.now(), kept)
