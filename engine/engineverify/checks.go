@@ -37,7 +37,7 @@ func histories() []check {
 		},
 		{
 			name: "planted faults", dir: dir, args: test("./linear", "TestPlantedFaultsAreFlagged"),
-			want: []bar{atLeast(18, "faults"), atLeast(18, "flagged")},
+			want: []bar{atLeast(19, "faults"), atLeast(19, "flagged")},
 		},
 		{
 			name: "planted faults, simulation", dir: dir, args: test("./planted", "TestTheSimulationFindsPlantedFaults"),

@@ -25,9 +25,6 @@ const (
 	lost    = "calls do not return"
 )
 
-// faults has those that histories show. "A token with the permit of an earlier period" is not one of
-// them: nothing that yields comes between the load of full-at and the swap, and the period would have
-// to begin between the two.
 var faults = []fault{
 	{"a refusal on a stale reading", "(bucket|leaky)/published", illegal, 2_000},
 	{"a sketch that forgets", "spill.*", illegal, 2_000},
@@ -47,6 +44,7 @@ var faults = []fault{
 	{"a probe held by a waiter", "chain-and-queues", illegal, 2_000},
 	{"a plain refund", "queue-and-breaker", illegal, 4_000},
 	{"a token given back twice", "queue-and-breaker", illegal, 4_000},
+	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 
 // recorded matches how many histories of the settings of a fault were checked.
