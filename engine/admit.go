@@ -33,6 +33,47 @@ func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
 }
 
 func (e *Engine) allow(p *place, n int) bool {
+	tokens := int64(n)
+	if !e.gated || len(e.policy.Limits) == 0 || e.ended.Load() || n < 1 || !e.policy.Limits.Holds(tokens) {
+		return e.allowOther(p, nil, n)
+	}
+	// First the cell, then full-at, and then the clock, as in run.
+	var c *guard.Cell
+	if p.cell != nil {
+		c = p.cell.Load()
+	} else {
+		c, _ = e.system.Lookup(p.key)
+	}
+	if c == nil {
+		return e.allowOther(p, nil, n)
+	}
+	fullAt := c.Published.FullAt()
+	if fullAt < 0 {
+		return e.allowOther(p, c, n)
+	}
+	var now int64
+	if e.base.IsZero() {
+		now = e.system.Now()
+	} else {
+		now = int64(time.Since(e.base)) + 1
+	}
+	latest := e.policy.Latest(tokens, limiter.Immediate, now)
+	if fullAt > latest {
+		e.counters.Stripe().Limited.Add(1)
+		return false
+	}
+	if _, ok := c.Published.Take(e.policy, tokens, latest, now); !ok { // other callers came first
+		return e.allowOther(p, c, n)
+	}
+	e.counters.Stripe().Admitted.Add(1)
+	return true
+}
+
+// allowOther is allow for a call that its key's gate alone cannot decide. c is the key's cell if that has
+// been found.
+//
+//go:noinline
+func (e *Engine) allowOther(p *place, c *guard.Cell, n int) bool {
 	if n < 1 {
 		return false
 	}
@@ -41,30 +82,7 @@ func (e *Engine) allow(p *place, n int) bool {
 		return false
 	}
 	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
-	a := admission{}
-	if e.gated && len(e.policy.Limits) > 0 && !e.ended.Load() {
-		if p.cell == nil {
-			a.cell, _ = e.system.Lookup(p.key)
-		} else {
-			a.cell = p.cell.Load()
-		}
-		if a.cell != nil {
-			g := &a.cell.Published
-			if fullAt := g.FullAt(); fullAt >= 0 {
-				now := e.system.Now()
-				latest := e.policy.Latest(d.Tokens, d.Mode, now)
-				if fullAt > latest {
-					e.counters.Stripe().Limited.Add(1)
-					return false
-				}
-				if _, ok := g.Take(e.policy, d.Tokens, latest, now); ok {
-					e.counters.Stripe().Admitted.Add(1)
-					return true
-				}
-			}
-		}
-	}
-	if e.decide(context.Background(), p, &d, &a) != nil {
+	if e.decide(context.Background(), p, &d, &admission{cell: c}) != nil {
 		return false
 	}
 	e.counters.Stripe().Admitted.Add(1)
