@@ -10,17 +10,23 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// settleGate looks at the gate of the caller that goes on, before anybody else goes on: if full-at
-// has moved, the caller has taken its tokens.
-func (w *world) settleGate() {
-	if w.who == nil || w.who.caller == nil || w.violated != "" {
+// settle looks at the gates of the person that goes on, before anybody else goes on: if full-at has
+// moved, the person has taken its tokens.
+func (u *universe) settle() {
+	if u.who == nil || u.who.person == nil || u.violated != "" {
 		return
 	}
-	c := w.who.caller
+	for _, c := range u.who.person.links {
+		c.settle()
+	}
+}
+
+// settle is that of one link.
+func (c *caller) settle() {
 	if c.account == nil || c.account.site == nil {
 		return
 	}
-	st := c.account.site
+	w, st := c.w, c.account.site
 	fullAt := st.gate.FullAt()
 	if fullAt == st.last || st.inTurn {
 		return
