@@ -39,15 +39,15 @@ func (p *person) call() {
 	p.asks = p.phase == calling || p.phase == admitting
 	p.attempts, p.began = 0, 0
 	p.kind = p.phase
-	k := p.links[0].handle()
+	k := p.handle()
 	for _, c := range p.links {
 		c.account = &c.w.keys[c.key]
 		if p.hope != nil {
 			c.under = naiveProbe{}
 		}
 	}
-	p.decide()
 	k = p.bounded(k)
+	p.decide()
 	var err error
 	switch p.kind {
 	case allowing:
@@ -63,20 +63,45 @@ func (p *person) call() {
 	p.over(err)
 }
 
+// looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall,
+// also some for one key.
+func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].w.cfg.PerCall }
+
 // decide begins to watch an attempt.
 func (p *person) decide() {
-	p.deciding, p.decided = true, 0
-	now := p.u.reading()
+	p.deciding, p.decided, p.since = true, 0, p.u.reading()
 	for _, c := range p.links {
-		c.passed, c.answered, c.pending = false, false, false
-		c.seen = c.account.version
-		c.wasShort, c.wasClosed, c.wasOpen = false, false, 0
-		c.w.watch(c, now)
+		if c.pending = false; c.hasDecided() {
+			continue
+		}
+		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
+		c.seen, c.gone = c.account.version, c.account.gone
+		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
+		c.w.watch(c, p.since)
+	}
+}
+
+// handle is the Key of a call.
+func (p *person) handle() Key {
+	k := p.links[0].handle()
+	switch len(p.links) {
+	case 1:
+		return k
+	case 2:
+		return Chain(k, p.links[1].handle())
+	default: // a chain may be a member
+		return Chain(Chain(k, p.links[1].handle()), p.links[2].handle())
 	}
 }
 
 // handle is the Key of a call to one engine.
-func (c *caller) handle() Key { return Key{eng: c.w.eng, place: *c.place()} }
+func (c *caller) handle() Key {
+	k := Key{eng: c.w.eng, place: *c.place()}
+	if c.w.cfg.PerCall {
+		k.chain = c.w.eng.plain(&k.place)
+	}
+	return k
+}
 
 // bounded is the Key of a call: some calls do not wait, and some not for long.
 func (p *person) bounded(k Key) Key {
@@ -99,6 +124,9 @@ func (p *person) allow(k Key) error {
 		}
 		return errSilent
 	}
+	if k.chain != nil {
+		return k.chain.acquire(context.Background(), int(n), guard.NoStay, limiter.Immediate)
+	}
 	d := guard.Demand{Tokens: n, Stay: guard.NoStay, Mode: limiter.Immediate}
 	return k.eng.decide(context.Background(), &k.place, &d, new(admission))
 }
@@ -110,7 +138,7 @@ func (p *person) run(k Key) (err error) {
 			panic(reason)
 		}
 	}()
-	if p.stay == guard.AsLong && !p.u.handles {
+	if p.stay == guard.AsLong && !p.u.handles && len(p.links) == 1 {
 		return k.eng.Run(p.ctx, k.key, p.fn)
 	}
 	_, err = DoKey(p.ctx, k, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.fn(ctx) })
@@ -159,28 +187,18 @@ func (p *person) fn(ctx context.Context) error {
 
 // begun checks that the attempt may begin.
 func (p *person) begun() {
-	u, w := p.u, p.links[0].w
+	u := p.u
 	if !p.deciding {
 		u.fail("caller %d begins an attempt that was not decided", p.id)
 	}
 	for _, c := range p.links {
-		if c.w.eng.policy.Concerns(&guard.Demand{Breaker: true}) && !c.passed {
+		if !c.hasDecided() && c.w.eng.policy.Concerns(&guard.Demand{Breaker: true}) && (!c.passed || len(p.links) > 1) {
 			c.w.checkAdmitted(c)
 		}
 	}
 	p.deciding = false
 	p.attempts++
-	if p.attempts > 1 && p.attempts > w.attempts {
-		u.fail("attempt %d of %d", p.attempts, w.attempts)
-	}
-	if longest := w.eng.maxElapsed; longest > 0 {
-		switch {
-		case p.attempts == 1:
-			p.began = p.given
-		case p.given > guard.Later(p.began, longest):
-			u.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", p.given, p.began, longest)
-		}
-	}
+	p.checkAttempts()
 	if p.ctx.err != nil {
 		u.fail("an attempt begins, and its context has ended")
 	}
@@ -189,9 +207,28 @@ func (p *person) begun() {
 	}
 }
 
+// checkAttempts checks the number of attempts and their time, by the first policy that there is.
+func (p *person) checkAttempts() {
+	most, longest := 1, int64(0)
+	for _, c := range p.links {
+		if c.w.cfg.Retry != nil {
+			most, longest = c.w.attempts, c.w.eng.maxElapsed
+			break
+		}
+	}
+	switch {
+	case p.attempts > 1 && p.attempts > most:
+		p.u.fail("attempt %d of %d", p.attempts, most)
+	case longest > 0 && p.attempts == 1:
+		p.began = p.given
+	case longest > 0 && p.given > guard.Later(p.began, longest):
+		p.u.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", p.given, p.began, longest)
+	}
+}
+
 // begun takes note of what one engine has let the attempt through as.
 func (c *caller) begun() {
-	c.lease, c.period = 0, 0
+	c.lease, c.period, c.debit = 0, 0, debit{}
 	if !c.answered && !c.passed {
 		c.cell = nil // without a limit, a cell that has just been retired lets calls pass, too
 	}

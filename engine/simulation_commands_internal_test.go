@@ -84,26 +84,31 @@ func (u *universe) operate() {
 func (u *universe) close(worlds []*world) {
 	u.note(5, 0, u.now)
 	p := u.persons[operator]
-	p.begin()
-	p.phase, u.over = closing, true
+	u.over = true
 	for _, w := range worlds {
 		w.closed = true
 	}
 	for _, w := range u.worlds {
 		u.over = u.over && w.closed
 	}
-	u.wakeAt(operator, u.now)
+	if p.phase != closing {
+		p.begin()
+		p.phase = closing
+		u.wakeAt(operator, u.now)
+	}
 }
 
-// shut closes the engines that are to be closed, the later ones again.
+// shut closes the engines that are to be closed.
 func (p *person) shut() {
-	for _, w := range p.u.worlds {
-		if !w.closed {
+	for i := 0; i < len(p.u.worlds); i++ {
+		w := p.u.worlds[i]
+		if !w.closed || w.ended {
 			continue
 		}
 		if err := w.eng.Close(context.Background()); err != nil {
 			w.fail("close: %v", err)
 		}
+		w.ended, i = true, -1 // meanwhile another one may be told to close
 	}
 	p.phase = parked
 	p.u.ready &^= 1 << p.id
@@ -139,13 +144,28 @@ func (u *universe) night(length int64) {
 	}
 }
 
+// checkDemand checks what is asked for c. A chain asks for tokens first, and for a permit later.
+func (c *caller) checkDemand(d *guard.Demand) {
+	chain := len(c.links) > 1
+	permit := chain && c.asks && d.Tokens == 0 && d.Stay == guard.NoStay && !d.Split
+	split := chain && c.asks && d.Tokens == c.n && d.Split
+	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks)
+	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > c.stay)
+	if c.mode != d.Mode || c.asks != d.Breaker || long || !permit && !split && !plain || c.hasDecided() {
+		c.w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
+	}
+	if from := c.from(); (d.From == nil) != (from == plainRow) || d.From != nil && d.From.Key != keyNames[from%mostNames] {
+		c.w.fail("caller %d comes through %+v", c.id, d.From)
+	}
+}
+
 // Sending implements driver.
 func (w *world) Sending(m guard.Message) {
 	c := w.caller()
 	c.message = m
 	switch m.Kind {
 	case guard.Report:
-		if c.deciding && c.holdsProbe() { // its function does not begin
+		if c.deciding && c.holdsProbe() && !c.hasDecided() { // its function does not begin
 			if m.Outcome != Ignore {
 				w.fail("caller %d reports %v of a probe that it has not made", c.id, m.Outcome)
 			}
@@ -160,10 +180,7 @@ func (w *world) Sending(m guard.Message) {
 		}
 		c.owes, c.may = false, false
 	case guard.Ask:
-		d := m.Demand
-		if c.mode != d.Mode || c.n != d.Tokens || c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > c.stay) {
-			w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
-		}
+		c.checkDemand(&m.Demand)
 	}
 	if m.Request != nil {
 		w.askers[m.Request] = c

@@ -142,7 +142,7 @@ func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) act
 			w.fail("caller %d waited in the queue when all was refused, and was not answered", q.who.id)
 		}
 	}
-	st.queue = st.queue[:0]
+	st.queue, st.rows = st.queue[:0], rows{}
 	w.collectRefused(st)
 	w.checkFullAt(st, s, max(now, w.latest)) // the clock may have failed
 	st.last = g.FullAt()
@@ -168,8 +168,11 @@ func (o *observer) Refuse(m *guard.Message, err error) {
 	if errors.Is(err, actors.ErrFailed) && c.account.site != nil {
 		c.account.site.rests = true
 	}
-	if m.Kind == guard.Reset {
+	switch m.Kind {
+	case guard.Reset:
 		c.account.failing = true
+	case guard.GiveBack:
+		c.spent = true
 	}
 	w.collectFrom(c)
 }
@@ -212,5 +215,6 @@ func (o *observer) bury(st *site) {
 	st.generation, st.posted = st.gate.Generation(), st.gate.Posted()
 	w.finals[st.finalPeriod] = true
 	st.account.site = nil
+	st.account.gone++
 	w.graves = append(w.graves, st)
 }

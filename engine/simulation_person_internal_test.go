@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -51,6 +52,7 @@ type person struct {
 
 	// An attempt is under way, from its beginning until its function begins or the call ends.
 	deciding bool
+	since    int64 // the reading with which the attempt began
 	decided  int64 // the instant of the decision
 
 	fnCtx    context.Context
@@ -126,11 +128,12 @@ func (p *person) live() {
 	p.renew(deadline, cancel)
 	switch what := u.below(1024); {
 	case what == 0 && u.resets:
-		c.resetAll()
+		p.alone().resetAll()
 	case what < 20:
+		c = p.alone()
 		c.reset(c.key)
 	case what < 56:
-		c.inspect()
+		p.alone().inspect()
 	default:
 		p.phase = []phase{allowing, acquiring, calling, calling}[what%4]
 		if p.phase == calling && what%32 == 3 {
@@ -139,7 +142,7 @@ func (p *person) live() {
 		if p.phase == calling {
 			p.enclose()
 		}
-		if c.n = 1; p.phase == allowing || p.phase == acquiring {
+		if p.phase == allowing || p.phase == acquiring {
 			c.n = c.w.tokens()
 		}
 		p.call()
@@ -149,18 +152,38 @@ func (p *person) live() {
 
 // choose draws the keys that the person is about, and returns the account of the first.
 func (p *person) choose() *caller {
-	c := p.u.worlds[0].people[p.id]
-	p.links = append(p.room[:0], c)
-	c.key = c.w.below(c.w.names)
-	c.under = naiveProbe{}
-	return c
+	u := p.u
+	n := len(u.worlds)
+	for _, c := range p.links {
+		c.account = nil
+	}
+	chosen := 1<<n - 1
+	if n > 1 && u.oneIn(3) {
+		chosen = 1 + u.below(chosen) // any of the engines
+	}
+	p.links = p.room[:0]
+	for i, w := range u.worlds {
+		if c := w.people[p.id]; chosen>>i&1 != 0 {
+			c.key, c.n, c.under = u.below(w.names), 1, naiveProbe{}
+			p.links = append(p.links, c)
+		}
+	}
+	return p.links[0]
+}
+
+// alone has the person be about one of its keys.
+func (p *person) alone() *caller {
+	i := p.u.below(len(p.links))
+	p.links[0] = p.links[i]
+	p.links = p.links[:1]
+	return p.links[0]
 }
 
 // enclose has p's call made in the function of a probe, now and then.
 func (p *person) enclose() {
 	u := p.u
 	q := u.persons[u.below(u.callers)]
-	if q == p || q.phase != inFn {
+	if q == p || q.phase != inFn || len(u.worlds) > 1 && q.ctx.within != nil {
 		return
 	}
 	for _, c := range p.links {
@@ -205,4 +228,12 @@ func (p *person) comesBackAs() phase {
 	default:
 		return acquiring
 	}
+}
+
+// message is the last message of a call.
+func (p *person) message() (m guard.Message) {
+	for _, c := range p.links {
+		m = c.message
+	}
+	return m
 }

@@ -12,7 +12,15 @@ const (
 // play runs a scene until so many events have been, and then until everyone has come to an end.
 func (u *universe) play(until int64) {
 	closes := u.oneIn(4)
+	closesOne := until // of several engines
+	if len(u.worlds) > 1 {
+		closesOne = u.events + 2*int64(u.below(int(until-u.events)))
+	}
 	for u.events < until {
+		if u.events >= closesOne {
+			u.close(u.worlds[u.below(len(u.worlds)):][:1])
+			closesOne = until
+		}
 		if u.oneIn(64) {
 			u.nature()
 		}
@@ -38,6 +46,7 @@ func (u *universe) play(until int64) {
 		}
 	}
 	if u.draining {
+		u.checkNothingLeft()
 		u.tryAll()
 	}
 	for _, w := range u.worlds {
@@ -49,18 +58,18 @@ func (u *universe) play(until int64) {
 // tryAll makes a call of every key, when what was open has had the time to recover: none may be
 // refused by a breaker.
 func (u *universe) tryAll() {
-	length, any := int64(0), false
+	length, breaks := int64(0), false
 	for _, w := range u.worlds {
-		length, any = max(length, w.circuit.recovery+w.circuit.lease), any || w.cfg.Breaker != nil
+		length, breaks = max(length, w.circuit.recovery+w.circuit.lease), breaks || w.cfg.Breaker != nil
 	}
-	if !any || length > int64(24*time.Hour) {
+	if !breaks || length > int64(24*time.Hour) {
 		return
 	}
 	u.now += length
 	u.recovered, u.failing = true, 0
 	p := u.persons[0]
 	for _, w := range u.worlds {
-		for key := range w.names {
+		for key := 0; key < w.names && !w.closed; key++ {
 			w.try(p, key)
 		}
 	}
@@ -71,6 +80,9 @@ func (u *universe) tryAll() {
 
 // try has p make a call of a key.
 func (w *world) try(p *person, key int) {
+	for _, c := range p.links {
+		c.account = nil
+	}
 	c := w.people[p.id]
 	c.key, c.n, c.hopeVersion = key, 1, 0
 	p.links, p.asks, p.mode = append(p.room[:0], c), true, true
@@ -80,6 +92,17 @@ func (w *world) try(p *person, key int) {
 	for left := eventsToDrain; p.hope != nil || p.phase != resting && p.phase != parked; left-- {
 		if left == 0 || !w.step() {
 			w.stuck()
+		}
+	}
+}
+
+// checkNothingLeft makes sure that calls which have ended have left no waiter and no probe.
+func (u *universe) checkNothingLeft() {
+	for _, w := range u.worlds {
+		for i := range w.keys {
+			if a := &w.keys[i]; !w.closed && (len(a.waiting()) > 0 || a.circuit.out > 0 && !a.lost) {
+				u.fail("all calls have ended, and %q of engine %d has %d waiters and %d probes out", keyNames[i], w.number, len(a.waiting()), a.circuit.out)
+			}
 		}
 	}
 }
@@ -96,14 +119,14 @@ func (u *universe) quiet() bool {
 			return false
 		}
 	}
-	return !u.over || u.persons[operator].phase == parked
+	return u.persons[operator].phase != closing
 }
 
 // stuck names a caller that never comes to an end.
 func (u *universe) stuck() {
 	for id := range u.persons {
 		if p := u.persons[id]; (id < u.callers || id == operator && u.over) && p.phase != parked {
-			u.fail("caller %d never comes to an end: phase %d, message %+v", id, p.phase, p.links[0].message)
+			u.fail("caller %d never comes to an end: phase %d, message %+v", id, p.phase, p.message())
 		}
 	}
 	u.fail("an actor never takes its messages")

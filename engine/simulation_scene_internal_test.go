@@ -126,6 +126,7 @@ func (w *world) draw() (s setup) {
 			s.attempts = 3
 		}
 	}
+	s.cfg.PerCall = w.oneIn(6)
 	for _, l := range s.limits {
 		w.patient = w.patient && l.interval < int64(time.Minute)
 	}
@@ -134,7 +135,7 @@ func (w *world) draw() (s setup) {
 
 // drawSystem draws what concerns keys and queues.
 func (w *world) drawSystem(s *setup) {
-	s.maxKeys = 1 + w.below(mostCells)
+	s.maxKeys = 1 + w.below(mostCells/len(w.worlds))
 	if w.oneIn(8) {
 		s.maxKeys = 1
 	}

@@ -48,6 +48,7 @@ type universe struct {
 	draining  bool
 	recovered bool // every breaker has had the time to
 	periods   uint64
+	debits    int
 
 	clockPanics int // so far
 
@@ -125,6 +126,9 @@ func (u *universe) open() {
 	u.over, u.draining, u.recovered, u.violated = false, false, false, ""
 	u.drawScene()
 	u.worlds = u.rooms[:1]
+	if u.oneIn(4) { // chains
+		u.worlds = u.rooms[:2+u.below(mostEngines-1)]
+	}
 	u.source = steadyClock{roughClock{u}}
 	if !u.steady {
 		u.source = newHeldClock(u)

@@ -22,8 +22,10 @@ type world struct {
 	askers   map[*guard.Request]*caller
 	periodOf map[uint64]uint64 // the period of the naive circuit, by generation
 	finals   map[uint64]bool   // periods in which a cell was retired
-	closed   bool
-	clock    func() int64 // clockOfTurn
+	closed   bool              // or closing
+	ended    bool              // the operator has closed it
+	kept     uint64            // Stats.KeptSpent
+	clock    func() int64      // clockOfTurn
 }
 
 func newWorld(u *universe, number int) *world {
@@ -47,7 +49,7 @@ func (w *world) open() {
 	clear(w.askers)
 	clear(w.periodOf)
 	clear(w.finals)
-	w.closed = false
+	w.closed, w.ended, w.kept = false, false, 0
 	w.cfg.Clock, w.cfg.Name = w.source, fmt.Sprint("engine-", w.number)
 	old := w.b
 	eng, err := newEngine(w.cfg, w)
