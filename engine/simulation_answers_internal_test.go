@@ -34,7 +34,7 @@ func (c *caller) take(a guard.Answer) {
 // collect compares the answers of a turn with those expected, one by one, and finds those that
 // nobody expected.
 func (w *world) collect(st *site) {
-	t := &w.turning
+	t := w.turning
 	for id, c := range w.people[:] {
 		expected := t.answers>>id&1 != 0
 		if !st.asks(w, c) {

@@ -63,17 +63,12 @@ func (u *universe) between() {
 	if u.settle(); u.who == nil || u.depth > 2 || !u.oneIn(u.comings) {
 		return
 	}
-	was := u.turning.fuse
-	u.turning.fuse = whole
-	saved := u.turning
 	for range 1 + u.below(4) {
 		if u.oneIn(4) {
 			u.now += u.spread(1, u.tick)
 		}
 		u.step()
 	}
-	u.turning = saved
-	u.turning.fuse = was
 }
 
 // roughClock may run back.

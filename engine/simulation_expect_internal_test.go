@@ -21,7 +21,7 @@ type expectation struct {
 
 // expectAt works out what the turn ought to do at now.
 func (w *world) expectAt(now int64) {
-	t := &w.turning
+	t := w.turning
 	st, a := t.site, t.site.account
 	t.now, t.begun = now, true
 	if t.fuse == atTransitions {

@@ -88,7 +88,7 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 		copy(st.former[1:], st.former[:])
 		st.former[0], st.state = st.state, s
 	}
-	t := &w.turning
+	t := w.turning
 	t.site, t.message, t.who, t.fuse, t.answers, t.begun, t.clockPanics = st, m, nil, whole, 0, false, w.clockPanics
 	if m != nil && m.Request != nil {
 		t.who = w.askers[m.Request]

@@ -39,7 +39,7 @@ func (p *person) drawEnd() (err error, panics bool) {
 }
 
 // outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.
-func (p *person) outcomeOf(err error, panics bool) Outcome {
+func (c *caller) outcomeOf(err error, panics bool) Outcome {
 	verdict, _ := err.(*Verdict)
 	switch {
 	case err == nil:
@@ -50,11 +50,11 @@ func (p *person) outcomeOf(err error, panics bool) Outcome {
 		return verdict.Outcome
 	case panics:
 		return Failure
-	case p.ctx.err == context.Canceled:
+	case c.ctx.err == context.Canceled:
 		return Ignore
-	case p.ctx.deadline <= p.u.now || p.ctx.err != nil:
+	case c.ctx.deadline <= c.w.now || c.ctx.err != nil:
 		return Failure // too late
-	case err == errTheirs:
+	case err == errTheirs && !c.w.strict:
 		return Ignore
 	default:
 		return Failure
@@ -64,10 +64,8 @@ func (p *person) outcomeOf(err error, panics bool) Outcome {
 // ended draws the end of an attempt, and works out what is to be reported.
 func (p *person) ended() error {
 	err, panics := p.drawEnd()
-	outcome := p.outcomeOf(err, panics)
-	p.u.note(9, p.id, int64(outcome))
 	for _, c := range p.links {
-		c.ended(outcome)
+		c.ended(c.outcomeOf(err, panics))
 	}
 	p.decide() // a further attempt, if there is one
 	if panics {
@@ -78,6 +76,7 @@ func (p *person) ended() error {
 
 // ended works out what is to be reported to one engine.
 func (c *caller) ended(outcome Outcome) {
+	c.w.note(9, c.id, int64(outcome))
 	c.outcome, c.may, c.owes = outcome, false, false
 	if c.w.eng.policy.Breaks() && !(c.answered && c.answer.Under) {
 		c.owes = c.outcome == Failure || c.lease != 0

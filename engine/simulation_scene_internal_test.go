@@ -48,8 +48,9 @@ type setup struct {
 	idle, linger int64
 	maxWait      int64 // noWait: -1
 	maxQueue     int
-	attempts     int // at most, of a call
-	inherited    int // tables that the sketch of the last scene had
+	attempts     int  // at most, of a call
+	strict       bool // the breaker also counts the failures that are the caller's own
+	inherited    int  // tables that the sketch of the last scene had
 }
 
 var (
@@ -109,15 +110,16 @@ func (w *world) draw() (s setup) {
 		s.names = 1 + w.below(3)
 	}
 	s.cfg.Dispatch = Dispatch(w.below(4) / 3)
+	s.strict = w.number > 0 && w.oneIn(3)
 	s.cfg.Classify = func(err error) Outcome {
-		if err == errTheirs {
+		if err == errTheirs && !w.strict {
 			return Ignore
 		}
 		return Failure
 	}
 	w.drawSystem(&s)
 	w.drawLimiter(&s)
-	if s.cfg.Limiter == nil || !w.oneIn(5) {
+	if named := len(w.worlds) > 1 && w.oneIn(4); !w.oneIn(5) || s.cfg.Limiter == nil && !named { // else it only names a key
 		w.drawBreaker(&s)
 	}
 	if w.oneIn(2) {

@@ -56,7 +56,7 @@ func (u *universe) expectWake(st *site, next actors.Next) {
 func (u *universe) suspend(d int64) {
 	u.now += d
 	for _, w := range u.worlds {
-		for i := range w.keys {
+		for i := range w.names {
 			if st := w.keys[i].site; st != nil && st.wakeDue > 0 {
 				st.wakeDue += d
 			}
@@ -67,7 +67,7 @@ func (u *universe) suspend(d int64) {
 // checkAwake makes sure that no actor sleeps too long, now that nobody is ready.
 func (u *universe) checkAwake() {
 	for _, w := range u.worlds {
-		for i := range w.keys {
+		for i := range w.names {
 			if st := w.keys[i].site; st != nil && st.wakeDue > 0 && !st.rests && u.now > st.wakeDue+100*u.tick { // the actor may have been stopped while it armed the timer
 				u.fail("the actor of %q sleeps, and should have woken %d ns ago", st.name, u.now-st.wakeDue)
 			}

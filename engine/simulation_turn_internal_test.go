@@ -77,7 +77,7 @@ func (w *world) clockOfTurn() int64 {
 // before stays so; it was nothing that the breaker was asked for.
 func (o *observer) undo(st *site) {
 	w := o.w
-	t := &w.turning
+	t := w.turning
 	if t.fuse == whole && (t.begun || w.clockPanics == t.clockPanics) {
 		w.fail("a turn of %q panicked", st.name)
 	}

@@ -52,7 +52,8 @@ type universe struct {
 
 	clockPanics int // so far
 
-	turning   turn
+	turning   *turn // of turns, that of the step
+	turns     [4]turn
 	turnClock func() int64 // of the actor whose turn it is
 
 	violated  violation // the first one
@@ -121,7 +122,7 @@ func (u *universe) event(what, who int, value int64) {
 func (u *universe) open() {
 	u.now, u.offset, u.high, u.latest = 0, 0, 0, 0
 	u.ready, u.busy, u.waiting, u.timed, u.ending, u.soonest = 0, 0, 0, 0, 0, math.MaxInt64
-	u.who, u.depth = nil, 0
+	u.who, u.depth, u.turning = nil, 0, &u.turns[0]
 	u.steppers, u.timers = u.steppers[:0], u.timers[:0]
 	u.over, u.draining, u.recovered, u.violated = false, false, false, ""
 	u.drawScene()
@@ -161,9 +162,10 @@ func (u *universe) step() bool {
 		u.ring()
 	}
 	u.settle()
-	was := u.who
+	was, turning := u.who, u.turning
 	u.who = who
 	u.depth++
+	u.turning = &u.turns[u.depth]
 	who.busy = true
 	if p := who.person; p != nil {
 		u.busy |= 1 << p.id
@@ -177,7 +179,7 @@ func (u *universe) step() bool {
 	who.busy = false
 	u.settle()
 	u.depth--
-	u.who = was
+	u.who, u.turning = was, turning
 	if u.violated != "" {
 		panic(u.violated)
 	}
