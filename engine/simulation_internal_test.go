@@ -23,7 +23,9 @@ var (
 // actors with their registry and eviction. Callers are coroutines, actors and supervisor take
 // steps, all in random order and in the midst of each other's steps. Clocks step, turns panic,
 // calls fail, hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines
-// are closed and replaced by others with a random configuration.
+// are closed and replaced by others with a random configuration. In one scene of four there are two
+// or three engines, and most calls go through a chain of their keys; one of the engines may be closed
+// before the others.
 //
 // Every answer is compared with naive models that know nothing of cells and generations: a bucket
 // that is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly
@@ -31,6 +33,11 @@ var (
 // written to after it was; no key has two actors; a caller that comes back at the instant that its
 // refusal told is admitted; in the end every caller has come to an end, and no breaker is stuck.
 // Some seeds are run twice, and must leave the same trace.
+//
+// Tokens that a chain holds count as taken. They come back exactly, or stay spent, are counted, and
+// others have taken tokens since. A call through a chain takes nothing while a key is sure to refuse
+// it, begins its function only with tokens and permits of every key, and leaves no token, waiter or
+// probe behind when it gives up. The rows of a queue take turns.
 //
 // An event is one turn, one step of a caller between two blocking points, one birth, one leaving,
 // or one eviction. Ten thousand seeds are 10^9 events:
