@@ -63,6 +63,9 @@ func (w *world) collect(st *site) {
 		if !c.looks() {
 			c.seen, c.decided = e.version, t.now
 		}
+		if c.message.Kind == guard.Ask {
+			c.since, c.waited = t.now, c.waited+max(0, t.now-c.asked)
+		}
 		c.take(a)
 	}
 }

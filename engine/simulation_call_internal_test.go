@@ -37,7 +37,7 @@ func (p *person) call() {
 	}
 	p.mode = limiter.Mode(p.phase != allowing)
 	p.asks = p.phase == calling || p.phase == admitting
-	p.attempts, p.began = 0, 0
+	p.attempts, p.began, p.waited = 0, 0, 0
 	p.kind = p.phase
 	k := p.handle()
 	for _, c := range p.links {

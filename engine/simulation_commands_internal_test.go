@@ -150,7 +150,8 @@ func (c *caller) checkDemand(d *guard.Demand) {
 	permit := chain && c.asks && d.Tokens == 0 && d.Stay == guard.NoStay && !d.Split
 	split := chain && c.asks && d.Tokens == c.n && d.Split
 	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks)
-	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > c.stay)
+	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > 0 && d.Stay > c.stay-c.waited)
+	c.asked = c.given
 	if c.mode != d.Mode || c.asks != d.Breaker || long || !permit && !split && !plain || c.hasDecided() {
 		c.w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
 	}

@@ -46,13 +46,15 @@ type person struct {
 	links []*caller // of what the person is about, from narrow to wide
 	room  [mostEngines]*caller
 
-	stay int64 // guard.Demand.Stay of the call
-	mode limiter.Mode
-	asks bool // the breaker, too
+	stay   int64 // guard.Demand.Stay of the call
+	asked  int64 // the reading before the last ask
+	waited int64 // of stay, at least
+	mode   limiter.Mode
+	asks   bool // the breaker, too
 
 	// An attempt is under way, from its beginning until its function begins or the call ends.
 	deciding bool
-	since    int64 // the reading with which the attempt began
+	since    int64 // the reading with which the attempt began, or the end of its last wait
 	decided  int64 // the instant of the decision
 
 	fnCtx    context.Context

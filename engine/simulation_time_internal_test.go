@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
 // ring fires the timers whose instant has come, ends contexts, and makes those callers ready that
@@ -71,6 +72,22 @@ func (u *universe) checkAwake() {
 			if st := w.keys[i].site; st != nil && st.wakeDue > 0 && !st.rests && u.now > st.wakeDue+100*u.tick { // the actor may have been stopped while it armed the timer
 				u.fail("the actor of %q sleeps, and should have woken %d ns ago", st.name, u.now-st.wakeDue)
 			}
+		}
+	}
+}
+
+// checkWoken makes sure that nobody waits in a queue or sleeps, for a call through a chain, after one of its
+// engines has ended, now that nobody is ready.
+func (u *universe) checkWoken() {
+	for left := u.waiting; left != 0; left &= left - 1 {
+		p := u.persons[bits.TrailingZeros64(left)]
+		ended, held := false, false
+		for _, c := range p.links {
+			ended = ended || c.w.eng.ended.Load()
+			held = held || c.pending && (c.message.Kind != guard.Ask || c.account.site == nil || c.account.site.rests)
+		}
+		if ended && !held && p.deciding {
+			u.fail("caller %d waits, and an engine of its chain has ended", p.id)
 		}
 	}
 }

@@ -158,6 +158,7 @@ func (u *universe) step() bool {
 			return false
 		}
 		u.checkAwake()
+		u.checkWoken()
 		u.now = max(u.now, u.soonest)
 		u.ring()
 	}
