@@ -25,7 +25,6 @@ type account struct {
 	circuit naiveCircuit
 	version uint64
 	epoch   int   // of the buckets: a reset and a birth begin another
-	gone    int   // how often its cell has gone
 	lost    bool  // a report may have been lost, in a turn that panicked
 	cleanAt int64 // the event at which it was clean for certain: reset, or retired
 	failing bool  // its actor refused a reset, having panicked too often

@@ -28,7 +28,7 @@ type caller struct {
 	wasFree             bool   // in a chain: the key was not sure to refuse
 	wasOpen             int64  // until when the breaker was open
 	seen                uint64 // the version of the account when the attempt was decided
-	gone                int    // that of the account when the attempt began
+	was                 *site  // of the account when the attempt began
 
 	under   naiveProbe // in whose function the call is made
 	period  uint64     // of the probe that runs now

@@ -215,6 +215,5 @@ func (o *observer) bury(st *site) {
 	st.generation, st.posted = st.gate.Generation(), st.gate.Posted()
 	w.finals[st.finalPeriod] = true
 	st.account.site = nil
-	st.account.gone++
 	w.graves = append(w.graves, st)
 }
