@@ -151,7 +151,7 @@ func (c *caller) checkDemand(d *guard.Demand) {
 	split := chain && c.asks && d.Tokens == c.n && d.Split
 	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks)
 	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > 0 && d.Stay > c.stay-c.waited)
-	c.asked = c.given
+	c.asked = max(c.given, c.since)
 	if c.mode != d.Mode || c.asks != d.Breaker || long || !permit && !split && !plain || c.hasDecided() {
 		c.w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
 	}

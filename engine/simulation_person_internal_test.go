@@ -47,7 +47,7 @@ type person struct {
 	room  [mostEngines]*caller
 
 	stay   int64 // guard.Demand.Stay of the call
-	asked  int64 // the reading before the last ask
+	asked  int64 // the instant of the last ask, at the latest
 	waited int64 // of stay, at least
 	mode   limiter.Mode
 	asks   bool // the breaker, too
