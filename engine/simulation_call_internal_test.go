@@ -70,6 +70,9 @@ func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].w.cfg.PerC
 // decide begins to watch an attempt.
 func (p *person) decide() {
 	p.deciding, p.decided, p.since = true, 0, p.u.reading()
+	if p.looks() {
+		p.decided = p.since // at the earliest: turns decide, too
+	}
 	for _, c := range p.links {
 		if c.pending = false; c.hasDecided() {
 			continue
