@@ -78,6 +78,7 @@ func (p *person) decide() {
 			continue
 		}
 		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
+		c.ready = math.MaxInt64
 		c.seen, c.was = c.account.version, c.account.site
 		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
 		c.w.watch(c, p.since)

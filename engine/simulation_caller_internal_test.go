@@ -26,6 +26,7 @@ type caller struct {
 	// What the naive models said since the attempt began.
 	wasShort, wasClosed bool
 	wasFree             bool   // in a chain: the key was not sure to refuse
+	ready               int64  // when the tokens were there, at the earliest, if nobody had taken any since
 	wasOpen             int64  // until when the breaker was open
 	seen                uint64 // the version of the account when the attempt was decided
 	was                 *site  // of the account when the attempt began

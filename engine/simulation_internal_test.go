@@ -53,7 +53,6 @@ func TestSimulation(t *testing.T) {
 			}
 		}
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // little is kept, and much is made
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(s.work)

@@ -50,7 +50,6 @@ type setup struct {
 	maxQueue     int
 	attempts     int  // at most, of a call
 	strict       bool // the breaker also counts the failures that are the caller's own
-	inherited    int  // tables that the sketch of the last scene had
 }
 
 var (
@@ -104,7 +103,6 @@ func (u *universe) drawScene() {
 
 // draw makes a random configuration of an engine.
 func (w *world) draw() (s setup) {
-	s.inherited = w.inherited
 	s.names = 1 + w.below(mostNames)
 	if w.oneIn(3) {
 		s.names = 1 + w.below(3)

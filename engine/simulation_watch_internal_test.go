@@ -45,7 +45,8 @@ func (w *world) watchFree(a *account) {
 }
 
 // isSure reports whether c's key is sure to refuse the attempt now. While the call waits at a narrower key,
-// the tokens may come.
+// the tokens may come. A look loads full-at before it reads the clock, and others may take tokens in between:
+// then it goes by the bucket of before, at a later instant.
 func (w *world) isSure(c *caller) bool {
 	if c.hasDecided() || c.under.lease != 0 {
 		return false
@@ -55,7 +56,8 @@ func (w *world) isSure(c *caller) bool {
 		return true
 	}
 	waits := c.mode == limiter.Queued && c.stay >= 0 && (w.maxWait >= 0 || c != c.links[0])
-	return !waits && w.bucketReady(c.account, w.latest, c.n, bool(c.mode)) > w.latest
+	c.ready = min(c.ready, w.bucketReady(c.account, 0, c.n, bool(c.mode)))
+	return !waits && c.ready > w.latest
 }
 
 // checkFree makes sure that a call takes nothing, and waits for nothing, if a key was sure to refuse it ever

@@ -15,6 +15,8 @@ type world struct {
 	eng *Engine
 	b   *guard.Behavior
 
+	former [mostLimits + 1]*guard.Behavior // of the last engine with so many limits
+
 	people   [mostCallers]*caller
 	keys     [mostNames]account
 	gates    map[*guard.Gate]*site
@@ -51,16 +53,15 @@ func (w *world) open() {
 	clear(w.finals)
 	w.closed, w.ended, w.kept = false, false, 0
 	w.cfg.Clock, w.cfg.Name = w.source, fmt.Sprint("engine-", w.number)
-	old := w.b
 	eng, err := newEngine(w.cfg, w)
 	if err != nil {
 		w.fail("a valid configuration is refused: %v", err)
 	}
 	w.eng = eng
-	if old != nil && len(w.limits) == w.inherited {
+	if old := w.former[len(w.limits)]; old != nil {
 		w.b.Inherit(old, keyNames[:])
 	}
-	w.inherited = len(w.limits)
+	w.former[len(w.limits)] = w.b
 	for i := range w.keys {
 		w.renew(&w.keys[i].circuit)
 	}
