@@ -25,6 +25,7 @@ type account struct {
 	circuit naiveCircuit
 	version uint64
 	epoch   int   // of the buckets: a reset and a birth begin another
+	lost    bool  // a report may have been lost, in a turn that panicked
 	cleanAt int64 // the event at which it was clean for certain: reset, or retired
 	failing bool  // its actor refused a reset, having panicked too often
 }
@@ -72,6 +73,7 @@ func (w *world) takeTokens(a *account, now, n int64, turn bool) {
 	if at := w.bucketReady(a, now, n, turn); at > now {
 		w.fail("%d tokens were granted %d ns too early", n, at-now)
 	}
+	w.watchFree(a)
 	a.version++
 	for i := range w.limits {
 		if excess := a.buckets[i].take(&w.limits[i], now, n); excess > 0 {
@@ -79,37 +81,6 @@ func (w *world) takeTokens(a *account, now, n int64, turn bool) {
 		}
 	}
 	w.watchAllAt(a, now)
-}
-
-// debit is what the tokens of an attempt did to the buckets of an account.
-type debit struct {
-	account       *account
-	epoch         int
-	before, after [mostLimits]naiveBucket
-}
-
-// debitFor is takeTokens for c, who may give the tokens back.
-func (w *world) debitFor(c *caller, a *account, now, n int64, turn bool) {
-	c.debit = debit{account: a, epoch: a.epoch, before: a.buckets}
-	w.takeTokens(a, now, n, turn)
-	c.debit.after = a.buckets
-}
-
-// returned has c give its tokens back, as if they had never been taken. That is right only if nobody
-// has taken any since.
-func (w *world) returned(c *caller) {
-	d := &c.debit
-	a := d.account
-	if a == nil || a.epoch != d.epoch || a.buckets != d.after {
-		w.fail("caller %d gives back tokens that others have taken on top of, or that it does not have", c.id)
-	}
-	if !c.deciding {
-		w.fail("caller %d gives tokens back in the midst of its function", c.id)
-	}
-	a.buckets = d.before
-	a.version++
-	c.debit, c.passed, c.answered = debit{}, false, false
-	w.note(13, c.id, 0)
 }
 
 // waiting is the queue of a, those included that have left and of whom the actor has not heard.
@@ -203,27 +174,4 @@ func (w *world) accountOf(key string) *account {
 	a := &w.keys[n]
 	a.number = uint8(n)
 	return a
-}
-
-// watch takes note of the state of the buckets and the breaker for an attempt of c.
-func (w *world) watch(c *caller, now int64) {
-	a := c.account
-	c.wasShort = c.wasShort || w.bucketReady(a, now, c.n, bool(c.mode)) > now
-	switch a.circuit.state {
-	case breaker.Closed:
-		c.wasClosed = true
-	case breaker.Open:
-		c.wasOpen = max(c.wasOpen, a.circuit.until)
-	}
-}
-
-// watchAll is watch for all attempts that concern a.
-func (w *world) watchAll(a *account) { w.watchAllAt(a, w.turning.now) }
-
-func (w *world) watchAllAt(a *account, now int64) {
-	for _, c := range w.people[:w.callers] {
-		if c.deciding && c.account == a {
-			w.watch(c, now)
-		}
-	}
 }

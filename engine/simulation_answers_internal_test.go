@@ -20,15 +20,21 @@ func (c *caller) peek() guard.Answer {
 // take notes the answer that c is about to receive.
 func (c *caller) take(a guard.Answer) {
 	c.pending, c.told, c.toldErr = false, true, a.Err
-	if c.message.Kind == guard.Ask {
+	switch m := &c.message; m.Kind {
+	case guard.Ask:
 		c.answer, c.answered, c.cell = a, true, c.account.site
+		c.permitted, c.reason = !m.Demand.Split, a.Err
+	case guard.Look:
+		if m.Request.After < 0 { // and not one after the refusal, for the time to come back
+			c.reason = a.Err
+		}
 	}
 }
 
 // collect compares the answers of a turn with those expected, one by one, and finds those that
 // nobody expected.
 func (w *world) collect(st *site) {
-	t := &w.turning
+	t := w.turning
 	for id, c := range w.people[:] {
 		expected := t.answers>>id&1 != 0
 		if !st.asks(w, c) {
@@ -50,11 +56,16 @@ func (w *world) collect(st *site) {
 		}
 		a := c.peek()
 		w.note(10, id, a.At^int64(a.Permit.Generation))
-		if a.Err != e.err || a.At != e.at || a.Permit.Lease != e.lease || a.Under != e.under {
+		if a.Err != e.err || a.At != e.at || a.Permit.Lease != e.lease || a.Under != e.under || a.Rough != e.rough {
 			w.fail("caller %d was answered %v, at %d, lease %d, and should have been: %v, at %d, lease %d; the turn is at %d",
 				id, a.Err, a.At, a.Permit.Lease, e.err, e.at, e.lease, t.now)
 		}
-		c.seen, c.decided = e.version, t.now
+		if !c.looks() {
+			c.seen, c.decided = e.version, t.now
+		}
+		if c.message.Kind == guard.Ask {
+			c.since, c.waited = t.now, c.waited+max(0, t.now-c.asked)
+		}
 		c.take(a)
 	}
 }
@@ -92,7 +103,7 @@ func (w *world) collectGranted(st *site) {
 		}
 		a := c.peek()
 		switch {
-		case a.Err == nil && (passedOver || q.breaker):
+		case a.Err == nil && (passedOver && !st.rows.shared || q.breaker && !q.split):
 			w.fail("caller %d was granted its turn out of order by a turn that panicked", c.id)
 		case a.Err == nil:
 			w.debitFor(c, st.account, w.reckoned(st, st.account, &q), q.n, true)

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -29,225 +28,219 @@ func (w *world) tokens() int64 {
 	return n
 }
 
-// call makes a call of the kind of c.phase.
-func (c *caller) call() {
-	w := c.w
-	p := c.place()
-	if c.hope != nil { // it comes back
-		c.under = naiveProbe{}
-		c.renew(math.MaxInt64, w.now+32*w.tick)
-		c.phase = c.comesBackAs()
+// call makes a call of the kind of p.phase.
+func (p *person) call() {
+	u := p.u
+	if p.hope != nil { // it comes back
+		p.renew(math.MaxInt64, u.now+32*u.tick)
+		p.phase = p.comesBackAs()
 	}
-	c.account = &w.keys[c.key]
-	c.mode = limiter.Mode(c.phase != allowing)
-	c.asks = c.phase == calling || c.phase == admitting
-	c.attempts, c.began = 0, 0
-	c.kind = c.phase
-	c.decide()
-	var err error
-	switch k := c.handle(p); c.kind {
-	case allowing:
-		if w.oneIn(8) {
-			if !k.AllowN(int(c.n)) {
-				err = errSilent
-			}
-			break
+	p.mode = limiter.Mode(p.phase != allowing)
+	p.asks = p.phase == calling || p.phase == admitting
+	p.attempts, p.began, p.waited = 0, 0, 0
+	p.kind = p.phase
+	k := p.handle()
+	for _, c := range p.links {
+		c.account = &c.w.keys[c.key]
+		if p.hope != nil {
+			c.under = naiveProbe{}
 		}
-		d := guard.Demand{Tokens: c.n, Stay: guard.NoStay, Mode: limiter.Immediate}
-		err = w.eng.decide(context.Background(), p, &d, new(admission))
-	case acquiring:
-		err = k.AcquireN(c.ctx, int(c.n))
-	case admitting:
-		err = c.admit(k)
-	default:
-		err = c.run(k)
 	}
-	w.settleGate()
-	c.over(err)
+	k = p.bounded(k)
+	p.decide()
+	var err error
+	switch p.kind {
+	case allowing:
+		err = p.allow(k)
+	case acquiring:
+		err = k.AcquireN(p.ctx, int(p.links[0].n))
+	case admitting:
+		err = p.admit(k)
+	default:
+		err = p.run(k)
+	}
+	u.settle()
+	p.over(err)
 }
+
+// looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall,
+// also some for one key.
+func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].w.cfg.PerCall }
 
 // decide begins to watch an attempt.
-func (c *caller) decide() {
-	w, a := c.w, c.account
-	c.deciding, c.passed, c.answered, c.pending = true, false, false, false
-	c.seen, c.decided = a.version, 0
-	c.wasShort, c.wasClosed, c.wasOpen = false, false, 0
-	w.watch(c, w.reading())
+func (p *person) decide() {
+	p.deciding, p.decided, p.since = true, 0, p.u.reading()
+	if p.looks() {
+		p.decided = p.since // at the earliest: turns decide, too
+	}
+	for _, c := range p.links {
+		if c.pending = false; c.hasDecided() {
+			continue
+		}
+		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
+		c.ready = math.MaxInt64
+		c.seen, c.was = c.account.version, c.account.site
+		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
+		c.w.watch(c, p.since)
+	}
 }
 
-// handle is the Key of a call: some calls do not wait, and some not for long.
-func (c *caller) handle(p *place) Key {
-	k := Key{eng: c.w.eng, place: *p}
-	switch c.w.below(16) {
-	case 0:
-		k = k.NoWait()
-	case 1, 2:
-		k = k.Within(time.Duration(c.w.spread(1, 16*c.w.tick)))
+// handle is the Key of a call.
+func (p *person) handle() Key {
+	k := p.links[0].handle()
+	switch len(p.links) {
+	case 1:
+		return k
+	case 2:
+		return Chain(k, p.links[1].handle())
+	default: // a chain may be a member
+		return Chain(Chain(k, p.links[1].handle()), p.links[2].handle())
 	}
-	c.stay = k.stay
+}
+
+// handle is the Key of a call to one engine.
+func (c *caller) handle() Key {
+	k := Key{eng: c.w.eng, place: *c.place()}
+	if c.w.cfg.PerCall {
+		k.chain = c.w.eng.plain(&k.place)
+	}
 	return k
 }
 
+// bounded is the Key of a call: some calls do not wait, and some not for long.
+func (p *person) bounded(k Key) Key {
+	switch p.u.below(16) {
+	case 0:
+		k = k.NoWait()
+	case 1, 2:
+		k = k.Within(time.Duration(p.u.spread(1, 16*p.u.tick)))
+	}
+	p.stay = k.stay
+	return k
+}
+
+// allow is a call that never waits. Half of these calls say why they were refused.
+func (p *person) allow(k Key) error {
+	n := p.links[0].n
+	if p.u.oneIn(8) {
+		if k.AllowN(int(n)) {
+			return nil
+		}
+		return errSilent
+	}
+	if k.chain != nil {
+		return k.chain.acquire(context.Background(), int(n), guard.NoStay, limiter.Immediate)
+	}
+	d := guard.Demand{Tokens: n, Stay: guard.NoStay, Mode: limiter.Immediate}
+	return k.eng.decide(context.Background(), &k.place, &d, new(admission))
+}
+
 // run is a call with a function.
-func (c *caller) run(k Key) (err error) {
+func (p *person) run(k Key) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil && reason != errFn {
 			panic(reason)
 		}
 	}()
-	if c.stay == guard.AsLong && !c.w.handles {
-		return c.w.eng.Run(c.ctx, k.key, c.fn)
+	if p.stay == guard.AsLong && !p.u.handles && len(p.links) == 1 {
+		return k.eng.Run(p.ctx, k.key, p.fn)
 	}
-	_, err = DoKey(c.ctx, k, func(ctx context.Context) (struct{}, error) { return struct{}{}, c.fn(ctx) })
+	_, err = DoKey(p.ctx, k, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.fn(ctx) })
 	return err
 }
 
 // admit is a call with a ticket.
-func (c *caller) admit(k Key) error {
-	t, err := k.Admit(c.ctx)
+func (p *person) admit(k Key) error {
+	t, err := k.Admit(p.ctx)
 	if err != nil {
 		return err
 	}
-	ended := c.fn(c.ctx)
-	c.phase = admitting
+	ended := p.fn(p.ctx)
+	p.phase = admitting
 	t.Done(ended)
 	return nil
 }
 
 // fn is the function of a call.
-func (c *caller) fn(ctx context.Context) error {
-	w := c.w
-	w.settleGate()
-	c.begun()
-	if p, ok := ctx.Value(probeOf{w.eng}).(*probe); ok && c.lease != 0 && p.permit.Lease != c.lease {
-		w.fail("caller %d runs as the probe %v, and was let through until %d", c.id, p.permit, c.lease)
+func (p *person) fn(ctx context.Context) error {
+	u := p.u
+	u.settle()
+	p.begun()
+	longest := int64(0)
+	for _, c := range p.links {
+		longest = max(longest, c.w.circuit.lease)
+		if probe, ok := ctx.Value(probeOf{c.w.eng}).(*probe); ok && c.lease != 0 && probe.permit.Lease != c.lease {
+			u.fail("caller %d runs as the probe %v, and was let through until %d", c.id, probe.permit, c.lease)
+		}
 	}
-	c.phase, c.fnCtx = inFn, ctx
-	switch what := w.below(32); {
-	case w.draining:
+	p.phase, p.fnCtx = inFn, ctx
+	switch what := u.below(32); {
+	case u.draining:
 	case what == 0: // it hangs: a probe's lease ends long before
-		c.sleep(min(w.circuit.lease, int64(time.Hour)) + w.spread(1, 256*w.tick))
+		p.sleep(min(longest, int64(time.Hour)) + u.spread(1, 256*u.tick))
 	case what > 7:
-		c.sleep(w.spread(1, w.tick))
+		p.sleep(u.spread(1, u.tick))
 	}
-	c.phase, c.fnCtx = calling, nil
-	err := c.ended()
-	c.lease = 0
+	p.phase, p.fnCtx = calling, nil
+	err := p.ended()
+	for _, c := range p.links {
+		c.lease = 0
+	}
 	return err
 }
 
 // begun checks that the attempt may begin.
-func (c *caller) begun() {
-	w := c.w
-	if !c.deciding {
-		w.fail("caller %d begins an attempt that was not decided", c.id)
+func (p *person) begun() {
+	u := p.u
+	if !p.deciding {
+		u.fail("caller %d begins an attempt that was not decided", p.id)
 	}
-	if w.eng.policy.Concerns(&guard.Demand{Breaker: true}) && !c.passed {
-		w.checkAdmitted(c)
-	}
-	c.deciding = false
-	c.attempts++
-	if c.attempts > 1 && c.attempts > w.attempts {
-		w.fail("attempt %d of %d", c.attempts, w.attempts)
-	}
-	if longest := w.eng.maxElapsed; longest > 0 {
-		switch {
-		case c.attempts == 1:
-			c.began = c.given
-		case c.given > guard.Later(c.began, longest):
-			w.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", c.given, c.began, longest)
+	for _, c := range p.links {
+		if !c.hasDecided() && c.w.eng.policy.Concerns(&guard.Demand{Breaker: true}) && (!c.passed || len(p.links) > 1) {
+			c.w.checkAdmitted(c)
 		}
 	}
-	if c.ctx.err != nil {
-		w.fail("an attempt begins, and its context has ended")
+	p.deciding = false
+	p.attempts++
+	p.checkAttempts()
+	if p.ctx.err != nil {
+		u.fail("an attempt begins, and its context has ended")
 	}
-	c.lease, c.period = 0, 0
+	for _, c := range p.links {
+		c.begun()
+	}
+}
+
+// checkAttempts checks the number of attempts and their time, by the first policy that there is.
+func (p *person) checkAttempts() {
+	most, longest := 1, int64(0)
+	for _, c := range p.links {
+		if c.w.cfg.Retry != nil {
+			most, longest = c.w.attempts, c.w.eng.maxElapsed
+			break
+		}
+	}
+	switch {
+	case p.attempts > 1 && p.attempts > most:
+		p.u.fail("attempt %d of %d", p.attempts, most)
+	case longest > 0 && p.attempts == 1:
+		p.began = p.given
+	case longest > 0 && p.given > guard.Later(p.began, longest):
+		p.u.fail("an attempt begins at %d, the first did at %d, and MaxElapsed is %d", p.given, p.began, longest)
+	}
+}
+
+// begun takes note of what one engine has let the attempt through as.
+func (c *caller) begun() {
+	c.lease, c.period, c.debit = 0, 0, debit{}
 	if !c.answered && !c.passed {
 		c.cell = nil // without a limit, a cell that has just been retired lets calls pass, too
 	}
 	if c.answered {
 		c.lease = c.answer.Permit.Lease
-		c.period = w.periodOf[c.answer.Permit.Generation]
+		c.period = c.w.periodOf[c.answer.Permit.Generation]
 		if c.answer.Under {
 			c.lease, c.period = c.under.lease, c.under.period
 		}
 	}
-}
-
-// drawEnd draws the error of a function, and whether the function panics.
-func (c *caller) drawEnd() (err error, panics bool) {
-	w := c.w
-	what := w.below(100)
-	if what >= w.failing {
-		return nil, false
-	}
-	switch what % 16 {
-	case 0, 1:
-		return errSimulated, c.kind == calling
-	case 2:
-		return errTheirs, false
-	case 3:
-		return errPermanent, false
-	case 4:
-		return errAdvised, false
-	case 5:
-		return &Verdict{Err: errSimulated, Outcome: Ignore}, false
-	case 6:
-		return &Verdict{Err: errSimulated, Outcome: Failure, Final: true, After: time.Duration(w.tick)}, false
-	case 7:
-		return &Verdict{Err: errSimulated, Outcome: Success}, false
-	case 8:
-		return fmt.Errorf("inner engine: %w", errRefused), false
-	case 9:
-		return &StoppedError{Reason: errRefused, Last: errSimulated}, false
-	default:
-		return errSimulated, false
-	}
-}
-
-// outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.
-func (c *caller) outcomeOf(err error, panics bool) Outcome {
-	verdict, _ := err.(*Verdict)
-	switch {
-	case err == nil:
-		return Success
-	case errors.Is(err, errRefused) && !errors.Is(err, errSimulated):
-		return Ignore // nothing was called
-	case verdict != nil && verdict.Outcome != Failure:
-		return verdict.Outcome
-	case panics:
-		return Failure
-	case c.ctx.err == context.Canceled:
-		return Ignore
-	case c.ctx.deadline <= c.w.now || c.ctx.err != nil:
-		return Failure // too late
-	case err == errTheirs:
-		return Ignore
-	default:
-		return Failure
-	}
-}
-
-// ended draws the end of an attempt, and works out what is to be reported.
-func (c *caller) ended() error {
-	w := c.w
-	err, panics := c.drawEnd()
-	c.outcome, c.may, c.owes = c.outcomeOf(err, panics), false, false
-	w.note(9, c.id, int64(c.outcome))
-	if w.eng.policy.Breaks() && !(c.answered && c.answer.Under) {
-		c.owes = c.outcome == Failure || c.lease != 0
-		if c.outcome == Success && c.lease == 0 {
-			w.checkSuccess(c)
-		}
-	}
-	c.decide() // a further attempt, if there is one
-	if panics {
-		panic(errFn)
-	}
-	return err
-}
-
-// holdsProbe reports whether the caller was let through as a probe, and not under another.
-func (c *caller) holdsProbe() bool {
-	return c.answered && c.answer.Err == nil && c.answer.Permit.Lease != 0 && !c.answer.Under
 }

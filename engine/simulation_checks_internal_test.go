@@ -10,17 +10,24 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// settleGate looks at the gate of the caller that goes on, before anybody else goes on: if full-at
-// has moved, the caller has taken its tokens.
-func (w *world) settleGate() {
-	if w.who == nil || w.who.caller == nil || w.violated != "" {
+// settle looks at the gates of the person that goes on, before anybody else goes on: if full-at has
+// moved, the person has taken its tokens.
+func (u *universe) settle() {
+	if u.who == nil || u.who.person == nil || u.violated != "" {
 		return
 	}
-	c := w.who.caller
+	for _, c := range u.who.person.links {
+		c.settle()
+	}
+}
+
+// settle is that of one link.
+func (c *caller) settle() {
+	c.settleKept()
 	if c.account == nil || c.account.site == nil {
 		return
 	}
-	st := c.account.site
+	w, st := c.w, c.account.site
 	fullAt := st.gate.FullAt()
 	if fullAt == st.last || st.inTurn {
 		return
@@ -47,23 +54,22 @@ func (w *world) settleGate() {
 		w.fail("caller %d passed the gate of a breaker that is %v", c.id, a.circuit.state)
 	}
 	c.passed, c.cell = true, st
-	w.debitFor(c, a, c.given, c.n, bool(c.mode))
-	w.compareFullAt(fullAt, a.buckets[0].full, c.given)
+	at := c.tookAt(last, fullAt)
+	w.debitFor(c, a, at, c.n, bool(c.mode))
+	w.compareFullAt(fullAt, a.buckets[0].full, at)
 }
 
 // mayShare reports whether a gate may be shared.
 func (w *world) mayShare() bool { return w.cfg.Dispatch == Published && len(w.limits) <= 1 }
 
-// checkAdmitted is for an attempt that begins, or a caller that has its tokens, and has taken none
-// at a gate.
+// checkAdmitted is for an attempt that begins, or a caller that has its tokens.
 func (w *world) checkAdmitted(c *caller) {
 	switch {
-	case c.answered && c.answer.Err == nil:
-	case c.answered:
+	case c.answered && c.answer.Err != nil:
 		w.fail("caller %d goes on, and was answered %v", c.id, c.answer.Err)
-	case len(w.limits) > 0:
+	case len(w.limits) > 0 && c.debit.account == nil:
 		w.fail("caller %d goes on, and has no tokens", c.id)
-	case !c.wasClosed && c.asks:
+	case !c.wasClosed && !c.permitted && c.asks:
 		w.fail("caller %d passed the gate of a breaker that was not closed", c.id)
 	}
 }
@@ -75,7 +81,7 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 	}
 	switch {
 	case errors.Is(r.Err, limiter.ErrLimited):
-		if !c.wasShort {
+		if !c.anyShort() {
 			w.fail("caller %d was refused %d tokens at the gate, and they were there all the time: %+v attempts %d", c.id, c.n, r, c.attempts)
 		}
 	case errors.Is(r.Err, breaker.ErrOpen):
@@ -91,7 +97,7 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 // the gate of the cell that admitted the call to say.
 func (w *world) checkSuccess(c *caller) {
 	switch st := c.account.site; {
-	case st == nil || st != c.cell:
+	case st == nil || st != c.cell || c.looks(): // others may come before it is reported to all keys, or once for all
 		c.may = true
 	case st.gate.Reports():
 		c.owes = true
@@ -117,7 +123,12 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 		wake = a.circuit.begun[0] + w.circuit.lease
 	}
 	if len(st.queue) > 0 {
-		wake = min(wake, w.bucketReady(a, now, st.queue[0].n, true))
+		wake = min(wake, w.bucketReady(a, now, st.queue[st.next()].n, true))
+		for i := range st.queue {
+			if st.rows.shared {
+				wake = min(wake, st.queue[i].until)
+			}
+		}
 	}
 	if next.Wake > max(wake, now) {
 		w.fail("the actor wakes at %d, and has something to do at %d", next.Wake, wake)

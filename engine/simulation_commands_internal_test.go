@@ -67,74 +67,106 @@ func (c *caller) resetAll() {
 // operator is the caller that ends the scene's engine.
 const operator = mostCallers - 1
 
-// operate has the operator close the engine, and lets all go on until the engine is closed.
-func (w *world) operate() {
-	c := w.people[operator]
-	if !w.closed {
-		w.close()
+// operate has the operator close the engines, and lets all go on until they are closed.
+func (u *universe) operate() {
+	p := u.persons[operator]
+	if !u.over {
+		u.close(u.worlds)
 	}
-	for left := eventsToDrain; c.phase == closing; left-- {
-		if left == 0 || !w.step() {
-			w.stuck()
+	for left := eventsToDrain; p.phase == closing; left-- {
+		if left == 0 || !u.step() {
+			u.stuck()
 		}
 	}
 }
 
-// close has the operator begin to close the engine.
-func (w *world) close() {
-	w.note(5, 0, w.now)
-	c := w.people[operator]
-	c.begin()
-	c.phase, w.closed = closing, true
-	w.wakeAt(operator, w.now)
+// close has the operator begin to close engines.
+func (u *universe) close(worlds []*world) {
+	u.note(5, 0, u.now)
+	p := u.persons[operator]
+	u.over = true
+	for _, w := range worlds {
+		w.closed = true
+	}
+	for _, w := range u.worlds {
+		u.over = u.over && w.closed
+	}
+	if p.phase != closing {
+		p.begin()
+		p.phase = closing
+		u.wakeAt(operator, u.now)
+	}
 }
 
-// shut closes the engine.
-func (c *caller) shut() {
-	if err := c.w.eng.Close(context.Background()); err != nil {
-		c.w.fail("close: %v", err)
+// shut closes the engines that are to be closed.
+func (p *person) shut() {
+	for i := 0; i < len(p.u.worlds); i++ {
+		w := p.u.worlds[i]
+		if !w.closed || w.ended {
+			continue
+		}
+		if err := w.eng.Close(context.Background()); err != nil {
+			w.fail("close: %v", err)
+		}
+		w.ended, i = true, -1 // meanwhile another one may be told to close
 	}
-	c.phase = parked
-	c.w.ready &^= 1 << c.id
+	p.phase = parked
+	p.u.ready &^= 1 << p.id
 }
 
 // nature is what happens to all: the clock steps, time passes.
-func (w *world) nature() {
-	step := w.spread(1, int64(time.Hour))
-	switch w.below(16) {
+func (u *universe) nature() {
+	step := u.spread(1, int64(time.Hour))
+	switch u.below(16) {
 	case 0:
-		w.offset += step
+		u.offset += step
 	case 1:
-		if !w.steady {
-			w.offset -= step
+		if !u.steady {
+			u.offset -= step
 		}
 	case 2: // the process is stopped
-		w.suspend(w.spread(1, w.nights))
+		u.suspend(u.spread(1, u.nights))
 	case 3:
-		w.night(w.within(longestNight))
+		u.night(u.within(longestNight))
 	}
-	w.note(6, 0, w.offset)
+	u.note(6, 0, u.offset)
 }
 
 // longestNight is for how long all callers may rest.
 const longestNight = 120 * time.Hour
 
 // night has each caller that rests do so for a while. The others go on, and timers fire in time.
-func (w *world) night(length int64) {
-	for id := range w.callers {
-		if w.people[id].phase == resting {
-			w.wakeAt(id, w.now+length+w.spread(1, w.tick))
+func (u *universe) night(length int64) {
+	for id := range u.callers {
+		if u.persons[id].phase == resting {
+			u.wakeAt(id, u.now+length+u.spread(1, u.tick))
 		}
+	}
+}
+
+// checkDemand checks what is asked for c. A chain asks for tokens first, and for a permit later.
+func (c *caller) checkDemand(d *guard.Demand) {
+	chain := len(c.links) > 1
+	permit := chain && c.asks && d.Tokens == 0 && d.Stay == guard.NoStay && !d.Split
+	split := chain && c.asks && d.Tokens == c.n && d.Split
+	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks)
+	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > 0 && d.Stay > c.stay-c.waited)
+	c.asked = max(c.given, c.since)
+	if c.mode != d.Mode || c.asks != d.Breaker || long || !permit && !split && !plain || c.hasDecided() {
+		c.w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
+	}
+	if from := c.from(); (d.From == nil) != (from == plainRow) || d.From != nil && d.From.Key != keyNames[from%mostNames] {
+		c.w.fail("caller %d comes through %+v", c.id, d.From)
 	}
 }
 
 // Sending implements driver.
 func (w *world) Sending(m guard.Message) {
-	c := w.who.caller
+	c := w.caller()
 	c.message = m
 	switch m.Kind {
 	case guard.Report:
-		if c.deciding && c.holdsProbe() { // its function does not begin
+		if c.deciding && c.holdsProbe() && !c.hasDecided() { // its function does not begin
 			if m.Outcome != Ignore {
 				w.fail("caller %d reports %v of a probe that it has not made", c.id, m.Outcome)
 			}
@@ -149,10 +181,7 @@ func (w *world) Sending(m guard.Message) {
 		}
 		c.owes, c.may = false, false
 	case guard.Ask:
-		d := m.Demand
-		if c.mode != d.Mode || c.n != d.Tokens || c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > c.stay) {
-			w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
-		}
+		c.checkDemand(&m.Demand)
 	}
 	if m.Request != nil {
 		w.askers[m.Request] = c

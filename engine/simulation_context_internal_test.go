@@ -8,7 +8,6 @@ import (
 
 // simContext is the context of a call.
 type simContext struct {
-	c        *caller
 	deadline int64
 	cancel   int64
 	done     chan struct{}   // nil if the context never ends
@@ -38,33 +37,32 @@ func (x *simContext) Value(key any) any {
 // over is the instant at which the context ends, if its timer is in time.
 func (x *simContext) over() int64 { return min(x.deadline, x.cancel) }
 
-// renew gives the caller a new context.
-func (c *caller) renew(deadline, cancel int64) {
-	w := c.w
+// renew gives the person a new context.
+func (p *person) renew(deadline, cancel int64) {
 	var unused chan struct{}
-	if c.ctx != nil && c.ctx.err == nil {
-		unused = c.ctx.done
+	if p.ctx != nil && p.ctx.err == nil {
+		unused = p.ctx.done
 	}
-	x := &simContext{c: c, deadline: deadline, cancel: cancel}
-	c.ctx = x
-	w.ending &^= 1 << c.id
+	x := &simContext{deadline: deadline, cancel: cancel}
+	p.ctx = x
+	p.u.ending &^= 1 << p.id
 	if x.over() == math.MaxInt64 {
 		return
 	}
 	if x.done = unused; unused == nil {
 		x.done = make(chan struct{})
 	}
-	c.ends = x.over()
-	if cancel > deadline && w.oneIn(8) { // the timer of a deadline is late
-		c.ends += w.spread(1, w.tick)
+	p.ends = x.over()
+	if cancel > deadline && p.u.oneIn(8) { // the timer of a deadline is late
+		p.ends += p.u.spread(1, p.u.tick)
 	}
-	w.ending |= 1 << c.id
-	w.soonest = min(w.soonest, c.ends)
+	p.u.ending |= 1 << p.id
+	p.u.soonest = min(p.u.soonest, p.ends)
 }
 
 // expire ends the context.
-func (c *caller) expire() {
-	x := c.ctx
+func (p *person) expire() {
+	x := p.ctx
 	if x == nil || x.err != nil || x.done == nil {
 		return
 	}

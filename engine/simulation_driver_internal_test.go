@@ -14,25 +14,25 @@ var _ driver = (*world)(nil)
 // Start implements actors.Driver.
 func (w *world) Start(x actors.Stepper) {
 	if len(w.steppers) == 64 {
-		w.fail("65 actors for %d keys", w.maxKeys)
+		w.fail("65 actors")
 	}
-	w.steppers = append(w.steppers, &runner{actor: x})
+	w.steppers = append(w.steppers, &runner{world: w, actor: x})
 }
 
 // Wait implements actors.Driver.
 func (w *world) Wait(ready func() bool) {
-	if w.who == nil || w.who.caller == nil {
+	if w.who == nil || w.who.person == nil {
 		w.fail("a step of an actor has to wait")
 	}
-	c := w.who.caller
+	p := w.who.person
 	if ready() {
 		return
 	}
-	c.until = ready
-	w.waiting |= 1 << c.id
-	w.ready &^= 1 << c.id
-	c.pause()
-	w.waiting &^= 1 << c.id
+	p.until = ready
+	w.waiting |= 1 << p.id
+	w.ready &^= 1 << p.id
+	p.pause()
+	w.waiting &^= 1 << p.id
 }
 
 // Between implements actors.Driver.
@@ -59,54 +59,37 @@ func (w *world) Observe(b *guard.Behavior) behavior {
 
 // between is a place in the midst of a step where the others may go on: another goroutine comes
 // between two instructions.
-func (w *world) between() {
-	if w.settleGate(); w.who == nil || w.depth > 2 || !w.oneIn(w.comings) {
+func (u *universe) between() {
+	if u.settle(); u.who == nil || u.depth > 2 || !u.oneIn(u.comings) {
 		return
 	}
-	was := w.turning.fuse
-	w.turning.fuse = whole
-	saved := w.turning
-	for range 1 + w.below(4) {
-		if w.oneIn(4) {
-			w.now += w.spread(1, w.tick)
+	for range 1 + u.below(4) {
+		if u.oneIn(4) {
+			u.now += u.spread(1, u.tick)
 		}
-		w.step()
+		u.step()
 	}
-	w.turning = saved
-	w.turning.fuse = was
-}
-
-// reading is what the engine's clock says now, to the simulation. Nobody comes between.
-func (w *world) reading() int64 {
-	if w.steady {
-		return w.now + w.offset + 1
-	}
-	who := w.who
-	w.who = nil
-	now := w.eng.system.Now()
-	w.who = who
-	return now
 }
 
 // roughClock may run back.
-type roughClock struct{ w *world }
+type roughClock struct{ u *universe }
 
 func (c roughClock) Now() time.Time { return time.Unix(1e9, 0).Add(time.Duration(c.sample())) }
 
 // sample is a reading. The reader may be stopped before and after.
 func (c roughClock) sample() int64 {
-	w := c.w
-	w.between()
-	if w.who != nil && w.who.caller == nil && w.oneIn(8*w.panics) {
-		w.clockPanics++
-		if key := w.who.actor.Key(); key != "" && w.accountOf(key).site != nil {
-			w.accountOf(key).site.rests = true
+	u := c.u
+	u.between()
+	if x := u.who; x != nil && x.person == nil && u.oneIn(8*u.panics) {
+		u.clockPanics++
+		if key := x.actor.Key(); key != "" && x.world.accountOf(key).site != nil {
+			x.world.accountOf(key).site.rests = true
 		}
 		panic(errClock)
 	}
-	source := w.now + w.offset
-	w.between()
-	w.high = max(w.high, source)
+	source := u.now + u.offset
+	u.between()
+	u.high = max(u.high, source)
 	return source
 }
 
@@ -115,22 +98,24 @@ var errClock = errors.New("simulated panic of the clock")
 
 // NewTimer implements clock.Clock.
 func (c roughClock) NewTimer(d time.Duration) clock.Timer {
-	t := &simTimer{w: c.w, tick: make(chan time.Time, 1)}
+	t := &simTimer{u: c.u, tick: make(chan time.Time, 1)}
 	t.arm(d)
 	return t
 }
 
-// heldClock is a roughClock as package clock reads it, and tells the world the reading.
+// heldClock is a roughClock as package clock reads it, and tells the universe the reading.
 type heldClock struct {
 	roughClock
 	read func() int64
 }
 
-func newHeldClock(w *world) heldClock { return heldClock{roughClock{w}, clock.Nanos(roughClock{w})} }
+func newHeldClock(u *universe) *heldClock {
+	return &heldClock{roughClock{u}, clock.Nanos(roughClock{u})}
+}
 
-func (c heldClock) Nanos() int64 {
+func (c *heldClock) Nanos() int64 {
 	reading := c.read()
-	c.w.give(reading + 1)
+	c.u.give(reading + 1)
 	return reading
 }
 
@@ -140,24 +125,24 @@ type steadyClock struct{ roughClock }
 
 func (c steadyClock) Nanos() int64 {
 	source := c.sample()
-	c.w.give(source + 1)
+	c.u.give(source + 1)
 	return source
 }
 
 // give takes note of a reading.
-func (w *world) give(reading int64) {
-	w.latest = max(w.latest, reading)
-	if w.who != nil {
-		w.who.given = reading
-		if c := w.who.caller; c != nil && c.deciding && c.decided == 0 {
-			c.decided = reading
+func (u *universe) give(reading int64) {
+	u.latest = max(u.latest, reading)
+	if u.who != nil {
+		u.who.given = reading
+		if p := u.who.person; p != nil && p.deciding && p.decided == 0 {
+			p.decided = reading
 		}
 	}
 }
 
-// simTimer fires when the world says so; sometimes late.
+// simTimer fires when the universe says so; sometimes late.
 type simTimer struct {
-	w     *world
+	u     *universe
 	tick  chan time.Time
 	due   int64
 	armed bool
@@ -166,17 +151,17 @@ type simTimer struct {
 func (t *simTimer) C() <-chan time.Time { return t.tick }
 
 func (t *simTimer) arm(d time.Duration) {
-	w := t.w
-	t.due = w.now + max(0, int64(d))
-	if t.due < w.now {
+	u := t.u
+	t.due = u.now + max(0, int64(d))
+	if t.due < u.now {
 		return // an instant that does not come
 	}
-	if w.oneIn(4) {
-		t.due += w.spread(1, w.tick)
+	if u.oneIn(4) {
+		t.due += u.spread(1, u.tick)
 	}
 	t.armed = true
-	w.timers = append(w.timers, t)
-	w.soonest = min(w.soonest, t.due)
+	u.timers = append(u.timers, t)
+	u.soonest = min(u.soonest, t.due)
 }
 
 // fire sends the tick.
@@ -193,9 +178,9 @@ func (t *simTimer) Stop() bool {
 	was := t.armed
 	if was {
 		t.armed = false
-		for i, other := range t.w.timers {
+		for i, other := range t.u.timers {
 			if other == t {
-				t.w.timers = append(t.w.timers[:i], t.w.timers[i+1:]...)
+				t.u.timers = append(t.u.timers[:i], t.u.timers[i+1:]...)
 				break
 			}
 		}

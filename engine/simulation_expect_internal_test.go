@@ -14,18 +14,19 @@ type expectation struct {
 	at      int64
 	lease   int64
 	under   bool
+	rough   bool
 	period  uint64
 	version uint64 // of the account when it was decided
 }
 
 // expectAt works out what the turn ought to do at now.
 func (w *world) expectAt(now int64) {
-	t := &w.turning
+	t := w.turning
 	st, a := t.site, t.site.account
 	t.now, t.begun = now, true
 	if t.fuse == atTransitions {
 		t.before = *a
-		t.line, t.moved = append(t.line[:0], st.queue...), st.moved
+		t.line, t.moved, t.debits = append(t.line[:0], st.queue...), st.moved, w.debits
 	}
 	if t.message == nil || len(st.queue) > 0 {
 		w.is(&a.circuit, now)
@@ -39,13 +40,9 @@ func (w *world) expectAt(now int64) {
 		case guard.Report:
 			w.expectReport(st, m)
 		case guard.GiveBack:
-			e := expectation{err: guard.ErrSpent}
-			if st.state.Undoes(m.Request.Receipt) {
-				w.returned(t.who)
-				st.moved = now // held tokens were not there for those who wait
-				e.err = nil
-			}
-			w.expect(t.who, e)
+			w.expectGiveBack(st, t.who, m.Request.Receipt)
+		case guard.Look:
+			w.expectLook(st, m)
 		case guard.Inspect:
 			w.expectSnapshot(t.who, a, now)
 			w.expect(t.who, expectation{})
@@ -55,6 +52,21 @@ func (w *world) expectAt(now int64) {
 		}
 	}
 	w.expectServed(st, a)
+}
+
+// expectGiveBack is the end of a debit: the tokens come back if nobody has taken any since.
+func (w *world) expectGiveBack(st *site, who *caller, receipt guard.Receipt) {
+	if st.state.Undoes(receipt) {
+		w.returned(who)
+		st.moved = w.turning.now // held tokens were not there for those who wait
+		w.expect(who, expectation{})
+		return
+	}
+	if !who.mayStaySpent() {
+		w.fail("the tokens of caller %d stay spent, and nobody has taken any since", who.id)
+	}
+	who.spent = true
+	w.expect(who, expectation{err: guard.ErrSpent})
 }
 
 // expectReport counts an outcome.
@@ -83,8 +95,8 @@ func (w *world) expect(who *caller, e expectation) {
 }
 
 // expectAsk is the decision on an ask: breaker first, then limiter, debit last.
-func (w *world) expectAsk(p *site, m *guard.Message) {
-	a, who, d, now := p.account, w.turning.who, &m.Demand, w.turning.now
+func (w *world) expectAsk(st *site, m *guard.Message) {
+	a, who, d, now := st.account, w.turning.who, &m.Demand, w.turning.now
 	for i := range w.limits {
 		if a.buckets[i].at > now {
 			w.fail("a turn decides at %d, and a token has been taken %d ns later", now, a.buckets[i].at-now)
@@ -93,42 +105,94 @@ func (w *world) expectAsk(p *site, m *guard.Message) {
 	if !m.Stays && m.Request.Left() {
 		return
 	}
-	under := d.Breaker && m.Permit.Lease != 0 && w.holds(&a.circuit, now, who.under)
-	if d.Breaker && !under {
-		if at := w.probeReady(&a.circuit, now); at > now {
-			version := a.version
-			if len(p.queue) > 0 {
-				version = 0 // what it is told holds if those before it are served in time
-			}
-			at = w.earliest(a, now, max(at, w.passesBehind(a, p.queue, now, d.Tokens, bool(d.Mode))), true)
-			w.expect(who, expectation{err: breaker.ErrOpen, at: at, version: version})
-			return
+	version := a.version
+	if len(st.queue) > 0 {
+		version = 0 // what it is told holds if those before it are served in time
+	}
+	under, at, waits, err := w.judge(st, m)
+	if err == nil && waits {
+		if d.Stay < 0 || w.maxWait < 0 || at-now > w.maxWait || at >= m.Until {
+			err = limiter.ErrLimited
+		} else {
+			err = w.hasRoom(st, who, d)
 		}
 	}
-	turn := bool(d.Mode)
-	at, alone := w.bucketReady(a, now, d.Tokens, turn), a.version
-	if len(p.queue) > 0 {
-		alone = 0 // what it is told holds if those before it are served in time
-		at = w.behind(a, p.queue, now, d.Tokens)
-	} else if at <= now {
-		w.expectGrant(a, who, w.turning.now, d.Tokens, d.Breaker, under, turn)
+	switch {
+	case err != nil:
+		e := expectation{err: err, at: w.passes(st, now, at, d.Tokens, bool(d.Mode), d.Breaker), version: version}
+		if err == ErrQueueFull {
+			e.version = 0
+		}
+		w.expect(who, e)
+	case waits:
+		a.version++
+		longest := w.maxWait
+		if d.Stay > 0 {
+			longest = min(longest, d.Stay)
+		}
+		who.checkFree()
+		st.enqueue(waiter{
+			req: m.Request, who: who, n: d.Tokens, since: now, until: guard.Later(guard.Later(now, longest), 1),
+			breaker: d.Breaker, split: d.Split, under: asUnder(m, who), from: who.from(),
+		})
+	default:
+		w.expectGrant(a, who, now, d.Tokens, d.Breaker && !d.Split, under, bool(d.Mode))
+	}
+}
+
+// expectLook is what would become of a demand. Nothing changes.
+func (w *world) expectLook(st *site, m *guard.Message) {
+	who, d, now := w.turning.who, &m.Demand, w.turning.now
+	if after := m.Request.After; after >= 0 {
+		w.expect(who, expectation{at: w.passes(st, now, guard.Later(now, after), d.Tokens, bool(d.Mode), d.Breaker)})
 		return
 	}
+	_, at, waits, err := w.judge(st, m)
 	switch {
-	case d.Stay < 0 || w.maxWait < 0 || at-now > w.maxWait || at >= m.Until || !w.hasPlaces(a, p.queue, d.Tokens):
-		w.expect(who, expectation{err: limiter.ErrLimited, at: w.earliest(a, now, at, d.Breaker), version: alone})
-	case len(p.queue) >= w.maxQueue:
-		w.expect(who, expectation{err: ErrQueueFull, at: w.earliest(a, now, at, d.Breaker)})
+	case err != nil || !waits:
+	case d.Stay < 0 || w.maxWait < 0:
+		err = limiter.ErrLimited
 	default:
-		a.version++
-		p.queue = append(p.queue, waiter{req: m.Request, who: who, n: d.Tokens, since: w.turning.now, breaker: d.Breaker, under: asUnder(m, who)})
+		err = w.hasRoom(st, who, d)
 	}
+	w.expect(who, expectation{err: err, at: at, rough: waits && !st.exact(who.from())})
+}
+
+// judge is from when the tokens of a demand are there, and whether it has to wait, even if they are there:
+// nobody passes those who wait. The error is that of a breaker that lets no call pass.
+func (w *world) judge(st *site, m *guard.Message) (under bool, at int64, waits bool, err error) {
+	a, who, d, now := st.account, w.turning.who, &m.Demand, w.turning.now
+	if under = d.Breaker && m.Permit.Lease != 0 && w.holds(&a.circuit, now, who.under); d.Breaker && !under {
+		if at := w.probeReady(&a.circuit, now); at > now {
+			return under, at, false, breaker.ErrOpen
+		}
+	}
+	switch {
+	case len(w.limits) == 0 || d.Tokens == 0:
+		return under, now, false, nil
+	case len(st.queue) == 0:
+		at = w.bucketReady(a, now, d.Tokens, bool(d.Mode))
+		return under, at, at > now, nil
+	default:
+		return under, w.soonestIn(st, who.from(), now, d.Tokens), true, nil
+	}
+}
+
+// hasRoom is why a demand of who may not wait, or nil.
+func (w *world) hasRoom(st *site, who *caller, d *guard.Demand) error {
+	switch {
+	case !w.hasPlaces(st.account, st.queue, d.Tokens):
+		return limiter.ErrLimited
+	case st.inRow(who.from()) >= w.maxQueue:
+		return ErrQueueFull
+	}
+	return nil
 }
 
 // earliest is the instant from at on from which the breaker lets a call pass that asks it, if nothing
 // else comes: the lease of a probe that is out now may have ended by then.
-func (w *world) earliest(a *account, now, at int64, asks bool) int64 {
-	if asks && at > now {
+func (w *world) earliest(a *account, at int64, asks bool) int64 {
+	if asks {
 		b := a.circuit
 		return max(at, w.probeReady(&b, at))
 	}
@@ -161,7 +225,9 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 // expectGrant takes the tokens, as of the instant due, and the place of a probe.
 func (w *world) expectGrant(a *account, who *caller, due, n int64, asked, under, turn bool) {
 	e := expectation{under: under}
-	w.debitFor(who, a, due, n, turn)
+	if a.version++; n > 0 {
+		w.debitFor(who, a, due, n, turn)
+	}
 	if asked && !under {
 		e.lease = w.admit(&a.circuit, w.turning.now)
 		e.period = a.circuit.period
@@ -186,67 +252,6 @@ func (w *world) reckoned(p *site, a *account, q *waiter) int64 {
 		at = max(at, a.buckets[i].at)
 	}
 	return w.bucketReady(a, at, q.n, true)
-}
-
-// expectServed has the queue served, first come, first served.
-func (w *world) expectServed(p *site, a *account) {
-	now := w.turning.now
-	if len(p.queue) == 0 {
-		return
-	}
-	if at := w.probeReady(&a.circuit, now); at > now && a.circuit.state == breaker.Open {
-		if p.queue[0].breaker {
-			p.moved = now
-		}
-		var queue, refused []waiter
-		for _, q := range p.queue {
-			if !q.breaker {
-				queue = append(queue, q)
-			} else if !q.req.Left() {
-				refused = append(refused, q)
-			}
-		}
-		p.queue = append(p.queue[:0], queue...)
-		for _, q := range refused {
-			w.expect(q.who, expectation{err: breaker.ErrOpen, at: w.earliest(a, now, max(at, w.passesBehind(a, p.queue, now, q.n, true)), true)})
-		}
-	}
-	served := 0
-	for ; served < len(p.queue); served++ {
-		q := &p.queue[served]
-		if w.bucketReady(a, now, q.n, true) > now {
-			break
-		}
-		under := q.breaker && w.holds(&a.circuit, now, q.under)
-		if at := now; q.breaker && !under {
-			if at = w.probeReady(&a.circuit, now); at > now {
-				if !q.req.Left() {
-					w.expect(q.who, expectation{err: breaker.ErrOpen, at: w.earliest(a, now, max(at, w.passesBehind(a, p.queue[served+1:], now, q.n, true)), true)})
-				}
-				p.moved = now
-				continue
-			}
-		}
-		if q.req.Left() {
-			p.moved = now
-			continue
-		}
-		w.expectGrant(a, q.who, w.reckoned(p, a, q), q.n, q.breaker, under, true)
-	}
-	p.queue = append(p.queue[:0], p.queue[served:]...)
-}
-
-// forget takes a caller that has left out of the queue.
-func (w *world) forget(p *site, r *guard.Request) {
-	for i := range p.queue {
-		if p.queue[i].req == r {
-			if i == 0 {
-				p.moved = w.turning.now
-			}
-			p.queue = append(p.queue[:i], p.queue[i+1:]...)
-			return
-		}
-	}
 }
 
 // expectSnapshot works out what Inspect ought to show.

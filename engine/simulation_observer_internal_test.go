@@ -88,7 +88,7 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 		copy(st.former[1:], st.former[:])
 		st.former[0], st.state = st.state, s
 	}
-	t := &w.turning
+	t := w.turning
 	t.site, t.message, t.who, t.fuse, t.answers, t.begun, t.clockPanics = st, m, nil, whole, 0, false, w.clockPanics
 	if m != nil && m.Request != nil {
 		t.who = w.askers[m.Request]
@@ -142,7 +142,7 @@ func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) act
 			w.fail("caller %d waited in the queue when all was refused, and was not answered", q.who.id)
 		}
 	}
-	st.queue = st.queue[:0]
+	st.queue, st.rows = st.queue[:0], rows{}
 	w.collectRefused(st)
 	w.checkFullAt(st, s, max(now, w.latest)) // the clock may have failed
 	st.last = g.FullAt()
@@ -168,8 +168,11 @@ func (o *observer) Refuse(m *guard.Message, err error) {
 	if errors.Is(err, actors.ErrFailed) && c.account.site != nil {
 		c.account.site.rests = true
 	}
-	if m.Kind == guard.Reset {
+	switch m.Kind {
+	case guard.Reset:
 		c.account.failing = true
+	case guard.GiveBack:
+		c.spent = true
 	}
 	w.collectFrom(c)
 }

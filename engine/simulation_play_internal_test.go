@@ -10,87 +10,124 @@ const (
 )
 
 // play runs a scene until so many events have been, and then until everyone has come to an end.
-func (w *world) play(until int64) {
-	closes := w.oneIn(4)
-	for w.events < until {
-		if w.oneIn(64) {
-			w.nature()
+func (u *universe) play(until int64) {
+	closes := u.oneIn(4)
+	closesOne := until // of several engines
+	if len(u.worlds) > 1 {
+		closesOne = u.events + 2*int64(u.below(int(until-u.events)))
+	}
+	for u.events < until {
+		if u.events >= closesOne {
+			u.close(u.worlds[u.below(len(u.worlds)):][:1])
+			closesOne = until
 		}
-		if !w.step() {
-			w.fail("everyone waits for someone")
+		if u.oneIn(64) {
+			u.nature()
+		}
+		if !u.step() {
+			u.fail("everyone waits for someone")
 		}
 	}
 	if closes {
-		w.close()
+		u.close(u.worlds)
 	} else {
-		w.draining = true
+		u.draining = true
 	}
-	w.offset = max(w.offset, w.high-w.now) // or a jump of a clock that is behind would not count in full, and timers would fire too early
-	w.reading()
-	for id := range w.callers {
-		if p := w.people[id].phase; p == resting || p == inFn {
-			w.wakeAt(id, w.now)
+	u.offset = max(u.offset, u.high-u.now) // or a jump of a clock that is behind would not count in full, and timers would fire too early
+	u.reading()
+	for id := range u.callers {
+		if p := u.persons[id].phase; p == resting || p == inFn {
+			u.wakeAt(id, u.now)
 		}
 	}
-	for left := eventsToDrain; !w.quiet(); left-- {
-		if left == 0 || !w.step() {
-			w.stuck()
+	for left := eventsToDrain; !u.quiet(); left-- {
+		if left == 0 || !u.step() {
+			u.stuck()
 		}
 	}
-	if w.draining {
-		w.tryAll()
+	if u.draining {
+		u.checkNothingLeft()
+		u.tryAll()
 	}
-	w.checkGraves()
-	w.passed += w.now
+	for _, w := range u.worlds {
+		w.checkGraves()
+	}
+	u.passed += u.now
 }
 
 // tryAll makes a call of every key, when what was open has had the time to recover: none may be
 // refused by a breaker.
-func (w *world) tryAll() {
-	length := w.circuit.recovery + w.circuit.lease
-	if w.cfg.Breaker == nil || length > int64(24*time.Hour) {
+func (u *universe) tryAll() {
+	length, breaks := int64(0), false
+	for _, w := range u.worlds {
+		length, breaks = max(length, w.circuit.recovery+w.circuit.lease), breaks || w.cfg.Breaker != nil
+	}
+	if !breaks || length > int64(24*time.Hour) {
 		return
 	}
-	w.now += length
-	w.recovered, w.failing = true, 0
-	c := w.people[0]
-	for key := range w.names {
-		c.key, c.n, c.asks, c.mode = key, 1, true, true
-		c.hope, c.hopeAt, c.hopeVersion = errSimulated, 0, 0 // so that it calls this key
-		c.phase = resting
-		w.wakeAt(c.id, w.now)
-		for left := eventsToDrain; c.hope != nil || c.phase != resting && c.phase != parked; left-- {
-			if left == 0 || !w.step() {
-				w.stuck()
+	u.now += length
+	u.recovered, u.failing = true, 0
+	p := u.persons[0]
+	for _, w := range u.worlds {
+		for key := 0; key < w.names && !w.closed; key++ {
+			w.try(p, key)
+		}
+	}
+	p.phase = parked
+	u.timed &^= 1 << p.id
+	u.ready &^= 1 << p.id
+}
+
+// try has p make a call of a key.
+func (w *world) try(p *person, key int) {
+	for _, c := range p.links {
+		c.account = nil
+	}
+	c := w.people[p.id]
+	c.key, c.n, c.hopeVersion = key, 1, 0
+	p.links, p.asks, p.mode = append(p.room[:0], c), true, true
+	p.hope, p.hopeAt = errSimulated, 0 // so that it calls this key
+	p.phase = resting
+	w.wakeAt(p.id, w.now)
+	for left := eventsToDrain; p.hope != nil || p.phase != resting && p.phase != parked; left-- {
+		if left == 0 || !w.step() {
+			w.stuck()
+		}
+	}
+}
+
+// checkNothingLeft makes sure that calls which have ended have left no waiter and no probe.
+func (u *universe) checkNothingLeft() {
+	for _, w := range u.worlds {
+		for i := range w.keys {
+			if a := &w.keys[i]; !w.closed && (len(a.waiting()) > 0 || a.circuit.out > 0 && !a.lost) {
+				u.fail("all calls have ended, and %q of engine %d has %d waiters and %d probes out", keyNames[i], w.number, len(a.waiting()), a.circuit.out)
 			}
 		}
 	}
-	c.phase = parked
-	w.timed &^= 1 << c.id
-	w.ready &^= 1 << c.id
 }
 
 // quiet reports whether every caller has come to an end, and every message has had its turn.
-func (w *world) quiet() bool {
-	for id := range w.callers {
-		if w.people[id].phase != parked {
+func (u *universe) quiet() bool {
+	for id := range u.callers {
+		if u.persons[id].phase != parked {
 			return false
 		}
 	}
-	for _, x := range w.steppers {
+	for _, x := range u.steppers {
 		if x.actor.Ready() {
 			return false
 		}
 	}
-	return !w.closed || w.people[operator].phase == parked
+	return u.persons[operator].phase != closing
 }
 
 // stuck names a caller that never comes to an end.
-func (w *world) stuck() {
-	for id := range w.people {
-		if c := w.people[id]; (id < w.callers || id == operator && w.closed) && c.phase != parked {
-			w.fail("caller %d never comes to an end: phase %d, message %+v", id, c.phase, c.message)
+func (u *universe) stuck() {
+	for id := range u.persons {
+		if p := u.persons[id]; (id < u.callers || id == operator && u.over) && p.phase != parked {
+			u.fail("caller %d never comes to an end: phase %d, message %+v", id, p.phase, p.message())
 		}
 	}
-	w.fail("an actor never takes its messages")
+	u.fail("an actor never takes its messages")
 }

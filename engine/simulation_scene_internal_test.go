@@ -18,32 +18,38 @@ const (
 	mostNames   = 48
 	mostProbes  = 4
 	mostLimits  = 2
+	mostEngines = 3
 )
 
-// scene is a random configuration, boundary values included, and what the naive models have to know
-// of it. They do not ask the compiled forms that the engine uses.
+// scene is what all engines of a scene share.
 type scene struct {
+	callers int
+	tick    int64 // ns; about how long things take
+	pace    int64 // ns; a step takes less than that
+	steady  bool  // the clock has Nanos, and never runs back; else its steps are clamped
+	handles bool  // callers keep the cell that they found
+	nights  int64 // ns; the longest time in which a caller does nothing
+	patient bool  // some callers have contexts that never end
+	failing int   // percent of the calls
+	panics  int   // one turn in so many
+	comings int   // others come in the midst of one step in so many
+	resets  bool  // somebody resets all keys, now and then
+}
+
+// setup is a random configuration of an engine, boundary values included, and what the naive models have
+// to know of it. They do not ask the compiled forms that the engine uses.
+type setup struct {
 	cfg     Config
 	limits  []naiveLimit
 	circuit naiveRules
 
-	callers, names int
-	maxKeys        int
-	idle, linger   int64
-	maxWait        int64 // noWait: -1
-	maxQueue       int
-	tick           int64 // ns; about how long things take
-	pace           int64 // ns; a step takes less than that
-	steady         bool  // the clock has Nanos, and never runs back; else its steps are clamped
-	handles        bool  // callers keep the cell that they found
-	nights         int64 // ns; the longest time in which a caller does nothing
-	patient        bool  // some callers have contexts that never end
-	failing        int   // percent of the calls
-	attempts       int   // at most, of a call
-	panics         int   // one turn in so many
-	comings        int   // others come in the midst of one step in so many
-	resets         bool  // somebody resets all keys, now and then
-	inherited      int   // tables that the sketch of the last scene had
+	names        int
+	maxKeys      int
+	idle, linger int64
+	maxWait      int64 // noWait: -1
+	maxQueue     int
+	attempts     int  // at most, of a call
+	strict       bool // the breaker also counts the failures that are the caller's own
 }
 
 var (
@@ -54,82 +60,88 @@ var (
 )
 
 // below draws from [0, n).
-func (w *world) below(n int) int {
-	hi, _ := bits.Mul64(w.rng.Uint64(), uint64(n))
+func (u *universe) below(n int) int {
+	hi, _ := bits.Mul64(u.rng.Uint64(), uint64(n))
 	return int(hi)
 }
 
 // within is an instant of the next d.
-func (w *world) within(d time.Duration) int64 {
-	hi, _ := bits.Mul64(w.rng.Uint64(), uint64(d))
+func (u *universe) within(d time.Duration) int64 {
+	hi, _ := bits.Mul64(u.rng.Uint64(), uint64(d))
 	return int64(hi)
 }
 
 // oneIn is true once in n times.
-func (w *world) oneIn(n int) bool { return w.below(n) == 0 }
+func (u *universe) oneIn(n int) bool { return u.below(n) == 0 }
 
 // spread draws from [lo, hi] so that every order of magnitude is as likely, and the ends are drawn
 // too.
-func (w *world) spread(lo, hi int64) int64 {
+func (u *universe) spread(lo, hi int64) int64 {
 	first, last := bits.Len64(uint64(lo)), bits.Len64(uint64(hi))
-	n := first + w.below(last-first+2)
+	n := first + u.below(last-first+2)
 	if n > last {
-		return []int64{lo, hi}[w.below(2)]
+		return []int64{lo, hi}[u.below(2)]
 	}
 	half := int64(1) << max(n-1, 0)
-	return min(max(half+int64(w.below(int(half))), lo), hi)
+	return min(max(half+int64(u.below(int(half))), lo), hi)
 }
 
-// draw makes a random scene.
-func (w *world) draw() (s scene) {
-	s.inherited = w.inherited
-	s.tick = w.spread(int64(time.Microsecond), int64(10*time.Second))
-	s.pace = []int64{0, 100, 10_000}[w.below(3)]
-	s.steady, s.handles = !w.oneIn(3), w.oneIn(2)
-	s.callers = 2 + w.below(mostCallers-3) // and the operator
+// drawScene draws what all engines share.
+func (u *universe) drawScene() {
+	s := &u.scene
+	s.tick = u.spread(int64(time.Microsecond), int64(10*time.Second))
+	s.pace = []int64{0, 100, 10_000}[u.below(3)]
+	s.steady, s.handles = !u.oneIn(3), u.oneIn(2)
+	s.callers = 2 + u.below(mostCallers-3) // and the operator
+	s.panics = []int{32, 512, 512, 512}[u.below(4)]
+	s.comings = []int{2, 12, 12, 12}[u.below(4)]
+	s.failing = []int{2, 30, 60, 95}[u.below(4)]
+	s.resets = u.oneIn(16)
+	s.nights = u.spread(s.tick, int64(4*time.Hour))
+	s.patient = true
+}
+
+// draw makes a random configuration of an engine.
+func (w *world) draw() (s setup) {
 	s.names = 1 + w.below(mostNames)
 	if w.oneIn(3) {
 		s.names = 1 + w.below(3)
 	}
-	s.panics = []int{32, 512, 512, 512}[w.below(4)]
-	s.comings = []int{2, 12, 12, 12}[w.below(4)]
-	s.failing = []int{2, 30, 60, 95}[w.below(4)]
-	s.resets = w.oneIn(16)
-	s.nights = w.spread(s.tick, int64(4*time.Hour))
 	s.cfg.Dispatch = Dispatch(w.below(4) / 3)
+	s.strict = w.number > 0 && w.oneIn(3)
 	s.cfg.Classify = func(err error) Outcome {
-		if err == errTheirs {
+		if err == errTheirs && !w.strict {
 			return Ignore
 		}
 		return Failure
 	}
 	w.drawSystem(&s)
 	w.drawLimiter(&s)
-	if s.cfg.Limiter == nil || !w.oneIn(5) {
+	if named := len(w.worlds) > 1 && w.oneIn(4); !w.oneIn(5) || s.cfg.Limiter == nil && !named { // else it only names a key
 		w.drawBreaker(&s)
 	}
 	if w.oneIn(2) {
-		s.cfg.Retry = w.drawRetry(s.tick)
+		s.cfg.Retry = w.drawRetry()
 		if s.attempts = s.cfg.Retry.MaxAttempts; s.attempts == 0 {
 			s.attempts = 3
 		}
 	}
-	s.patient = true
+	s.cfg.PerCall = w.oneIn(6)
 	for _, l := range s.limits {
-		s.patient = s.patient && l.interval < int64(time.Minute)
+		w.patient = w.patient && l.interval < int64(time.Minute)
 	}
 	return s
 }
 
 // drawSystem draws what concerns keys and queues.
-func (w *world) drawSystem(s *scene) {
-	s.maxKeys = 1 + w.below(mostCells)
+func (w *world) drawSystem(s *setup) {
+	s.maxKeys = 1 + w.below(mostCells/len(w.worlds))
 	if w.oneIn(8) {
 		s.maxKeys = 1
 	}
-	s.idle = w.spread(s.tick, max(s.tick, int64(10*time.Minute))) // not less, or sweeps would be most of the events
+	s.idle = w.spread(w.tick, max(w.tick, int64(10*time.Minute))) // not less, or sweeps would be most of the events
 	if w.oneIn(2) {
-		s.idle = w.spread(s.tick, s.tick*1000)
+		s.idle = w.spread(w.tick, w.tick*1000)
 	}
 	s.linger = max(1, s.idle/8)
 	s.cfg.MaxKeys, s.cfg.IdleAfter = s.maxKeys, time.Duration(s.idle)
@@ -138,7 +150,7 @@ func (w *world) drawSystem(s *scene) {
 	case 0:
 		s.cfg.MaxWait, s.maxWait = NoWait, -1
 	case 1:
-		s.maxWait = w.spread(1, 100*s.tick)
+		s.maxWait = w.spread(1, 100*w.tick)
 		s.cfg.MaxWait = time.Duration(s.maxWait)
 	}
 	s.maxQueue = 1024
@@ -149,11 +161,11 @@ func (w *world) drawSystem(s *scene) {
 }
 
 // drawLimiter draws no limiter, one, or two.
-func (w *world) drawLimiter(s *scene) {
+func (w *world) drawLimiter(s *setup) {
 	n := []int{0, 1, 1, 1, 1, 1, 1, 2}[w.below(8)]
 	var members []limiter.Limiter
 	for range n {
-		l, rate := w.drawLimit(s.tick)
+		l, rate := w.drawLimit()
 		s.limits = append(s.limits, l)
 		if l.paced {
 			members = append(members, limiter.LeakyBucket{Capacity: int(l.capacity), LeakRate: rate})
@@ -170,12 +182,12 @@ func (w *world) drawLimiter(s *scene) {
 }
 
 // drawLimit draws a bucket and its rate.
-func (w *world) drawLimit(tick int64) (naiveLimit, limiter.Rate) {
+func (w *world) drawLimit() (naiveLimit, limiter.Rate) {
 	count := int64(1)
 	if !w.oneIn(3) {
 		count = w.spread(1, 1000)
 	}
-	per := w.spread(max(1, tick/8), 8*tick)*count + int64(w.below(int(count)))
+	per := w.spread(max(1, w.tick/8), 8*w.tick)*count + int64(w.below(int(count)))
 	capacity := w.spread(1, 100)
 	switch w.below(24) {
 	case 0: // the fastest
@@ -192,7 +204,7 @@ func (w *world) drawLimit(tick int64) (naiveLimit, limiter.Rate) {
 
 // drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as
 // large as they may be.
-func (w *world) drawBreaker(s *scene) {
+func (w *world) drawBreaker(s *setup) {
 	duration := func() time.Duration {
 		switch w.below(24) {
 		case 0:
@@ -202,7 +214,7 @@ func (w *world) drawBreaker(s *scene) {
 		case 2, 3:
 			return 0
 		default:
-			return time.Duration(w.spread(max(1, s.tick/4), 16*s.tick))
+			return time.Duration(w.spread(max(1, w.tick/4), 16*w.tick))
 		}
 	}
 	p := breaker.Policy{
@@ -221,16 +233,16 @@ func (w *world) drawBreaker(s *scene) {
 }
 
 // drawRetry draws when to try again. The seed makes the jitter repeat.
-func (w *world) drawRetry(tick int64) *retry.Policy {
+func (w *world) drawRetry() *retry.Policy {
 	p := &retry.Policy{
-		MaxAttempts: w.below(5), BaseDelay: time.Duration(w.spread(1, 4*tick)), Backoff: 1 + float64(w.below(3)),
+		MaxAttempts: w.below(5), BaseDelay: time.Duration(w.spread(1, 4*w.tick)), Backoff: 1 + float64(w.below(3)),
 		Jitter: retry.Jitter(w.below(4)), Seed: w.rng.Uint64() | 1,
 	}
 	if w.oneIn(2) {
 		p.MaxDelay = p.BaseDelay * time.Duration(1+w.below(8))
 	}
 	if w.oneIn(3) {
-		p.MaxElapsed = time.Duration(w.spread(1, 64*tick))
+		p.MaxElapsed = time.Duration(w.spread(1, 64*w.tick))
 	}
 	return p
 }

@@ -15,7 +15,8 @@ type site struct {
 	last    int64                      // full-at when the present runner began to go on
 	state   *guard.State               // of the actor that had the last turn
 	former  [formerStates]*guard.State // of actors before
-	queue   []waiter                   // as the naive model has it
+	queue   []waiter                   // as the naive model has it, in the order of arrival
+	rows    rows                       // of queue
 	moved   int64                      // when one that was the first of the queue last left without tokens
 	inTurn  bool
 	rests   bool  // the actor panicked too often, or the clock did, and the timer may be late
@@ -28,16 +29,6 @@ type site struct {
 }
 
 const formerStates = 4
-
-// waiter is a caller in the queue.
-type waiter struct {
-	req     *guard.Request
-	who     *caller
-	n       int64
-	since   int64
-	breaker bool
-	under   naiveProbe
-}
 
 // turn is what the naive models expect of a turn.
 type turn struct {
@@ -52,6 +43,7 @@ type turn struct {
 	answers     uint64 // the callers for whom an answer is expected
 	before      account
 	line        []waiter
+	debits      int // before the turn
 	moved       int64
 }
 
@@ -85,18 +77,24 @@ func (w *world) clockOfTurn() int64 {
 // before stays so; it was nothing that the breaker was asked for.
 func (o *observer) undo(st *site) {
 	w := o.w
-	t := &w.turning
+	t := w.turning
 	if t.fuse == whole && (t.begun || w.clockPanics == t.clockPanics) {
 		w.fail("a turn of %q panicked", st.name)
 	}
 	w.note(int(t.fuse), int(st.account.number), 1)
 	if t.fuse == atTransitions && t.begun {
 		st.queue, st.moved = append(st.queue[:0], t.line...), t.moved
+		for id := range w.people {
+			if w.people[id].debit.number > t.debits && t.answers>>id&1 != 0 {
+				w.people[id].debit = debit{}
+			}
+		}
 		version := st.account.version
 		*st.account = t.before
 		st.account.version = version + 1
 		w.collectGranted(st)
 	}
+	st.account.lost = true
 	t.fuse, t.answers = whole, 0
 	st.last = st.gate.FullAt()
 }

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// drawEnd draws the error of a function, and whether the function panics.
+func (p *person) drawEnd() (err error, panics bool) {
+	u := p.u
+	what := u.below(100)
+	if what >= u.failing {
+		return nil, false
+	}
+	switch what % 16 {
+	case 0, 1:
+		return errSimulated, p.kind == calling
+	case 2:
+		return errTheirs, false
+	case 3:
+		return errPermanent, false
+	case 4:
+		return errAdvised, false
+	case 5:
+		return &Verdict{Err: errSimulated, Outcome: Ignore}, false
+	case 6:
+		return &Verdict{Err: errSimulated, Outcome: Failure, Final: true, After: time.Duration(u.tick)}, false
+	case 7:
+		return &Verdict{Err: errSimulated, Outcome: Success}, false
+	case 8:
+		return fmt.Errorf("inner engine: %w", errRefused), false
+	case 9:
+		return &StoppedError{Reason: errRefused, Last: errSimulated}, false
+	default:
+		return errSimulated, false
+	}
+}
+
+// outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.
+func (c *caller) outcomeOf(err error, panics bool) Outcome {
+	verdict, _ := err.(*Verdict)
+	switch {
+	case err == nil:
+		return Success
+	case errors.Is(err, errRefused) && !errors.Is(err, errSimulated):
+		return Ignore // nothing was called
+	case verdict != nil && verdict.Outcome != Failure:
+		return verdict.Outcome
+	case panics:
+		return Failure
+	case c.ctx.err == context.Canceled:
+		return Ignore
+	case c.ctx.deadline <= c.w.now || c.ctx.err != nil:
+		return Failure // too late
+	case err == errTheirs && !c.w.strict:
+		return Ignore
+	default:
+		return Failure
+	}
+}
+
+// ended draws the end of an attempt, and works out what is to be reported.
+func (p *person) ended() error {
+	err, panics := p.drawEnd()
+	for _, c := range p.links {
+		c.ended(c.outcomeOf(err, panics))
+	}
+	p.decide() // a further attempt, if there is one
+	if panics {
+		panic(errFn)
+	}
+	return err
+}
+
+// ended works out what is to be reported to one engine.
+func (c *caller) ended(outcome Outcome) {
+	c.w.note(9, c.id, int64(outcome))
+	c.outcome, c.may, c.owes = outcome, false, false
+	if c.w.eng.policy.Breaks() && !(c.answered && c.answer.Under) {
+		c.owes = c.outcome == Failure || c.lease != 0
+		if c.outcome == Success && c.lease == 0 {
+			c.w.checkSuccess(c)
+		}
+	}
+}
+
+// holdsProbe reports whether the caller was let through as a probe, and not under another.
+func (c *caller) holdsProbe() bool {
+	return c.answered && c.answer.Err == nil && c.answer.Permit.Lease != 0 && !c.answer.Under
+}
