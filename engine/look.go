@@ -80,6 +80,7 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 	if after != notAfter { // a refused call makes no key known
 		cell, known := e.system.Find(l.key)
 		if !known {
+			c.lookForgotten(i, &d, after)
 			return nil, nil
 		}
 		s.cell = cell
@@ -109,6 +110,13 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 	return nil, nil
 }
 
+// lookForgotten is lookAt for a key that is not known, about an instant not before after.
+func (c *call) lookForgotten(i int, d *guard.Demand, after int64) {
+	l, s := &c.links[i], &c.got[i]
+	now := l.eng.system.Now()
+	s.wait = max(s.wait, l.eng.behavior.EarliestUnknown(now, l.key, d, guard.Later(now, after))-now)
+}
+
 // lookInside is lookAt for a gate that the key's actor owns.
 func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int64) (reason, err error) {
 	l, s := &c.links[i], &c.got[i]
@@ -130,7 +138,8 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	})
 	switch {
 	case err == nil:
-	case errors.Is(err, errUnknown): // the key was clean, and has gone
+	case errors.Is(err, errUnknown): // the key has gone
+		c.lookForgotten(i, d, after)
 		return nil, nil
 	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
 		return nil, e.refuse(l.key, err, 0)

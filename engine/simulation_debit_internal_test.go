@@ -93,7 +93,7 @@ func (c *caller) mayStaySpent() bool {
 // settleKept looks at the tokens that the engine counts as kept spent: they are those that c holds.
 func (c *caller) settleKept() {
 	w := c.w
-	kept := w.eng.keptSpent.Load()
+	kept := w.eng.counters.KeptSpent.Load()
 	if kept == w.kept {
 		return
 	}

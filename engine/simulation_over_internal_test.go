@@ -72,14 +72,13 @@ func (p *person) refusing(r *Rejection) *caller {
 }
 
 // foresee works out whether it is known when a refused call through a chain would pass: if nothing has
-// changed since the attempt began, nobody waits, and no lease ends. The debt of a key without a
-// cell is not asked for.
+// changed since the attempt began, nobody waits, and no lease ends.
 func (p *person) foresee() {
 	if !p.looks() {
 		return
 	}
 	for _, c := range p.links {
-		if a := c.account; a.site == nil || a.site != c.was || a.version != c.seen || len(a.waiting()) > 0 || a.circuit.out > 0 {
+		if a := c.account; a.site != c.was || a.version != c.seen || len(a.waiting()) > 0 || a.circuit.out > 0 {
 			c.seen = 0
 		}
 	}

@@ -142,6 +142,18 @@ func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 	return at
 }
 
+// EarliestUnknown is earliest for a key without a cell: the key is as new but for what the sketch
+// remembers.
+func (b *Behavior) EarliestUnknown(now int64, key string, d *Demand, at int64) int64 {
+	p := b.policy
+	s := State{fullAts: make([]int64, max(1, len(p.Limits)))}
+	p.Limits.Reset(s.fullAts, now)
+	if probeAt := b.sketch.look(key, s.fullAts); probeAt > 0 {
+		s.circuit.Reopen(p.rules, 0, probeAt)
+	}
+	return b.earliest(now, &s, d, at)
+}
+
 // isUnder reports whether a call made in the function of the probe of permit passes the breaker,
 // because the lease of that probe is out. The zero Permit is no probe's.
 func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {

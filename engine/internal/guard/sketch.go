@@ -127,6 +127,27 @@ func (s *sketch) recall(key string, fullAts []int64) (probeAt int64) {
 		return 0
 	}
 	h := s.hash(key)
+	s.read(h, key, fullAts)
+	return s.trips.take(h)
+}
+
+// look is recall, and the trip stays remembered.
+func (s *sketch) look(key string, fullAts []int64) (probeAt int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.used {
+		return 0
+	}
+	h := s.hash(key)
+	s.read(h, key, fullAts)
+	if trip := s.trips.find(h); trip != nil {
+		return trip.probeAt
+	}
+	return 0
+}
+
+// read raises fullAts to the instants that are remembered of key, whose hash is h. The lock is held.
+func (s *sketch) read(h hashed, key string, fullAts []int64) {
 	if own, pardoned := s.pardons[key]; pardoned {
 		for i := range own {
 			fullAts[i] = max(fullAts[i], own[i])
@@ -136,7 +157,6 @@ func (s *sketch) recall(key string, fullAts []int64) (probeAt int64) {
 			fullAts[i] = max(fullAts[i], t.least(h))
 		}
 	}
-	return s.trips.take(h)
 }
 
 // hit counts a key that began with less than a new key has.

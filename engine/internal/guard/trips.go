@@ -38,20 +38,29 @@ func (t *trips) put(key hashed, probeAt int64) {
 	}
 }
 
-// take returns the instant of a trip, or 0, and removes the trip.
-func (t trips) take(key hashed) (probeAt int64) {
+// find returns the trip of key, or nil.
+func (t trips) find(key hashed) *trip {
 	if t == nil {
-		return 0
+		return nil
 	}
 	set := &t[key%tripSets]
 	for i := range set {
 		if set[i].key == key && set[i].probeAt > 0 {
-			probeAt = set[i].probeAt
-			if !Planted("a spilled breaker that recovered and is open again") {
-				set[i] = trip{}
-			}
-			return probeAt
+			return &set[i]
 		}
 	}
-	return 0
+	return nil
+}
+
+// take returns the instant of a trip, or 0, and removes the trip.
+func (t trips) take(key hashed) (probeAt int64) {
+	found := t.find(key)
+	if found == nil {
+		return 0
+	}
+	probeAt = found.probeAt
+	if !Planted("a spilled breaker that recovered and is open again") {
+		*found = trip{}
+	}
+	return probeAt
 }
