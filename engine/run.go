@@ -31,7 +31,10 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 		c, h = e.system.Lookup(p.key)
 	}
 	if c == nil {
-		return e.runNew(ctx, p, h, stay, fn)
+		var err error
+		if c, err = e.bear(p, h); err != nil {
+			return err
+		}
 	}
 	fullAt := c.Published.FullAt()
 	if fullAt < 0 {
@@ -43,13 +46,9 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	} else {
 		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
 	}
-	latest := e.policy.Latest(1, limiter.Queued, now)
-	if fullAt > latest {
+	receipt, ok := c.Published.Take(e.policy, 1, e.policy.Latest(1, limiter.Queued, now), now)
+	if !ok {
 		return e.runShort(ctx, p, c, fullAt, now, stay, fn)
-	}
-	receipt, ok := c.Published.Take(e.policy, 1, latest, now)
-	if !ok { // other callers came first
-		return e.runAt(ctx, p, c, stay, fn)
 	}
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
@@ -83,17 +82,6 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 	}
 }
 
-// runNew is run for a call that finds no cell; h is what the lookup returned, if there was one.
-//
-//go:noinline
-func (e *Engine) runNew(ctx context.Context, p *place, h actors.Hash, stay int64, fn func(context.Context) error) error {
-	c, err := e.bear(p, h)
-	if err != nil {
-		return err
-	}
-	return e.runAt(ctx, p, c, stay, fn)
-}
-
 // runOwned is run for a call that finds the gate of c owned, or c retired.
 //
 //go:noinline
@@ -104,18 +92,19 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 	return e.runAt(ctx, p, c, stay, fn)
 }
 
-// runShort is run for a call whose token was not there: the gate of c had fullAt before the reading now.
+// runShort is run for a call that got no token: the gate of c had fullAt before the reading now.
 //
 //go:noinline
 func (e *Engine) runShort(
 	ctx context.Context, p *place, c *guard.Cell, fullAt, now, stay int64, fn func(context.Context) error,
 ) error {
-	d := callFor(stay)
-	if at := e.policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(e.policy, now, at) {
-		e.counters.Stripe().Limited.Add(1)
-		return e.refuse(p.key, limiter.ErrLimited, at)
+	if d := callFor(stay); fullAt > e.policy.Latest(1, limiter.Queued, now) {
+		if at := e.policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(e.policy, now, at) {
+			e.counters.Stripe().Limited.Add(1)
+			return e.refuse(p.key, limiter.ErrLimited, at)
+		}
 	}
-	return e.runAt(ctx, p, c, stay, fn)
+	return e.runAt(ctx, p, c, stay, fn) // the call may wait, or other callers came first
 }
 
 // runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that
