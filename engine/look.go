@@ -11,6 +11,41 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
+// Check returns the refusal that a call made now through k would get at once, and nil if no key is sure to
+// refuse. Check takes nothing, no token, permit or place in a queue: so a call that follows may be refused
+// all the same. Check is for servers that want to refuse a request before they spend work on it. A refusal
+// counts in Stats, as that of a call. The error is a *Rejection, that of ctx if ctx has ended, or a
+// *ConfigError if k cannot be used.
+func (k Key) Check(ctx context.Context) error {
+	if ch := k.chain; ch != nil && !ch.isPlaceholder() {
+		if ch.err != nil {
+			return ch.err
+		}
+		var got [longestChain]share
+		return check(ctx, &call{links: ch.links, got: got[:len(ch.links)]}, k.stay)
+	}
+	return check(ctx, &call{links: []link{{eng: k.eng, place: k.place}}, got: make([]share, 1)}, k.stay)
+}
+
+// check is Check for the call c, which has nothing.
+func check(ctx context.Context, c *call, stay int64) error {
+	switch {
+	case ctx.Err() != nil:
+		return c.links[0].eng.endOf(ctx)
+	case stay < guard.NoStay:
+		return errStay(stay)
+	}
+	for i := range c.got {
+		c.got[i].tokens = 1
+	}
+	defer c.giveUp() // the leaves of probes
+	w := callFor(stay)
+	if at, err := c.look(ctx, &w); err != nil {
+		return c.links[at].eng.refused(err)
+	}
+	return nil
+}
+
 // look looks at every key. The error is the refusal of the first key that is sure to refuse, at is the link.
 func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 	var foreseen int64 // how long the call waits before it comes to the key, at least

@@ -120,7 +120,7 @@ func newGauge(eng *engine.Engine, fields Fields) gauge {
 	if fields == NoFields {
 		return g
 	}
-	var value []byte
+	value := make([]byte, 0, 64)
 	for i, limit := range limits {
 		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval()}
 		if len(limits) > 1 {

@@ -103,7 +103,12 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 	default:
 		x.route = route
 		route.requests.Add(1)
-		x.keys = route.keysOf(r)
+		if x.keys = route.keysOf(r); len(x.keys.each) > 0 {
+			if err := x.keys.all.Check(r.Context()); err != nil { // before a reverse proxy copies the request
+				unanswered(x, r, err)
+				return
+			}
+		}
 		route.handler.ServeHTTP(x, r)
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -17,8 +17,19 @@ import (
 // nginx.
 const statusLeft = 499
 
-// answer answers with a status, and with a body that says no more than the status (RFC 9457).
-func answer(w http.ResponseWriter, r *http.Request, status int) {
+// problem is the answer with a status, and with a body that says no more than the status (RFC 9457).
+type problem struct {
+	body   []byte
+	length string
+}
+
+// problems are the answers that were given once, from int to problem.
+var problems sync.Map
+
+func problemOf(status int) problem {
+	if known, ok := problems.Load(status); ok {
+		return known.(problem) //nolint:forcetypeassert // nothing else is in there
+	}
 	kind := "about:blank"
 	switch status {
 	case http.StatusTooManyRequests:
@@ -26,14 +37,21 @@ func answer(w http.ResponseWriter, r *http.Request, status int) {
 	case http.StatusServiceUnavailable:
 		kind = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 	}
-	body := fmt.Sprintf("{\"type\":%q,\"title\":%q,\"status\":%d}\n", kind, http.StatusText(status), status)
+	body := fmt.Appendf(nil, "{\"type\":%q,\"title\":%q,\"status\":%d}\n", kind, http.StatusText(status), status)
+	p := problem{body, strconv.Itoa(len(body))}
+	problems.Store(status, p)
+	return p
+}
+
+// answer answers with a status.
+func answer(w http.ResponseWriter, r *http.Request, status int) {
+	p := problemOf(status)
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
+	room := [...]string{"application/problem+json", p.length, "no-store"}
+	h["Content-Type"], h["Content-Length"], h["Cache-Control"] = room[0:1:1], room[1:2:2], room[2:3:3]
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, body) // the client may have left
+		_, _ = w.Write(p.body) // the client may have left
 	}
 }
 
