@@ -69,6 +69,7 @@ func (w *world) clockOfTurn() int64 {
 	if w.turning.fuse == atTheClock {
 		panic(errFuse)
 	}
+	w.watchFree(st.account)
 	w.expectAt(now)
 	return now
 }

@@ -32,7 +32,8 @@ func (w *world) watchAllAt(a *account, now int64) {
 	}
 }
 
-// watchFree takes note of the calls through chains for which a has tokens, before some are taken.
+// watchFree takes note of the calls through chains that a would let pass, before tokens are taken or a turn
+// changes a.
 func (w *world) watchFree(a *account) {
 	if len(w.worlds) == 1 {
 		return

@@ -88,6 +88,10 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 	}
 	limit := &p.Limits[0]
 	latest := limit.Latest(now, d.Tokens, d.Mode)
+	if fullAt <= latest && Planted("a debit that is lost") {
+		g.fullAt.Store(limit.After(fullAt, now, d.Tokens)) // over the debits since full-at was loaded
+		return Admitted, now, 0, Receipt{From: fullAt, To: limit.After(fullAt, now, d.Tokens), Epoch: g.generation.Load()}
+	}
 	if fullAt > latest && from == 0 {
 		return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 	}
@@ -128,7 +132,7 @@ func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 			runtime.Gosched() // so that a period may begin here in tests
 		}
 		after := p.Limits[0].After(fullAt, now, n)
-		if g.fullAt.CompareAndSwap(fullAt, after) || Planted("a debit that is lost") {
+		if g.fullAt.CompareAndSwap(fullAt, after) {
 			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
 			// not at all, and Take begins anew.
 			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
