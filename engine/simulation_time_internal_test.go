@@ -69,7 +69,11 @@ func (u *universe) suspend(d int64) {
 func (u *universe) checkAwake() {
 	for _, w := range u.worlds {
 		for i := range w.names {
-			if st := w.keys[i].site; st != nil && st.wakeDue > 0 && !st.rests && u.now > st.wakeDue+100*u.tick { // the actor may have been stopped while it armed the timer
+			st := w.keys[i].site
+			if st == nil || st.wakeDue == 0 || st.rests || u.reading() < st.wake { // a clock that is set back puts the instant off
+				continue
+			}
+			if u.now > st.wakeDue+100*u.tick { // the actor may have been stopped while it armed the timer
 				u.fail("the actor of %q sleeps, and should have woken %d ns ago", st.name, u.now-st.wakeDue)
 			}
 		}
