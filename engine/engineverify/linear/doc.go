@@ -1,5 +1,5 @@
-// Package linear holds the linearizability check of package engine: its tests record what clients
-// see of a real engine that they all use at once, and have porcupine look for an order in which a
+// Package linear holds the linearizability check of package engine: its tests record the calls and
+// answers of clients that use a real engine at once, and have porcupine look for an order in which a
 // sequential model would have answered the same.
 //
 // Time is part of it. The engine runs on a clock that stands still but for steps, forwards and

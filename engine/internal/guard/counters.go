@@ -7,9 +7,9 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 )
 
-// Counters are the counters of an engine. The counters of every call are spread over stripes: whoever
-// counts adds to one stripe, and whoever asks adds up the stripes. So processors that count at the same
-// time seldom write to the same cache line. Make Counters with new: then each stripe is a cache line.
+// Counters are the counters of an engine. The counters of every call are spread over stripes: a count adds
+// to one stripe, and [Counters.Sum] adds up the stripes. So processors that count at the same time seldom
+// write to the same cache line. Make Counters with new: then each stripe is a cache line.
 type Counters struct {
 	stripes [1 << stripeBits]Stripe
 

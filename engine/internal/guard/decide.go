@@ -142,8 +142,8 @@ func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 	return at
 }
 
-// EarliestUnknown is earliest for a key without a cell: the key is as new but for what the sketch
-// remembers.
+// EarliestUnknown is earliest for a key without a cell: the key is as new but for the debts that
+// the sketch remembers.
 func (b *Behavior) EarliestUnknown(now int64, key string, d *Demand, at int64) int64 {
 	p := b.policy
 	s := State{fullAts: make([]int64, max(1, len(p.Limits)))}
