@@ -156,6 +156,9 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 // past.
 func (b *Behavior) reset(now int64, s *State) {
 	b.sketch.pardon(s.key)
+	if s.queue != nil {
+		s.queue.moved = now // the tokens were not there before for those who wait
+	}
 	b.policy.Limits.Reset(s.fullAts, now)
 	s.circuit.Renew(b.policy.rules)
 	s.epoch = s.circuit.Generation()
