@@ -105,8 +105,10 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	}
 	for _, ticket := range s.tickets {
 		ticket.Done(nil)
+		synctest.Wait()
 	}
 	eng.ResetAll()
+	synctest.Wait() // a chain that waited goes on to its wide key now, and not beside the next reset
 	wide.ResetAll()
 	time.Sleep(3 * time.Minute) // every waiter is served
 	synctest.Wait()
