@@ -210,6 +210,9 @@ func TestHoldsComeAndGoAtTheLimit(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for i := range keys { // whatever was held before, one of them finds no room
+		holds.hold(t, s, fmt.Sprint(i), int64(time.Hour))
+	}
 	for i := range keys { // end every hold
 		if c, there := s.Find(fmt.Sprint(i)); there {
 			_ = turned(t, s, c) // or it has been spilled
