@@ -51,14 +51,15 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 	}
 }
 
-// randomConfig returns a configuration, and the tokens that a new key has of each limit.
-func randomConfig(rng *rand.Rand, d engine.Dispatch) (cfg engine.Config, full []int) {
+// randomConfig returns a configuration, and the tokens that a new key has of each limit. The rates are in
+// tokens per per.
+func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg engine.Config, full []int) {
 	cfg = engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
 	if rng.IntN(2) == 0 {
 		cfg.IdleAfter = time.Duration(1+rng.IntN(8)) * time.Second // keys are evicted
 	}
-	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), time.Second)}
-	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), time.Second)}
+	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), per)}
+	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), per)}
 	switch rng.IntN(6) {
 	case 0:
 		cfg.Limiter, full = leaky, []int{leaky.Capacity}

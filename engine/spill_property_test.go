@@ -25,7 +25,7 @@ func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
 		seed := rng.Uint64()
 		for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 			synctest.Test(t, func(t *testing.T) {
-				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d)
+				cfg, _ := randomConfig(rand.New(rand.NewPCG(seed, 1)), d, time.Second)
 				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
 				if cfg.Breaker != nil {
 					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
