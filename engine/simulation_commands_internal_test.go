@@ -132,8 +132,13 @@ func (u *universe) nature() {
 	u.note(6, 0, u.offset)
 }
 
-// longestNight is for how long all callers may rest.
-const longestNight = 120 * time.Hour
+// These two decide how far the time of a scene gets. While callers rest, every engine sweeps eight
+// times in its IdleAfter, at a few events each: the longer IdleAfter is, the fewer events a night
+// takes. Nights are long in proportion, so that sweeps stay the share of all events that they are.
+const (
+	longestNight = 240 * time.Hour // for which all callers may rest
+	longestIdle  = 20 * time.Minute
+)
 
 // night has each caller that rests do so for a while. The others go on, and timers fire in time.
 func (u *universe) night(length int64) {

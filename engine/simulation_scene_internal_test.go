@@ -139,7 +139,7 @@ func (w *world) drawSystem(s *setup) {
 	if w.oneIn(8) {
 		s.maxKeys = 1
 	}
-	s.idle = w.spread(w.tick, max(w.tick, int64(10*time.Minute))) // not less, or sweeps would be most of the events
+	s.idle = w.spread(w.tick, max(w.tick, int64(longestIdle))) // a sweep comes eight times in it
 	if w.oneIn(2) {
 		s.idle = w.spread(w.tick, w.tick*1000)
 	}
