@@ -30,8 +30,11 @@ var (
 	ErrExceedsCapacity = errors.New("limiter: more than the capacity")
 )
 
-// Limiter is a [TokenBucket], a [LeakyBucket] or the result of [All]. The interface is sealed: no
-// other package can implement Limiter.
+// Unlimited lets every call pass: the limit of a key that has none.
+var Unlimited Limiter = unlimited{}
+
+// Limiter is a [TokenBucket], a [LeakyBucket], [Unlimited] or the result of [All]. The interface is
+// sealed: no other package can implement Limiter.
 type Limiter interface {
 	// Validate returns nil if every field can be used, and else an error that joins one
 	// *[ConfigError] for every bad field.
@@ -64,7 +67,7 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("limiter: %s = %v: %s", e.Field, e.Value, e.Reason)
 }
 
-// Compile returns the limits of l: one for a bucket, several for an [All]. The error joins one
+// Compile returns the limits of l: one for a bucket, several for an [All], none for [Unlimited]. The error joins one
 // *[ConfigError] for every bad field.
 func Compile(l Limiter) (Limits, error) {
 	if isNil(l) {
@@ -97,3 +100,13 @@ func isNil(l Limiter) bool {
 		return false
 	}
 }
+
+type unlimited struct{}
+
+// Validate returns nil.
+func (unlimited) Validate() error { return nil }
+
+// String returns "unlimited".
+func (unlimited) String() string { return "unlimited" }
+
+func (unlimited) compile(to Limits, _ string, _ func(*ConfigError)) Limits { return to }

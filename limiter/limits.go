@@ -22,6 +22,9 @@ func (l Limit) Capacity() int { return int(l.capacity) }
 // rate, rounded up to whole nanoseconds.
 func (l Limit) Interval() time.Duration { return time.Duration(l.interval) }
 
+// Burst returns the time in which an empty bucket fills: capacity × interval, at most 2^61 ns.
+func (l Limit) Burst() time.Duration { return time.Duration(l.burst) }
+
 // Limits is a compiled [Limiter]. A call passes if all limits let the call pass. The state is a
 // slice of full-ats, one for each limit, see [Limit]; only one goroutine may use the full-ats at a time.
 // The zero Limits lets everything pass.
