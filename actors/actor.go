@@ -80,7 +80,7 @@ func (s *System[P, S, M]) newActor(c *Cell[P, S, M]) *actor[P, S, M] {
 	}
 	a.now = a.read
 	a.waits.Store(working)
-	a.used.Store(-int64(s.idleAfter)) // an actor that is started only to be asked something has gone unused for long
+	a.used.Store(-s.idleAfter.Load()) // an actor that is started only to be asked something has gone unused for long
 	return a
 }
 

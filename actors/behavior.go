@@ -49,6 +49,15 @@ type Behavior[P, S, M any] interface {
 	Refuse(m *M, err error)
 }
 
+// Updater is a [Behavior] that may change for all keys at once. Both methods run under the lifecycle
+// lock, before the system judges whether a key that has no actor may go.
+type Updater[P, S any] interface {
+	// Stale reports whether p is of an earlier behavior, and Update can bring p up to date.
+	Stale(p *P) bool
+	// Update brings p and the key's state up to date. Next.Wake must be Never.
+	Update(now int64, p *P, s *S) Next
+}
+
 // Next is the result of a turn: the needs of the state after the turn.
 type Next struct {
 	// Same is for Receive: the turn changed nothing and was no use of the actor. The result of the

@@ -10,7 +10,7 @@ func (s *System[P, S, M]) insert(c *Cell[P, S, M], hash uint64, now int64) *Cell
 	var zero S
 	s.newborn = zero
 	if next := s.behavior.Init(now, c.key, &c.Published, &s.newborn); !next.Clean {
-		c.parked = &parked[S]{s.newborn, next.Forget, -int64(s.idleAfter)}
+		c.parked = &parked[S]{s.newborn, next.Forget, -s.idleAfter.Load()}
 	}
 	s.shelve(c, resting)
 	s.cells.store(c, hash)
@@ -29,6 +29,9 @@ func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
 // retire forgets c, which has no actor, if the state of c equals that of a new cell now, and no use
 // came after unused. The result is whether retire did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
+	if s.updater != nil && s.updater.Stale(&c.Published) {
+		s.update(c, now)
+	}
 	if p := c.parked; p != nil && (p.forget > now && !planted("a parked state that is forgotten before its time") || p.used > unused) || !s.mayRetire(c, unused) {
 		return false
 	}
@@ -36,6 +39,24 @@ func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
 	s.evicted++
 	s.lastRetired = max(s.lastRetired, now)
 	return true
+}
+
+// update brings c, which has no actor, up to date. A panic leaves c as it was. The lifecycle lock is held.
+func (s *System[P, S, M]) update(c *Cell[P, S, M], now int64) {
+	defer func() { _ = recover() }()
+	var next parked[S]
+	if c.parked == nil {
+		next.used = -s.idleAfter.Load()
+		s.behavior.Resume(c.key, &c.Published, &next.state)
+	} else {
+		next = *c.parked
+	}
+	after := s.updater.Update(now, &c.Published, &next.state)
+	if next.forget = after.Forget; after.Clean {
+		c.parked = nil
+	} else {
+		c.parked = &next
+	}
 }
 
 // mayRetire asks the behavior. A panic must neither take the process down nor end the actor that is

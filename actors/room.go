@@ -12,14 +12,17 @@ const maxRounds = 3
 // Lookup returned. At the limit of keys Create makes room: Create forgets a cell that equals a new
 // cell. If there is none, Create spills the coldest of some cells without an actor. If there is
 // none, Create asks running actors to leave. The error is ErrKeyLimit only if every key is held.
-func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
+//
+// If prepare is not nil, it is called with the published part of a key that is about to be born, before
+// [Behavior.Init] and under the same lock. If it returns false, no key is born, and cell and error are nil.
+func (s *System[P, S, M]) Create(key string, h Hash, prepare func(*P) bool) (*Cell[P, S, M], error) {
 	born := &Cell[P, S, M]{key: strings.Clone(key)} // before the lock is taken, which all births take
 	now := s.Now()                                  // before the lock is taken, because a clock may panic. An earlier reading is only stricter
 	for rounds := 0; ; {
 		s.at(beforeBirth)
-		c, found, err := s.tryCreate(born, uint64(h), now, rounds == 0)
+		c, found, err := s.tryCreate(born, uint64(h), now, rounds == 0, prepare)
 		switch {
-		case c != nil || err != nil:
+		case c != nil || err != nil || found.refused:
 			return c, err
 		case found.more: // cells have been put aside, or come to rest
 		case len(found.leavers) == 0 || rounds == maxRounds:
@@ -35,7 +38,9 @@ func (s *System[P, S, M]) Create(key string, h Hash) (*Cell[P, S, M], error) {
 
 // tryCreate is one try of Create, under one hold of the lifecycle lock; first is that of search.
 // Without a cell and without an error there was no room.
-func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64, first bool) (*Cell[P, S, M], finding[P, S, M], error) {
+func (s *System[P, S, M]) tryCreate(
+	born *Cell[P, S, M], hash uint64, now int64, first bool, prepare func(*P) bool,
+) (*Cell[P, S, M], finding[P, S, M], error) {
 	s.lock()
 	defer s.unlock()
 	if s.ended {
@@ -44,18 +49,31 @@ func (s *System[P, S, M]) tryCreate(born *Cell[P, S, M], hash uint64, now int64,
 	if c := s.cells.loadSlowly(born.key, hash); c != nil {
 		return c, finding[P, S, M]{}, nil
 	}
+	if prepare != nil && !prepare(&born.Published) {
+		return nil, finding[P, S, M]{refused: true}, nil
+	}
 	if s.keys() >= s.maxKeys {
-		found := s.search(now, first)
-		if !found.room && found.coldest == nil {
+		if found := s.makeRoom(now, first); !found.room {
 			return nil, found, nil
 		}
-		if c := found.coldest; c != nil {
-			s.behavior.Spill(c.key, &c.Published, c.parkedState())
-			s.remove(c)
-			s.spilled++
+		if s.keys() >= s.maxKeys { // MaxKeys was more before
+			s.makeRoom(now, false)
 		}
 	}
 	return s.insert(born, hash, now), finding[P, S, M]{}, nil
+}
+
+// makeRoom searches for a cell that can go, and has it go. If none can, finding.room is false. The lifecycle
+// lock is held.
+func (s *System[P, S, M]) makeRoom(now int64, first bool) finding[P, S, M] {
+	found := s.search(now, first)
+	if c := found.coldest; c != nil {
+		s.behavior.Spill(c.key, &c.Published, c.parkedState())
+		s.remove(c)
+		s.spilled++
+		found.room = true
+	}
+	return found
 }
 
 // finding is the result of a search: one of the first four, or none of them if every key is held.
@@ -64,6 +82,7 @@ type finding[P, S, M any] struct {
 	coldest *Cell[P, S, M]    // of some without an actor, to be spilled
 	leavers []*actor[P, S, M] // actors that may make room if the actors leave
 	more    bool              // the search is not at its end
+	refused bool              // no search: the key is not to be born
 
 	looks    int // left
 	compared int // cells without an actor that may be spilled

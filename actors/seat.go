@@ -19,7 +19,7 @@ func (s *System[P, S, M]) seat(a *actor[P, S, M]) bool {
 	for range min(s.bounds.sampled, s.slabs[running].len()) {
 		other := s.nextRunning().actor.Load()
 		if since := a.seen - patience; other.lingers.Load() && other.used.Load() <= since {
-			_ = other.box.TryPut(envelope[M]{order: &order{since: since, unused: a.seen - int64(s.idleAfter)}})
+			_ = other.box.TryPut(envelope[M]{order: &order{since: since, unused: a.seen - s.idleAfter.Load()}})
 			break
 		}
 	}

@@ -11,7 +11,7 @@ const sweepsPerIdle = 8
 
 // every is the time between two sweeps.
 func (s *System[P, S, M]) every() time.Duration {
-	return max(s.idleAfter/sweepsPerIdle, time.Millisecond)
+	return max(time.Duration(s.idleAfter.Load())/sweepsPerIdle, time.Millisecond)
 }
 
 // supervise is the supervisor's goroutine: until Close the supervisor lets idle actors leave and
@@ -55,7 +55,7 @@ func (s *System[P, S, M]) watch() (closed bool) {
 		case <-due:
 			for w := s.newSweep(); !s.sweepNext(w); {
 			}
-			timer.Reset(every)
+			timer.Reset(s.every())
 		}
 	}
 }

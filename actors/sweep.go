@@ -46,10 +46,10 @@ func (s *System[P, S, M]) sweepNext(w *walk[P, S, M]) (done bool) {
 	w.next(func(c *Cell[P, S, M]) {
 		c.starts = 0
 		if a := s.present(c); a == nil {
-			if !s.retire(c, now, now-int64(s.idleAfter)) && c.parked != nil && c.parked.forget <= now {
+			if !s.retire(c, now, now-s.idleAfter.Load()) && c.parked != nil && c.parked.forget <= now {
 				s.move(c, resting) // where a search may forget the cell
 			}
-		} else if a.used.Load() <= now-int64(s.linger) && !a.held() {
+		} else if a.used.Load() <= now-s.linger.Load() && !a.held() {
 			w.found = append(w.found, a)
 		}
 	})
@@ -57,7 +57,7 @@ func (s *System[P, S, M]) sweepNext(w *walk[P, S, M]) (done bool) {
 	for _, a := range w.found {
 		// A full mailbox means that the actor is not idle; a closed mailbox, that the actor has
 		// left.
-		_ = a.box.TryPut(envelope[M]{order: &order{since: now - int64(s.linger), unused: now - int64(s.idleAfter)}})
+		_ = a.box.TryPut(envelope[M]{order: &order{since: now - s.linger.Load(), unused: now - s.idleAfter.Load()}})
 	}
 	w.found = w.found[:0]
 	return len(w.slabs) == 0

@@ -18,12 +18,13 @@ import (
 // [System.Close]. Any goroutine may call the methods.
 type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
+	updater   Updater[P, S] // behavior, or nil
 	clock     clock.Clock
 	nanos     func() int64
-	base      time.Time // from which nanos counts, on the system's clock; else zero
-	maxKeys   int
-	idleAfter time.Duration
-	linger    time.Duration
+	base      time.Time    // from which nanos counts, on the system's clock; else zero
+	maxKeys   int          // guarded by the lifecycle lock
+	idleAfter atomic.Int64 // ns
+	linger    atomic.Int64 // ns
 	mailbox   int
 	budget    int
 	window    int64
@@ -69,26 +70,25 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 	}
 	nanos, base := clock.NanosFrom(c)
 	s := &System[P, S, M]{
-		behavior:  b,
-		clock:     c,
-		nanos:     nanos,
-		base:      base,
-		maxKeys:   orElse(cfg.MaxKeys, 1<<20),
-		idleAfter: orElse(cfg.IdleAfter, 5*time.Minute),
-		mailbox:   orElse(cfg.Mailbox, 8),
-		budget:    orElse(cfg.RestartBudget, 5),
-		window:    int64(orElse(cfg.RestartWindow, time.Minute)),
-		bounds:    &shippedBounds,
-		driver:    cfg.Driver,
-		closing:   make(chan struct{}),
-		closed:    make(chan struct{}),
+		behavior: b,
+		clock:    c,
+		nanos:    nanos,
+		base:     base,
+		mailbox:  orElse(cfg.Mailbox, 8),
+		budget:   orElse(cfg.RestartBudget, 5),
+		window:   int64(orElse(cfg.RestartWindow, time.Minute)),
+		bounds:   &shippedBounds,
+		driver:   cfg.Driver,
+		closing:  make(chan struct{}),
+		closed:   make(chan struct{}),
 	}
 	if s.driver != nil {
 		s.bounds = &drivenBounds
 		s.hook = func(point) { s.driver.Between() }
 	}
+	s.updater, _ = b.(Updater[P, S])
 	s.cells.init()
-	s.linger = orElse(cfg.Linger, s.idleAfter)
+	s.Resize(cfg.MaxKeys, cfg.IdleAfter, cfg.Linger)
 	if s.driver == nil {
 		s.join(s.supervise) // ended by Close
 	} else {
@@ -143,7 +143,7 @@ func (s *System[P, S, M]) Cell(key string) (*Cell[P, S, M], error) {
 	if c != nil {
 		return c, nil
 	}
-	return s.Create(key, h)
+	return s.Create(key, h, nil)
 }
 
 // Send puts m into the mailbox of c's actor, and waits for room until ctx ends. If no actor runs,
@@ -173,6 +173,29 @@ func (s *System[P, S, M]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		s.cells.all(func(c *Cell[P, S, M]) bool { return yield(c.key) })
 	}
+}
+
+// Running returns the cells that have an actor. A cell whose actor starts or leaves meanwhile may be missing.
+func (s *System[P, S, M]) Running() (cells []*Cell[P, S, M]) {
+	for w := s.newStop(); len(w.slabs) > 0; {
+		w.next(func(c *Cell[P, S, M]) {
+			if c.actor.Load() != nil {
+				cells = append(cells, c)
+			}
+		})
+	}
+	return cells
+}
+
+// Resize changes MaxKeys, IdleAfter and Linger of [Config]; 0 is the default. If there are more keys than
+// MaxKeys then, every birth makes room for two. The next sweep comes when it was due.
+func (s *System[P, S, M]) Resize(maxKeys int, idleAfter, linger time.Duration) {
+	s.lock()
+	defer s.unlock()
+	s.maxKeys = orElse(maxKeys, 1<<20)
+	idleAfter = orElse(idleAfter, 5*time.Minute)
+	s.idleAfter.Store(int64(idleAfter))
+	s.linger.Store(int64(orElse(linger, idleAfter)))
 }
 
 // Still runs f while no cell is born, spilled or forgotten. f must not block, and should take no

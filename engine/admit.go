@@ -34,7 +34,7 @@ func (e *Engine) AcquireN(ctx context.Context, key string, n int) error {
 
 func (e *Engine) allow(p *place, n int) bool {
 	tokens := int64(n)
-	if !e.gated || len(e.policy.Limits) == 0 || e.ended.Load() || n < 1 || !e.policy.Limits.Holds(tokens) {
+	if !e.settings.Load().gated || e.ended.Load() || n < 1 {
 		return e.allowOther(p, nil, n)
 	}
 	// First the cell, then full-at, and then the clock, as in run.
@@ -47,8 +47,9 @@ func (e *Engine) allow(p *place, n int) bool {
 	if c == nil {
 		return e.allowOther(p, nil, n)
 	}
+	policy := c.Published.Policy()
 	fullAt := c.Published.FullAt()
-	if fullAt < 0 {
+	if fullAt < 0 || policy.Stale() || !policy.HasLimit() {
 		return e.allowOther(p, c, n)
 	}
 	var now int64
@@ -57,12 +58,12 @@ func (e *Engine) allow(p *place, n int) bool {
 	} else {
 		now = int64(time.Since(e.base)) + 1
 	}
-	latest := e.policy.Latest(tokens, limiter.Immediate, now)
-	if fullAt > latest {
+	latest := policy.Latest(tokens, limiter.Immediate, now)
+	if fullAt > latest && c.Published.Follows(policy) {
 		e.counters.Stripe().Limited.Add(1)
 		return false
 	}
-	if _, ok := c.Published.Take(e.policy, tokens, latest, now); !ok { // other callers came first
+	if _, ok := c.Published.Take(policy, tokens, latest, now); !ok { // other callers came first
 		return e.allowOther(p, c, n)
 	}
 	e.counters.Stripe().Admitted.Add(1)
@@ -77,15 +78,12 @@ func (e *Engine) allowOther(p *place, c *guard.Cell, n int) bool {
 	if n < 1 {
 		return false
 	}
-	if !e.policy.Limits.Holds(int64(n)) {
-		e.counters.Stripe().Limited.Add(1)
-		return false
-	}
 	d := guard.Demand{Tokens: int64(n), Stay: guard.NoStay, Mode: limiter.Immediate}
-	if e.decide(context.Background(), p, &d, &admission{cell: c}) != nil {
+	a := admission{cell: c}
+	if e.decide(context.Background(), p, &d, &a) != nil {
 		return false
 	}
-	e.counters.Stripe().Admitted.Add(1)
+	e.admitted(&a)
 	return true
 }
 
@@ -99,14 +97,12 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 	if n < 1 {
 		return errTokens(n)
 	}
-	if !e.policy.Limits.Holds(int64(n)) && !e.ended.Load() {
-		return e.refused(e.refuse(p.key, limiter.ErrExceedsCapacity, 0))
-	}
 	d := guard.Demand{Tokens: int64(n), Stay: stay, Mode: limiter.Queued}
-	if err := e.decide(ctx, p, &d, new(admission)); err != nil {
+	var a admission
+	if err := e.decide(ctx, p, &d, &a); err != nil {
 		return err
 	}
-	e.counters.Stripe().Admitted.Add(1)
+	e.admitted(&a)
 	return nil
 }
 
@@ -170,7 +166,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if ctx.Err() != nil {
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission))
 	}
-	e.counters.Stripe().Admitted.Add(1)
+	e.admitted(&t.admission)
 	t.eng, t.ctx, t.place = e, ctx, *p
 	return t, nil
 }

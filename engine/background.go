@@ -21,7 +21,7 @@ type Result[T any] struct {
 // the error is ErrGoexit. A panic of fn is not recovered. A panic outside of fn, as of Config.Clock, is
 // the error, an *actors.PanicError. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
-	return GoKey(ctx, Key{eng: e, place: place{key: key}, chain: e.once}, fn)
+	return GoKey(ctx, Key{eng: e, place: place{key: key}}, fn)
 }
 
 // GoKey is [Go] for the key of a handle. For a [Chain], Close of each of its engines waits for the
@@ -61,7 +61,7 @@ func GoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error
 // join has the engines of k wait for a goroutine that is about to start, until ended is called. The error
 // is that of an engine that has ended.
 func (k Key) join() (ended func(), err error) {
-	if k.chain == nil || k.chain.isPlaceholder() {
+	if k.chain == nil {
 		return k.eng.join(k.key)
 	}
 	if k.chain.err != nil {

@@ -25,13 +25,11 @@ type share struct {
 	ruling  guard.Ruling // of the last look
 	rough   bool         // whether wait may be longer
 	outcome Outcome      // of the last attempt
+	once    bool         // Config.PerCall, when the call began
 }
 
-// isPlaceholder reports whether ch is an Engine.once, and stands for the chain of a key of its engine.
-func (ch *chain) isPlaceholder() bool { return len(ch.links) == 0 && ch.err == nil }
-
-// plain returns the chain of one key.
-func (e *Engine) plain(p *place) *chain {
+// chainOf returns the chain of one key.
+func (e *Engine) chainOf(p *place) *chain {
 	ch := new(chain)
 	ch.links = ch.room[:0]
 	ch.link(link{eng: e, place: *p})
@@ -65,30 +63,36 @@ func (ch *chain) runOther(ctx context.Context, stay int64, fn func(context.Conte
 
 // perform makes attempts until one succeeds or none is to follow.
 func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) (err error) {
+	c.start()
 	if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
 		return err
 	}
-	e := ch.retrier
+	e, st := ch.retrier()
 	var began int64
-	if e != nil && e.maxElapsed > 0 {
+	if e != nil && st.maxElapsed > 0 {
 		began = c.now(e)
 	}
 	if ctx.Err() != nil {
 		return c.links[0].eng.refused(c.giveUpFor(ctx))
 	}
 	c.admitted()
-	if ch.perCall {
-		defer c.reportLast()
-	}
+	defer c.reportLast()
 	c.again = true
 	if err = c.attempt(ctx, fn); err == nil || e == nil {
 		return retry.Strip(err)
 	}
-	return c.rerun(ctx, e, stay, fn, err, began)
+	return c.rerun(ctx, e, st, stay, fn, err, began)
+}
+
+// start takes note of which engines decide once for the call.
+func (c *call) start() {
+	for i := range c.links {
+		c.got[i].once = c.links[i].eng.settings.Load().perCall
+	}
 }
 
 // decides reports whether the next attempt is a decision of link i.
-func (c *call) decides(i int) bool { return !c.again || !c.links[i].eng.perCall }
+func (c *call) decides(i int) bool { return !c.again || !c.got[i].once }
 
 // begin decides about one attempt of a call that may stay in queues for stay. If the error is nil,
 // the attempt is admitted, and ctx may have ended meanwhile. An attempt that could not begin within
@@ -96,7 +100,7 @@ func (c *call) decides(i int) bool { return !c.again || !c.links[i].eng.perCall 
 func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err error) {
 	for i := range c.got {
 		if c.decides(i) {
-			c.got[i] = share{tokens: 1}
+			c.got[i] = share{tokens: 1, once: c.got[i].once}
 		}
 	}
 	e := c.links[0].eng
@@ -173,7 +177,7 @@ func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) erro
 func (c *call) admitted() {
 	for i := range c.links {
 		if c.decides(i) {
-			c.links[i].eng.counters.Stripe().Admitted.Add(1)
+			c.links[i].eng.admitted(&c.got[i].admission)
 		}
 	}
 }
@@ -205,9 +209,9 @@ func (c *call) judge(ctx context.Context, err error) {
 func (c *call) report(last bool) {
 	var answered [longestChain]*guard.Request
 	for i := range c.links {
-		if l := &c.links[i]; l.eng.perCall == last {
-			l.eng.endedAs(c.got[i].outcome)
-			answered[i] = l.eng.record(&l.place, &c.got[i].admission, c.got[i].outcome)
+		if l, s := &c.links[i], &c.got[i]; s.once == last {
+			l.eng.endedAs(&s.admission, s.outcome)
+			answered[i] = l.eng.record(&l.place, &s.admission, s.outcome)
 		}
 	}
 	for i := range c.links {

@@ -12,16 +12,13 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 	if ch.err != nil {
 		return ch.err
 	}
-	first := &ch.links[0]
-	switch e := first.eng; {
+	switch {
 	case ctx.Err() != nil:
-		return e.endOf(ctx)
+		return ch.links[0].eng.endOf(ctx)
 	case stay < guard.NoStay:
 		return errStay(stay)
 	case n < 1:
 		return errTokens(n)
-	case !e.policy.Limits.Holds(int64(n)) && !e.ended.Load():
-		return e.refused(e.refuse(first.key, limiter.ErrExceedsCapacity, 0))
 	}
 	var got [longestChain]share
 	c := call{links: ch.links, got: got[:len(ch.links)]}
@@ -47,6 +44,7 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 		return nil, errStay(stay)
 	}
 	c := &call{links: ch.links, got: make([]share, len(ch.links))}
+	c.start()
 	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
 		return nil, err
 	}

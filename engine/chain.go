@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"reflect"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
@@ -56,12 +55,10 @@ func tighterStay(a, b int64) int64 {
 
 // chain is the keys of a [Chain]. It does not change once Chain has returned.
 type chain struct {
-	links   []link
-	perCall bool    // whether an engine decides once per call
-	gated   bool    // whether a call may be decided at the gates: there is room for what it takes, and no clock is to be read later
-	retrier *Engine // the first engine that has a retry policy, or nil
-	err     error   // why the chain cannot be used
-	room    [3]link
+	links []link
+	gated bool  // whether a call may be decided at the gates: there is room for what it takes
+	err   error // why the chain cannot be used
+	room  [3]link
 }
 
 // link is a key of a chain, or the key of a plain call.
@@ -116,12 +113,17 @@ func (c *chain) link(l link) {
 		l.offset, l.constant = c.links[0].eng.system.Offset(l.eng.system)
 	}
 	c.links = append(c.links, l)
-	c.perCall = c.perCall || l.eng.perCall
-	if c.retrier == nil && l.eng.retry != nil {
-		c.retrier = l.eng
+	c.gated = c.err == nil && len(c.links) <= len(c.room)
+}
+
+// retrier returns the first engine that has a retry policy, and its settings; or nil.
+func (c *chain) retrier() (*Engine, *settings) {
+	for i := range c.links {
+		if st := c.links[i].eng.settings.Load(); st.retry != nil {
+			return c.links[i].eng, st
+		}
 	}
-	gates := l.eng.gated || !l.eng.policy.Concerns(&plainCall)
-	c.gated = gates && c.err == nil && (c.gated || n == 0) && n < len(c.room) && (c.retrier == nil || c.retrier.maxElapsed == 0)
+	return nil, nil
 }
 
 // misuse keeps the first reason why the chain cannot be used.
@@ -133,11 +135,7 @@ func (c *chain) misuse(err error) {
 
 // sameClock reports whether two engines were given the same Clock, or none.
 func sameClock(a, b *Engine) bool {
-	x, y := a.config.Clock, b.config.Clock
-	if x == nil || y == nil {
-		return x == y
-	}
-	return reflect.ValueOf(x).Comparable() && reflect.ValueOf(y).Comparable() && x == y
+	return equalClocks(a.settings.Load().config.Clock, b.settings.Load().config.Clock)
 }
 
 // endedLink returns the first link whose engine has ended, or nil.

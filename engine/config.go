@@ -25,6 +25,12 @@ type Config struct {
 	// Limiter bounds how many calls of a key may start: a limiter.TokenBucket, a limiter.LeakyBucket,
 	// or several limits through limiter.All.
 	Limiter limiter.Limiter
+	// LimiterFor, if not nil, returns the limit of a key in place of Limiter: nil stands for Limiter, and
+	// limiter.Unlimited for no limit. The engine asks when it gets to know the key, and after
+	// [Engine.Refresh] and [Engine.Reconfigure]. LimiterFor runs on a caller's goroutine, at times twice for
+	// one answer. A panic of it is the caller's. With a limit that cannot be used, the call's error is a
+	// *ConfigError.
+	LimiterFor func(key string) limiter.Limiter
 	// Breaker says when the engine stops calling for a key.
 	Breaker *breaker.Policy
 	// Retry says when a failed call is tried again. Retry holds for Do, DoKey, Run and Go.
@@ -34,6 +40,12 @@ type Config struct {
 	// no further tokens, and the breaker hears the outcome of the last attempt. It makes a difference where
 	// the engine, or another engine of a [Chain], has a Retry.
 	PerCall bool
+
+	// Shadow has the engine decide and count, and refuse and queue nothing. Of a call that it would have
+	// refused it takes no token, counts the refusal as Stats.ShadowRefused, and hears no outcome. A call
+	// that would have waited goes at once, and takes the tokens that it would have waited for. So a limit
+	// can be tried on live traffic before it is put into force by [Engine.Reconfigure].
+	Shadow bool
 
 	// MaxWait is the longest stay of a call in the limiter's queue. A call that would have to wait
 	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that
@@ -151,6 +163,7 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
 	p := &guard.Policy{
 		Publish: c.Dispatch == Published, MaxQueue: 1024, MaxWait: guard.LongestWait, Coarse: int64(idle / 8),
+		Shadow: c.Shadow,
 	}
 	if c.Limiter != nil {
 		var err error

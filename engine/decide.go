@@ -10,14 +10,16 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/mailbox"
 )
 
 // admission is the leave to make one call, from the decision to the report.
 type admission struct {
-	cell    *guard.Cell    // whose gate or actor decided; nil if there was nothing to ask
-	permit  breaker.Permit // of the breaker, or that of under
-	under   *probe         // the probe in whose function the call passed the breaker; nil otherwise
-	receipt guard.Receipt  // of the tokens taken
+	cell     *guard.Cell    // whose gate or actor decided; nil if there was nothing to ask
+	permit   breaker.Permit // of the breaker, or that of under
+	under    *probe         // the probe in whose function the call passed the breaker; nil otherwise
+	receipt  guard.Receipt  // of the tokens taken
+	shadowed bool           // the call would have been refused, but for Config.Shadow; then there is nothing else
 }
 
 // plainCall is the demand of a call that stays in the queue for as long as its context allows.
@@ -35,23 +37,30 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	if e.ended.Load() {
 		return e.refuse(p.key, ErrClosed, 0)
 	}
-	if !e.policy.Concerns(d) {
+	st := e.settings.Load()
+	if !st.concerns(d) {
 		return nil
+	}
+	if st.shadow {
+		return e.decideInShadow(ctx, p, d, a)
 	}
 	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
 	if a.cell == nil || a.cell.Published.Retired() {
 		c, err := e.find(p)
 		if err != nil {
-			return e.refused(e.refuse(p.key, err, 0))
+			return e.refused(e.asRefusal(p.key, err))
 		}
 		a.cell = c
 	}
-	if d.Breaker {
-		if err := e.tripped(a.cell); err != nil {
-			return err
-		}
+	if err := e.openFor(a.cell, d); err != nil {
+		e.counters.Stripe().Open.Add(1)
+		return err
 	}
-	policy, g := e.policy, &a.cell.Published
+	g := &a.cell.Published
+	policy := g.Policy()
+	if err := e.exceeds(p.key, policy, d); err != nil {
+		return e.refused(err)
+	}
 	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
 		a.permit.Generation, a.receipt = receipt.Epoch, receipt
@@ -69,13 +78,21 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	return nil
 }
 
-// tripped returns the refusal of a breaker that is open, as the notice says, and counts it; else nil.
-func (e *Engine) tripped(c *guard.Cell) error {
-	n := c.Published.Posted()
-	if !n.Refuses() || e.system.Now() >= n.Until() { // the clock is read after the notice, which names the instant
+// exceeds returns the refusal of a call that asks for more tokens than there can ever be by the policy that its
+// key follows; nil if a newer policy is in force.
+func (e *Engine) exceeds(key string, policy *guard.Policy, d *guard.Demand) error {
+	if d.Tokens <= 1 || policy.Limits.Holds(d.Tokens) || policy.Stale() {
 		return nil
 	}
-	e.counters.Stripe().Open.Add(1)
+	return e.refuse(key, limiter.ErrExceedsCapacity, 0)
+}
+
+// openFor returns the refusal of a breaker that is open, as the notice says, if d asks the breaker; else nil.
+func (e *Engine) openFor(c *guard.Cell, d *guard.Demand) error {
+	n := c.Published.Posted()
+	if !d.Breaker || !n.Refuses() || n.Policy().Stale() || e.system.Now() >= n.Until() { // the clock is read after the notice
+		return nil
+	}
 	return n.Refusal()
 }
 
@@ -135,6 +152,10 @@ func (e *Engine) ask(
 	if under != nil {
 		m.Permit = under.permit
 	}
+	if err := e.catchUp(c, &m); err != nil {
+		e.behavior.Release(r)
+		return nil, guard.Answer{}, err
+	}
 	c, err := e.deliver(ctx, c, &m, func(*guard.Cell) (*guard.Cell, error) { return e.find(p) })
 	switch {
 	case err == nil:
@@ -142,7 +163,7 @@ func (e *Engine) ask(
 		return c, answer, err
 	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
 		err = e.refuse(p.key, err, 0)
-	default:
+	case errors.Is(err, mailbox.ErrExpired):
 		err = e.leftFor(ctx, d) // no room in the mailbox while ctx lasted
 	}
 	e.behavior.Release(r)

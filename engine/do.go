@@ -47,5 +47,5 @@ func DoKey[T any](ctx context.Context, k Key, fn func(context.Context) (T, error
 
 // Run is [Do] for a function without a result.
 func (e *Engine) Run(ctx context.Context, key string, fn func(context.Context) error) error {
-	return e.run(ctx, &place{key: key}, guard.AsLong, e.once, fn)
+	return e.run(ctx, &place{key: key}, guard.AsLong, nil, fn)
 }

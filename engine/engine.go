@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,33 +12,29 @@ import (
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
-	"github.com/limitpal/limitpal-go/limiter"
-	"github.com/limitpal/limitpal-go/retry"
 )
 
 // Engine guards calls. [New] makes an Engine, and [Engine.Close] ends it. Any goroutine may call the
 // methods.
 type Engine struct {
 	// Set in New, never changed.
-	config   Config
-	policy   *guard.Policy
+	name     string
 	behavior *guard.Behavior
 	system   *guard.System
 	counters *guard.Counters
-	retry    *retry.Policy // nil: no retries
-	classify func(error) Outcome
 	clock    clock.Clock
 	dispatch Dispatch
-	driver   driver    // nil but in simulations
-	perCall  bool      // config.PerCall
-	gated    bool      // whether a call may be decided at its key's gate: Published, and not more limits than one
-	base     time.Time // of the system's instants, if the clock is the system's; else zero
-	once     *chain    // nil without PerCall; else an empty chain, which stands for that of the key
+	driver   driver                 // nil but in simulations
+	base     time.Time              // of the system's instants, if the clock is the system's; else zero
+	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
-	maxElapsed int64         // ns, of retry; 0: no bound
-	retried    atomic.Uint64 // calls that were tried again, so that each has jitter of its own
-	ended      atomic.Bool
-	closing    chan struct{} // closed when Close is first called
+	settings  atomic.Pointer[settings]
+	changes   sync.Mutex    // for one Reconfigure at a time
+	refreshed atomic.Uint64 // calls of Refresh that have begun
+	revision  atomic.Uint64 // changes that are in force
+	retried   atomic.Uint64 // calls that were tried again, so that each has jitter of its own
+	ended     atomic.Bool
+	closing   chan struct{} // closed when Close is first called
 
 	background sync.Mutex     // orders the start of a goroutine by Go before or after Close
 	calls      sync.WaitGroup // the goroutines of Go
@@ -57,30 +52,22 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg = cfg.clone()
 	e := &Engine{
-		config:   cfg,
-		policy:   policy,
-		retry:    cfg.Retry,
-		classify: cfg.Classify,
+		name:     cfg.Name,
 		clock:    cfg.Clock,
 		dispatch: cfg.Dispatch,
 		driver:   d,
-		perCall:  cfg.PerCall,
 		closing:  make(chan struct{}),
 		joined:   make(chan struct{}),
 	}
 	if e.clock == nil {
 		e.clock = clock.System()
 	}
-	if e.retry != nil {
-		e.maxElapsed = int64(e.retry.MaxElapsed)
-	}
-	if e.perCall {
-		e.once = new(chain)
-	}
-	policy.Refuse = e.refuse
-	e.behavior = guard.New(policy)
+	st := e.newSettings(cfg, policy)
+	e.behavior = guard.New(policy, st.shared == nil)
+	st.version = e.behavior.Current()
+	e.settings.Store(st)
+	e.prepare = func(*guard.Gate) bool { return e.behavior.Current().Shared() != nil }
 	e.counters = e.behavior.Counters
 	ac.Clock = e.clock
 	var b behavior = e.behavior
@@ -90,7 +77,6 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
-	e.gated = e.dispatch == Published && len(policy.Limits) <= 1 && policy.Concerns(&plainCall)
 	e.base = e.system.Base()
 	return e, nil
 }
@@ -144,12 +130,6 @@ func (e *Engine) joinCalls() {
 	close(e.joined)
 }
 
-// Config returns the configuration in force: the one that New was given. The policies are copies.
-func (e *Engine) Config() Config { return e.config.clone() }
-
-// Limits returns the limits of every key, in the order of limiter.All. Without a limiter it is empty.
-func (e *Engine) Limits() limiter.Limits { return slices.Clone(e.policy.Limits) }
-
 // Keys iterates over the keys known. Keys that come or go during the iteration may be missing.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }
 
@@ -179,9 +159,17 @@ func (e *Engine) bear(p *place, h actors.Hash) (c *guard.Cell, err error) {
 		c, err = e.find(p)
 	}
 	if err != nil {
-		return nil, e.refused(e.refuse(p.key, err, 0))
+		return nil, e.refused(e.asRefusal(p.key, err))
 	}
 	return c, nil
+}
+
+// asRefusal returns the error of a call for a key that has no cell because of err.
+func (e *Engine) asRefusal(key string, err error) error {
+	if errors.Is(err, actors.ErrKeyLimit) || errors.Is(err, actors.ErrClosed) {
+		return e.refuse(key, err, 0)
+	}
+	return err // LimiterFor gave a limit that cannot be used
 }
 
 // find returns the cell, and makes one if there is none.
@@ -201,7 +189,7 @@ func (e *Engine) find(p *place) (*guard.Cell, error) {
 func (e *Engine) keep(p *place, c *guard.Cell, h actors.Hash) (*guard.Cell, error) {
 	if c == nil {
 		var err error
-		if c, err = e.system.Create(p.key, h); err != nil {
+		if c, err = e.bearCell(p.key, h); err != nil {
 			return nil, err
 		}
 	}
@@ -219,5 +207,5 @@ func (e *Engine) refuse(key string, reason error, at int64) error {
 	case errors.Is(reason, actors.ErrKeyLimit):
 		reason = ErrKeyLimit
 	}
-	return &Rejection{Engine: e.config.Name, Key: key, Stage: stageOf(reason), Err: reason, at: at, eng: e}
+	return &Rejection{Engine: e.name, Key: key, Stage: stageOf(reason), Err: reason, at: at, eng: e}
 }

@@ -29,11 +29,7 @@ type Key struct {
 
 // Key returns a handle for key. Key does not make the key known.
 func (e *Engine) Key(key string) Key {
-	k := Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
-	if e.perCall {
-		k.chain = e.plain(&k.place)
-	}
-	return k
+	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
 }
 
 // NoWait returns a Key whose calls never wait in the limiter's queue. A call that would have to wait

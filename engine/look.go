@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/mailbox"
 )
 
 // Check returns the refusal that a call made now through k would get at once, and nil if no key is sure to
@@ -17,7 +17,7 @@ import (
 // counts in Stats, as that of a call. The error is a *Rejection, that of ctx if ctx has ended, or a
 // *ConfigError if k cannot be used.
 func (k Key) Check(ctx context.Context) error {
-	if ch := k.chain; ch != nil && !ch.isPlaceholder() {
+	if ch := k.chain; ch != nil {
 		if ch.err != nil {
 			return ch.err
 		}
@@ -56,6 +56,14 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		l, s := &c.links[i], &c.got[i]
 		reason, err := c.lookAt(ctx, i, w, notAfter)
+		if l.eng.settings.Load().shadow {
+			if reason != nil {
+				err = l.eng.refuse(l.key, reason, 0)
+			}
+			if err = c.inShadow(i, err); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			c.giveUp() // the leaves of probes
 			return i, err
@@ -66,7 +74,7 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		if wait := s.wait - foreseen; !open && !rough && wait > 0 {
 			d := c.demand(i, w)
-			if d.Hopeless(l.eng.policy, 0, wait) {
+			if d.Hopeless(s.cell.Published.Policy(), 0, wait) {
 				reason = limiter.ErrLimited
 			}
 		}
@@ -109,7 +117,7 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		return nil, e.refuse(l.key, ErrClosed, 0)
 	}
 	d := c.demand(i, w)
-	if !e.policy.Concerns(&d) {
+	if !e.settings.Load().concerns(&d) {
 		return nil, nil
 	}
 	if after != notAfter { // a refused call makes no key known
@@ -120,23 +128,27 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		}
 		s.cell = cell
 	} else if s.cell, err = e.find(&l.place); err != nil {
-		return nil, e.refuse(l.key, err, 0)
+		return nil, e.asRefusal(l.key, err)
 	}
 	g := &s.cell.Published
-	if n := g.Posted(); d.Breaker && n.Refuses() {
+	policy := g.Policy()
+	if err := e.exceeds(l.key, policy, &d); err != nil {
+		return nil, err
+	}
+	if n := g.Posted(); d.Breaker && n.Refuses() && !n.Policy().Stale() {
 		if now := e.system.Now(); now < n.Until() {
 			s.wait = max(s.wait, n.At()-now)
 			return breaker.ErrOpen, nil
 		}
 	}
 	var at int64
-	switch s.ruling, s.now, at = g.Look(e.system, e.policy, &d); {
+	switch s.ruling, s.now, at = g.Look(e.system, policy, &d); {
 	case s.ruling == guard.Limited:
 		s.wait = max(s.wait, at-s.now)
 		if d.Mode == limiter.Immediate {
 			return limiter.ErrLimited, nil
 		}
-		if after == notAfter && !d.Hopeless(e.policy, s.now, at) { // only the actor knows whether there is room to wait
+		if after == notAfter && !d.Hopeless(policy, s.now, at) { // only the actor knows whether there is room to wait
 			return c.lookInside(ctx, i, &d, after)
 		}
 	case s.ruling == guard.Undecided:
@@ -149,7 +161,11 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 func (c *call) lookForgotten(i int, d *guard.Demand, after int64) {
 	l, s := &c.links[i], &c.got[i]
 	now := l.eng.system.Now()
-	s.wait = max(s.wait, l.eng.behavior.EarliestUnknown(now, l.key, d, guard.Later(now, after))-now)
+	policy, err := l.eng.settings.Load().policyFor(l.key)
+	if err != nil {
+		return // the call will have the error
+	}
+	s.wait = max(s.wait, l.eng.behavior.EarliestUnknown(now, l.key, policy, d, guard.Later(now, after))-now)
 }
 
 // lookInside is lookAt for a gate that the key's actor owns.
@@ -165,6 +181,10 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	if s.under != nil {
 		m.Permit = s.under.permit
 	}
+	if err = e.catchUp(s.cell, &m); err != nil {
+		e.behavior.Release(r)
+		return nil, err
+	}
 	cell, answer, err := e.inquire(ctx, s.cell, &m, func(*guard.Cell) (*guard.Cell, error) {
 		if after == notAfter {
 			return e.find(&l.place)
@@ -176,17 +196,17 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 	case errors.Is(err, errUnknown): // the key has gone
 		c.lookForgotten(i, d, after)
 		return nil, nil
-	case errors.Is(err, actors.ErrClosed) || errors.Is(err, actors.ErrKeyLimit):
-		return nil, e.refuse(l.key, err, 0)
-	default:
+	case errors.Is(err, mailbox.ErrExpired):
 		return nil, e.leftFor(ctx, d)
+	default:
+		return nil, e.asRefusal(l.key, err)
 	}
 	s.cell, s.rough = cell, answer.Rough
 	s.wait = max(s.wait, answer.At-e.system.Now())
 	switch answer.Err {
 	case nil, breaker.ErrOpen, limiter.ErrLimited, ErrQueueFull: //nolint:errorlint // never wrapped
 		return answer.Err, nil
-	default: // the actor has panicked
+	default: // there are never so many tokens, or the actor has panicked
 		return nil, e.refuse(l.key, answer.Err, 0)
 	}
 }
@@ -199,7 +219,7 @@ func (c *call) earliest(w *guard.Demand) (after int64, ok bool) {
 	for range len(c.links) + 1 { // a breaker has one more say at most
 		next := after
 		for i := range c.links {
-			if !c.decides(i) {
+			if !c.decides(i) || c.links[i].eng.settings.Load().shadow {
 				continue
 			}
 			_, err := c.lookAt(context.Background(), i, w, next)

@@ -12,6 +12,7 @@ import (
 type taken struct {
 	cell    *guard.Cell // nil if there was nothing to ask
 	receipt guard.Receipt
+	once    bool // Config.PerCall
 }
 
 // run makes a call for the keys of ch. Nearly every call passes at the gates of all keys and succeeds. For
@@ -52,6 +53,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 	}
 	// The clock is read after the cells are found: a reading holds for a cell that was found before it.
 	var now, latest [len(got)]int64
+	var policies [len(got)]*guard.Policy
 	now[0] = ch.links[0].eng.system.Now()
 	for i := range ch.links {
 		l, c := &ch.links[i], got[i].cell
@@ -65,8 +67,9 @@ func (ch *chain) pass(got *[3]taken) bool {
 		default:
 			now[i] = l.eng.system.Now()
 		}
-		latest[i] = l.eng.policy.Latest(1, limiter.Queued, now[i])
-		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
+		policies[i] = c.Published.Policy()
+		latest[i] = policies[i].Latest(1, limiter.Queued, now[i])
+		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] || policies[i].Stale() {
 			return false
 		}
 	}
@@ -75,7 +78,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			continue
 		}
 		var ok bool
-		if got[i].receipt, ok = got[i].cell.Published.Take(ch.links[i].eng.policy, 1, latest[i], now[i]); !ok {
+		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], 1, latest[i], now[i]); !ok {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false
@@ -89,10 +92,12 @@ func (ch *chain) seek(got *[3]taken) bool {
 	for i := range ch.links {
 		l := &ch.links[i]
 		e := l.eng
-		if e.ended.Load() {
+		st := e.settings.Load()
+		if e.ended.Load() || !st.chained {
 			return false
 		}
-		if !e.gated { // there is nothing to ask
+		got[i].once = st.perCall
+		if !st.gated { // there is nothing to ask
 			continue
 		}
 		if got[i].cell = l.held(); got[i].cell == nil {
@@ -112,7 +117,7 @@ func (ch *chain) seek(got *[3]taken) bool {
 // quiet reports whether a success changes nothing at any engine.
 func (ch *chain) quiet(got *[3]taken) bool {
 	for i := range ch.links {
-		if e := ch.links[i].eng; e.policy.Breaks() && (e.perCall || got[i].cell.Published.Reports()) {
+		if t := &got[i]; t.cell != nil && t.cell.Published.Policy().Breaks() && (t.once || t.cell.Published.Reports()) {
 			return false
 		}
 	}
@@ -124,7 +129,7 @@ func (ch *chain) call(got *[3]taken, room *[3]share) call {
 	c := call{links: ch.links, got: room[:len(ch.links)]}
 	for i := range c.got {
 		s, t := &c.got[i], &got[i]
-		s.cell, s.receipt, s.tokens = t.cell, t.receipt, 1
+		s.cell, s.receipt, s.tokens, s.once = t.cell, t.receipt, 1, t.once
 		s.permit.Generation = t.receipt.Epoch
 	}
 	return c
@@ -164,13 +169,12 @@ func (ch *chain) fail(got *[3]taken) {
 func (ch *chain) over(ctx context.Context, got *[3]taken, stay int64, fn func(context.Context) error, err error) error {
 	var room [len(got)]share
 	c := ch.call(got, &room)
-	if ch.perCall {
-		defer c.reportLast()
-	}
+	defer c.reportLast()
 	c.again = true
 	c.end(ctx, err)
-	if err = advised(err); err == nil || ch.retrier == nil {
+	e, st := ch.retrier()
+	if err = advised(err); err == nil || e == nil {
 		return retry.Strip(err)
 	}
-	return c.rerun(ctx, ch.retrier, stay, fn, err, 0)
+	return c.rerun(ctx, e, st, stay, fn, err, 0)
 }

@@ -73,10 +73,11 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 		return Ignore
 	case self:
 		return Failure
-	case e.classify == nil:
-		return Failure
 	default:
-		return e.classify(err)
+		if classify := e.settings.Load().config.Classify; classify != nil {
+			return classify(err)
+		}
+		return Failure
 	}
 }
 
@@ -84,7 +85,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
 	outcome := Failure // in case Classify panics
 	defer func() {
-		e.endedAs(outcome)
+		e.endedAs(a, outcome)
 		e.report(p, a, outcome)
 	}()
 	outcome = e.judge(ctx, err)
@@ -96,7 +97,7 @@ func (e *Engine) report(p *place, a *admission, outcome Outcome) { e.recorded(e.
 
 // record is report without the wait; the result is for [Engine.recorded].
 func (e *Engine) record(p *place, a *admission, outcome Outcome) *guard.Request {
-	if !e.policy.Breaks() {
+	if a.cell == nil || !a.cell.Published.Policy().Breaks() {
 		return nil
 	}
 	if a.under != nil {

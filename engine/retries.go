@@ -10,13 +10,16 @@ import (
 	"github.com/limitpal/limitpal-go/retry"
 )
 
-// rerun makes the attempts after the first, by the policy of e. The first attempt began at the instant
-// began and ended with err.
+// rerun makes the attempts after the first, by the policy that st of e has. The first attempt began at the
+// instant began and ended with err.
 func (c *call) rerun(
-	ctx context.Context, e *Engine, stay int64, fn func(context.Context) error, err error, began int64,
+	ctx context.Context, e *Engine, st *settings, stay int64, fn func(context.Context) error, err error, began int64,
 ) error {
 	var schedule retry.Schedule
-	end := e.lastBegin(began)
+	if began == 0 && st.maxElapsed > 0 { // there was no bound when the call began
+		began = e.system.Now()
+	}
+	end := st.lastBegin(began)
 	for attempts := 1; ; attempts++ {
 		if isRejection(err) {
 			return retry.Strip(err)
@@ -26,7 +29,7 @@ func (c *call) rerun(
 			return retry.Strip(err)
 		}
 		if attempts == 1 {
-			schedule = e.retry.Schedule(e.retried.Add(1))
+			schedule = st.retry.Schedule(e.retried.Add(1))
 		}
 		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-began), left)
 		last := retry.Strip(err)
@@ -59,11 +62,11 @@ func (e *Engine) exhausted(ctx context.Context, attempts int, last error) error 
 
 // lastBegin is the last instant at which an attempt may begin by MaxElapsed, if the first attempt began
 // at began.
-func (e *Engine) lastBegin(began int64) int64 {
-	if e.maxElapsed == 0 {
+func (st *settings) lastBegin(began int64) int64 {
+	if st.maxElapsed == 0 {
 		return guard.Never
 	}
-	return guard.Later(began, e.maxElapsed)
+	return guard.Later(began, st.maxElapsed)
 }
 
 // inTime reports whether an attempt after delay begins by end and before the deadline of ctx.
@@ -129,7 +132,7 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 	}
 	for i := range c.links {
 		l := &c.links[i]
-		if l.eng.perCall {
+		if !c.decides(i) {
 			continue
 		}
 		left := int64(guard.Never)
@@ -152,8 +155,8 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 
 // sureToBeRefused is that of a call for one key; the attempt must begin within left.
 func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, left int64) error {
-	may := e.policy.Breaks() && !a.cell.Published.Shared() // whether the breaker may be open
-	if !may && left == guard.Never {
+	may := a.cell != nil && a.cell.Published.Policy().Breaks() && !a.cell.Published.Shared() // whether the breaker may be open
+	if e.settings.Load().shadow || !may && left == guard.Never {
 		return nil
 	}
 	s, known := e.Inspect(p.key)

@@ -17,13 +17,13 @@ import (
 // Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
 // What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
-	if ch != nil || !e.gated || stay < guard.NoStay || e.ended.Load() {
+	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || e.ended.Load() {
 		return e.runOther(ctx, p, stay, ch, fn)
 	}
 	if ctx.Err() != nil {
 		return e.endOf(ctx)
 	}
-	// First the cell, then full-at, and then the clock: so the reading holds for both.
+	// First the cell, then its policy and full-at, and then the clock: so the reading holds for all.
 	c, h := (*guard.Cell)(nil), actors.Hash(0)
 	if p.cell != nil {
 		c = p.cell.Load()
@@ -36,8 +36,9 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 			return err
 		}
 	}
+	policy := c.Published.Policy()
 	fullAt := c.Published.FullAt()
-	if fullAt < 0 {
+	if fullAt < 0 || policy.Stale() {
 		return e.runOwned(ctx, p, c, stay, fn)
 	}
 	var now int64
@@ -46,9 +47,9 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	} else {
 		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
 	}
-	receipt, ok := c.Published.Take(e.policy, 1, e.policy.Latest(1, limiter.Queued, now), now)
+	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
 	if !ok {
-		return e.runShort(ctx, p, c, fullAt, now, stay, fn)
+		return e.runShort(ctx, p, c, policy, fullAt, now, stay, fn)
 	}
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
@@ -71,10 +72,10 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 //go:noinline
 func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
 	switch {
-	case ch != nil && ch.isPlaceholder():
-		return e.plain(p).run(ctx, stay, fn)
 	case ch != nil:
 		return ch.run(ctx, stay, fn)
+	case e.settings.Load().perCall:
+		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
 		return e.endOf(ctx)
 	default:
@@ -86,20 +87,21 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 //
 //go:noinline
 func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
-	if err := e.tripped(c); err != nil {
+	if err := e.openFor(c, &plainCall); err != nil {
+		e.counters.Stripe().Open.Add(1)
 		return err
 	}
 	return e.runAt(ctx, p, c, stay, fn)
 }
 
-// runShort is run for a call that got no token: the gate of c had fullAt before the reading now.
+// runShort is run for a call that got no token: the gate of c had fullAt, by policy, before the reading now.
 //
 //go:noinline
 func (e *Engine) runShort(
-	ctx context.Context, p *place, c *guard.Cell, fullAt, now, stay int64, fn func(context.Context) error,
+	ctx context.Context, p *place, c *guard.Cell, policy *guard.Policy, fullAt, now, stay int64, fn func(context.Context) error,
 ) error {
-	if d := callFor(stay); fullAt > e.policy.Latest(1, limiter.Queued, now) {
-		if at := e.policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(e.policy, now, at) {
+	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) {
+		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
 			e.counters.Stripe().Limited.Add(1)
 			return e.refuse(p.key, limiter.ErrLimited, at)
 		}
@@ -123,13 +125,13 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 		return err
 	}
 	var began int64
-	if e.maxElapsed > 0 {
+	if e.settings.Load().maxElapsed > 0 {
 		began = e.nowHolding(p, &a)
 	}
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &a))
 	}
-	e.counters.Stripe().Admitted.Add(1)
+	e.admitted(&a)
 	if err = e.attempt(ctx, p, &a, fn); err == nil {
 		return nil
 	}
@@ -143,12 +145,13 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 func (e *Engine) again(
 	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
 ) error {
-	if e.retry == nil || isRejection(err) {
+	st := e.settings.Load()
+	if st.retry == nil || isRejection(err) {
 		return retry.Strip(err)
 	}
 	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
 	c := call{links: links[:], got: got[:]}
-	return c.rerun(ctx, e, stay, fn, err, began)
+	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
 
 // over is the rest of a call that the gate of c let through in a generation of the breaker, after its
@@ -173,8 +176,9 @@ func (e *Engine) failUnless(returned *bool, p *place, c *guard.Cell, generation 
 	if *returned {
 		return
 	}
-	e.endedAs(Failure)
-	e.report(p, &admission{cell: c, permit: breaker.Permit{Generation: generation}}, Failure)
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+	e.endedAs(&a, Failure)
+	e.report(p, &a, Failure)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.
@@ -192,7 +196,7 @@ func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(co
 	defer func() {
 		if !returned {
 			probe.end()
-			e.endedAs(Failure)
+			e.endedAs(a, Failure)
 			e.report(p, a, Failure)
 		}
 	}()

@@ -43,15 +43,15 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		if !c.decides(i) || c.got[i].cell == nil {
 			continue
 		}
-		if stay, err = c.take(ctx, i, w, stay); err != nil {
+		if stay, err = c.take(ctx, i, w, stay); c.inShadow(i, err) != nil {
 			return i, c.stop(i, w, err)
 		}
 	}
 	for i := range c.links {
-		if !w.Breaker || !c.decides(i) || !c.links[i].eng.policy.Breaks() {
+		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !s.cell.Published.Policy().Breaks() {
 			continue
 		}
-		if err := c.permit(ctx, i, w); err != nil {
+		if err := c.inShadow(i, c.permit(ctx, i, w)); err != nil {
 			return i, c.stop(i, w, err)
 		}
 	}
@@ -76,7 +76,8 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 	l, s := &c.links[i], &c.got[i]
 	e := l.eng
 	d := c.demand(i, w)
-	if !e.policy.Limited(&d) {
+	policy := s.cell.Published.Policy()
+	if !policy.Stale() && !policy.Limited(&d) {
 		return stay, nil
 	}
 	if s.ruling == guard.Admitted {
@@ -84,10 +85,10 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 			s.now = 0
 		}
 		var now, at int64
-		switch s.ruling, now, at, s.receipt = s.cell.Published.Pass(e.system, e.policy, &d, s.now); {
+		switch s.ruling, now, at, s.receipt = s.cell.Published.Pass(e.system, policy, &d, s.now); {
 		case s.ruling == guard.Admitted:
 			return stay, nil
-		case s.ruling == guard.Limited && d.Hopeless(e.policy, now, at):
+		case s.ruling == guard.Limited && d.Hopeless(policy, now, at):
 			return stay, e.refuse(l.key, limiter.ErrLimited, at)
 		}
 	}
@@ -103,6 +104,22 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 	return stay, err
 }
 
+// inShadow returns err, the refusal of link i; or nil if the link's engine refuses nothing. The call has nothing of
+// the link then.
+func (c *call) inShadow(i int, err error) error {
+	l, s := &c.links[i], &c.got[i]
+	r, ok := err.(*Rejection) //nolint:errorlint // made by link i just now
+	if !ok || r.eng != l.eng || r.Stage == "" || !l.eng.settings.Load().shadow {
+		return err
+	}
+	if s.cell != nil {
+		l.eng.giveUp(&l.place, &s.admission, s.tokens)
+	}
+	s.admission = admission{shadowed: true}
+	l.eng.counters.ShadowRefused.Add(1)
+	return nil
+}
+
 // permit takes the permit of link i's breaker.
 func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 	l, s := &c.links[i], &c.got[i]
@@ -111,7 +128,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 		return e.refuse(l.key, ErrClosed, 0)
 	}
 	if s.under == nil {
-		if generation, ok := s.cell.Published.Permit(e.policy, s.now); ok {
+		if generation, ok := s.cell.Published.Permit(s.cell.Published.Policy(), s.now); ok {
 			s.permit.Generation = generation
 			return nil
 		}

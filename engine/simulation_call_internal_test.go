@@ -102,7 +102,7 @@ func (p *person) handle() Key {
 func (c *caller) handle() Key {
 	k := Key{eng: c.w.eng, place: *c.place()}
 	if c.w.cfg.PerCall {
-		k.chain = c.w.eng.plain(&k.place)
+		k.chain = c.w.eng.chainOf(&k.place)
 	}
 	return k
 }
@@ -196,7 +196,7 @@ func (p *person) begun() {
 		u.fail("caller %d begins an attempt that was not decided", p.id)
 	}
 	for _, c := range p.links {
-		if !c.hasDecided() && c.w.eng.policy.Concerns(&guard.Demand{Breaker: true}) && (!c.passed || len(p.links) > 1) {
+		if !c.hasDecided() && c.w.eng.settings.Load().shared.Concerns(&guard.Demand{Breaker: true}) && (!c.passed || len(p.links) > 1) {
 			c.w.checkAdmitted(c)
 		}
 	}
@@ -216,7 +216,7 @@ func (p *person) checkAttempts() {
 	most, longest := 1, int64(0)
 	for _, c := range p.links {
 		if c.w.cfg.Retry != nil {
-			most, longest = c.w.attempts, c.w.eng.maxElapsed
+			most, longest = c.w.attempts, c.w.eng.settings.Load().maxElapsed
 			break
 		}
 	}

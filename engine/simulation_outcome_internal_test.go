@@ -78,7 +78,7 @@ func (p *person) ended() error {
 func (c *caller) ended(outcome Outcome) {
 	c.w.note(9, c.id, int64(outcome))
 	c.outcome, c.may, c.owes = outcome, false, false
-	if c.w.eng.policy.Breaks() && !(c.answered && c.answer.Under) {
+	if c.w.eng.settings.Load().shared.Breaks() && !(c.answered && c.answer.Under) {
 		c.owes = c.outcome == Failure || c.lease != 0
 		if c.outcome == Success && c.lease == 0 {
 			c.w.checkSuccess(c)

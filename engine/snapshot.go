@@ -92,5 +92,7 @@ func (e *Engine) toKnown(key string, what guard.Kind, s *guard.Snapshot) error {
 	}
 	r := e.behavior.Request()
 	r.Snapshot = s
-	return e.command(c, &guard.Message{Kind: what, Request: r}, known)
+	m := guard.Message{Kind: what, Request: r}
+	_ = e.catchUp(c, &m) // else the key is as it was before
+	return e.command(c, &m, known)
 }

@@ -1,10 +1,12 @@
 package engine
 
+import "errors"
+
 // Stats are figures of an engine; see [Engine.Stats]. Figures that are no present number count from New
 // on, and never fall.
 //
 // A decision is about one attempt of a call, or about one Allow, Acquire or Admit. Each decision counts
-// once: as Admitted, Limited, Open, QueueFull, KeyLimit or GaveUp. A decision does not count if the engine
+// once: as Admitted, Limited, Open, QueueFull, KeyLimit, GaveUp or ShadowRefused. A decision does not count if the engine
 // had been closed, or if its context had ended before. Each attempt that was admitted counts once more when it ends: as a
 // Success, a Failure or Ignored. Allow and Acquire have no end.
 //
@@ -23,6 +25,9 @@ type Stats struct {
 	QueueFull uint64 // refusals because Config.MaxQueue callers waited
 	KeyLimit  uint64 // refusals because all keys were held that Config.MaxKeys allows
 	GaveUp    uint64 // decisions that came to nothing, because the context ended before the call began
+	// ShadowRefused counts the decisions that would have been refusals but for Config.Shadow. Such a decision
+	// counts as nothing else.
+	ShadowRefused uint64
 
 	Successes uint64 // attempts that ended well
 	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
@@ -54,16 +59,26 @@ func (e *Engine) Stats() Stats {
 		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()),
 		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
-		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(),
+		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
 	}
 }
 
+// admitted counts a decision to let pass.
+func (e *Engine) admitted(a *admission) {
+	if !a.shadowed {
+		e.counters.Stripe().Admitted.Add(1)
+	}
+}
+
 // refused counts a decision against an attempt, and returns err, the reason.
 func (e *Engine) refused(err error) error {
 	r, ok := err.(*Rejection) //nolint:errorlint // made by a decision, not wrapped
+	if _, misuse := errors.AsType[*ConfigError](err); misuse {
+		return err
+	}
 	if !ok {
 		e.counters.GaveUp.Add(1)
 		return err
@@ -81,10 +96,12 @@ func (e *Engine) refused(err error) error {
 	return err
 }
 
-// endedAs counts the end of an attempt.
-func (e *Engine) endedAs(o Outcome) {
-	s := e.counters.Stripe()
-	switch o {
+// endedAs counts the end of an attempt that was admitted as a.
+func (e *Engine) endedAs(a *admission, o Outcome) {
+	if a.shadowed {
+		return
+	}
+	switch s := e.counters.Stripe(); o {
 	case Success:
 		s.Successes.Add(1)
 	case Ignore:

@@ -64,11 +64,13 @@
 //	field       Transport                      Handler
 //	Name        honoured                       honoured
 //	Limiter     honoured                       honoured
+//	LimiterFor  honoured                       honoured
 //	Breaker     honoured                       honoured
 //	Retry       honoured; in a Chain that of   error: a request is served once
 //	            the first engine with a Retry
 //	PerCall     honoured: an attempt after     honoured, a request is served once
 //	            the first takes no token
+//	Shadow      honoured                       honoured
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides

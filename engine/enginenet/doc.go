@@ -55,10 +55,13 @@
 //
 //	Name       honoured
 //	Limiter    honoured; nil: no limit. Use a TokenBucket. A LeakyBucket paces: a chunk leaves when
-//	           all chunks before have leaked out
+//	           all chunks before have leaked out. A connection follows a limit that changes from the
+//	           next chunk on, but one that began without a limit stays without
+//	LimiterFor honoured; it is asked for the Key of a Limit, with " reads" or " writes"
 //	Breaker    error unless nil: no call is made that could fail
 //	Retry      error unless nil: likewise
 //	PerCall    honoured, there are no attempts
+//	Shadow     honoured: nothing waits
 //	MaxWait    honoured; leave MaxWait 0, since deadlines and Close end a wait
 //	MaxQueue   honoured; further chunks wait before the queue, see above
 //	Classify   error unless nil: likewise

@@ -23,34 +23,60 @@ type lane struct {
 type bucket struct {
 	engine.Key
 	place
-	limit      int   // index of the Limit of the connection
-	capacities []int // in blocks, of each limit of the engine
-	maxWait    time.Duration
+	limit      int // index of the Limit of the connection
+	revision   uint64
+	capacities []int         // in blocks, of each limit, as of revision
+	maxWait    time.Duration // likewise
 }
 
 // open makes the lane for direction d. The buckets have no keys before name.
 func (l *lane) open(limits []Limit, d Direction) {
-	l.most, l.share = maxChunk, maxChunk
 	for i, limit := range limits {
-		if !limit.holds(d) {
-			continue
+		if limit.holds(d) {
+			l.buckets = append(l.buckets, bucket{place: place{engine: limit.Engine}, limit: i})
 		}
-		b := bucket{place: place{engine: limit.Engine}, limit: i, maxWait: limit.Engine.Config().MaxWait}
-		for _, before := range l.buckets {
+	}
+	l.fit()
+	l.turn = make(chan struct{}, 1)
+}
+
+// fit fits the chunks to the limits that are in force.
+func (l *lane) fit() {
+	l.most, l.share = maxChunk, maxChunk
+	for i := range l.buckets {
+		b := &l.buckets[i]
+		b.revision = b.engine.Revision() // first, so that a change that comes meanwhile is found later
+		b.maxWait = b.engine.Config().MaxWait
+		for _, before := range l.buckets[:i] {
 			for _, capacity := range before.capacities {
 				most := max(1, min(capacity, maxChunk/Block+1)-1) // leaves room for a part of a block, see renew
 				l.most = min(l.most, most*Block)
 			}
 		}
-		for _, rule := range limit.Engine.Limits() {
+		limits := b.engine.Limits() // those of most keys
+		if l.named {
+			if own, err := b.Limits(); err == nil { // else the payment has the error
+				limits = own
+			}
+		}
+		b.capacities = nil
+		for _, rule := range limits {
 			b.capacities = append(b.capacities, rule.Capacity())
 			l.most = min(l.most, min(maxChunk/Block, rule.Capacity())*Block)
 			l.share = min(l.share, int(max(1, min(maxChunk/Block, pace/rule.Interval())))*Block)
 		}
-		l.buckets = append(l.buckets, b)
 	}
 	l.share = min(l.share, l.most)
-	l.turn = make(chan struct{}, 1)
+}
+
+// changed reports whether limits have changed since fit.
+func (l *lane) changed() bool {
+	for i := range l.buckets {
+		if b := &l.buckets[i]; b.revision != b.engine.Revision() {
+			return true
+		}
+	}
+	return false
 }
 
 // name gives the buckets of a lane for direction d the keys of limits.
@@ -61,6 +87,7 @@ func (l *lane) name(limits []Limit, d Direction) {
 		b.Key = b.engine.Key(b.key)
 	}
 	l.named = true
+	l.fit()
 }
 
 // free reports whether the lane has no limit.
@@ -72,6 +99,9 @@ func (l *lane) leave() { <-l.turn }
 // chunk returns how many of want bytes to pay for next: as many as the buckets have without a wait,
 // but no fewer than are worth a wait. A wait for a large chunk would be a stall and then a burst.
 func (l *lane) chunk(want int64) int {
+	if l.changed() {
+		l.fit()
+	}
 	n := int(min(want, int64(l.most)))
 	if n <= l.share {
 		return n
@@ -129,7 +159,7 @@ func (b bucket) renew(blocks int) {
 	missing := blocks
 	if s, known := b.Inspect(); known {
 		missing = 0
-		for i, capacity := range b.capacities {
+		for i, capacity := range b.capacities[:min(len(b.capacities), len(s.Limits))] { // they may have changed
 			missing = max(missing, int(math.Ceil(float64(blocks-capacity)+s.Limits[i].Available)))
 		}
 	}

@@ -69,7 +69,7 @@ type Limit struct {
 // holds reports whether l limits direction d.
 func (l Limit) holds(d Direction) bool {
 	other := l.Direction == Reads && d == Writes || l.Direction == Writes && d == Reads
-	return l.Engine != nil && !other && len(l.Engine.Limits()) > 0
+	return l.Engine != nil && !other && (len(l.Engine.Limits()) > 0 || l.Engine.Config().LimiterFor != nil)
 }
 
 // bounded returns key, or a hash of key if key is long, so that no peer makes an engine keep a long

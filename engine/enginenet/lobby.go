@@ -96,6 +96,18 @@ func turnOf(call *list.Element) chan struct{} { return call.Value.(chan struct{}
 // take takes blocks from the bucket, and waits until they are there or d ends. A full queue is
 // waited for.
 func (b bucket) take(d *deadline, blocks int) error {
+	err := b.takeAll(d, blocks)
+	if r, ok := errors.AsType[*engine.Rejection](err); ok && blocks > 1 && r.Limited() && r.RetryAfter() == 0 {
+		// the capacity has become less meanwhile
+		for err = nil; blocks > 0 && err == nil; blocks-- {
+			err = b.takeAll(d, 1)
+		}
+	}
+	return err
+}
+
+// takeAll is take for blocks that the bucket can hold.
+func (b bucket) takeAll(d *deadline, blocks int) error {
 	if !hasLobby(b.place) {
 		if err := b.AcquireN(d, blocks); !b.full(err) {
 			return err

@@ -7,15 +7,18 @@ import (
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // State is the part of a key that the actor owns.
 type State struct {
 	key     string
+	policy  *Policy
 	circuit breaker.Circuit
-	fullAts []int64 // one for each limit, and at least one. While the gate is shared, the gate has the first
-	queue   *queue  // nil while nobody waits
-	epoch   uint64  // the generation with which the buckets began: at the birth, the last Reset, or the start of the actor
+	fullAts []int64        // one for each limit, and at least one. While the gate is shared, the gate has the first
+	rests   []limiter.Rest // of fullAts, from the last change of the limits; nil if none is left
+	queue   *queue         // nil while nobody waits
+	epoch   uint64         // the generation with which the buckets began: at the birth, the last Reset, or the start of the actor
 }
 
 // Behavior is the effect of messages on a key. One Behavior serves all keys of an engine. Make a
@@ -23,22 +26,22 @@ type State struct {
 type Behavior struct {
 	Counters *Counters
 
-	policy      *Policy
+	current     atomic.Pointer[Version]
 	sketch      *sketch
 	newborn     []int64 // the full-ats of the key that is being born; for Init and Spill alone
 	census      census
 	generations atomic.Uint64 // the last one given out. Generations of first periods are odd, others even
 	requests    sync.Pool     // of *Request that have ended
-	queues      sync.Pool     // of *queue that are empty
 
 	// Renewing is called before a breaker begins a new period. Nil but in tests.
 	Renewing func()
 }
 
-// New returns the behavior of keys that p decides. New keeps p.
-func New(p *Policy) *Behavior {
-	b := &Behavior{Counters: new(Counters), policy: p, sketch: newSketch(len(p.Limits)), newborn: make([]int64, max(1, len(p.Limits)))}
-	p.compile(b.generation)
+// New returns the behavior of keys that p decides or, if each key has limits of its own, the policies
+// that are made of p. New keeps p.
+func New(p *Policy, perKey bool) *Behavior {
+	b := &Behavior{Counters: new(Counters), sketch: newSketch(len(p.Limits))}
+	b.current.Store(b.Prepare(p, perKey))
 	return b
 }
 
@@ -54,25 +57,34 @@ func (b *Behavior) generation() uint64 {
 }
 
 // Init makes a key: full buckets and a closed breaker, but for the debt and the trip that the sketch
-// remembers.
+// remembers. A key with limits of its own has been given its policy by [Gate.Adopt].
 func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
-	p := b.policy
+	v := b.current.Load()
+	p := v.shared
+	if p == nil {
+		p = g.posted.Load().policy
+	}
 	b.census.birth(key)
 	generation := b.generations.Add(firstPeriod+1) | firstPeriod
-	p.Limits.Reset(b.newborn, now)
-	probeAt := b.sketch.recall(key, b.newborn)
-	g.fullAt.Store(b.newborn[0])
+	fullAts := b.newborns(len(p.Limits))
+	v.bear(fullAts, now)
+	bornFull := p.Limits.FullAt(fullAts)
+	probeAt := b.sketch.recall(key, p.Limits, fullAts)
+	if !p.Breaks() {
+		probeAt = 0
+	}
+	g.fullAt.Store(fullAts[0])
 	g.generation.Store(generation)
-	g.posted.Store(p.clean)
+	g.posted.Store(&p.clean)
 	s.circuit.Reopen(p.rules, generation, probeAt)
 	open := probeAt > 0 && s.circuit.CleanAt(p.rules) > now
-	if open || p.Limits.FullAt(b.newborn) > now {
+	if open || p.Limits.FullAt(fullAts) > bornFull {
 		b.sketch.hit()
 	}
 	if p.shares && !open {
 		return actors.Next{Wake: actors.Never, Clean: true}
 	}
-	s.key, s.fullAts, s.epoch = key, slices.Clone(b.newborn), generation
+	s.key, s.policy, s.fullAts, s.epoch = key, p, slices.Clone(fullAts), generation
 	if !open {
 		s.circuit.Resume(generation)
 	}
@@ -80,14 +92,19 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 	return b.next(now, g, s)
 }
 
+// newborns returns room for the full-ats of a key with so many limits, until the next call.
+func (b *Behavior) newborns(limits int) []int64 {
+	n := max(1, limits)
+	b.newborn = slices.Grow(b.newborn[:0], n)
+	return b.newborn[:n]
+}
+
 // Resume makes the state of a key whose gate is shared and whose breaker is clean.
 func (b *Behavior) Resume(key string, g *Gate, s *State) {
-	limits := b.policy.Limits
-	s.key = key
+	s.key, s.policy = key, g.posted.Load().policy
 	s.epoch = g.generation.Load()
 	s.circuit.Resume(s.epoch)
-	s.fullAts = make([]int64, max(1, len(limits)))
-	limits.Reset(s.fullAts, g.fullAt.Load())
+	s.fullAts = []int64{g.fullAt.Load()}
 }
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
@@ -95,13 +112,14 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() {
 		return actors.Next{Same: true}
 	}
-	if b.policy.shares && !Planted("a gate that is owned too late") {
+	if s.policy.shares && !Planted("a gate that is owned too late") {
 		g.own(s) // before the clock is read, so that no caller has taken tokens at a later instant
 	}
 	now := clock()
-	if b.policy.shares && Planted("a gate that is owned too late") {
+	if s.policy.shares && Planted("a gate that is owned too late") {
 		g.own(s)
 	}
+	b.adopt(now, s, m.Policy, m.Kind == Refresh && m.Request != nil)
 	var a Answer
 	switch m.Kind {
 	case Ask:
@@ -128,6 +146,10 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		}
 	case Inspect:
 		b.describe(now, s, m.Request.Snapshot)
+	case Refresh:
+		if m.Request == nil {
+			return b.next(now, g, s)
+		}
 	default: // Reset
 		b.reset(now, s)
 	}
@@ -141,9 +163,9 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 	if is := s.circuit.Generation(); m.FromPredecessor && is&firstPeriod != 0 {
 		m.Permit.Generation = is
 	}
-	s.circuit.Report(b.policy.rules, now, m.Permit, m.Outcome)
-	if m.Outcome == breaker.Failure && len(b.policy.Limits) > 0 && Planted("a late refund") {
-		s.fullAts[0] = max(now, s.fullAts[0]-b.policy.Limits[0].After(0, 0, 1))
+	s.circuit.Report(s.policy.rules, now, m.Permit, m.Outcome)
+	if m.Outcome == breaker.Failure && len(s.policy.Limits) > 0 && Planted("a late refund") {
+		s.fullAts[0] = max(now, s.fullAts[0]-s.policy.Limits[0].After(0, 0, 1))
 	}
 	next := b.used(now, g, s)
 	if m.Request != nil {
@@ -159,15 +181,17 @@ func (b *Behavior) reset(now int64, s *State) {
 	if s.queue != nil {
 		s.queue.moved = now // the tokens were not there before for those who wait
 	}
-	b.policy.Limits.Reset(s.fullAts, now)
-	s.circuit.Renew(b.policy.rules)
+	s.policy.Limits.Reset(s.fullAts, now)
+	s.rests = nil
+	s.circuit.Renew(s.policy.rules)
 	s.epoch = s.circuit.Generation()
 }
 
 // Wake serves the head of the queue, and ends the lease of a probe. In both cases the actor owns the
 // gate.
 func (b *Behavior) Wake(now int64, g *Gate, s *State) actors.Next {
-	s.circuit.Advance(b.policy.rules, now)
+	b.adopt(now, s, nil, false)
+	s.circuit.Advance(s.policy.rules, now)
 	return b.next(now, g, s)
 }
 
@@ -188,10 +212,10 @@ func (b *Behavior) next(now int64, g *Gate, s *State) actors.Next {
 	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was admitted may be a probe
 	next.Clean = b.post(now, g, s)
 	if next.Wake == actors.Never {
-		next.Forget = max(b.policy.Limits.FullAt(s.fullAts), s.circuit.CleanAt(b.policy.rules))
+		next.Forget = max(s.policy.Limits.FullAt(s.fullAts), s.circuit.CleanAt(s.policy.rules))
 	}
 	if q != nil && s.queue == nil {
-		b.queues.Put(q) // last: no state that could be restored has the queue any more
+		s.policy.queues.Put(q) // last: no state that could be restored has the queue any more
 	}
 	return next
 }

@@ -62,12 +62,12 @@ func TestAKeyThatOwesSomethingIsNeverSpilled(t *testing.T) {
 	b.Init(1, "k", &g, &s)
 	b.Resume("k", &g, &s)
 	require.Less(t, b.SpillRank(&g, &s), int64(actors.Never))
-	s.queue = b.newQueue()
+	s.queue = b.newQueue(b.policy())
 	require.Equal(t, int64(actors.Never), b.SpillRank(&g, &s))
 	s.queue = nil
-	s.circuit.Reopen(b.policy.rules, 7, 10)
+	s.circuit.Reopen(b.policy().rules, 7, 10)
 	require.Less(t, b.SpillRank(&g, &s), int64(actors.Never))
-	s.circuit.Admit(b.policy.rules, 10)
+	s.circuit.Admit(b.policy().rules, 10)
 	require.Equal(t, int64(actors.Never), b.SpillRank(&g, &s))
 }
 
@@ -111,9 +111,9 @@ func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
 		"inspect": {Kind: Inspect},
 		"reset":   {Kind: Reset},
 	} {
-		b.policy.Limits.Reset(s.fullAts, 1)
+		b.policy().Limits.Reset(s.fullAts, 1)
 		s.circuit.Resume(permit.Generation)
-		s.circuit.Report(b.policy.rules, 1, permit, breaker.Failure) // so that a success is something to report
+		s.circuit.Report(b.policy().rules, 1, permit, breaker.Failure) // so that a success is something to report
 		b.post(1, &g, &s)
 		require.GreaterOrEqual(t, g.fullAt.Load(), int64(0), "%s finds the gate open", name)
 		m.Request = &Request{Call: actors.NewCall[Answer](), Snapshot: new(Snapshot)}

@@ -14,8 +14,8 @@ type Counters struct {
 	stripes [1 << stripeBits]Stripe
 
 	// Of events that are rare, or that cost much more than a contended cache line.
-	GaveUp, KeyLimit, KeptSpent, Retries atomic.Uint64
-	OpenKeys, HalfOpenKeys               atomic.Int64
+	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
+	OpenKeys, HalfOpenKeys                              atomic.Int64
 }
 
 // Stripe is a cache line of counters.

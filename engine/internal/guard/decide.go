@@ -19,17 +19,17 @@ func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered b
 	switch {
 	case err != nil:
 		return Answer{Err: err, At: b.earliest(now, s, d, at)}, m.claim()
-	case waits:
+	case waits && !s.policy.Shadow:
 		if s.queue == nil {
-			s.queue = b.newQueue()
+			s.queue = b.newQueue(s.policy)
 		}
-		b.push(s.queue, m, now)
+		s.queue.push(s.policy, m, now)
 		m.queue = s.queue
 		return Answer{}, false
 	case !m.claim():
 		return Answer{}, false // the caller has left: nothing is taken
 	default:
-		return b.grant(now, now, s, d, under), true
+		return b.grant(now, max(now, at), s, d, under), true
 	}
 }
 
@@ -44,7 +44,7 @@ func (b *Behavior) look(now int64, s *State, m *Message) Answer {
 	at, waits, err := b.judge(now, s, d, b.isUnder(now, s, m.Permit))
 	switch {
 	case err != nil || !waits:
-	case d.Stay < 0 || b.policy.NoWait:
+	case d.Stay < 0 || s.policy.NoWait:
 		err = limiter.ErrLimited
 	default:
 		err = b.hasRoom(now, s, d)
@@ -57,15 +57,17 @@ func (b *Behavior) look(now int64, s *State, m *Message) Answer {
 // no call pass now; the instant is then the breaker's.
 func (b *Behavior) judge(now int64, s *State, d *Demand, under bool) (at int64, waits bool, err error) {
 	if d.Breaker && !under {
-		if at := s.circuit.Ready(b.policy.rules, now); at > now {
+		if at := s.circuit.Ready(s.policy.rules, now); at > now {
 			return at, false, breaker.ErrOpen
 		}
 	}
 	switch {
-	case !b.policy.Limited(d):
+	case !s.policy.Limited(d):
 		return now, false, nil
+	case !s.policy.Limits.Holds(d.Tokens): // the limits have changed since the caller looked
+		return 0, false, limiter.ErrExceedsCapacity
 	case s.queue == nil:
-		at = b.policy.Limits.Ready(s.fullAts, now, d.Tokens, d.Mode)
+		at = s.policy.Limits.Ready(s.fullAts, now, d.Tokens, d.Mode)
 		return at, at > now, nil
 	default:
 		return b.readyAfter(now, s, d), true, nil
@@ -74,7 +76,7 @@ func (b *Behavior) judge(now int64, s *State, d *Demand, under bool) (at int64, 
 
 // mayQueue returns the reason why m may not wait until at, or nil.
 func (b *Behavior) mayQueue(now, at int64, s *State, m *Message) error {
-	if p := b.policy; m.Demand.Stay < 0 || p.NoWait || at-now > p.MaxWait || at >= m.Until {
+	if p := s.policy; m.Demand.Stay < 0 || p.NoWait || at-now > p.MaxWait || at >= m.Until {
 		return limiter.ErrLimited
 	}
 	return b.hasRoom(now, s, &m.Demand)
@@ -91,9 +93,9 @@ func (b *Behavior) hasRoom(now int64, s *State, d *Demand) error {
 		}
 	}
 	switch {
-	case !b.policy.Limits.HasRoom(s.fullAts, now, tokens, d.Tokens):
+	case !s.policy.Limits.HasRoom(s.fullAts, now, tokens, d.Tokens):
 		return limiter.ErrLimited
-	case waiters >= b.policy.MaxQueue:
+	case waiters >= s.policy.MaxQueue:
 		return ErrQueueFull
 	default:
 		return nil
@@ -103,7 +105,7 @@ func (b *Behavior) hasRoom(now int64, s *State, d *Demand) error {
 // readyAfter returns the instant from which the tokens of d may be taken by a call that waits in the row
 // of d: the exact one with one row, and else one that is not too late.
 func (b *Behavior) readyAfter(now int64, s *State, d *Demand) int64 {
-	q, limits := s.queue, b.policy.Limits
+	q, limits := s.queue, s.policy.Limits
 	if b.exact(s, d) {
 		return b.readyBehind(now, s, d.Tokens, limiter.Queued)
 	}
@@ -121,7 +123,7 @@ func (b *Behavior) exact(s *State, d *Demand) bool {
 
 // readyBehind returns the instant from which n tokens may be taken behind all waiters.
 func (b *Behavior) readyBehind(now int64, s *State, n int64, mode limiter.Mode) int64 {
-	limits := b.policy.Limits
+	limits := s.policy.Limits
 	if s.queue == nil {
 		return limits.Ready(s.fullAts, now, n, mode)
 	}
@@ -133,22 +135,21 @@ func (b *Behavior) readyBehind(now int64, s *State, n int64, mode limiter.Mode) 
 // there, because the lease of another probe has ended.
 func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 	at = max(now, at)
-	if b.policy.Limited(d) {
+	if s.policy.Limited(d) {
 		at = max(at, b.readyBehind(now, s, d.Tokens, d.Mode))
 	}
 	if d.Breaker {
-		at = s.circuit.Passes(b.policy.rules, at)
+		at = s.circuit.Passes(s.policy.rules, at)
 	}
 	return at
 }
 
-// EarliestUnknown is earliest for a key without a cell: the key is as new but for the debts that
-// the sketch remembers.
-func (b *Behavior) EarliestUnknown(now int64, key string, d *Demand, at int64) int64 {
-	p := b.policy
-	s := State{fullAts: make([]int64, max(1, len(p.Limits)))}
-	p.Limits.Reset(s.fullAts, now)
-	if probeAt := b.sketch.look(key, s.fullAts); probeAt > 0 {
+// EarliestUnknown is earliest for a key without a cell that would follow p: the key is as new but for the
+// debts that the sketch remembers.
+func (b *Behavior) EarliestUnknown(now int64, key string, p *Policy, d *Demand, at int64) int64 {
+	s := State{policy: p, fullAts: make([]int64, max(1, len(p.Limits)))}
+	p.version.bear(s.fullAts, now)
+	if probeAt := b.sketch.look(key, p.Limits, s.fullAts); probeAt > 0 && p.Breaks() {
 		s.circuit.Reopen(p.rules, 0, probeAt)
 	}
 	return b.earliest(now, &s, d, at)
@@ -157,7 +158,7 @@ func (b *Behavior) EarliestUnknown(now int64, key string, d *Demand, at int64) i
 // isUnder reports whether a call made in the function of the probe of permit passes the breaker,
 // because the lease of that probe is out. The zero Permit is no probe's.
 func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {
-	return permit.Lease != 0 && s.circuit.Leased(b.policy.rules, now, permit)
+	return permit.Lease != 0 && s.circuit.Leased(s.policy.rules, now, permit)
 }
 
 // grant takes the tokens of d as of the instant due, and a permit of the breaker if d asks the
@@ -165,11 +166,11 @@ func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {
 func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer {
 	a := Answer{Under: under}
 	if d.Breaker && !under && (!d.Split || Planted("a probe held by a waiter")) {
-		a.Permit = s.circuit.Admit(b.policy.rules, now)
+		a.Permit = s.circuit.Admit(s.policy.rules, now)
 	}
-	if b.policy.Limited(d) {
-		a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation()}
-		b.policy.Limits.Debit(s.fullAts, due, d.Tokens)
+	if s.policy.Limited(d) {
+		a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation(), policy: s.policy}
+		s.policy.Limits.Debit(s.fullAts, due, d.Tokens)
 		a.Receipt.To = s.fullAts[0]
 	}
 	return a

@@ -20,6 +20,9 @@
 //	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker,
 //	             the origin
 //	receipt      the effect of a debit on the first full-at: the values before and after; the epoch
+//	version      the rules from one change of the configuration to the next. A key follows a policy
+//	             of a version, and is stale if a newer version is in force
+//	rest         the part of a nanosecond that a change of the limits rounded off a full-at
 //	epoch        the life of a bucket from a birth or a Reset on; in a receipt, the generation at the
 //	             debit
 //	give back    to undo a debit exactly, or not at all: full-at goes from the receipt's value after

@@ -33,11 +33,11 @@ func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	if s.queue != nil || s.circuit.LeaseEnds() != actors.Never {
 		return actors.Never
 	}
-	if at := s.circuit.ProbeAt(b.policy.rules); at > 0 {
+	if at := s.circuit.ProbeAt(s.policy.rules); at > 0 {
 		return open + min(at, open-2)
 	}
 	if fullAt < 0 {
-		fullAt = b.policy.Limits.FullAt(s.fullAts)
+		fullAt = s.policy.Limits.FullAt(s.fullAts)
 	}
 	return min(fullAt, open-1)
 }
@@ -49,17 +49,39 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	if Planted("a breaker that a spill closes") && s != nil {
 		s.circuit = breaker.Circuit{}
 	}
+	p := g.posted.Load().policy
 	fullAt := g.fullAt.Swap(retired)
-	b.Counters.moved(g.posted.Swap(b.policy.clean).state, breaker.Closed)
-	if s == nil {
-		b.newborn[0] = fullAt
-		b.sketch.spill(key, b.newborn, 0)
-		return
+	b.Counters.moved(g.posted.Swap(&p.clean).state, breaker.Closed)
+	var probeAt int64
+	fullAts := b.newborns(1)
+	if s != nil {
+		fullAts, probeAt = s.fullAts, s.circuit.ProbeAt(p.rules)
 	}
 	if fullAt >= 0 {
-		s.fullAts[0] = fullAt
+		fullAts[0] = fullAt
 	}
-	b.sketch.spill(key, s.fullAts, s.circuit.ProbeAt(b.policy.rules))
+	b.sketch.spill(key, fullAts[:len(p.Limits)], probeAt, p.Stale())
+}
+
+// Stale reports whether [Behavior.Update] has something to do for a key that goes on without an actor: whether a
+// version is in force that gives the key its policy. If the key has limits of its own, only a caller can
+// ask which.
+func (b *Behavior) Stale(g *Gate) bool {
+	for v := g.posted.Load().policy.version.next.Load(); v != nil; v = v.next.Load() {
+		if v.shared != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Update has a key without an actor follow the newest version that gives the key its policy.
+func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
+	if s.policy.shares {
+		g.own(s)
+	}
+	b.adopt(now, s, nil, false)
+	return b.next(now, g, s)
 }
 
 // Pardon has the sketch forget what it remembers of key. The caller holds the lock of births.
@@ -67,4 +89,14 @@ func (b *Behavior) Pardon(key string) { b.sketch.pardon(key) }
 
 // Sketched returns the number of keys that began with less than a new key has, and the share of the
 // sketch's cells that hold an instant after now, of the limit with the largest share.
-func (b *Behavior) Sketched(now int64) (hits uint64, load float64) { return b.sketch.counted(now) }
+func (b *Behavior) Sketched(now int64) (hits uint64, load float64) {
+	v := b.current.Load()
+	v.own.Lock()
+	longest := v.longest
+	v.own.Unlock()
+	return b.sketch.counted(now, longest)
+}
+
+// ForgetLimits takes note that the limits of key, which is not known, change as of the instant at. The
+// caller holds the lock of births.
+func (b *Behavior) ForgetLimits(key string, at int64) { b.sketch.forgetLimits(key, at) }

@@ -68,7 +68,7 @@ func (p *pair) pass() {
 // step reports a result, resets, or asks, for both keys, and compares the keys.
 func (p *pair) step() error {
 	switch i := p.IntN(3 * (len(p.visits) + 1)); {
-	case i < len(p.visits) && p.b.policy.Breaks():
+	case i < len(p.visits) && p.b.policy().Breaks():
 		v, o := p.visits[i], breaker.Outcome(p.IntN(3))
 		p.visits = slices.Delete(p.visits, i, i+1)
 		v.by[0].report(p.now, v.permits[0], o)
@@ -93,7 +93,7 @@ func (p *pair) step() error {
 // ask gives both keys the same demand, and compares the answers.
 func (p *pair) ask() error {
 	tokens := int64(1)
-	if p.b.policy.Limits.Holds(2) {
+	if p.b.policy().Limits.Holds(2) {
 		tokens += p.Int64N(2)
 	}
 	d := randomDemand(p.Rand, tokens)
@@ -169,7 +169,7 @@ func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	in.Spill(in.state.key, &in.gate, in.atRest())
 	again := bear(in.Behavior, in.state.key, now)
 	is := again.look(now)
-	for i, fullAt := range again.fullAts()[:len(in.policy.Limits)] {
+	for i, fullAt := range again.fullAts()[:len(in.policy().Limits)] {
 		if fullAt != max(fullAts[i], now) {
 			return nil, fmt.Errorf("limit %d was full again at %d, is so at %d", i, fullAts[i], fullAt)
 		}
@@ -184,8 +184,8 @@ func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 	case breaker.HalfOpen:
 		wrong = is.Breaker == breaker.Closed
 	}
-	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.policy.rules) < circuit.CleanAt(in.policy.rules) {
-		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.policy.rules), is, c.CleanAt(in.policy.rules))
+	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.policy().rules) < circuit.CleanAt(in.policy().rules) {
+		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.policy().rules), is, c.CleanAt(in.policy().rules))
 	}
 	return again, nil
 }

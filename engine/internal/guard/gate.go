@@ -37,6 +37,12 @@ const (
 	retired = owned + 1     // the cell has been retired
 )
 
+// Adopt has the key follow p from its birth on, before anybody else knows the gate.
+func (g *Gate) Adopt(p *Policy) { g.posted.Store(&p.clean) }
+
+// Policy returns the policy that the key follows.
+func (g *Gate) Policy() *Policy { return g.posted.Load().policy }
+
 // Posted returns the notice.
 func (g *Gate) Posted() *Notice { return g.posted.Load() }
 
@@ -71,26 +77,30 @@ const (
 // microsecond.
 const spins = 2000
 
-// Pass takes the tokens of d if the gate is shared and the tokens are there. from is the reading of the
-// clock that an earlier [Gate.Look] has taken, or 0. Pass returns Limited only by the reading now, taken
-// after full-at was loaded; at is then the instant from which the tokens are there.
+// Follows reports whether the key follows p. If the caller has loaded full-at before, full-at is by p, or
+// a swap from it fails: a change of the policy moves full-at, but for a coincidence of nanoseconds.
+func (g *Gate) Follows(p *Policy) bool { return g.posted.Load().policy == p }
+
+// Pass takes the tokens of d if the gate is shared, the key follows p, and the tokens are there. from is the
+// reading of the clock that an earlier [Gate.Look] has taken, or 0. Pass returns Limited only by the reading
+// now, taken after full-at was loaded; at is then the instant from which the tokens are there.
 func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, now, at int64, receipt Receipt) {
 	fullAt := g.fullAt.Load()
-	if fullAt < 0 {
+	if fullAt < 0 || !g.Follows(p) || p.Stale() {
 		return Undecided, 0, 0, receipt
 	}
 	if now = from; now == 0 {
 		now = clock.Now()
 	}
-	if len(p.Limits) == 0 {
+	if !p.limited {
 		receipt.Epoch = g.use(fullAt, now, p)
 		return Admitted, now, 0, receipt
 	}
-	limit := &p.Limits[0]
-	latest := limit.Latest(now, d.Tokens, d.Mode)
+	limit := &p.limit
+	latest := p.Latest(d.Tokens, d.Mode, now)
 	if fullAt <= latest && Planted("a debit that is lost") {
 		g.fullAt.Store(limit.After(fullAt, now, d.Tokens)) // over the debits since full-at was loaded
-		return Admitted, now, 0, Receipt{From: fullAt, To: limit.After(fullAt, now, d.Tokens), Epoch: g.generation.Load()}
+		return Admitted, now, 0, Receipt{From: fullAt, To: limit.After(fullAt, now, d.Tokens), Epoch: g.generation.Load(), policy: p}
 	}
 	if fullAt > latest && from == 0 {
 		return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
@@ -100,22 +110,22 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 		if receipt, ok = g.Take(p, d.Tokens, latest, now); ok {
 			return Admitted, now, 0, receipt
 		}
-		if fullAt = g.fullAt.Load(); fullAt < 0 {
+		if fullAt = g.fullAt.Load(); fullAt < 0 || !g.Follows(p) {
 			return Undecided, 0, 0, receipt
 		}
 		now = clock.Now()
-		latest = limit.Latest(now, d.Tokens, d.Mode)
+		latest = p.Latest(d.Tokens, d.Mode, now)
 		if fullAt > latest || Planted("a refusal on a stale reading") {
 			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 		}
 	}
 }
 
-// Take takes n tokens if the gate is shared and full-at is at most latest, which is p.Latest at the
-// reading now. The reading may be from before the call: that is only stricter. Where there is no limit, Take
-// takes note of the use. The receipt's epoch is the generation for a call's permit.
+// Take takes n tokens if the gate is shared, the key follows p, and full-at is at most latest, which is
+// p.Latest at the reading now. The reading may be from before the call: that is only stricter. Where there
+// is no limit, Take takes note of the use. The receipt's epoch is the generation for a call's permit.
 func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
-	if len(p.Limits) == 0 {
+	if !p.limited {
 		generation, ok := g.Permit(p, now)
 		return Receipt{Epoch: generation}, ok
 	}
@@ -125,19 +135,19 @@ func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 		// full-at; see docs/gates.md.
 		fullAt := g.fullAt.Load()
 		generation := g.generation.Load()
-		if fullAt < 0 || fullAt > latest {
+		if fullAt < 0 || fullAt > latest || !g.Follows(p) && !Planted("an old policy's debit after the conversion") {
 			return Receipt{}, false
 		}
 		if Planted("a token with the permit of an earlier period") {
 			runtime.Gosched() // so that a period may begin here in tests
 		}
-		after := p.Limits[0].After(fullAt, now, n)
+		after := p.limit.After(fullAt, now, n)
 		if g.fullAt.CompareAndSwap(fullAt, after) {
-			// A period may have begun that left full-at where it was. Then the tokens go back, exactly or
-			// not at all, and Take begins anew.
-			if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") ||
+			// A period may have begun, or a policy have changed, that left full-at where it was. Then the
+			// tokens go back, exactly or not at all, and Take begins anew.
+			if g.generation.Load() == generation && (g.Follows(p) || Planted("an old policy's debit after the conversion")) || Planted("a token with the permit of an earlier period") ||
 				!g.fullAt.CompareAndSwap(after, fullAt) {
-				return Receipt{From: fullAt, To: after, Epoch: generation}, true
+				return Receipt{From: fullAt, To: after, Epoch: generation, policy: p}, true
 			}
 			continue
 		}
@@ -150,14 +160,12 @@ func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 // the reading now.
 func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int64) {
 	fullAt := g.fullAt.Load()
-	if fullAt < 0 {
+	if fullAt < 0 || !g.Follows(p) || p.Stale() {
 		return Undecided, 0, 0
 	}
 	now = clock.Now()
-	if p.Limited(d) {
-		if limit := &p.Limits[0]; fullAt > limit.Latest(now, d.Tokens, d.Mode) {
-			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode)
-		}
+	if p.Limited(d) && fullAt > p.Latest(d.Tokens, d.Mode, now) {
+		return Limited, now, p.limit.Ready(fullAt, d.Tokens, d.Mode)
 	}
 	return Admitted, now, 0
 }
@@ -167,9 +175,9 @@ func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int6
 func (g *Gate) Permit(p *Policy, now int64) (generation uint64, ok bool) {
 	fullAt := g.fullAt.Load()
 	switch {
-	case fullAt < 0:
+	case fullAt < 0 || !g.Follows(p):
 		return 0, false
-	case len(p.Limits) == 0:
+	case !p.limited:
 		return g.use(fullAt, now, p), true
 	default:
 		return g.generation.Load(), true

@@ -76,7 +76,7 @@ func randomDemand(r *rand.Rand, n int64) Demand {
 // ask is a call that does not wait.
 func (in *incarnation) ask(now int64, d Demand) Answer {
 	fullAt := in.gate.fullAt.Load()
-	switch limits := in.policy.Limits; {
+	switch limits := in.policy().Limits; {
 	case fullAt < 0:
 		r := Request{Call: actors.NewCall[Answer]()}
 		in.turn(now, &Message{Kind: Ask, Demand: d, Stays: true, Until: actors.Never, Request: &r, Answers: r.Answers()})
@@ -119,7 +119,7 @@ func (in *incarnation) mayRetire(now int64) bool {
 // fullAts and circuit return the parts of the key, from the gate or from the state, without a turn.
 func (in *incarnation) fullAts() []int64 {
 	if fullAt := in.gate.fullAt.Load(); fullAt >= 0 {
-		fullAts := make([]int64, max(1, len(in.policy.Limits)))
+		fullAts := make([]int64, max(1, len(in.policy().Limits)))
 		fullAts[0] = fullAt
 		return fullAts
 	}
@@ -136,7 +136,7 @@ func (in *incarnation) circuit() (c breaker.Circuit) {
 
 // look is Engine.Inspect.
 func (in *incarnation) look(now int64) (s Snapshot) {
-	in.describe(now, &State{fullAts: in.fullAts(), circuit: in.circuit()}, &s)
+	in.describe(now, &State{policy: in.policy(), fullAts: in.fullAts(), circuit: in.circuit()}, &s)
 	return s
 }
 

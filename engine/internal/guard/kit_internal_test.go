@@ -56,5 +56,8 @@ func behaviorOf(t *testing.T, c settings) *Behavior {
 		p.Limits, err = limiter.Compile(c.Limiter)
 		require.NoError(t, err)
 	}
-	return New(p)
+	return New(p, false)
 }
+
+// policy returns the policy of every key.
+func (b *Behavior) policy() *Policy { return b.current.Load().shared }

@@ -17,6 +17,7 @@ const (
 	Reset                  // make the key as new
 	Look                   // what would become of Demand; nothing is taken
 	GiveBack               // undo the debit of Request.Receipt
+	Refresh                // follow Message.Policy, also in place of another policy of the same version; answered if there is a Request
 )
 
 // Message is a message to the actor of a key. An Ask carries all that a decision takes, so that the
@@ -29,6 +30,7 @@ type Message struct {
 	Demand          Demand          // Ask, Look, GiveBack
 	Permit          breaker.Permit  // Report; Ask, Look: of the probe in whose function the call is made
 	Until           int64           // Ask: the instant at which a grant is of no use any more
+	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version
 	Answers         chan<- Answer   // Ask, Report: those of Request
 	Request         *Request        // nil for a Report that is not to be answered
 

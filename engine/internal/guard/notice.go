@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"slices"
+
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -40,8 +42,8 @@ func (n *Notice) Reports() bool { return n.reports }
 // gate last, so that no caller takes a token under a generation that admits none. The result is
 // whether the gate then says all there is to know about the key.
 func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
-	share := b.policy.shares && s.queue == nil && s.circuit.Admits()
-	if b.policy.shares && !share {
+	share := s.policy.shares && s.queue == nil && s.circuit.Admits()
+	if s.policy.shares && !share { // by a policy that does not share, the actor owns the gate all the time
 		g.own(s)
 	}
 	if generation := s.circuit.Generation(); g.generation.Load() != generation {
@@ -60,27 +62,30 @@ func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
 	} else {
 		g.fullAt.Store(s.fullAts[0])
 	}
-	return s.circuit.Clean()
+	if s.rests != nil && !slices.ContainsFunc(s.rests, func(r limiter.Rest) bool { return now < r.Until }) {
+		s.rests = nil
+	}
+	return s.circuit.Clean() && s.rests == nil
 }
 
 // notice returns the notice to post; was is the notice before.
 func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
-	p := b.policy
+	p := s.policy
 	until := s.circuit.OpenUntil()
 	switch {
 	case s.circuit.Clean():
-		return p.clean
+		return &p.clean
 	case s.circuit.Admits():
-		return p.counted
+		return &p.counted
 	case until == 0:
-		return p.probing
+		return &p.probing
 	case !p.Publish:
-		return p.open
-	case was.until == until && now >= until:
+		return &p.open
+	case was.policy == p && was.until == until && now >= until:
 		return was // no caller may use the refusal any more
 	}
 	at := max(until, b.readyBehind(now, s, 1, limiter.Queued))
-	if was.until == until && was.at == at {
+	if was.policy == p && was.until == until && was.at == at {
 		return was
 	}
 	return &Notice{policy: p, refusal: p.Refuse(s.key, breaker.ErrOpen, at), until: until, at: at, reports: true, state: breaker.Open}

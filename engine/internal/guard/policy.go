@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -17,8 +18,8 @@ var ErrSpent = errors.New("guard: the tokens stay spent")
 // of tokens fit in an int64.
 const LongestWait = 1 << 61
 
-// Policy is the rules by which all keys of an engine are decided. A Policy does not change once
-// [New] has been given it.
+// Policy is the rules by which keys of an engine are decided: all keys of a [Version], or those with the
+// same limits of their own. A Policy does not change once [New] or [Behavior.Prepare] has been given it.
 type Policy struct {
 	Limits   limiter.Limits
 	Breaker  *breaker.Policy // nil: no breaker
@@ -26,47 +27,80 @@ type Policy struct {
 	NoWait   bool            // whether no caller queues
 	MaxWait  int64           // ns; the longest stay in a queue, at most LongestWait
 	MaxQueue int             // callers in one row of a queue
+	Shadow   bool            // whether no caller queues: tokens are taken as of when they are there
 	Coarse   int64           // ns; without a limit, full-at tells the last use of a key to within Coarse
 	// Refuse makes the error of a refusal; at is the instant from which a retry would be admitted,
 	// or 0.
 	Refuse func(key string, reason error, at int64) error
 
+	version *Version
 	rules   *breaker.Rules
-	shares  bool    // whether a gate may be shared: full-at says all there is to know about the limits
-	clean   *Notice // of every clean key
-	counted *Notice // of every key whose breaker is closed and has a failure counted
-	probing *Notice // of every key whose breaker is half-open
-	open    *Notice // of every key whose breaker is open, unless callers decide by notices
+	limit   limiter.Limit // the only one
+	limited bool          // whether there is one
+	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
+	clean   Notice        // of every clean key
+	counted Notice        // of every key whose breaker is closed and has a failure counted
+	probing Notice        // of every key whose breaker is half-open
+	queues  sync.Pool     // of *queue that are empty
+	open    Notice        // of every key whose breaker is open, unless callers decide by notices
 }
 
-// compile fills in the fields that follow from others.
-func (p *Policy) compile(generation func() uint64) {
+// compile fills in the fields that follow from others, for a policy of v.
+func (p *Policy) compile(v *Version, generation func() uint64) {
 	rules := breaker.Policy{}
 	if p.Breaker != nil {
 		rules = *p.Breaker
 	}
-	p.rules = rules.Rules(generation)
-	p.shares = p.Publish && len(p.Limits) <= 1
-	p.clean = &Notice{policy: p, reports: !p.Publish}
-	p.counted = &Notice{policy: p, reports: true}
-	p.probing = &Notice{policy: p, reports: true, state: breaker.HalfOpen}
-	p.open = &Notice{policy: p, reports: true, state: breaker.Open}
+	p.version, p.rules = v, rules.Rules(generation)
+	p.prepare()
 }
+
+// with returns p with other limits.
+func (p *Policy) with(limits limiter.Limits) *Policy {
+	other := &Policy{
+		Limits: limits, Breaker: p.Breaker, Publish: p.Publish, NoWait: p.NoWait, MaxWait: p.MaxWait, MaxQueue: p.MaxQueue,
+		Shadow: p.Shadow, Coarse: p.Coarse, Refuse: p.Refuse, version: p.version, rules: p.rules,
+	}
+	other.prepare()
+	return other
+}
+
+// prepare fills in the fields that follow from the limits, and makes the notices.
+func (p *Policy) prepare() {
+	if p.limited = len(p.Limits) > 0; p.limited {
+		p.limit = p.Limits[0]
+	}
+	p.shares = p.Publish && len(p.Limits) <= 1
+	p.clean = Notice{policy: p, reports: !p.Publish}
+	p.counted = Notice{policy: p, reports: true}
+	p.probing = Notice{policy: p, reports: true, state: breaker.HalfOpen}
+	p.open = Notice{policy: p, reports: true, state: breaker.Open}
+}
+
+// Version returns the version to which p belongs.
+func (p *Policy) Version() *Version { return p.version }
+
+// HasLimit reports whether there is a limit.
+func (p *Policy) HasLimit() bool { return p.limited }
 
 // Breaks reports whether there is a breaker.
 func (p *Policy) Breaks() bool { return p.Breaker != nil }
 
 // Concerns reports whether anything is to be asked for d.
-func (p *Policy) Concerns(d *Demand) bool { return len(p.Limits) > 0 || d.Breaker && p.Breaker != nil }
+func (p *Policy) Concerns(d *Demand) bool { return p.limited || d.Breaker && p.Breaker != nil }
 
 // Latest returns the latest full-at with which a gate has n tokens at now, by a policy of one limit at
-// most.
+// most. If n is more than the bucket can ever hold, that is before every full-at.
 func (p *Policy) Latest(n int64, mode limiter.Mode, now int64) int64 {
-	if len(p.Limits) == 0 {
+	switch {
+	case !p.limited:
 		return Never
+	case n > 1 && n > int64(p.limit.Capacity()):
+		return -1
+	default:
+		return p.limit.Latest(now, n, mode)
 	}
-	return p.Limits[0].Latest(now, n, mode)
 }
 
 // Limited reports whether d takes tokens.
-func (p *Policy) Limited(d *Demand) bool { return len(p.Limits) > 0 && d.Tokens > 0 }
+func (p *Policy) Limited(d *Demand) bool { return p.limited && d.Tokens > 0 }

@@ -25,12 +25,12 @@ type queue struct {
 }
 
 // newQueue returns an empty queue.
-func (b *Behavior) newQueue() *queue {
-	if q, ok := b.queues.Get().(*queue); ok {
+func (b *Behavior) newQueue(p *Policy) *queue {
+	if q, ok := p.queues.Get().(*queue); ok {
 		q.moved, q.last, q.shared = 0, nil, false
 		return q
 	}
-	return &queue{plain: b.newRow(Origin{}), scratch: make([]int64, 2*(len(b.policy.Limits)+1)), counters: b.Counters}
+	return &queue{plain: newRow(Origin{}, p.Limits), scratch: make([]int64, 2*(len(p.Limits)+1)), counters: b.Counters}
 }
 
 // rowOf returns the row of the waiters that came through from, nil if there is none yet.
@@ -42,14 +42,14 @@ func (q *queue) rowOf(from *Origin) *row {
 }
 
 // push puts the request of m at the end of its row, at now.
-func (b *Behavior) push(q *queue, m *Message, now int64) {
+func (q *queue) push(p *Policy, m *Message, now int64) {
 	r := m.Request
 	r.demand, r.under, r.stays, r.since = m.Demand, m.Permit, m.Stays, now
-	r.until, r.bounded = Later(Later(now, m.Demand.longest(b.policy)), 1), m.Demand.Stay > 0
+	r.until, r.bounded = Later(Later(now, m.Demand.longest(p)), 1), m.Demand.Stay > 0
 	r.queued = true
 	w := q.rowOf(m.Demand.From)
 	if w == nil {
-		w = b.newRow(*m.Demand.From)
+		w = newRow(*m.Demand.From, p.Limits)
 		if q.known == nil {
 			q.known = make(map[Origin]*row)
 		}

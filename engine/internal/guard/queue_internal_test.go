@@ -32,7 +32,7 @@ func severalLimits(t *testing.T, r *rand.Rand) *Behavior {
 // join puts a caller at the end of a row of l.
 func (b *Behavior) join(l *queue, from *Origin, n int64, asks bool) *Request {
 	r := new(Request)
-	b.push(l, &Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks, From: from}, Until: Never}, 1)
+	l.push(b.policy(), &Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks, From: from}, Until: Never}, 1)
 	return r
 }
 
@@ -43,7 +43,7 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 	longest, emptied := 0, 0
 	n := cases(t, func(seed uint64, r *rand.Rand) error {
 		b := severalLimits(t, r)
-		l := b.newQueue()
+		l := b.newQueue(b.policy())
 		var waiting []*Request
 		steps, coming := 60, 4
 		if seed%200 == 0 {
@@ -56,8 +56,8 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			case len(waiting) == 0:
 				require.Nil(t, l.next())
 				emptied++
-				b.queues.Put(l)
-				l = b.newQueue()
+				b.policy().queues.Put(l)
+				l = b.newQueue(b.policy())
 			default:
 				at := []int{0, len(waiting) - 1, r.IntN(len(waiting))}[r.IntN(3)]
 				l.remove(waiting[at])
@@ -70,7 +70,7 @@ func TestATailIsThatOfOneCallerAfterTheOther(t *testing.T) {
 			if !slices.Equal(l.all(), waiting) || len(waiting) > 0 && l.next() != waiting[0] {
 				return fmt.Errorf("the queue has other waiters than the %d", len(waiting))
 			}
-			if err := l.check(b.policy.Limits, r, waiting); err != nil {
+			if err := l.check(b.policy().Limits, r, waiting); err != nil {
 				return err
 			}
 		}
@@ -121,11 +121,11 @@ func TestATailIsNotWorkedOutAnew(t *testing.T) {
 	height := bits.Len(callers / run)
 	r := rand.New(rand.NewPCG(1, 1))
 	b := severalLimits(t, r)
-	l := b.newQueue()
-	fullAts, work := make([]int64, len(b.policy.Limits)), 0
+	l := b.newQueue(b.policy())
+	fullAts, work := make([]int64, len(b.policy().Limits)), 0
 	look := func() {
 		work += l.plain.effects.stale(1)
-		l.tail(b.policy.Limits, fullAts, 1)
+		l.tail(b.policy().Limits, fullAts, 1)
 		require.True(t, l.waiters == 0 || l.plain.effects.stale(1) == 0, "nobody has come or gone since")
 	}
 	for range callers {
@@ -161,11 +161,11 @@ func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
 		Limiter: limiter.TokenBucket{Capacity: 3, RefillRate: limiter.Per(1, time.Hour)}, Mailbox: true,
 	})
 	var g Gate
-	var s State
+	s := State{policy: b.policy()}
 	b.Init(1, "k", &g, &s)
-	b.policy.Limits.Debit(s.fullAts, 1, 3)
-	s.circuit.Report(b.policy.rules, 1, s.circuit.Admit(b.policy.rules, 1), breaker.Failure)
-	s.queue = b.newQueue()
+	b.policy().Limits.Debit(s.fullAts, 1, 3)
+	s.circuit.Report(b.policy().rules, 1, s.circuit.Admit(b.policy().rules, 1), breaker.Failure)
+	s.queue = b.newQueue(b.policy())
 	for range 1000 {
 		b.join(s.queue, nil, 1, false)
 	}

@@ -7,6 +7,8 @@ import "github.com/limitpal/limitpal-go/limiter"
 type Receipt struct {
 	From, To int64  // full-at before and after the debit
 	Epoch    uint64 // the breaker's generation at the debit; a Reset and a birth begin another
+
+	policy *Policy // by which the debit was made; after a change of the policy, full-ats cannot be compared
 }
 
 // GiveBack undoes the debit of r if full-at is exactly what the debit made it, so that nobody has
@@ -22,6 +24,9 @@ func (g *Gate) GiveBack(r Receipt) Ruling {
 	}
 	if fullAt < 0 || g.generation.Load() != r.Epoch && !Planted("a debit undone across a Reset") {
 		return Undecided
+	}
+	if !g.Follows(r.policy) && !Planted("a debit undone across a change") {
+		return Limited
 	}
 	if to, ok := r.undone(fullAt); ok && g.fullAt.CompareAndSwap(fullAt, to) {
 		return Admitted
@@ -48,6 +53,9 @@ func (r Receipt) undone(fullAt int64) (to int64, ok bool) {
 
 // undone returns the first full-at without the debit of r, if the debit can be undone.
 func (s *State) undone(r Receipt) (to int64, ok bool) {
+	if r.policy != s.policy && !Planted("a debit undone across a change") {
+		return 0, false
+	}
 	if r.Epoch < s.epoch && !Planted("a debit undone across a Reset") {
 		return 0, false
 	}
@@ -70,7 +78,7 @@ func (b *Behavior) giveBack(now int64, s *State, r Receipt, tokens int64) bool {
 		s.queue.moved = now // held tokens were not there for those who wait
 	}
 	s.fullAts[0] = to
-	others := b.policy.Limits[min(1, len(b.policy.Limits)):]
+	others := s.policy.Limits[min(1, len(s.policy.Limits)):]
 	for i := range others {
 		// Where the bucket was full before the debit, this leaves the bucket full as of the debit: for all
 		// later readings of the actor's clock that is the same.

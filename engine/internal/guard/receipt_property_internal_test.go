@@ -66,7 +66,7 @@ func (r *Request) receiptOrZero() Receipt {
 
 // take takes n tokens if they are there.
 func (b *bank) take(n int64, inTurn bool) {
-	if !b.policy.Limits.Holds(n) {
+	if !b.policy().Limits.Holds(n) {
 		return
 	}
 	d := Demand{Tokens: n, Stay: NoStay, Mode: limiter.Immediate}
@@ -78,12 +78,12 @@ func (b *bank) take(n int64, inTurn bool) {
 		}
 		receipt = a.Receipt
 	} else {
-		limit := &b.policy.Limits[0]
+		limit := &b.policy().Limits[0]
 		fullAt := b.gate.fullAt.Load()
 		if fullAt > limit.Latest(b.now, n, d.Mode) {
 			return
 		}
-		receipt = Receipt{From: fullAt, To: limit.After(fullAt, b.now, n), Epoch: b.gate.Generation()}
+		receipt = Receipt{From: fullAt, To: limit.After(fullAt, b.now, n), Epoch: b.gate.Generation(), policy: b.policy()}
 		b.gate.fullAt.Store(receipt.To)
 	}
 	b.held = append(b.held, hold{n, b.now, receipt, b.resets})
@@ -121,8 +121,8 @@ func (b *bank) check() error {
 		var n int64
 		for to := from; to < len(taken) && taken[to].epoch == taken[from].epoch; to++ {
 			n += taken[to].n
-			for i := range b.policy.Limits {
-				l := b.policy.Limits[i]
+			for i := range b.policy().Limits {
+				l := b.policy().Limits[i]
 				if length := taken[to].at - taken[from].at; (n-int64(l.Capacity()))*int64(l.Interval()) > length {
 					return fmt.Errorf("%d tokens in %d ns, of %d and one every %v", n, length, l.Capacity(), l.Interval())
 				}
@@ -141,7 +141,7 @@ func TestGivingBackBreaksNoBound(t *testing.T) {
 		for range 30 {
 			switch r.IntN(8) {
 			case 0, 1, 2:
-				b.take(1+r.Int64N(int64(b.policy.Limits[0].Capacity())), r.IntN(3) == 0)
+				b.take(1+r.Int64N(int64(b.policy().Limits[0].Capacity())), r.IntN(3) == 0)
 			case 3, 4:
 				if len(b.held) > 0 {
 					spent := len(b.spent)

@@ -1,5 +1,7 @@
 package guard
 
+import "github.com/limitpal/limitpal-go/limiter"
+
 // Origin names the key through which a call comes to a wider key of a chain.
 type Origin struct {
 	System *System
@@ -20,12 +22,18 @@ type row struct {
 }
 
 // newRow returns an empty row.
-func (b *Behavior) newRow(from Origin) *row {
+func newRow(from Origin, limits limiter.Limits) *row {
 	w := &row{from: from}
-	if len(b.policy.Limits) > 1 {
-		w.effects = &effects{limits: b.policy.Limits}
-	}
+	w.follow(limits)
 	return w
+}
+
+// follow makes the effects of the waiters anew, for other limits.
+func (w *row) follow(limits limiter.Limits) {
+	w.effects = nil
+	if len(limits) > 1 {
+		w.effects = &effects{limits: limits}
+	}
 }
 
 // push puts r at the end.

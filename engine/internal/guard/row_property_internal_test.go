@@ -105,7 +105,7 @@ func (h *hall) leave(v *visitor) {
 
 // serve has the next waiter served.
 func (h *hall) serve() error {
-	h.now = max(h.now, h.policy.Limits.Ready(h.state.fullAts, h.now, 1, limiter.Queued))
+	h.now = max(h.now, h.policy().Limits.Ready(h.state.fullAts, h.now, 1, limiter.Queued))
 	h.Wake(h.now, &h.gate, &h.state)
 	for i, v := range h.waiting {
 		if len(v.request.Answered()) == 0 {

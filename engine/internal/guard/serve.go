@@ -19,13 +19,13 @@ const lateness = int64(10 * time.Millisecond)
 // of the next grant. If the breaker is open, serve refuses every waiter that asked the breaker too.
 // The breaker is asked again at grant time; its answer at enqueue time is ignored.
 func (b *Behavior) serve(now int64, s *State) (wake int64) {
-	q, p := s.queue, b.policy
+	q, p := s.queue, s.policy
 	if state, _, openFor := s.circuit.Look(p.rules, now); state == breaker.Open && q.asking > 0 {
 		b.refuseAsking(now, now+openFor, s)
 	}
 	for r := q.next(); r != nil; r = q.next() {
 		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
-		if due > now {
+		if due > now && !p.Shadow {
 			b.refuseLate(now, s)
 			if r == q.next() {
 				return min(due, q.expires())
@@ -55,7 +55,7 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 // instant until which r is refused; or nil.
 func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (until int64, reason error) {
 	if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
-		if until := s.circuit.Ready(b.policy.rules, now); until > now {
+		if until := s.circuit.Ready(s.policy.rules, now); until > now {
 			return until, breaker.ErrOpen
 		}
 	}

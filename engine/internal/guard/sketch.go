@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // sketch keeps the debts of spilled keys in a memory that does not grow with their number.
@@ -27,6 +29,7 @@ type sketch struct {
 	used    bool    // whether a key was spilled since the last clear
 	hits    uint64  // keys that began with less than a new key has
 	pardons map[string][]int64
+	owing   owing // the debts of keys that were spilled before the last change of the limits
 }
 
 const (
@@ -90,8 +93,9 @@ func newSketch(limits int) *sketch {
 
 func (s *sketch) hash(key string) hashed { return hashed(maphash.String(s.seed, key)) }
 
-// spill remembers key: fullAts are those of the key's limits, and probeAt is breaker.Circuit.ProbeAt.
-func (s *sketch) spill(key string, fullAts []int64, probeAt int64) {
+// spill remembers key: fullAts are those of the key's limits, and probeAt is breaker.Circuit.ProbeAt. With
+// stale, the limits are those from before the last change.
+func (s *sketch) spill(key string, fullAts []int64, probeAt int64, stale bool) {
 	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,9 +103,11 @@ func (s *sketch) spill(key string, fullAts []int64, probeAt int64) {
 	if probeAt > 0 {
 		s.trips.put(h, max(probeAt, s.trips.take(h))) // there is one only if two hashes are equal
 	}
-	fullAts = fullAts[:len(s.full)]
 	if Planted("a sketch that forgets") {
-		fullAts = make([]int64, len(s.full))
+		fullAts = make([]int64, len(fullAts))
+	}
+	if stale {
+		fullAts = asOf(s.owing.at, 0, fullAts)
 	}
 	if _, pardoned := s.pardons[key]; pardoned {
 		s.pardons[key] = slices.Clone(fullAts)
@@ -110,51 +116,71 @@ func (s *sketch) spill(key string, fullAts []int64, probeAt int64) {
 	s.write(h, fullAts)
 }
 
-// write raises the cells of h. The lock is held.
+// write raises the cells of h. A number below 0 says that nothing but the instant is known at which the bucket had
+// less than all its tokens: that of the last change, or a later one. The lock is held.
 func (s *sketch) write(h hashed, fullAts []int64) {
-	for i := range fullAts {
-		s.full[i].raise(h, fullAts[i])
+	for i, fullAt := range fullAts {
+		if fullAt < 0 {
+			s.owing.mark(i, h, -fullAt)
+			continue
+		}
+		for i >= len(s.full) {
+			s.full = append(s.full, nil)
+		}
+		s.full[i].raise(h, fullAt)
 	}
 }
 
 // recall raises fullAts, which are those of a new key, to the instants that the sketch remembers of
 // key, and returns the instant of the key's trip, or 0. The trip is remembered no longer: from now on
 // the breaker is the key's own.
-func (s *sketch) recall(key string, fullAts []int64) (probeAt int64) {
+func (s *sketch) recall(key string, limits limiter.Limits, fullAts []int64) (probeAt int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used {
 		return 0
 	}
 	h := s.hash(key)
-	s.read(h, key, fullAts)
+	s.read(h, key, limits, fullAts)
 	return s.trips.take(h)
 }
 
 // look is recall, and the trip stays remembered.
-func (s *sketch) look(key string, fullAts []int64) (probeAt int64) {
+func (s *sketch) look(key string, limits limiter.Limits, fullAts []int64) (probeAt int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used {
 		return 0
 	}
 	h := s.hash(key)
-	s.read(h, key, fullAts)
+	s.read(h, key, limits, fullAts)
 	if trip := s.trips.find(h); trip != nil {
 		return trip.probeAt
 	}
 	return 0
 }
 
-// read raises fullAts to the instants that are remembered of key, whose hash is h. The lock is held.
-func (s *sketch) read(h hashed, key string, fullAts []int64) {
-	if own, pardoned := s.pardons[key]; pardoned {
-		for i := range own {
-			fullAts[i] = max(fullAts[i], own[i])
+// read raises fullAts, those of limits, to the instants that are remembered of key, whose hash is h. The
+// lock is held.
+func (s *sketch) read(h hashed, key string, limits limiter.Limits, fullAts []int64) {
+	own, pardoned := s.pardons[key]
+	for i := range limits {
+		var fullAt, emptyAt int64
+		switch {
+		case pardoned && i < len(own):
+			fullAt, emptyAt = own[i], -own[i]
+		case pardoned:
+		default:
+			if i < len(s.full) {
+				fullAt = s.full[i].least(h)
+			}
+			if s.owing.marked(i, h) {
+				emptyAt = s.owing.at
+			}
 		}
-	} else {
-		for i, t := range s.full {
-			fullAts[i] = max(fullAts[i], t.least(h))
+		fullAts[i] = max(fullAts[i], fullAt)
+		if emptyAt > 0 {
+			fullAts[i] = max(fullAts[i], Later(emptyAt, int64(limits[i].Burst())))
 		}
 	}
 }
@@ -166,12 +192,16 @@ func (s *sketch) hit() {
 	s.hits++
 }
 
-// counted returns the number of such keys, and the load at now of the fullest table.
-func (s *sketch) counted(now int64) (hits uint64, load float64) {
+// counted returns the number of such keys, and the load at now of the fullest table. An empty bucket fills
+// within longest.
+func (s *sketch) counted(now, longest int64) (hits uint64, load float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.full {
 		load = max(load, t.load(now))
+	}
+	if Later(s.owing.at, longest) > now {
+		load = max(load, s.owing.load())
 	}
 	return s.hits, load
 }
@@ -187,6 +217,11 @@ func (s *sketch) pardon(key string) {
 	if _, pardoned := s.pardons[key]; !pardoned && !s.owes(h) {
 		return
 	}
+	s.keep(key, nil)
+}
+
+// keep gives key a memory of its own. The lock is held.
+func (s *sketch) keep(key string, fullAts []int64) {
 	if s.pardons == nil {
 		s.pardons = map[string][]int64{}
 	}
@@ -197,7 +232,7 @@ func (s *sketch) pardon(key string) {
 		delete(s.pardons, other)
 		s.write(s.hash(other), fullAts)
 	}
-	s.pardons[strings.Clone(key)] = nil
+	s.pardons[strings.Clone(key)] = fullAts
 }
 
 // owes reports whether an instant was written for h, or for other hashes that share all cells of h. The
@@ -208,7 +243,19 @@ func (s *sketch) owes(h hashed) bool {
 			return true
 		}
 	}
-	return false
+	for i := range s.owing.cells {
+		if s.owing.marked(i, h) {
+			return true
+		}
+	}
+	return s.owing.before != nil
+}
+
+// forgetTrips forgets every open breaker.
+func (s *sketch) forgetTrips() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trips = nil
 }
 
 // clear forgets everything.
@@ -216,5 +263,5 @@ func (s *sketch) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.full)
-	s.used, s.trips, s.pardons = false, nil, nil
+	s.used, s.trips, s.pardons, s.owing = false, nil, nil, owing{at: s.owing.at}
 }

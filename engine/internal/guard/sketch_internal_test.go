@@ -7,7 +7,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/limiter"
 )
+
+// One limit, and two.
+var one, two = make(limiter.Limits, 1), make(limiter.Limits, 2)
 
 // TestTheSketchDominates: whichever keys were spilled, the sketch returns no instant before a
 // bucket's own, and for a breaker the breaker's own instant or none.
@@ -24,13 +29,13 @@ func TestTheSketchDominates(t *testing.T) {
 			key := strconv.Itoa(rng.IntN(30_000))
 			m := spilled[key]
 			fullAts, probeAt := []int64{rng.Int64N(1e15), rng.Int64N(1e12)}, rng.Int64N(1e15)*rng.Int64N(2)
-			s.spill(key, fullAts, probeAt)
+			s.spill(key, fullAts, probeAt, false)
 			spilled[key] = memory{[2]int64{max(m.fullAts[0], fullAts[0]), max(m.fullAts[1], fullAts[1])}, max(m.probeAt, probeAt)}
 		}
 		exact, forgotten := 0, 0
 		for key, m := range spilled {
 			fullAts := []int64{1, 1}
-			probeAt := s.recall(key, fullAts)
+			probeAt := s.recall(key, two, fullAts)
 			require.GreaterOrEqual(t, fullAts[0], m.fullAts[0], "seed %d, key %s", seed, key)
 			require.GreaterOrEqual(t, fullAts[1], m.fullAts[1], "seed %d, key %s", seed, key)
 			if probeAt == 0 && m.probeAt > 0 {
@@ -38,7 +43,7 @@ func TestTheSketchDominates(t *testing.T) {
 			} else {
 				require.Equal(t, m.probeAt, probeAt, "seed %d, key %s", seed, key)
 			}
-			require.Zero(t, s.recall(key, fullAts), "it has been taken")
+			require.Zero(t, s.recall(key, two, fullAts), "it has been taken")
 			if fullAts[0] == m.fullAts[0] {
 				exact++
 			}
@@ -51,18 +56,18 @@ func TestTheSketchDominates(t *testing.T) {
 func TestTheSketchTakesNoMemoryBeforeItIsNeeded(t *testing.T) {
 	s := newSketch(2)
 	fullAts := []int64{7, 8}
-	require.Zero(t, s.recall("a", fullAts))
+	require.Zero(t, s.recall("a", two, fullAts))
 	require.Equal(t, []int64{7, 8}, fullAts)
 	s.pardon("a")
 	require.Nil(t, s.pardons)
 	require.Nil(t, s.full[0])
-	s.spill("b", fullAts, 0)
+	s.spill("b", fullAts, 0, false)
 	require.Len(t, s.full[0], sketchRows*sketchWidth)
 	require.Nil(t, s.trips, "no breaker was open")
 	s = newSketch(0)
-	s.spill("b", fullAts, 7)
+	s.spill("b", nil, 7, false)
 	s.pardon("b")
-	require.Zero(t, s.recall("b", fullAts), "without a limit, too")
+	require.Zero(t, s.recall("b", nil, fullAts), "without a limit, too")
 	require.Nil(t, s.pardons)
 }
 
@@ -70,32 +75,32 @@ func TestAPardon(t *testing.T) {
 	s := newSketch(1)
 	read := func(key string) int64 {
 		fullAts := []int64{1}
-		s.recall(key, fullAts)
+		s.recall(key, one, fullAts)
 		return fullAts[0]
 	}
-	s.spill("a", []int64{100}, 50)
-	s.spill("b", []int64{200}, 0)
+	s.spill("a", []int64{100}, 50, false)
+	s.spill("b", []int64{200}, 0, false)
 	require.False(t, s.asNew("a"))
 	s.pardon("a")
 	require.True(t, s.asNew("a"))
 	require.EqualValues(t, 1, read("a"))
-	require.Zero(t, s.recall("a", []int64{1}))
+	require.Zero(t, s.recall("a", one, []int64{1}))
 	require.EqualValues(t, 200, read("b"), "the others have lost nothing")
-	s.spill("a", []int64{70}, 0)
+	s.spill("a", []int64{70}, 0, false)
 	require.False(t, s.asNew("a"), "it has been used since")
 	require.EqualValues(t, 70, read("a"), "what was before does not count")
-	require.Zero(t, s.recall("a", []int64{1}))
-	s.spill("a", []int64{80}, 60)
-	require.EqualValues(t, 60, s.recall("a", []int64{1}))
-	require.Zero(t, s.recall("a", []int64{1}), "it is the key's own now")
+	require.Zero(t, s.recall("a", one, []int64{1}))
+	s.spill("a", []int64{80}, 60, false)
+	require.EqualValues(t, 60, s.recall("a", one, []int64{1}))
+	require.Zero(t, s.recall("a", one, []int64{1}), "it is the key's own now")
 	require.EqualValues(t, 80, read("a"))
 
 	for i := range int64(3 * maxPardons) {
 		key := fmt.Sprint(i)
-		s.spill(key, []int64{300}, 0)
+		s.spill(key, []int64{300}, 0, false)
 		s.pardon(key)
 		require.True(t, s.asNew(key), "the last one counts")
-		s.spill(key, []int64{400 + i}, 0)
+		s.spill(key, []int64{400 + i}, 0, false)
 	}
 	require.Len(t, s.pardons, maxPardons)
 	for i := range int64(3 * maxPardons) {

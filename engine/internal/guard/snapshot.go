@@ -20,24 +20,25 @@ type Snapshot struct {
 // Glance fills in to from a shared gate whose breaker is clean, and returns false if the actor has
 // to be asked.
 func (b *Behavior) Glance(clock *System, g *Gate, to *Snapshot) bool {
+	p := g.Policy()
 	generation, fullAt := g.generation.Load(), g.fullAt.Load()
-	if fullAt < 0 || g.Reports() {
+	if fullAt < 0 || g.Reports() || p.Stale() {
 		return false
 	}
 	now := clock.Now()
 	// If the gate is as it was before the clock was read, no token has been taken and no failure counted
 	// in between. A Reset may leave full-at where it was, but begins a new generation.
-	if g.Reports() || g.fullAt.Load() != fullAt || g.generation.Load() != generation {
+	if g.Reports() || g.fullAt.Load() != fullAt || g.generation.Load() != generation || !g.Follows(p) {
 		return false
 	}
 	fullAts := [1]int64{fullAt}
-	b.describe(now, &State{fullAts: fullAts[:]}, to)
+	b.describe(now, &State{policy: p, fullAts: fullAts[:]}, to)
 	return true
 }
 
 // describe fills in to.
 func (b *Behavior) describe(now int64, s *State, to *Snapshot) {
-	limits := b.policy.Limits
+	limits := s.policy.Limits
 	tail, tokens := s.fullAts, int64(0)
 	if s.queue != nil {
 		tail, tokens, to.Waiting = s.queue.tail(limits, s.fullAts, now), s.queue.tokens, s.queue.waiters
@@ -45,6 +46,6 @@ func (b *Behavior) describe(now int64, s *State, to *Snapshot) {
 	for i := range limits {
 		to.Limits = append(to.Limits, limits.Status(i, s.fullAts, tail, now, tokens))
 	}
-	state, failures, openFor := s.circuit.Look(b.policy.rules, now)
+	state, failures, openFor := s.circuit.Look(s.policy.rules, now)
 	to.Breaker, to.Failures, to.OpenFor = state, failures, time.Duration(openFor)
 }

@@ -36,7 +36,7 @@ func TestAGlanceSeesOneMoment(t *testing.T) {
 	}{
 		"nothing": {func(*Behavior, *Gate) {}, true},
 		"a failure is counted": {func(b *Behavior, g *Gate) {
-			g.posted.Store(b.policy.counted)
+			g.posted.Store(&b.policy().counted)
 		}, false},
 		"a failure that trips, and a Reset in the instant of full-at": {func(b *Behavior, g *Gate) {
 			g.generation.Store(b.generation())

@@ -15,11 +15,11 @@ func TestAFullSketchOpensNoBreakers(t *testing.T) {
 	const spilled, fresh = 400_000, 2_000
 	s := newSketch(1)
 	for i := range int64(spilled) {
-		s.spill(fmt.Sprint("failing ", i), []int64{1}, 1e15+i)
+		s.spill(fmt.Sprint("failing ", i), []int64{1}, 1e15+i, false)
 	}
 	open := 0
 	for i := range fresh {
-		if s.recall(fmt.Sprint("fresh ", i), []int64{1}) > 0 {
+		if s.recall(fmt.Sprint("fresh ", i), one, []int64{1}) > 0 {
 			open++
 		}
 	}

@@ -1,0 +1,183 @@
+package guard
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// Version is the rules of an engine from one change to the next. A key follows a policy of a version
+// until an actor or a sweep brings the key up to date. That counts as of the instant of the change.
+type Version struct {
+	shared   *Policy // of every key; nil if each key has limits of its own
+	template *Policy // of policies with other limits
+
+	// Set by Install, never changed after that.
+	at      int64          // the instant of the change; 0 for the first version
+	fullAts []int64        // of a key that was full at the change; nil if every key is born full
+	rests   []limiter.Rest // of fullAts
+	next    atomic.Pointer[Version]
+
+	own     sync.Mutex
+	known   map[ownLimits]weak.Pointer[Policy] // the policies of keys with limits of their own
+	longest int64                              // ns; from empty to full, of all policies
+}
+
+// ownLimits is a few limits in a form that can be compared. Keys with more limits share no policy.
+type ownLimits [4]limiter.Limit
+
+// Prepare returns the version in which p decides every key or, if each key has limits of its own, in
+// which [Version.PolicyWith] does. Prepare keeps p. The version is in force from [Behavior.Install] on.
+func (b *Behavior) Prepare(p *Policy, perKey bool) *Version {
+	v := &Version{template: p}
+	p.compile(v, b.generation)
+	if !perKey {
+		v.shared = p
+	}
+	v.longest = p.longest()
+	return v
+}
+
+// Shared returns the policy of every key, or nil if each key has limits of its own.
+func (v *Version) Shared() *Policy { return v.shared }
+
+// PolicyWith returns the policy of a key with limits of its own. Keys with the same limits share one.
+func (v *Version) PolicyWith(limits limiter.Limits) *Policy {
+	v.own.Lock()
+	defer v.own.Unlock()
+	var key ownLimits
+	few := copy(key[:], limits) == len(limits)
+	if p := v.known[key].Value(); few && p != nil {
+		return p
+	}
+	p := v.template.with(limits)
+	v.longest = max(v.longest, p.longest())
+	if few {
+		if v.known == nil {
+			v.known = make(map[ownLimits]weak.Pointer[Policy])
+		}
+		v.known[key] = weak.Make(p)
+		runtime.AddCleanup(p, v.forget, key)
+	}
+	return p
+}
+
+// forget removes a policy that no key has any more.
+func (v *Version) forget(key ownLimits) {
+	v.own.Lock()
+	defer v.own.Unlock()
+	if v.known[key].Value() == nil {
+		delete(v.known, key)
+	}
+}
+
+// longest returns the longest time from empty to full of a bucket.
+func (p *Policy) longest() (longest int64) {
+	for i := range p.Limits {
+		longest = max(longest, int64(p.Limits[i].Burst()))
+	}
+	return longest
+}
+
+// Current returns the version in force.
+func (b *Behavior) Current() *Version { return b.current.Load() }
+
+// Install puts v into force as of the instant at. The caller holds the lock of births. The caller calls
+// [Behavior.Settle] after that, before the next Install.
+func (b *Behavior) Install(v *Version, at int64) {
+	was := b.current.Load()
+	v.at = at
+	if was.shared != nil && v.shared != nil {
+		fullAts := make([]int64, max(1, len(was.shared.Limits)))
+		was.bear(fullAts, at)
+		v.fullAts, v.rests = was.shared.Limits.Convert(v.shared.Limits, fullAts, was.rests, at)
+	}
+	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
+		was.own.Lock()
+		longest := was.longest
+		was.own.Unlock()
+		b.sketch.change(at, longest)
+	}
+	if was.template.Breaks() != v.template.Breaks() {
+		b.sketch.forgetTrips()
+	}
+	was.next.Store(v)
+	b.current.Store(v)
+}
+
+// Settle ends what Install has begun and needs no lock of births for.
+func (b *Behavior) Settle() { b.sketch.settle() }
+
+// bear makes fullAts those of a key that is born at now: full but for what a key that was full before the
+// change would lack.
+func (v *Version) bear(fullAts []int64, now int64) {
+	for i := range fullAts {
+		fullAts[i] = now
+		if i < len(v.fullAts) && !Planted("a key evicted and born with more than it had") {
+			fullAts[i] = max(now, v.fullAts[i])
+		}
+	}
+}
+
+// Stale reports whether a newer version than that of p is in force.
+func (p *Policy) Stale() bool { return p.version.next.Load() != nil }
+
+// adopt brings a key up to date. The actor owns the key's gate. The key follows each version since its
+// policy's, one after the other. Where each key has limits of its own, own is the policy of the key in
+// own's version, or nil if that is not known. In other such versions the key keeps its limits. With again,
+// own takes the place of a policy of the same version, as of now.
+func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) {
+	for v := s.policy.version.next.Load(); v != nil; v = v.next.Load() {
+		if v.shared != nil {
+			b.follow(s, v.shared, v.at)
+		} else if own != nil && own.version == v {
+			b.follow(s, own, v.at)
+		}
+	}
+	if again && own != nil && own != s.policy && own.version == s.policy.version {
+		b.follow(s, own, now)
+	}
+}
+
+// follow changes the policy of a key as of the instant at. Failures, an open breaker and waiters stay.
+func (b *Behavior) follow(s *State, p *Policy, at int64) {
+	was := s.policy
+	s.policy = p
+	switch {
+	case slices.Equal(was.Limits, p.Limits):
+	case Planted("a policy that changes and leaves full-at as it was") && len(p.Limits) == len(was.Limits):
+	default:
+		s.fullAts, s.rests = was.Limits.Convert(p.Limits, s.fullAts, s.rests, at)
+		if Planted("a change that raises the tokens") {
+			s.fullAts[0] = max(at, s.fullAts[0]-int64(time.Millisecond))
+		}
+	}
+	if was.Breaks() != p.Breaks() {
+		s.circuit.Renew(p.rules)
+	}
+	if s.queue != nil {
+		s.queue.follow(p.Limits, at)
+	}
+}
+
+// follow has the waiters wait for other limits from the instant at on. Then none of them can be sure of
+// the wait that was foreseen when it came. A waiter that asks for more than can ever be there is refused.
+func (q *queue) follow(limits limiter.Limits, at int64) {
+	q.shared, q.moved = true, max(q.moved, at)
+	q.scratch = make([]int64, 2*(len(limits)+1))
+	for _, r := range q.all() {
+		if !limits.Holds(r.demand.Tokens) {
+			q.leave(r, at)
+			r.refuse(limiter.ErrExceedsCapacity, 0)
+		}
+	}
+	q.plain.follow(limits)
+	for _, w := range q.known {
+		w.follow(limits)
+	}
+}

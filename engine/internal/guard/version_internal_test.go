@@ -1,0 +1,125 @@
+package guard
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// changeTo puts another limit into force as of the instant at, and returns its policy.
+func (b *Behavior) changeTo(t *testing.T, l limiter.Limiter, at int64) *Policy {
+	t.Helper()
+	limits, err := limiter.Compile(l)
+	require.NoError(t, err)
+	p := b.policy().with(limits)
+	b.Install(b.Prepare(p, false), at)
+	b.Settle()
+	return p
+}
+
+// TestADebitByAnOldPolicyFails: a caller that read the policy before a change takes nothing after it, also if
+// full-at is where it was.
+func TestADebitByAnOldPolicyFails(t *testing.T) {
+	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}})
+	var g Gate
+	var s State
+	b.Init(1, "k", &g, &s)
+	old := g.Policy()
+	_, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 2), 2)
+	require.True(t, ok)
+	fullAt := g.FullAt()
+	p := b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1e9)}, 3)
+	require.True(t, old.Stale())
+	require.True(t, b.Stale(&g))
+	b.Resume("k", &g, &s)
+	require.True(t, b.Update(4, &g, &s).Clean)
+	require.Same(t, p, g.Policy())
+	g.fullAt.Store(fullAt) // a coincidence
+	_, ok = g.Take(old, 1, old.Latest(1, limiter.Immediate, 5e9), 5e9)
+	require.False(t, ok)
+	require.Equal(t, fullAt, g.FullAt())
+}
+
+// TestATokenOfAnOldPolicyIsNotGivenBack, by the gate or by the actor.
+func TestATokenOfAnOldPolicyIsNotGivenBack(t *testing.T) {
+	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}})
+	var g Gate
+	var s State
+	b.Init(1, "k", &g, &s)
+	old := g.Policy()
+	receipt, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 2), 2)
+	require.True(t, ok)
+	b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(2)}, 3)
+	b.Resume("k", &g, &s)
+	b.Update(4, &g, &s)
+	g.fullAt.Store(receipt.To) // a coincidence
+	require.Equal(t, Limited, g.GiveBack(receipt))
+	s.fullAts[0] = receipt.To
+	require.False(t, s.Undoes(receipt))
+}
+
+// TestKeysWithTheSameLimitsShareAPolicy, and a policy goes with its last key.
+func TestKeysWithTheSameLimitsShareAPolicy(t *testing.T) {
+	b := New(&Policy{Publish: true}, true)
+	v := b.Current()
+	limits := func(capacity int) limiter.Limits {
+		l, err := limiter.Compile(limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(1)})
+		require.NoError(t, err)
+		return l
+	}
+	pro := v.PolicyWith(limits(10))
+	require.Same(t, pro, v.PolicyWith(limits(10)))
+	require.NotSame(t, pro, v.PolicyWith(limits(11)))
+	require.Same(t, v.PolicyWith(nil), v.PolicyWith(nil))
+	for range 100 { // cleanups run after a collection
+		v.own.Lock()
+		n := len(v.known)
+		v.own.Unlock()
+		if n == 1 {
+			break
+		}
+		runtime.GC()
+		runtime.Gosched()
+	}
+	v.own.Lock()
+	require.Len(t, v.known, 1)
+	v.own.Unlock()
+	runtime.KeepAlive(pro)
+}
+
+// TestASpilledKeyComesBackEmptyAsOfTheChange, also over several changes, until it would be full.
+func TestASpilledKeyComesBackEmptyAsOfTheChange(t *testing.T) {
+	const second = int64(time.Second)
+	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)}})
+	spill := func(key string, now, tokens int64) {
+		var g Gate
+		var s State
+		b.Init(now, key, &g, &s)
+		if tokens > 0 {
+			_, ok := g.Take(g.Policy(), tokens, g.Policy().Latest(tokens, limiter.Immediate, now), now)
+			require.True(t, ok)
+		}
+		b.Spill(key, &g, nil)
+	}
+	born := func(key string, now int64) int64 {
+		var g Gate
+		var s State
+		require.True(t, b.Init(now, key, &g, &s).Clean)
+		return g.FullAt()
+	}
+	spill("owes", second, 1)
+	b.changeTo(t, limiter.TokenBucket{Capacity: 4, RefillRate: limiter.PerSecond(1)}, 2*second)
+	require.Equal(t, 6*second, born("owes", 3*second))
+	require.Equal(t, 3*second, born("other", 3*second))
+	spill("later", 3*second, 2)
+	b.changeTo(t, limiter.TokenBucket{Capacity: 20, RefillRate: limiter.PerSecond(1)}, 4*second)
+	require.Equal(t, 24*second, born("owes", 4*second))
+	require.Equal(t, 24*second, born("later", 4*second))
+	require.Equal(t, 20*second, born("other", 4*second), "16 tokens more than it can have had")
+	b.changeTo(t, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1)}, 25*second)
+	require.Equal(t, 25*second, born("owes", 25*second), "it was full before the change")
+}

@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// decideInShadow is decide with Config.Shadow: it refuses a call only if its context or its engine has
+// ended, or if the limit of its key cannot be used.
+func (e *Engine) decideInShadow(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
+	err := e.askInShadow(ctx, p, d, a)
+	if r, ok := err.(*Rejection); ok && r.Stage != "" { //nolint:errorlint // made just now
+		*a = admission{shadowed: true}
+		e.counters.ShadowRefused.Add(1)
+		return nil
+	}
+	return err
+}
+
+// askInShadow is decide for an engine whose actors queue nothing. It counts nothing.
+func (e *Engine) askInShadow(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
+	var err error
+	if a.cell == nil || a.cell.Published.Retired() {
+		if a.cell, err = e.find(p); err != nil {
+			return e.asRefusal(p.key, err)
+		}
+	}
+	if err := e.openFor(a.cell, d); err != nil {
+		return err
+	}
+	g := &a.cell.Published
+	policy := g.Policy()
+	if err := e.exceeds(p.key, policy, d); err != nil {
+		return err
+	}
+	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
+	case ruling == guard.Admitted:
+		a.permit.Generation, a.receipt = receipt.Epoch, receipt
+		return nil
+	case ruling == guard.Limited && (d.Mode == limiter.Immediate || d.Hopeless(policy, now, at)):
+		return e.refuse(p.key, limiter.ErrLimited, at)
+	default:
+		return e.consult(ctx, p, d, a, nil)
+	}
+}
