@@ -51,6 +51,16 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 	}
 }
 
+// change gives an engine another random configuration, and returns the tokens that a new key has of each limit.
+func (s *schedule) change(eng *engine.Engine, per time.Duration) []int {
+	was := eng.Config()
+	cfg, full := randomConfig(s.rng, was.Dispatch, per)
+	cfg.IdleAfter, cfg.PerCall, cfg.Retry = was.IdleAfter, was.PerCall, was.Retry
+	s.changed = true
+	s.note("changed: %v", seen(eng.Reconfigure(cfg)))
+	return full
+}
+
 // randomConfig returns a configuration, and the tokens that a new key has of each limit. The rates are in
 // tokens per per.
 func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg engine.Config, full []int) {

@@ -90,7 +90,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
 	// A turn at the wide key never comes at the instant of another turn or step: else the scheduler would say which comes first.
-	wideCfg, wideFull := randomConfig(rng, d, time.Second+10007)
+	wideCfg, wideFull := randomConfig(rng, d, wideSecond)
 	wideCfg.PerCall = rng.IntN(4) == 0
 	if rng.IntN(2) == 0 {
 		wideCfg.Retry = &retry.Policy{MaxAttempts: 2, BaseDelay: 30*time.Millisecond + 7, Jitter: retry.NoJitter}
@@ -134,11 +134,15 @@ type schedule struct {
 	full     []int          // tokens of each limit of a new key
 	wideFull []int          // of wide
 	evicts   bool           // keys are forgotten in the time that a schedule takes
+	changed  bool           // an engine has been reconfigured
 	tickets  []*engine.Ticket
 	waiting  []<-chan error
 	chained  <-chan error // of the last chain that may have to wait
 	cancels  []context.CancelFunc
 }
+
+// wideSecond is the second of the wide key's rates.
+const wideSecond = time.Second + 10007
 
 // scheduleKeys are two: while a schedule uses one key, the other key may be left alone and be
 // evicted.
@@ -150,6 +154,9 @@ func (s *schedule) step(ctx context.Context) {
 	key := scheduleKeys[at]
 	s.act(ctx, at, key)
 	s.pass()
+	if s.changed && s.evicts {
+		return // a key that was forgotten has no state to compare with that of a key that lacks tokens since a change
+	}
 	snapshot, known := s.eng.Inspect(key)
 	s.state(at, snapshot, known, s.full)
 	snapshot, known = s.wide.Inspect("w")
@@ -200,8 +207,13 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 	case 14:
 		s.note("%d without waiting: %v", at, seen(s.eng.Key(key).NoWait().Acquire(ctx)))
 	default:
-		if s.rng.IntN(6) == 0 {
+		switch s.rng.IntN(6) {
+		case 0:
 			s.eng.Reset(key)
+		case 1:
+			s.full = s.change(s.eng, time.Second)
+		case 2:
+			s.wideFull = s.change(s.wide, wideSecond)
 		}
 	}
 }

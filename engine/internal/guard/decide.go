@@ -17,6 +17,8 @@ func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered b
 		err = b.mayQueue(now, at, s, m)
 	}
 	switch {
+	case err == limiter.ErrExceedsCapacity: //nolint:errorlint // never wrapped
+		return Answer{Err: err}, m.claim() // no retry would be admitted
 	case err != nil:
 		return Answer{Err: err, At: b.earliest(now, s, d, at)}, m.claim()
 	case waits && !s.policy.Shadow:
