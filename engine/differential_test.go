@@ -90,7 +90,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
 	// A turn at the wide key never comes at the instant of another turn or step: else the scheduler would say which comes first.
-	wideCfg, wideFull := randomConfig(rng, d, wideSecond)
+	wideCfg, wideFull := randomConfig(rng, d, widePeriod)
 	wideCfg.PerCall = rng.IntN(4) == 0
 	if rng.IntN(2) == 0 {
 		wideCfg.Retry = &retry.Policy{MaxAttempts: 2, BaseDelay: 30*time.Millisecond + 7, Jitter: retry.NoJitter}
@@ -141,8 +141,8 @@ type schedule struct {
 	cancels  []context.CancelFunc
 }
 
-// wideSecond is the second of the wide key's rates.
-const wideSecond = time.Second + 10007
+// widePeriod is the period of the wide key's rates.
+const widePeriod = time.Second + 10007
 
 // scheduleKeys are two: while a schedule uses one key, the other key may be left alone and be
 // evicted.
@@ -207,14 +207,19 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 	case 14:
 		s.note("%d without waiting: %v", at, seen(s.eng.Key(key).NoWait().Acquire(ctx)))
 	default:
-		switch s.rng.IntN(6) {
-		case 0:
-			s.eng.Reset(key)
-		case 1:
-			s.full = s.change(s.eng, time.Second)
-		case 2:
-			s.wideFull = s.change(s.wide, wideSecond)
-		}
+		s.renew(key)
+	}
+}
+
+// renew resets key, or changes the configuration of an engine, or does nothing.
+func (s *schedule) renew(key string) {
+	switch s.rng.IntN(6) {
+	case 0:
+		s.eng.Reset(key)
+	case 1:
+		s.full = s.change(s.eng, time.Second)
+	case 2:
+		s.wideFull = s.change(s.wide, widePeriod)
 	}
 }
 
