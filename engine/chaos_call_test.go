@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -253,4 +254,27 @@ func (c *chaosCall) check(value int64, err error) {
 		err == nil && (c.ran == 0 || value != c.value):
 		c.doubled.Add(1) // the answer is that to another call, or was one of two
 	}
+}
+
+// change doubles the capacity of every key and halves it again, as long as calls are left.
+func (c *chaos) change(left *atomic.Int64) {
+	cfg := c.eng.Config()
+	for i := int64(0); left.Load() > 0; i++ {
+		b := c.bucket
+		b.capacity *= 1 + i%2
+		cfg.Limiter = b.limiter()
+		if c.eng.Reconfigure(cfg) != nil {
+			return // closed
+		}
+		<-time.After(50 * time.Microsecond)
+	}
+}
+
+// goroutinesAbove returns the number of goroutines above before, after goroutines that are about to
+// end have ended.
+func goroutinesAbove(before int) int {
+	for deadline := time.Now().Add(chaosHung); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+	return max(0, runtime.NumGoroutine()-before)
 }
