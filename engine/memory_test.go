@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -56,6 +57,34 @@ func TestWhatACleanKeyCosts(t *testing.T) {
 		runtime.KeepAlive(eng)
 		runtime.KeepAlive(names)
 	})
+}
+
+// TestWhatAKeyOfAPlanCosts measures keys whose limits differ: as much as other keys if many have the same
+// limits. A key whose limits no other key has has a policy of its own.
+func TestWhatAKeyOfAPlanCosts(t *testing.T) {
+	for plans, most := range map[int]int64{3: 144, 1 << 17: 1200} {
+		t.Run(fmt.Sprint(plans, " plans"), func(t *testing.T) {
+			const n = 1 << 17
+			eng := start(t, engine.Config{
+				Breaker: opensAfter(5), IdleAfter: time.Hour,
+				LimiterFor: func(key string) limiter.Limiter {
+					i, err := strconv.Atoi(key)
+					require.NoError(t, err)
+					return limiter.TokenBucket{Capacity: 10 + i%plans, RefillRate: limiter.PerSecond(1)}
+				},
+			})
+			before := heapInUse()
+			for i := range n {
+				if err := eng.Run(context.Background(), fmt.Sprintf("%08d", i), succeed); err != nil {
+					require.NoError(t, err)
+				}
+			}
+			full := heapInUse() - before
+			t.Logf("%d bytes per key", full/n)
+			require.Less(t, full/n, most)
+			runtime.KeepAlive(eng)
+		})
+	}
 }
 
 // TestWhatADirtyKeyCosts measures keys that have failed: the state of the actor is parked in the
