@@ -17,7 +17,7 @@ func (h *Handler) serveChain(w http.ResponseWriter, r *http.Request) {
 		answerBad(w, r, &severalFields)
 		return
 	}
-	s, first := h.subjectOf(&k)
+	s, first := h.subjectOf(k)
 	if s.breaker && r.Body != nil && r.Body != http.NoBody {
 		h.serveBody(w, r, &s, first)
 		return
@@ -34,7 +34,7 @@ func (h *Handler) serveChain(w http.ResponseWriter, r *http.Request) {
 
 // subjectOf returns what a request with the key k asks leave of, and the engine of the first key.
 // If an engine has a configuration that a Handler cannot honour, subjectOf panics.
-func (h *Handler) subjectOf(k *engine.Key) (s subject, first *handlerEngine) {
+func (h *Handler) subjectOf(k engine.Key) (s subject, first *handlerEngine) {
 	s = subject{key: k.String(), chain: k}
 	for eng := range k.Engines() {
 		if eng == nil {

@@ -68,13 +68,13 @@ func (l *lease) done(err error) {
 		return
 	}
 	v, ok := err.(*engine.Verdict) //nolint:errorlint // made here
-	if ok && v.Outcome == engine.Ignore || l.chain == nil && !l.recovering() {
+	if ok && v.Outcome == engine.Ignore || !l.chained() && !l.recovering() {
 		return
 	}
 	ticket, refused := l.admit(l.ctx, 0)
 	switch {
 	case refused != nil:
-	case l.chain != nil && !ticket.Probe(): // the breakers have been closed meanwhile
+	case l.chained() && !ticket.Probe(): // the breakers have been closed meanwhile
 		ticket.Done(undecided)
 	default:
 		ticket.Done(err)

@@ -9,12 +9,15 @@ import (
 
 // subject is what a request asks leave of: a key of an engine, or the keys of a chain.
 type subject struct {
-	eng      *engine.Engine
+	eng      *engine.Engine // nil with a Chain
 	key      string
-	chain    *engine.Key   // in place of eng and key; nil without a Chain
+	chain    engine.Key    // in place of eng and key; without a Chain the zero Key
 	breaker  bool          // whether an engine has a breaker
 	patience time.Duration // of a lease: the shortest that an engine with a breaker has
 }
+
+// chained reports whether s has the key of a Chain.
+func (s *subject) chained() bool { return s.eng == nil }
 
 // add adds an engine to those of s.
 func (s *subject) add(breaker bool, patience time.Duration) {
@@ -27,7 +30,7 @@ func (s *subject) add(breaker bool, patience time.Duration) {
 // wait is 0.
 func (s *subject) admit(ctx context.Context, wait time.Duration) (*engine.Ticket, error) {
 	switch {
-	case s.chain == nil:
+	case !s.chained():
 		return s.eng.AdmitWithin(ctx, s.key, wait)
 	case wait == 0:
 		return s.chain.NoWait().Admit(ctx)
@@ -39,7 +42,7 @@ func (s *subject) admit(ctx context.Context, wait time.Duration) (*engine.Ticket
 // admitPatiently is admit for a call that stays in queues for as long as the engines, the key and
 // ctx allow.
 func (s *subject) admitPatiently(ctx context.Context) (*engine.Ticket, error) {
-	if s.chain == nil {
+	if !s.chained() {
 		return s.eng.Admit(ctx, s.key)
 	}
 	return s.chain.Admit(ctx)
@@ -47,7 +50,7 @@ func (s *subject) admitPatiently(ctx context.Context) (*engine.Ticket, error) {
 
 // run is [engine.Engine.Run] for s.
 func (s *subject) run(ctx context.Context, fn func(context.Context) error) error {
-	if s.chain == nil {
+	if !s.chained() {
 		return s.eng.Run(ctx, s.key, fn)
 	}
 	return s.chain.Run(ctx, fn)
@@ -57,7 +60,7 @@ func (s *subject) run(ctx context.Context, fn func(context.Context) error) error
 // admitted is then perhaps a probe, and otherwise is none. For a chain recovering reports false:
 // the breakers of its wider keys cannot be seen.
 func (s *subject) recovering() bool {
-	if s.chain != nil || s.patience == 0 {
+	if s.chained() || s.patience == 0 {
 		return false
 	}
 	snapshot, known := s.eng.Inspect(s.key)
@@ -68,7 +71,7 @@ func (s *subject) recovering() bool {
 // perhaps a probe. For a chain the context tells: an engine gives a context of its own to the
 // function of a probe alone.
 func (s *subject) probing(ctx, outer context.Context) bool {
-	if s.chain != nil {
+	if s.chained() {
 		return s.patience > 0 && ctx != outer
 	}
 	return s.recovering()

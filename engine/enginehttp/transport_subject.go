@@ -50,7 +50,7 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{chain: &k}
+	s := subject{chain: k}
 	empty := true
 	for eng := range k.Engines() {
 		if eng == nil {
