@@ -58,8 +58,11 @@ func (f Fields) String() string {
 // Tell, as far as nobody else uses h.
 func (f Fields) Tell(h http.Header, k engine.Key) {
 	for eng := range k.Engines() {
-		g := newGauge(eng, f)
-		g.admitted(h, k.String(), make([]string, mostFields))
+		var few [fewLimits]policy
+		var readings [fewLimits]reading
+		if policies := f.policiesOf(eng, few[:0]); len(policies) > 0 && !f.told(h) {
+			f.tell(h, policies, "", read(readings[:0], eng, k.String(), policies), make([]string, mostFields))
+		}
 		return
 	}
 }
@@ -81,16 +84,6 @@ const (
 	xRemaining = "X-Ratelimit-Remaining"
 	xReset     = "X-Ratelimit-Reset"
 )
-
-// gauge puts the rest of a key's limits into header fields. A gauge is not changed after it was
-// made.
-type gauge struct {
-	eng      *engine.Engine
-	fields   Fields
-	chain    bool     // eng is that of a chain's first key: a refusal may be that of another key
-	policies []policy // empty if clients are not to know
-	policy   string   // the value of RateLimit-Policy
-}
 
 // policy is one limit.
 type policy struct {
@@ -114,56 +107,27 @@ const (
 // largest is the largest Integer of RFC 9651.
 const largest = 999_999_999_999_999
 
-func newGauge(eng *engine.Engine, fields Fields) gauge {
-	g := gauge{eng: eng, fields: fields}
-	limits := eng.Limits()
-	if fields == NoFields {
-		return g
+// policiesOf appends the limits of eng of which fields of the kind f tell.
+func (f Fields) policiesOf(eng *engine.Engine, to []policy) []policy {
+	if f == NoFields {
+		return to
 	}
-	value := make([]byte, 0, 64)
+	limits := eng.Limits()
 	for i, limit := range limits {
 		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval()}
 		if len(limits) > 1 {
 			p.name = "limit-" + strconv.Itoa(i+1)
 		}
-		g.policies = append(g.policies, p)
-		if fields != XRateLimit {
-			t := &terminology[fields]
-			window := seconds(p.interval * time.Duration(p.capacity)) // in an int64, as New demands
-			value = appendItem(value, p.name, t.quota, p.capacity, t.window, window)
-		}
+		to = append(to, p)
 	}
-	g.policy = string(value)
-	return g
-}
-
-// admitted puts the fields of an admitted request's key into h, unless h has such fields already.
-func (g *gauge) admitted(h http.Header, key string, room []string) {
-	if len(g.policies) == 0 || g.told(h) {
-		return
-	}
-	var readings [fewLimits]reading
-	g.tell(h, g.read(readings[:0], key), room)
-}
-
-// refused appends the readings of a refused request's key. If the limiter refused, after is the
-// time in seconds until the request may come again.
-func (g *gauge) refused(to []reading, key string, limited bool, after int64) []reading {
-	switch {
-	case len(g.policies) == 0:
-		return to
-	case limited && len(g.policies) == 1 && !g.chain: // the refusal has the whole reading
-		return append(to, reading{reset: after, wait: time.Duration(after) * time.Second})
-	default:
-		return g.read(to, key)
-	}
+	return to
 }
 
 // read appends one reading for each limit of key, or no reading if nothing is known of key.
-func (g *gauge) read(to []reading, key string) []reading {
-	s, _ := g.eng.Inspect(key) // without limits if key is not known
+func read(to []reading, eng *engine.Engine, key string, policies []policy) []reading {
+	s, _ := eng.Inspect(key) // without limits if key is not known
 	for i, limit := range s.Limits {
-		to = append(to, g.policies[i].reading(limit.Available, limit.Wait))
+		to = append(to, policies[i].reading(limit.Available, limit.Wait))
 	}
 	return to
 }
@@ -182,12 +146,12 @@ func (p *policy) reading(available float64, wait time.Duration) reading {
 	return r
 }
 
-// told reports whether h has fields of g's kind.
-func (g *gauge) told(h http.Header) bool {
-	if g.fields == XRateLimit {
+// told reports whether h has fields of the kind f.
+func (f Fields) told(h http.Header) bool {
+	if f == XRateLimit {
 		return h[xLimit] != nil || h[xRemaining] != nil || h[xReset] != nil
 	}
-	t := &terminology[g.fields]
+	t := &terminology[f]
 	return h[t.policy] != nil || h[t.limit] != nil
 }
 
@@ -198,29 +162,48 @@ func put(h http.Header, name, value string, room []string) []string {
 	return room[1:]
 }
 
-// tell puts the fields into h and their values into room, and returns the rest of room.
-func (g *gauge) tell(h http.Header, readings []reading, room []string) []string {
+// tell puts the fields into h and their values into room, and returns the rest of room. policy is
+// the value of RateLimit-Policy if that is known, and else empty.
+func (f Fields) tell(h http.Header, policies []policy, policy string, readings []reading, room []string) []string {
 	switch {
-	case len(g.policies) == 0:
+	case len(policies) == 0:
 		return room
-	case g.fields == XRateLimit:
-		return g.tellTightest(h, readings, room)
+	case f == XRateLimit:
+		return tellTightest(h, policies, readings, room)
 	}
-	t := &terminology[g.fields]
-	room = put(h, t.policy, g.policy, room)
+	t := &terminology[f]
+	var space [192]byte // for both values, so that they are one string
+	text := space[:0]
+	if policy == "" {
+		text = t.appendPolicy(text, policies)
+	}
+	n := len(text)
+	for i, r := range readings {
+		text = appendItem(text, n, policies[i].name, t.remaining, r.remaining, t.reset, r.reset)
+	}
+	all := string(text)
+	if policy == "" {
+		policy = all[:n]
+	}
+	room = put(h, t.policy, policy, room)
 	if len(readings) == 0 {
 		return room
 	}
-	var space [96]byte
-	value := space[:0]
-	for i, r := range readings {
-		value = appendItem(value, g.policies[i].name, t.remaining, r.remaining, t.reset, r.reset)
+	return put(h, t.limit, all[n:], room)
+}
+
+// appendPolicy appends the value of RateLimit-Policy.
+func (t *terms) appendPolicy(b []byte, policies []policy) []byte {
+	begin := len(b)
+	for _, p := range policies {
+		window := seconds(p.interval * time.Duration(p.capacity)) // in an int64, as New demands
+		b = appendItem(b, begin, p.name, t.quota, p.capacity, t.window, window)
 	}
-	return put(h, t.limit, string(value), room)
+	return b
 }
 
 // tellTightest is tell for XRateLimit.
-func (g *gauge) tellTightest(h http.Header, readings []reading, room []string) []string {
+func tellTightest(h http.Header, policies []policy, readings []reading, room []string) []string {
 	if len(readings) == 0 {
 		return room
 	}
@@ -230,26 +213,15 @@ func (g *gauge) tellTightest(h http.Header, readings []reading, room []string) [
 			tightest = i
 		}
 	}
-	room = put(h, xLimit, strconv.FormatInt(g.policies[tightest].capacity, 10), room)
+	room = put(h, xLimit, strconv.FormatInt(policies[tightest].capacity, 10), room)
 	room = put(h, xRemaining, strconv.FormatInt(readings[tightest].remaining, 10), room)
 	return put(h, xReset, strconv.FormatInt(readings[tightest].reset, 10), room)
 }
 
-// violated returns the names of the limits that held a request up.
-func (g *gauge) violated(readings []reading) []string {
-	var names []string
-	for i, r := range readings {
-		if r.wait > 0 {
-			names = append(names, g.policies[i].name)
-		}
-	}
-	return names
-}
-
-// appendItem appends a member of a List of RFC 9651: a String with two parameters that are
-// Integers. The name must need no escapes.
-func appendItem(b []byte, name, first string, x int64, second string, y int64) []byte {
-	if len(b) > 0 {
+// appendItem appends a member of a List of RFC 9651 that begins at b[begin:]: a String with two
+// parameters that are Integers. The name must need no escapes.
+func appendItem(b []byte, begin int, name, first string, x int64, second string, y int64) []byte {
+	if len(b) > begin {
 		b = append(b, ", "...)
 	}
 	b = append(append(append(b, '"'), name...), '"')

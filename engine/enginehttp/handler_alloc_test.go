@@ -43,3 +43,14 @@ func TestWhatAHandlerAllocates(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatTellAllocates: the limits, the state of the key, the values of the fields, and the text of both.
+func TestWhatTellAllocates(t *testing.T) {
+	key := guarding(t, engine.Config{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)}}).Key("a")
+	require.True(t, key.Allow())
+	header := http.Header{}
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
+		clear(header)
+		enginehttp.Draft10.Tell(header, key)
+	}), 4.0)
+}
