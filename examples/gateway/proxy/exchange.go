@@ -21,29 +21,35 @@ type exchange struct {
 	conn     *conn        // of the client; nil without a Server
 	upload   *upload      // the body of the request; nil without a body
 	route    *route       // nil if no route fits
-	keys     keys         // of route
+	keys     *keys        // of the request; nil without an engine
 	begun    time.Time    // for the log
 	status   int          // 0 before the answer; 499 if the client left before the answer
 	bytes    atomic.Int64 // of the body of the answer, before the protocol was switched
 	ending   ending
+	address  bool        // the limiter of addresses has refused the request
 	cut      bool        // the answer broke off
 	gone     bool        // a write to the client failed
 	switched atomic.Bool // the connection speaks another protocol
 
-	context exchangeContext
+	below   exchangeContext
+	context context.Context // of the request, above below; nil before open
 	cancel  context.CancelCauseFunc
 	cause   error       // of the end of context before the end of the exchange; or nil
 	forget  func() bool // undoes the wait of linger for the client
 	release func() bool // undoes the wait of upload.interrupt for context
 }
 
-// exchangeContext is the context of a request. A client may close its direction of the connection
-// and still read, so that the context does not end with the connection: exchange.linger says when
-// the context ends.
+// exchangeContext has the values of the client's context, and never ends. A client may close its
+// direction of the connection and still read, so that the context of a request does not end with the
+// connection: exchange.linger says when that context ends.
 type exchangeContext struct {
-	context.Context
+	client   context.Context
 	exchange *exchange
 }
+
+func (*exchangeContext) Deadline() (none time.Time, bounded bool) { return none, false }
+func (*exchangeContext) Done() <-chan struct{}                    { return nil }
+func (*exchangeContext) Err() error                               { return nil }
 
 type exchangeKey struct{}
 
@@ -52,7 +58,7 @@ func (c *exchangeContext) Value(key any) any {
 	if key == (exchangeKey{}) {
 		return c.exchange
 	}
-	return c.Context.Value(key)
+	return c.client.Value(key)
 }
 
 // ending is how an exchange ended, as far as that counts.
@@ -78,14 +84,13 @@ type stoppingKey struct{}
 // exchange.
 func (x *exchange) open(r *http.Request, timeouts *config.Timeouts) *http.Request {
 	client := r.Context()
-	x.context.exchange = x
-	x.context.Context, x.cancel = context.WithCancelCause(context.WithoutCancel(client))
+	x.context, x.cancel = context.WithCancelCause(&x.below)
 	x.forget = context.AfterFunc(client, func() { x.linger(client, time.Duration(timeouts.HalfClosed)) }) // ends with the exchange
-	if r = r.WithContext(&x.context); r.ContentLength == 0 {
+	if r = r.WithContext(x.context); r.ContentLength == 0 {
 		return r
 	}
 	x.upload = newUpload(x.ResponseWriter, r, timeouts, x.cancel)
-	x.release = context.AfterFunc(&x.context, x.upload.interrupt)
+	x.release = context.AfterFunc(x.context, x.upload.interrupt)
 	r.Body = &reader{upload: x.upload}
 	if len(r.Trailer) == 0 {
 		r.GetBody = x.upload.again
@@ -147,6 +152,9 @@ func (x *exchange) standstill(stall time.Duration) {
 // sending has the answer first; then the connection is closed, unless the rest of the body comes
 // soon.
 func (x *exchange) close() {
+	if x.context == nil { // not open
+		return
+	}
 	x.forget()
 	u := x.upload
 	if u == nil {
@@ -184,7 +192,7 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = v.Unwrap()
 		default:
-			return new(exchange) // for a writer that is not of a Gateway
+			return &exchange{ResponseWriter: v} // that is not of a Gateway
 		}
 	}
 }
@@ -202,7 +210,7 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		x.status = status
-		x.keys.tell(x.Header())
+		x.keys.tell(x.Header(), x.address)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }

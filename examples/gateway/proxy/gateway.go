@@ -75,17 +75,22 @@ func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 // passed on.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w}
+	x.below = exchangeContext{r.Context(), x}
 	x.conn, _ = r.Context().Value(connKey{}).(*conn)
 	x.conn.serve()
 	g.begin(x)
 	x.cut = true
-	with := x.open(r, g.limits)
 	defer g.end(x, r) // also after a panic, with which an answer breaks off
-	g.pass(x, with)
+	if r.ContentLength == 0 {
+		g.pass(x, r)
+	} else { // whatever the answer, the client may still be sending
+		g.pass(x, x.open(r, g.limits))
+	}
 	x.cut = false
 }
 
-// pass hands a request to the route that fits.
+// pass hands a request to the route that fits. A request that the gateway answers itself need not be
+// open.
 func (g *Gateway) pass(x *exchange, r *http.Request) {
 	path, ok := readingOf(r.URL.Path)
 	if !ok || malformed(r) {
@@ -103,11 +108,14 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 	default:
 		x.route = route
 		route.requests.Add(1)
-		if x.keys = route.keysOf(r); len(x.keys.each) > 0 {
-			if err := x.keys.all.Check(r.Context()); err != nil { // before a reverse proxy copies the request
-				unanswered(x, r, err)
+		if x.keys = route.keysOf(r); x.keys != nil {
+			if err := x.keys.all.Check(&x.below); err != nil { // before work is spent on the request
+				x.fail(r, err)
 				return
 			}
+		}
+		if x.context == nil {
+			r = x.open(r, g.limits)
 		}
 		route.handler.ServeHTTP(x, r)
 	}
@@ -124,7 +132,9 @@ func (g *Gateway) begin(x *exchange) {
 func (g *Gateway) end(x *exchange, r *http.Request) {
 	defer g.now.end()
 	defer x.close()
-	x.cause = context.Cause(&x.context)
+	if x.context != nil {
+		x.cause = context.Cause(x.context)
+	}
 	if x.route != nil {
 		x.route.count(x)
 	}

@@ -61,6 +61,19 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 	})
 }
 
+// A client that has closed its direction has the answer of the gateway itself, too.
+func TestHalfClosedClientIsRefused(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *bubble) {
+		s := serve(t, "", route("/", upstream(t, name("up")), `, "limiter": {"rate": "1/h"}, "breaker": {}`))
+		answer := halfClosed(t, s, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)+"GET /a/../b HTTP/1.1\r\nHost: x\r\n\r\n")
+		for _, status := range []string{"200 OK", "429 Too Many Requests", "400 Bad Request"} {
+			require.Equal(t, 1, strings.Count(answer, "HTTP/1.1 "+status+"\r\n"), "%q", answer)
+		}
+		require.Equal(t, proxy.Status{Name: "/", Requests: 2, Limited: 1}, s.Status()[0])
+	})
+}
+
 // What is answered goes on as long as there is more of it.
 func TestHalfClosedClientHasTheWholeAnswer(t *testing.T) {
 	t.Parallel()

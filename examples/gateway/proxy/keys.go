@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
@@ -18,31 +21,77 @@ const (
 // with breaker and retries. The engines decide about all keys together, so that a key that refuses
 // costs the others nothing. The address comes first, because a client can make up many keys of its
 // own: for a limit that is waited for, the requests of each address have a queue, and take turns.
+//
+// Keys are never changed, and any number of requests may use the same keys.
 type keys struct {
-	all    engine.Key   // a chain of each; the zero Key if there is none
-	each   []engine.Key // in the order of the chain
-	limits []engine.Key // those with a limiter
-	told   int          // the index in limits of the key whose limit the answer tells
+	address string        // "" without a limiter of addresses
+	client  string        // "" without a limiter of clients
+	all     engine.Key    // a chain of the keys of all engines
+	limits  []engine.Key  // those with a limiter
+	room    [3]engine.Key // for the keys of all engines
 }
 
-func (k *keys) add(key engine.Key) {
-	if k.each == nil {
-		k.each = make([]engine.Key, 0, 3)
+// recentKeys are the keys of the last requests of a route, a place for each hash: a client that asks
+// again mostly finds its keys there, and nothing has to be made.
+type recentKeys struct {
+	seed   maphash.Seed
+	places [1 << 10]atomic.Pointer[keys]
+}
+
+func (k *recentKeys) place(address, client string) *atomic.Pointer[keys] {
+	h := maphash.String(k.seed, address) ^ bits.RotateLeft64(maphash.String(k.seed, client), 32)
+	return &k.places[h%uint64(len(k.places))]
+}
+
+// keysOf returns the keys of a request, or nil if the route has no engine.
+func (r *route) keysOf(req *http.Request) *keys {
+	if !r.guards() {
+		return nil
 	}
-	k.each = append(k.each, key)
-}
-
-// tell puts how much is left of a limit into the header of an answer.
-func (k *keys) tell(h http.Header) {
-	if len(k.limits) > 0 {
-		enginehttp.Draft10.Tell(h, k.limits[k.told])
+	var address, client string
+	if r.addresses != nil {
+		address = r.address(req)
 	}
+	if r.limits != nil {
+		client = r.client(req)
+	}
+	place := r.recent.place(address, client)
+	k := place.Load()
+	if k == nil || k.address != address || k.client != client {
+		k = r.newKeys(address, client)
+		place.Store(k)
+	}
+	return k
 }
 
-// refused has the answer tell the limit that refused.
-func (k *keys) refused(by *engine.Rejection) {
-	if by.Engine == ofAddresses {
-		k.told = 0
+func (r *route) newKeys(address, client string) *keys {
+	k := &keys{address: address, client: client}
+	k.limits = k.room[:0]
+	if r.addresses != nil {
+		k.limits = append(k.limits, r.addresses.Key(address))
+	}
+	if r.limits != nil {
+		k.limits = append(k.limits, r.limits.Key(client))
+	}
+	each := k.limits
+	if r.calls != nil {
+		each = append(each, r.upstream)
+	}
+	if k.all = each[0]; len(each) > 1 {
+		k.all = engine.Chain(each[0], each[1:]...)
+	}
+	return k
+}
+
+// tell puts how much is left of a limit into the header of an answer: of the first limit if refused
+// says that the address was refused, and else of the last.
+func (k *keys) tell(h http.Header, refused bool) {
+	switch {
+	case k == nil || len(k.limits) == 0:
+	case refused:
+		enginehttp.Draft10.Tell(h, k.limits[0])
+	default:
+		enginehttp.Draft10.Tell(h, k.limits[len(k.limits)-1])
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -23,13 +22,19 @@ type problem struct {
 	length string
 }
 
-// problems are the answers that were given once, from int to problem.
-var problems sync.Map
+// problems are the answers with each status that the gateway itself gives.
+var problems = problemsOf(http.StatusBadRequest, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooManyRequests,
+	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
 
-func problemOf(status int) problem {
-	if known, ok := problems.Load(status); ok {
-		return known.(problem) //nolint:forcetypeassert // nothing else is in there
+func problemsOf(statuses ...int) map[int]problem {
+	all := make(map[int]problem, len(statuses))
+	for _, status := range statuses {
+		all[status] = newProblem(status)
 	}
+	return all
+}
+
+func newProblem(status int) problem {
 	kind := "about:blank"
 	switch status {
 	case http.StatusTooManyRequests:
@@ -38,14 +43,12 @@ func problemOf(status int) problem {
 		kind = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 	}
 	body := fmt.Appendf(nil, "{\"type\":%q,\"title\":%q,\"status\":%d}\n", kind, http.StatusText(status), status)
-	p := problem{body, strconv.Itoa(len(body))}
-	problems.Store(status, p)
-	return p
+	return problem{body, strconv.Itoa(len(body))}
 }
 
-// answer answers with a status.
+// answer answers with one of the statuses of problems.
 func answer(w http.ResponseWriter, r *http.Request, status int) {
-	p := problemOf(status)
+	p := problems[status]
 	h := w.Header()
 	room := [...]string{"application/problem+json", p.length, "no-store"}
 	h["Content-Type"], h["Content-Length"], h["Cache-Control"] = room[0:1:1], room[1:2:2], room[2:3:3]
@@ -63,16 +66,21 @@ func unanswered(w http.ResponseWriter, r *http.Request, err error) {
 		interrupted(x, r, context.Cause(ctx))
 		return
 	}
+	x.fail(r, err)
+}
+
+// fail answers a request that ended with err, although the request's context has not ended.
+func (x *exchange) fail(r *http.Request, err error) {
 	x.ending = failed
 	if rejection, ok := errors.AsType[*engine.Rejection](err); ok {
 		x.unadmitted(r, rejection, err == error(rejection)) //nolint:errorlint // not if the error also says how an attempt failed
 		return
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		answer(w, r, http.StatusGatewayTimeout)
+		answer(x, r, http.StatusGatewayTimeout)
 		return
 	}
-	answer(w, r, http.StatusBadGateway)
+	answer(x, r, http.StatusBadGateway)
 }
 
 // unadmitted answers a request that the route's engines refused, at once or before another attempt.
@@ -82,7 +90,7 @@ func (x *exchange) unadmitted(r *http.Request, refusal *engine.Rejection, atOnce
 	case !atOnce:
 	case refusal.Limited():
 		x.ending, status = limited, http.StatusTooManyRequests
-		x.keys.refused(refusal)
+		x.address = refusal.Engine == ofAddresses
 	default:
 		x.ending = unavailable
 	}

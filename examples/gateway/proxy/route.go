@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log"
 	"net/http"
 	"net/http/httputil"
@@ -25,9 +26,11 @@ type route struct {
 	addresses *engine.Engine // keyed by address; nil without a second limiter
 	limits    *engine.Engine // keyed by client; nil without a limiter
 	calls     *engine.Engine // keyed by host; nil with neither breaker nor retries
-	host      string         // of the upstream: the only key of calls
+	host      string         // of the upstream
+	upstream  engine.Key     // the only key of calls
 	address   func(*http.Request) string
 	client    func(*http.Request) string
+	recent    recentKeys
 	forward   forwarding
 
 	requests, limited, unavailable, failed atomic.Uint64
@@ -39,6 +42,7 @@ func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) 
 	if cfg.MaxConnections > 0 {
 		r.gate = newGate(r.base, cfg.MaxConnections)
 	}
+	r.recent.seed = maphash.MakeSeed()
 	r.address = enginehttp.RemoteIP(proxies)
 	if r.client = r.address; cfg.Key.Header != "" {
 		r.client = enginehttp.Header(cfg.Key.Header)
@@ -70,8 +74,17 @@ func (r *route) start() error {
 	if guarded {
 		r.calls, errs[2] = engine.New(named(ofUpstream, calls))
 	}
-	return errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	if guarded {
+		r.upstream = r.calls.Key(r.host)
+	}
+	return nil
 }
+
+// guards reports whether the route has an engine.
+func (r *route) guards() bool { return r.addresses != nil || r.limits != nil || r.calls != nil }
 
 func named(name string, cfg engine.Config) engine.Config {
 	cfg.Name = name
@@ -81,7 +94,7 @@ func named(name string, cfg engine.Config) engine.Config {
 // guarded returns the transport of the route, with its stages around it.
 func (r *route) guarded() http.RoundTripper {
 	attempts := &patience{base: r.base, timeout: time.Duration(r.config.Timeout), bounded: r.gate != nil}
-	if r.addresses == nil && r.limits == nil && r.calls == nil {
+	if !r.guards() {
 		return attempts
 	}
 	guard := &enginehttp.Transport{
@@ -95,29 +108,6 @@ func (r *route) guarded() http.RoundTripper {
 		return guard
 	}
 	return &prober{guard, r.probing}
-}
-
-// keysOf returns the keys of a request.
-func (r *route) keysOf(req *http.Request) keys {
-	var k keys
-	if r.addresses != nil {
-		k.add(r.addresses.Key(r.address(req)))
-	}
-	if r.limits != nil {
-		k.add(r.limits.Key(r.client(req)))
-	}
-	k.limits, k.told = k.each, len(k.each)-1
-	if r.calls != nil {
-		k.add(r.calls.Key(r.host))
-	}
-	switch len(k.each) {
-	case 0:
-	case 1:
-		k.all = k.each[0]
-	default:
-		k.all = engine.Chain(k.each[0], k.each[1:]...)
-	}
-	return k
 }
 
 // retryable is enginehttp.DefaultRetryable, but false for a request whose body cannot be sent again
