@@ -54,7 +54,9 @@ func TestTurnsAddUp(t *testing.T) {
 	require.NoError(t, err)
 	more, err := read("took 2000000\nrequests 9000\nrefused 8100\nerrors 1\nlatency 11000 9000\n")
 	require.NoError(t, err)
+	sum.cpu, sum.answered, more.cpu, more.answered = time.Second, 1200, 2*time.Second, 1800
 	sum.add(more)
+	require.InEpsilon(t, 1000, cpu(sum), 1e-9)
 	require.Equal(t, []any{4 * time.Second, 10000, 8200, 7}, []any{sum.took, sum.requests, sum.refused, sum.errors})
 	require.InEpsilon(t, 11, p50(sum), 1e-3)
 	require.InEpsilon(t, 11, p99(sum), 1e-3)
@@ -102,10 +104,36 @@ func TestTheCeilingRefusesNineOfTen(t *testing.T) {
 	require.Equal(t, map[int]int{http.StatusTooManyRequests: 90, http.StatusNotFound: 10}, answers)
 }
 
+func TestSubjectsAreChosen(t *testing.T) {
+	for _, row := range []struct {
+		list, before string
+		want         []string
+	}{
+		{"", "", subjects},
+		{"", "old", []string{"plain", "unguarded", "gateway", "refusing", "ceiling", "before"}},
+		{"plain,gateway", "", []string{"plain", "gateway"}},
+		{"plain,before,gateway", "old", []string{"plain", "before", "gateway"}},
+		{"plain,gateways", "", nil},
+		{"plain,before", "", nil},
+		{"plain,plain", "", nil},
+		{"gateway,plain", "", nil},
+	} {
+		o := options{before: row.before}
+		err := o.choose(row.list)
+		if row.want == nil {
+			require.ErrorContains(t, err, "-subjects", row.list)
+			continue
+		}
+		require.NoError(t, err, row.list)
+		require.Equal(t, row.want, o.subjects)
+	}
+}
+
 func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	one, err := read(report)
 	require.NoError(t, err)
-	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second}, map[string][]sample{
+	one.cpu, one.answered = 150*time.Millisecond, 1500
+	table := table{options{rounds: 1, connections: 256, duration: 30 * time.Second, subjects: subjects}, map[string][]sample{
 		"plain": {one}, "unguarded": {one}, "gateway": {one}, "refusing": {one}, "ceiling": {one},
 	}}
 	path := filepath.Join(t.TempDir(), "gateway.md")
@@ -115,7 +143,7 @@ func TestTableIsWrittenIntoTheDocument(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "before\n<!-- load: begin -->\nMedians of 1 rounds")
-	require.Contains(t, string(text), "| gateway | 500 | 1.00× | 9.0 ms | 1030.1 ms | 1.00× | 10.0 % |")
+	require.Contains(t, string(text), "| gateway | 500 | 1.00× | 9.0 ms | 1030.1 ms | 1.00× | 100.0 µs | 1.00× | 10.0 % |")
 	require.Contains(t, string(text), "<!-- load: end -->\nafter\n")
 	require.NotContains(t, string(text), "old")
 	require.NoError(t, os.WriteFile(path, []byte("no marks"), 0o600))

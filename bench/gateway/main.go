@@ -6,6 +6,10 @@
 //	go run ./bench/gateway -only sick   one of them
 //	go run ./bench/gateway -docs .      and write the tables into docs/gateway.md
 //
+// To compare two builds of the gateway, in twenty short rounds:
+//
+//	go run ./bench/gateway -only load -subjects plain,gateway,before -before ./old -answer 1024 -rounds 20 -duration 5s
+//
 // The load is that of wrk (https://github.com/wg/wrk), which must be installed: on Debian it is a package. Everything is on loopback and on the
 // same cores: wrk, the proxy, and an upstream that answers at once. Each has a process of its own. Requests beside the sick upstream are sent
 // by this process, each at its time.
@@ -14,7 +18,11 @@
 // timeouts of the server that the gateway has, and nothing else. "unguarded" is the gateway with a route that has neither limiter nor breaker
 // nor retries. "gateway" has one with all of them, which admits all. "refusing" is the same with a limit so low that nine of ten requests are
 // refused; the limit is found by trying, and anew after each turn. "ceiling" is plain behind a few lines that refuse nine of ten requests without
-// looking at them: what net/http leaves to be reached.
+// looking at them: what net/http leaves to be reached. "before" has the configuration of "gateway", and is the gateway of another build, which
+// -before names; without -before it is left out.
+//
+// The time of the processor, user and system, is that of the subject's process alone, from its start to its end, for each request that it has
+// answered. Other work on the machine changes that time less than it changes the others.
 package main
 
 import (
@@ -46,11 +54,31 @@ func main() {
 // options are the flags.
 type options struct {
 	role, upstream string // of a child
-	answer         int
+	answer         int    // bytes; 0: each of answers
 	rounds         int
 	connections    int
 	duration       time.Duration
+	subjects       []string // the first is plain
+	before         string   // the command of the subject of this name
 	only, docs     string
+}
+
+// choose sets the subjects, from a list with commas, or else all.
+func (o *options) choose(list string) error {
+	if o.subjects = subjects; list != "" {
+		o.subjects = strings.Split(list, ",")
+	} else if o.before != "" {
+		o.subjects = append(slices.Clone(subjects), before)
+	}
+	for i, name := range o.subjects {
+		if !slices.Contains(subjects, name) && (name != before || o.before == "") || slices.Contains(o.subjects[:i], name) {
+			return fmt.Errorf("-subjects %q: must be some of %v, or %s with -before", list, subjects, before)
+		}
+	}
+	if o.subjects[0] != subjects[0] {
+		return fmt.Errorf("-subjects %q: must begin with %s, to which the others are compared", list, subjects[0])
+	}
+	return nil
 }
 
 func run(ctx context.Context, args []string, out, status io.Writer) error {
@@ -62,15 +90,21 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	fs.DurationVar(&o.duration, "duration", 30*time.Second, "how long each is under load in a round, a multiple of 5s")
 	fs.StringVar(&o.only, "only", "", "run only this `study`: load or sick")
 	fs.StringVar(&o.docs, "docs", "", "write the tables into docs/gateway.md of the repository in this `folder`")
-	fs.IntVar(&o.answer, "answer", 1<<10, "for the role upstream: bytes of its answers")
+	fs.IntVar(&o.answer, "answer", 0, "how many `bytes` the upstream answers with under load; 0: 1 KiB, and then 16 KiB")
+	chosen := fs.String("subjects", "", "put only these under load, a `list` with commas that begins with plain; default: all")
+	fs.StringVar(&o.before, "before", "", "the `command` of another build of the gateway, to compare with")
 	fs.StringVar(&o.role, "role", "", "for processes that this one starts: upstream, plain or ceiling")
 	fs.StringVar(&o.upstream, "upstream", "", "for the roles plain and ceiling: where to pass requests on to")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	switch {
-	case o.role != "":
+	if o.role != "" {
 		return play(ctx, o, out)
+	}
+	if err := o.choose(*chosen); err != nil {
+		return err
+	}
+	switch {
 	case o.rounds < 1, o.connections < 2:
 		return fmt.Errorf("-rounds %d, -connections %d: at least 1 and 2", o.rounds, o.connections)
 	case o.duration < turn, o.duration%turn != 0:
@@ -109,9 +143,14 @@ func underLoad(ctx context.Context, o options, status io.Writer) (string, error)
 		return "", fmt.Errorf("%w (on Debian: apt-get install wrk)", err)
 	}
 	var text strings.Builder
-	for _, bytes := range answers {
+	sizes := answers
+	if o.answer > 0 {
+		sizes = []int{o.answer}
+	}
+	for _, bytes := range sizes {
 		fmt.Fprintf(status, "answers of %d KiB\n", bytes>>10)
 		err := staged(ctx, bytes, func(s *scene) error {
+			s.before = o.before
 			if err := s.calibrate(ctx, o, status); err != nil {
 				return err
 			}
@@ -147,8 +186,11 @@ func besideTheSick(ctx context.Context, o options, status io.Writer) (string, er
 	return sickTable(rounds, each, circumstances(ctx)), nil
 }
 
-// subjects are what is compared.
+// subjects are what is compared, beside before. The first is what the others are compared to.
 var subjects = []string{"plain", "unguarded", "gateway", "refusing", "ceiling"}
+
+// before is the subject that is another build of the gateway.
+const before = "before"
 
 // turn is how long a subject is under load before it is the next one's turn. The speed of a machine that is shared with others drifts by tens of
 // per cent within minutes, and a process is up to five per cent faster or slower for as long as it lives, presumably by where its memory
@@ -159,13 +201,13 @@ const turn = 5 * time.Second
 func (s *scene) measure(ctx context.Context, o options, status io.Writer) (table, error) {
 	t := table{options: o, samples: map[string][]sample{}}
 	for round := range o.rounds {
-		for _, name := range subjects {
+		for _, name := range o.subjects {
 			t.samples[name] = append(t.samples[name], newSample())
 		}
-		fmt.Fprintf(status, "round %d of %d, about %v left\n", round+1, o.rounds, time.Duration((o.rounds-round)*len(subjects))*o.duration)
+		fmt.Fprintf(status, "round %d of %d, about %v left\n", round+1, o.rounds, time.Duration((o.rounds-round)*len(o.subjects))*o.duration)
 		for range o.duration / turn {
-			for _, i := range rand.Perm(len(subjects)) {
-				name := subjects[i]
+			for _, i := range rand.Perm(len(o.subjects)) {
+				name := o.subjects[i]
 				got, err := s.load(ctx, name, o.connections, turn)
 				if err != nil {
 					return table{}, err

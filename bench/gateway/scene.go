@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type scene struct {
 	dir      string
 	self     string // this command
 	gateway  string // the command
+	before   string // the command of another build; may be empty
 	upstream string // its URL
 	script   string // for wrk
 	limit    int    // requests per second of the refusing gateway
@@ -76,28 +78,30 @@ func staged(ctx context.Context, bytes int, f func(*scene) error) error {
 
 // begin starts a subject.
 func (s *scene) begin(subject string) (string, error) {
-	limited := func(limit int) (string, error) {
-		return s.configured("guarded.json", fmt.Appendf(nil, guarded, s.upstream, limit, max(1, limit/10)))
+	limited := func(gateway string, limit int) (string, error) {
+		return s.configured(gateway, "guarded.json", fmt.Appendf(nil, guarded, s.upstream, limit, max(1, limit/10)))
 	}
 	switch subject {
 	case "unguarded":
-		return s.configured("unguarded.json", fmt.Appendf(nil, unguarded, s.upstream))
+		return s.configured(s.gateway, "unguarded.json", fmt.Appendf(nil, unguarded, s.upstream))
 	case "gateway":
-		return limited(admitting)
+		return limited(s.gateway, admitting)
+	case before:
+		return limited(s.before, admitting)
 	case "refusing":
-		return limited(s.limit)
+		return limited(s.gateway, s.limit)
 	default:
 		return s.start(s.self, "-role", subject, "-upstream", s.upstream)
 	}
 }
 
-// configured starts a gateway with a configuration, whose file is called name.
-func (s *scene) configured(name string, config []byte) (string, error) {
+// configured starts a gateway, a command, with a configuration, whose file is called name.
+func (s *scene) configured(gateway, name string, config []byte) (string, error) {
 	path := filepath.Join(s.dir, name)
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		return "", err
 	}
-	return s.start(s.gateway, "-config", path)
+	return s.start(gateway, "-config", path)
 }
 
 // load starts a subject, puts load on it, and ends it.
@@ -106,11 +110,12 @@ func (s *scene) load(ctx context.Context, subject string, connections int, d tim
 	if err != nil {
 		return sample{}, err
 	}
-	defer s.endLast()
-	if _, err = load(ctx, s.script, at, connections, time.Second); err != nil { // warms up: it dials the upstream
-		return sample{}, fmt.Errorf("%s: %w", subject, err)
+	warm, err := load(ctx, s.script, at, connections, time.Second) // dials the upstream
+	var got sample
+	if err == nil {
+		got, err = load(ctx, s.script, at, connections, d)
 	}
-	got, err := load(ctx, s.script, at, connections, d)
+	got.cpu, got.answered = s.endLast(), warm.requests+got.requests
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", subject, err)
 	}
@@ -123,6 +128,9 @@ func (s *scene) load(ctx context.Context, subject string, connections int, d tim
 // calibrate looks for the limit of which nine of ten requests are refused, as far as can be told.
 func (s *scene) calibrate(ctx context.Context, o options, status io.Writer) error {
 	const tries = 5
+	if !slices.Contains(o.subjects, "refusing") {
+		return nil
+	}
 	for try := range tries {
 		fmt.Fprintf(status, "looking for the limit that refuses nine of ten, try %d of %d: %d per second\n", try+1, tries, s.limit)
 		if _, err := s.load(ctx, "refusing", o.connections, turn); err != nil {
@@ -164,11 +172,13 @@ func (s *scene) clear() {
 	}
 }
 
-// endLast ends the process that was started last.
-func (s *scene) endLast() {
+// endLast ends the process that was started last, and returns the time of the processor that it took.
+func (s *scene) endLast() time.Duration {
 	last := len(s.running) - 1
-	s.end(s.running[last])
+	cmd := s.running[last]
+	s.end(cmd)
 	s.running = s.running[:last]
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 func (s *scene) end(cmd *exec.Cmd) {

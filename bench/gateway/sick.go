@@ -79,7 +79,7 @@ func sicken(ctx context.Context, s *scene, d time.Duration) (sickness, error) {
 	up := httptest.NewServer(p)
 	defer up.Close()
 	defer close(p.closed)
-	at, err := s.configured("sick.json", fmt.Appendf(nil, sickRoutes, s.upstream, up.URL))
+	at, err := s.configured(s.gateway, "sick.json", fmt.Appendf(nil, sickRoutes, s.upstream, up.URL))
 	if err != nil {
 		return sickness{}, err
 	}

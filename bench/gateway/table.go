@@ -37,6 +37,7 @@ func (t table) ofPlain(subject string, of func(sample) float64) float64 {
 func perSecond(s sample) float64 { return float64(s.requests) / s.took.Seconds() }
 func p50(s sample) float64       { return float64(s.latency.ValueAtQuantile(50)) / 1000 } // milliseconds
 func p99(s sample) float64       { return float64(s.latency.ValueAtQuantile(99)) / 1000 }
+func cpu(s sample) float64       { return float64(s.cpu.Microseconds()) / float64(s.answered) }
 func refused(s sample) float64   { return float64(s.refused) / float64(s.requests) }
 
 // markdown is the medians, and every sample.
@@ -44,24 +45,25 @@ func (t table) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Medians of %d rounds of %v each, in turns of %v; ratios within a round; %d connections.\n\n",
 		t.options.rounds, t.options.duration, turn, t.options.connections)
-	fmt.Fprintln(&b, "| | requests/s | of plain | p50 | p99 | of plain | refused |")
-	fmt.Fprintln(&b, "|---|---:|---:|---:|---:|---:|---:|")
-	for _, name := range subjects {
-		fmt.Fprintf(&b, "| %s | %.0f | %.2f× | %.1f ms | %.1f ms | %.2f× | %.1f %% |\n", name,
+	fmt.Fprintln(&b, "| | requests/s | of plain | p50 | p99 | of plain | processor per request | of plain | refused |")
+	fmt.Fprintln(&b, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	for _, name := range t.options.subjects {
+		fmt.Fprintf(&b, "| %s | %.0f | %.2f× | %.1f ms | %.1f ms | %.2f× | %.1f µs | %.2f× | %.1f %% |\n", name,
 			t.median(name, perSecond), t.ofPlain(name, perSecond),
-			t.median(name, p50), t.median(name, p99), t.ofPlain(name, p99), 100*t.median(name, refused))
+			t.median(name, p50), t.median(name, p99), t.ofPlain(name, p99),
+			t.median(name, cpu), t.ofPlain(name, cpu), 100*t.median(name, refused))
 	}
-	fmt.Fprint(&b, "\nEvery round: requests/s, p99, requests, refused, errors of sockets.\n\n")
+	fmt.Fprint(&b, "\nEvery round: requests/s, p99, processor per request, requests, refused, errors of sockets.\n\n")
 	fmt.Fprint(&b, "| round |")
-	for _, name := range subjects {
+	for _, name := range t.options.subjects {
 		fmt.Fprintf(&b, " %s |", name)
 	}
-	fmt.Fprint(&b, "\n|---:|"+strings.Repeat("---|", len(subjects))+"\n")
+	fmt.Fprint(&b, "\n|---:|"+strings.Repeat("---|", len(t.options.subjects))+"\n")
 	for round := range t.options.rounds {
 		fmt.Fprintf(&b, "| %d |", round+1)
-		for _, name := range subjects {
+		for _, name := range t.options.subjects {
 			s := t.samples[name][round]
-			fmt.Fprintf(&b, " %.0f/s, %.2f ms, %d, %d, %d |", perSecond(s), p99(s), s.requests, s.refused, s.errors)
+			fmt.Fprintf(&b, " %.0f/s, %.2f ms, %.1f µs, %d, %d, %d |", perSecond(s), p99(s), cpu(s), s.requests, s.refused, s.errors)
 		}
 		fmt.Fprintln(&b)
 	}

@@ -20,6 +20,9 @@ type sample struct {
 	requests int
 	refused  int // answered with neither 2xx nor 3xx
 	errors   int // of sockets, and timeouts
+
+	cpu      time.Duration // of the processor, for the whole life of the subject
+	answered int           // requests in that life
 }
 
 func newSample() sample {
@@ -33,6 +36,8 @@ func (s *sample) add(more sample) {
 	s.requests += more.requests
 	s.refused += more.refused
 	s.errors += more.errors
+	s.cpu += more.cpu
+	s.answered += more.answered
 }
 
 // done is the end of a run in Lua, as wrk calls it: it says what there is to say, a field in a line, and how many requests took how long.
