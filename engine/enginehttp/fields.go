@@ -60,7 +60,11 @@ func (f Fields) Tell(h http.Header, k engine.Key) {
 	for eng := range k.Engines() {
 		var few [fewLimits]policy
 		var readings [fewLimits]reading
-		if policies := f.policiesOf(eng, few[:0]); len(policies) > 0 && !f.told(h) {
+		limits, err := k.Limits()
+		if err != nil || f == NoFields { // with an error, the call had it
+			return
+		}
+		if policies := policiesOf(limits, few[:0]); len(policies) > 0 && !f.told(h) {
 			f.tell(h, policies, "", read(readings[:0], eng, k.String(), policies), make([]string, mostFields))
 		}
 		return
@@ -107,12 +111,14 @@ const (
 // largest is the largest Integer of RFC 9651.
 const largest = 999_999_999_999_999
 
-// policiesOf appends the limits of eng of which fields of the kind f tell.
-func (f Fields) policiesOf(eng *engine.Engine, to []policy) []policy {
-	if f == NoFields {
-		return to
-	}
-	limits := eng.Limits()
+// limit is a limiter.Limit.
+type limit interface {
+	Capacity() int
+	Interval() time.Duration
+}
+
+// policiesOf appends the limits.
+func policiesOf[S ~[]L, L limit](limits S, to []policy) []policy {
 	for i, limit := range limits {
 		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval()}
 		if len(limits) > 1 {
@@ -126,6 +132,9 @@ func (f Fields) policiesOf(eng *engine.Engine, to []policy) []policy {
 // read appends one reading for each limit of key, or no reading if nothing is known of key.
 func read(to []reading, eng *engine.Engine, key string, policies []policy) []reading {
 	s, _ := eng.Inspect(key) // without limits if key is not known
+	if len(s.Limits) != len(policies) {
+		return to // the limits are changing
+	}
 	for i, limit := range s.Limits {
 		to = append(to, policies[i].reading(limit.Available, limit.Wait))
 	}

@@ -17,8 +17,12 @@ type gauge struct {
 	policy   string   // the value of RateLimit-Policy
 }
 
-func newGauge(eng *engine.Engine, fields Fields) gauge {
-	g := gauge{eng: eng, fields: fields, policies: fields.policiesOf(eng, nil)}
+// newGauge returns the gauge for keys of eng that have limits.
+func newGauge[S ~[]L, L limit](eng *engine.Engine, fields Fields, limits S) gauge {
+	g := gauge{eng: eng, fields: fields}
+	if fields != NoFields {
+		g.policies = policiesOf(limits, nil)
+	}
 	if len(g.policies) > 0 && fields != XRateLimit {
 		g.policy = string(terminology[fields].appendPolicy(nil, g.policies))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -84,14 +85,16 @@ type Handler struct {
 	Refuse func(http.ResponseWriter, *http.Request, *engine.Rejection)
 
 	once    sync.Once
-	ready   bool                       // whether the fields are valid
-	key     func(*http.Request) string // Key, or its default
-	only    *handlerEngine             // of Engine; nil with Chain
-	chained sync.Map                   // from *engine.Engine to *handlerEngine, of Chain
+	ready   bool                          // whether the fields are valid
+	key     func(*http.Request) string    // Key, or its default
+	only    atomic.Pointer[handlerEngine] // of Engine; nil with Chain
+	chained sync.Map                      // from *engine.Engine to *handlerEngine, of Chain
 }
 
 // handlerEngine is the part of an engine's configuration that a Handler needs.
 type handlerEngine struct {
+	revision uint64        // of the engine, when it was asked
+	own      bool          // whether keys have limits of their own
 	breaker  bool          // whether the engine has one
 	patience time.Duration // of a lease
 	err      error         // names a field of the configuration that a Handler cannot honour
@@ -120,25 +123,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key = shortened(key)
-	if h.only.breaker && r.Body != nil && r.Body != http.NoBody {
-		s := subject{eng: h.Engine, key: key, breaker: true, patience: h.only.patience}
-		h.serveBody(w, r, &s, h.only)
+	first := h.only.Load()
+	if first.revision != h.Engine.Revision() {
+		first = h.newEngine(h.Engine)
+		h.only.Store(first)
+	}
+	if first.err != nil {
+		panic(first.err)
+	}
+	if first.breaker && r.Body != nil && r.Body != http.NoBody {
+		s := subject{eng: h.Engine, key: key, breaker: true, patience: first.patience}
+		h.serveBody(w, r, &s, first)
 		return
 	}
 	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
 	if err != nil {
-		h.turnAway(w, r, key, h.only, err)
+		h.turnAway(w, r, key, first, err)
 		return
 	}
 	end := failed // in case Next does not return; recover does not see a Goexit
 	defer func() { ticket.Done(end) }()
-	end = h.serve(w, r, key, h.only)
+	end = h.serve(w, r, key, first)
 }
 
 // serve has Next answer a request that was admitted, and returns the meaning for the breaker. The
 // fields of the answer are about key of the engine first.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine) error {
-	rec := &recorder{ResponseWriter: w, gauge: &first.gauge, key: key}
+	rec := &recorder{ResponseWriter: w, gauge: first.gaugeOf(key), key: key}
 	h.Next.ServeHTTP(rec.dressed(), r)
 	rec.begin(http.StatusOK) // in case Next has written nothing
 	if outcomeOf(rec.status) == engine.Failure {
@@ -180,9 +191,11 @@ func (h *Handler) prepare() {
 		panic("enginehttp: Handler.Wait is negative")
 	}
 	if h.Chain == nil {
-		if h.only = h.newEngine(h.Engine); h.only.err != nil {
-			panic(h.only.err)
+		only := h.newEngine(h.Engine)
+		if only.err != nil {
+			panic(only.err)
 		}
+		h.only.Store(only)
 	}
 	h.key = h.Key
 	if h.key == nil {
@@ -193,21 +206,36 @@ func (h *Handler) prepare() {
 
 // newEngine asks eng for its configuration.
 func (h *Handler) newEngine(eng *engine.Engine) *handlerEngine {
+	revision := eng.Revision() // first, so that a change that comes meanwhile is found later
 	cfg := eng.Config()
-	e := &handlerEngine{breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
+	e := &handlerEngine{revision: revision, own: cfg.LimiterFor != nil, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
 	switch {
 	case cfg.Retry != nil:
 		e.err = unused("Retry", "an enginehttp.Handler does not serve a request again")
 	case cfg.Classify != nil:
 		e.err = unused("Classify", "an enginehttp.Handler goes by the status of the answer")
 	}
-	e.gauge = newGauge(eng, h.Fields)
+	e.gauge = newGauge(eng, h.Fields, eng.Limits())
 	e.gauge.chain = h.Chain != nil
 	e.limited = quotaExceeded(nil)
 	if h.Fields == Draft10 && len(e.gauge.policies) == 1 {
 		e.limited = quotaExceeded([]string{e.gauge.policies[0].name})
 	}
 	return e
+}
+
+// gaugeOf returns the gauge of key.
+func (e *handlerEngine) gaugeOf(key string) *gauge {
+	if !e.own || e.gauge.fields == NoFields {
+		return &e.gauge
+	}
+	limits, err := e.gauge.eng.Key(key).Limits()
+	if err != nil {
+		limits = nil // the request has the error
+	}
+	g := newGauge(e.gauge.eng, e.gauge.fields, limits)
+	g.chain = e.gauge.chain
+	return &g
 }
 
 // refuse writes the answer to a request that was not admitted, for err.
@@ -224,16 +252,17 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, key string, fir
 	header := w.Header()
 	room := make([]string, mostFields+1+problemFields) // for the values of all fields
 	var few [fewLimits]reading
-	readings := first.gauge.refused(few[:0], key, limited, after)
-	room = first.gauge.tell(header, readings, room)
+	g := first.gaugeOf(key)
+	readings := g.refused(few[:0], key, limited, after)
+	room = g.tell(header, readings, room)
 	room = putRetryAfter(header, after, room)
 	switch {
 	case h.Refuse != nil:
 		h.Refuse(w, r, rejection)
 	case !limited:
 		unavailable.serve(w, r, room)
-	case h.Fields == Draft10 && (first.gauge.chain || len(first.gauge.policies) > 1):
-		p := quotaExceeded(first.gauge.violated(readings))
+	case h.Fields == Draft10 && (g.chain || first.own || len(g.policies) > 1):
+		p := quotaExceeded(g.violated(readings))
 		p.serve(w, r, room)
 	default:
 		first.limited.serve(w, r, room)

@@ -40,11 +40,12 @@ func (h *Handler) subjectOf(k engine.Key) (s subject, first *handlerEngine) {
 		if eng == nil {
 			break
 		}
-		known, ok := h.chained.Load(eng)
-		if !ok {
-			known, _ = h.chained.LoadOrStore(eng, h.newEngine(eng))
+		known, _ := h.chained.Load(eng)
+		e, ok := known.(*handlerEngine)
+		if !ok || e.revision != eng.Revision() {
+			e = h.newEngine(eng)
+			h.chained.Store(eng, e)
 		}
-		e := known.(*handlerEngine) //nolint:forcetypeassert // nothing else is in there
 		if e.err != nil {
 			panic(e.err)
 		}

@@ -9,6 +9,7 @@ import (
 
 // transportEngine is the part of an engine's configuration that a Transport needs.
 type transportEngine struct {
+	revision uint64 // of engine, when it was asked
 	engine   *engine.Engine
 	breaker  bool          // whether engine has one
 	patience time.Duration // of a lease
@@ -34,7 +35,7 @@ func (t *Transport) subjectOf(req *http.Request) (subject, error) {
 		return t.chainOf(req)
 	}
 	known := t.known.Load()
-	if known == nil || known.engine != t.Engine {
+	if known == nil || known.engine != t.Engine || known.revision != t.Engine.Revision() {
 		known = newTransportEngine(t.Engine)
 		t.known.Store(known)
 	}
@@ -57,11 +58,12 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 			break
 		}
 		empty = false
-		known, ok := t.chained.Load(eng)
-		if !ok {
-			known, _ = t.chained.LoadOrStore(eng, newTransportEngine(eng))
+		known, _ := t.chained.Load(eng)
+		e, ok := known.(*transportEngine)
+		if !ok || e.revision != eng.Revision() {
+			e = newTransportEngine(eng)
+			t.chained.Store(eng, e)
 		}
-		e := known.(*transportEngine) //nolint:forcetypeassert // nothing else is in there
 		if e.err != nil {
 			return subject{}, e.err
 		}
@@ -75,8 +77,9 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 
 // newTransportEngine asks eng for its configuration.
 func newTransportEngine(eng *engine.Engine) *transportEngine {
+	revision := eng.Revision() // first, so that a change that comes meanwhile is found later
 	cfg := eng.Config()
-	e := &transportEngine{engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
+	e := &transportEngine{revision: revision, engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
 	if cfg.Classify != nil {
 		e.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
 	}
