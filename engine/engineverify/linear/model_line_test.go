@@ -4,7 +4,7 @@ import "github.com/limitpal/limitpal-go/breaker"
 
 // waiter is a caller in the queue.
 type waiter struct {
-	client int8
+	serial int8 // of the call
 	tokens int8
 	asks   bool  // the breaker
 	held   bool  // it is going to hold tokens, and is not made
@@ -79,7 +79,7 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 			return false
 		}
 	case r.queues(o) && r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
-		w := waiter{client: o.client, tokens: o.tokens, asks: o.asks, held: d.held, since: int16(s.now)}
+		w := waiter{serial: o.serial, tokens: o.tokens, asks: o.asks, held: d.held, since: int16(s.now)}
 		if left && !d.held {
 			w.gone = o.ret
 		}
@@ -102,7 +102,7 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 func (r *rules) leave(s *state, o *operation) bool {
 	at := -1
 	for i, w := range s.line[:s.waiting] {
-		if w.client == o.client {
+		if w.serial == o.serial {
 			at = i
 		}
 	}

@@ -69,7 +69,7 @@ func hash(of any) uint64 {
 		add(bits)
 	}
 	for _, w := range s.line[:s.waiting] {
-		add(int(w.client) + 1)
+		add(int(w.serial))
 	}
 	if s.moved {
 		add(1 << 16)
