@@ -31,9 +31,9 @@ type ticket struct {
 	returned int32 // when the report had
 }
 
-// tickets are those that are out, in the order in which they were given. There may be one for each
-// client, and behind those whose reports have returned: one in its turn and as many as a mailbox
-// holds.
+// tickets are those that are out, in the order of their serials: equal sets are equal states. There
+// may be one for each client, and behind those whose reports have returned: one in its turn and as
+// many as a mailbox holds.
 type tickets [clients + 10]ticket
 
 // of returns the ticket with a serial, or nil.
@@ -44,6 +44,19 @@ func (t *tickets) of(serial int8) *ticket {
 		}
 	}
 	return nil
+}
+
+// push puts a ticket in its place, and reports whether there was room.
+func (t *tickets) push(one ticket) bool {
+	if t[len(t)-1].serial != 0 {
+		return false
+	}
+	at := len(t) - 1
+	for ; at > 0 && (t[at-1].serial == 0 || t[at-1].serial > one.serial); at-- {
+		t[at] = t[at-1]
+	}
+	t[at] = one
+	return true
 }
 
 // drop removes the ticket with a serial.
@@ -62,13 +75,16 @@ func (t *tickets) drop(serial int8) {
 
 func (t *ticket) probe() bool { return t.lease > 0 }
 
-// period begins a new one: the outcomes of calls from before do not count any more.
+// period begins a new one: the outcomes of calls from before do not count any more, nor does the
+// end of a lease.
 func (s *state) period() {
 	for i := range s.tickets {
-		s.tickets[i].current = false
+		if t := &s.tickets[i]; t.serial != 0 {
+			t.current, t.lease = false, min(t.lease, 1)
+		}
 	}
 	for i := range s.holds {
-		s.holds[i].aged = s.holds[i].serial != 0
+		s.holds[i].aged = s.holds[i].serial != 0 && !s.holds[i].buried
 	}
 }
 
@@ -110,7 +126,7 @@ func (r *rules) age(s *state) {
 	case n > 0:
 	case c.state == breaker.Closed:
 		if s.now >= c.last+r.breaker.forget {
-			c.failures = 0
+			*c = circuit{}
 		}
 	case s.now >= c.last+max(r.breaker.forget, 11*r.breaker.recovery): // half-open for ten of them
 		s.closed()
@@ -138,17 +154,13 @@ func (r *rules) lets(s *state) bool {
 func (r *rules) admit(s *state, serial int8) bool {
 	if s.circuit.state == breaker.Open {
 		s.period()
-		s.circuit.state, s.circuit.successes = breaker.HalfOpen, 0
+		s.circuit = circuit{state: breaker.HalfOpen, last: s.circuit.last}
 	}
 	t := ticket{serial: serial, current: true}
 	if s.circuit.state == breaker.HalfOpen {
 		t.lease = int16(s.now + r.breaker.lease)
 	}
-	free := s.tickets.of(0)
-	if free != nil {
-		*free = t
-	}
-	return free != nil
+	return s.tickets.push(t)
 }
 
 // report is the end of a call. Its outcome is counted now if the caller waits for that, or if it
@@ -201,7 +213,7 @@ func (r *rules) judge(s *state, t ticket, stray bool) {
 			s.closed()
 		}
 	case o == engine.Success:
-		c.failures = 0
+		*c = circuit{}
 	default:
 		c.failures, c.last = c.failures+1, s.now
 		if c.failures >= r.breaker.threshold {

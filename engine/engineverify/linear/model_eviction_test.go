@@ -18,7 +18,7 @@ func (r *rules) forgotten(s *state) (back state, ok bool) {
 	}
 	back = *s
 	if c := &back.circuit; c.state == breaker.Closed {
-		c.failures = 0
+		*c = circuit{}
 	} else {
 		r.trip(&back, c.last)
 	}

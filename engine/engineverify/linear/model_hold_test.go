@@ -44,10 +44,17 @@ func (h *holds) drop(i int) {
 	h[len(h)-1] = hold{}
 }
 
-// bury notes that a debit stands, or that a Reset came, on top of the first n holds.
+// bury notes that a debit stands, or that a Reset came, on top of the first n holds. These are then
+// below all that are not buried. What they were does not matter any more, nor in which order they
+// are: they are put into that of their serials, so that equal sets are equal states.
 func (s *state) bury(n int) {
 	for i := range s.holds[:n] {
-		s.holds[i].buried = s.holds[i].serial != 0
+		if h := &s.holds[i]; h.serial != 0 {
+			*h = hold{serial: h.serial, tokens: h.tokens, stands: h.stands, buried: true}
+			for ; i > 0 && s.holds[i-1].serial > s.holds[i].serial; i-- {
+				s.holds[i-1], s.holds[i] = s.holds[i], s.holds[i-1]
+			}
+		}
 	}
 }
 
@@ -85,7 +92,8 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 	}
 	s.holds.drop(i)
 	if undone && !d.kept {
-		s.levels, s.moved = h.without, s.moved || s.waiting > 0
+		s.levels = h.without
+		s.wait(false)
 		return true
 	}
 	s.bury(i)

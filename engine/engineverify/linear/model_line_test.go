@@ -8,7 +8,8 @@ type waiter struct {
 	tokens int8
 	asks   bool  // the breaker
 	held   bool  // it is going to hold tokens, and is not made
-	since  int16 // the time at which it came
+	takes  bool  // it is going to take tokens
+	waited bool  // it takes tokens and came before now; at this time, none has left the head without
 	gone   int64 // when the caller that leaves has returned; 0: it does not leave
 }
 
@@ -27,7 +28,9 @@ func (r *rules) grant(s *state, o *operation, waited bool) bool {
 	r.charge(s, o, waited)
 	s.bury(len(s.holds))
 	if o.has(permit) {
-		return s.holds.push(hold{serial: o.serial, stands: true})
+		ok := s.holds.push(hold{serial: o.serial, stands: true})
+		s.bury(len(s.holds))
+		return ok
 	}
 	return o.chained || r.enlist(s, o)
 }
@@ -79,7 +82,7 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 			return false
 		}
 	case r.queues(o) && r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
-		w := waiter{serial: o.serial, tokens: o.tokens, asks: o.asks, held: d.held, since: int16(s.now)}
+		w := waiter{serial: o.serial, tokens: o.tokens, asks: o.asks, held: d.held, takes: d.held || o.result == granted}
 		if left && !d.held {
 			w.gone = o.ret
 		}
@@ -120,11 +123,13 @@ func (r *rules) leave(s *state, o *operation) bool {
 	case o.result == open: // it opened meanwhile, or had no place for a probe when the turn came
 		ok = barred && (head || s.circuit.state == breaker.Open)
 	}
-	waited := int(w.since) < s.now && !s.moved && r.has(s.levels, int(o.tokens), true, 1)
+	waited := w.waited && r.has(s.levels, int(o.tokens), true, 1)
 	copy(s.line[at:], s.line[at+1:s.waiting])
 	s.waiting--
 	s.line[s.waiting] = waiter{}
-	s.moved = s.waiting > 0 && (s.moved || at == 0 && o.result != granted && !w.held)
+	if at == 0 && o.result != granted && !w.held {
+		s.wait(false)
+	}
 	switch {
 	case !ok:
 	case w.held:
@@ -138,6 +143,14 @@ func (r *rules) leave(s *state, o *operation) bool {
 	return ok
 }
 
+// wait notes whether those that wait have waited: whether a turn that comes at this time may be as
+// of an earlier instant.
+func (s *state) wait(waited bool) {
+	for i := range s.line[:s.waiting] {
+		s.line[i].waited = waited && s.line[i].takes
+	}
+}
+
 // wanted are the tokens that those who wait ask for.
 func (s *state) wanted() (n int) {
 	for _, w := range s.line[:s.waiting] {
@@ -146,20 +159,20 @@ func (s *state) wanted() (n int) {
 	return n
 }
 
-// wait is how long it is until n tokens are there behind all that wait, served one by one at the
+// ahead is how long it is until n tokens are there behind all that wait, served one by one at the
 // first instant from now on.
-func (r *rules) wait(s *state, n int8) (ticks int) {
-	ahead := *s
-	for i := range ahead.waiting + 1 {
+func (r *rules) ahead(s *state, n int8) (ticks int) {
+	levels := s.levels
+	for i := range s.waiting + 1 {
 		w := n
-		if i < ahead.waiting {
-			w = ahead.line[i].tokens
+		if i < s.waiting {
+			w = s.line[i].tokens
 		}
-		for !r.has(ahead.levels, int(w), true, 0) {
-			r.flow(&ahead.levels, 1)
+		for !r.has(levels, int(w), true, 0) {
+			r.flow(&levels, 1)
 			ticks++
 		}
-		r.take(&ahead.levels, int(w))
+		r.take(&levels, int(w))
 	}
 	return ticks
 }
@@ -167,7 +180,7 @@ func (r *rules) wait(s *state, n int8) (ticks int) {
 // doomed reports whether a call may be told that it would wait for too long. What is left of its
 // context is looked at before the decision, at the time of the call or later.
 func (r *rules) doomed(s *state, o *operation) bool {
-	wait := r.wait(s, o.tokens)
+	wait := r.ahead(s, o.tokens)
 	return r.maxWait > 0 && wait > r.maxWait || o.patience > 0 && s.now+wait > o.floor+int(o.patience)
 }
 
@@ -177,7 +190,7 @@ func (r *rules) viable(s *state, o *operation) bool {
 	if s.waiting > 0 && r.has(s.levels, int(s.line[0].tokens), true, 0) {
 		return true
 	}
-	wait := r.wait(s, o.tokens)
+	wait := r.ahead(s, o.tokens)
 	return (r.maxWait == 0 || wait <= r.maxWait) && (o.patience == 0 || wait <= int(o.patience))
 }
 

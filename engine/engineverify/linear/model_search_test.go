@@ -69,10 +69,11 @@ func hash(of any) uint64 {
 		add(bits)
 	}
 	for _, w := range s.line[:s.waiting] {
-		add(int(w.serial))
-	}
-	if s.moved {
-		add(1 << 16)
+		bits := int(w.serial)
+		if w.waited {
+			bits |= 1 << 16
+		}
+		add(bits)
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.serial != 0 {

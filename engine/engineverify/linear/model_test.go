@@ -23,7 +23,8 @@ type rules struct {
 	kept      int  // of this history: how many of such tokens stayed spent, as the engine counts
 }
 
-// state is a key at one instant. States are compared with ==.
+// state is a key at one instant. States are compared with ==: what cannot matter any more is zero,
+// and sets are sorted, so that states are equal if nothing can tell them apart.
 type state struct {
 	now, wall int // the time and what the wall clock shows; in ticks
 	high      int // the latest that the wall clock has shown, and the time then
@@ -35,7 +36,6 @@ type state struct {
 	line      [clients]waiter // those that wait, in order
 	waiting   int
 	tried     uint8  // a bit for each client whose Run has tried the gates, and goes on
-	moved     bool   // the first of them has left at this time without tokens
 	holds     holds  // of calls that are not made
 	spent     int    // tokens of such calls that stayed spent
 	must      second // what comes next
@@ -181,11 +181,12 @@ func (r *rules) step(s *state, d int) {
 	}
 	r.flow(&s.levels, gone)
 	for i := range s.holds {
-		if h := &s.holds[i]; h.serial != 0 && !h.stands {
+		if h := &s.holds[i]; h.serial != 0 && !h.stands && !h.buried {
 			r.flow(&h.without, gone)
 		}
 	}
-	s.now, s.moved = s.now+gone, false
+	s.now += gone
+	s.wait(true)
 }
 
 // reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
