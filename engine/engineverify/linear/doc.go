@@ -10,6 +10,9 @@
 // arithmetic with the engine: a bucket is a level that rises, a breaker a few counters and the
 // tickets that are out, the queue a list.
 //
+// The search leaves out orders that decide nothing (model_order_test.go), so that calls that queue
+// and leave by the half-dozen are decided in a fraction of a second.
+//
 // A call through a chain of a narrow and a wide key is in the history of both, and each history is
 // judged by itself. A call that is admitted at a key and not made holds tokens there for a while
 // (model_hold_test.go). Others may be refused by such a hold; the tokens come back exactly or stay

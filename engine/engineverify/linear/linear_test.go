@@ -156,13 +156,8 @@ func judge(t *testing.T, h *history, seed uint64, sum *tally) {
 			sum.kept.Add(stats.KeptSpent)
 		}
 		rules.kept = int(stats.KeptSpent)
-		rules.holds = slices.ContainsFunc(seen, func(o *operation) bool { return o.kind == release })
-		model := rules.model()
+		model, operations := rules.search(seen)
 		sum.add(seen)
-		operations := make([]porcupine.Operation, len(seen))
-		for i, o := range seen {
-			operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
-		}
 		begun := time.Now()
 		verdict := porcupine.CheckOperationsTimeout(model, operations, enough)
 		sum.searched(int64(time.Since(begun)))

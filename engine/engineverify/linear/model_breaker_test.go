@@ -26,6 +26,7 @@ type ticket struct {
 	serial   int8 // of the history, from 1; 0: none
 	current  bool // of the breaker's present period: else its outcome does not count
 	sent     bool // reported, and not counted yet
+	clean    bool // no failure was reported at the same time
 	outcome  engine.Outcome
 	lease    int16 // the time at which a probe's place is taken back; 0: no probe
 	returned int32 // when the report had
@@ -172,7 +173,7 @@ func (r *rules) report(s *state, o *operation, stray bool) bool {
 	}
 	t.outcome = o.outcome
 	if !r.awaited(o, t) && (t.current || r.evicts) && (o.outcome != engine.Ignore || t.probe()) {
-		t.sent, t.returned = true, int32(o.ret)
+		t.sent, t.returned, t.clean = true, int32(o.ret), o.clean
 		return true
 	}
 	counted := *t

@@ -10,7 +10,8 @@ type waiter struct {
 	held   bool  // it is going to hold tokens, and is not made
 	takes  bool  // it is going to take tokens
 	waited bool  // it takes tokens and came before now; at this time, none has left the head without
-	gone   int64 // when the caller that leaves has returned; 0: it does not leave
+	supply int32 // of the call
+	gone   int32 // when the caller that leaves has returned; 0: it does not leave
 }
 
 // charge takes the tokens of a call that is ready. Waited says that its turn came before now, and
@@ -82,9 +83,9 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 			return false
 		}
 	case r.queues(o) && r.viable(s, o) && r.room(s, o) && s.waiting < r.maxQueue:
-		w := waiter{serial: o.serial, tokens: o.tokens, asks: o.asks, held: d.held, takes: d.held || o.result == granted}
+		w := waiter{serial: o.serial, tokens: o.tokens, asks: o.asks, held: d.held, supply: o.supply, takes: d.held || o.result == granted}
 		if left && !d.held {
-			w.gone = o.ret
+			w.gone = int32(o.ret)
 		}
 		s.line[s.waiting] = w
 		s.waiting++

@@ -1,6 +1,20 @@
 package linear_test
 
-import "github.com/anishathalye/porcupine"
+import (
+	"slices"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// search returns the specification of one history and its operations, as porcupine wants them.
+func (r *rules) search(seen []*operation) (porcupine.Model, []porcupine.Operation) {
+	r.holds = slices.ContainsFunc(seen, func(o *operation) bool { return o.kind == release })
+	operations := make([]porcupine.Operation, len(seen))
+	for i, o := range r.foresee(seen) {
+		operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
+	}
+	return r.model(), operations
+}
 
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
@@ -10,8 +24,10 @@ func (r *rules) model() porcupine.Model {
 			Init: func() any { return begin },
 			Hash: hash,
 			Step: func(s, in, _ any) (bool, any) {
-				after, ok := r.next(s.(state), in.(*operation), doubt{})
-				return ok, after
+				if after, ok := r.next(s.(state), in.(*operation), doubt{}); ok {
+					return true, after
+				}
+				return false, nil
 			},
 		}
 	}
@@ -20,8 +36,8 @@ func (r *rules) model() porcupine.Model {
 		Hash: hash,
 		Step: func(s, in, _ any) (after []any) {
 			o, present := in.(*operation), s.(state)
-			if present.must != (second{}) && (o.kind != present.must.kind || o.serial != present.must.of) {
-				return nil // soon, since that is nearly always so
+			if present.claimed(o) {
+				return nil // at once, since that is nearly always so
 			}
 			r.steps(&after, &present, o)
 			if back, ok := r.forgotten(&present); ok {

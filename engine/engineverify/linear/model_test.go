@@ -17,10 +17,12 @@ type rules struct {
 	maxWait   int  // ticks; 0: none
 	maxQueue  int
 	published bool
-	evicts    bool // a key that equals a new one may be forgotten at any time
-	spills    bool // and so may others, at MaxKeys
-	holds     bool // of this history: calls that were not made may have held tokens
-	kept      int  // of this history: how many of such tokens stayed spent, as the engine counts
+	evicts    bool         // a key that equals a new one may be forgotten at any time
+	spills    bool         // and so may others, at MaxKeys
+	holds     bool         // of this history: calls that were not made may have held tokens
+	kept      int          // of this history: how many of such tokens stayed spent, as the engine counts
+	seen      []*operation // of this history, by their calls; nil: more than marks can hold, or plain
+	plain     bool         // the search is to try every order
 }
 
 // state is a key at one instant. States are compared with ==: what cannot matter any more is zero,
@@ -29,16 +31,19 @@ type state struct {
 	now, wall int // the time and what the wall clock shows; in ticks
 	high      int // the latest that the wall clock has shown, and the time then
 	highNow   int
+	stepped   int // the ticks of all steps forward
 	born      bool
 	levels    [2]int // of each limit, in units of late
 	circuit   circuit
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
-	tried     uint8  // a bit for each client whose Run has tried the gates, and goes on
-	holds     holds  // of calls that are not made
-	spent     int    // tokens of such calls that stayed spent
-	must      second // what comes next
+	tried     uint8      // a bit for each client whose Run has tried the gates, and goes on
+	holds     holds      // of calls that are not made
+	spent     int        // tokens of such calls that stayed spent
+	must      second     // what comes next
+	done      marks      // what has come, of rules.seen
+	soon      *operation // what comes next unless must says so; nil: anything
 }
 
 // second is a further step of an operation that has several. When the first has decided all, the
@@ -73,28 +78,54 @@ func (r *rules) open(o *operation, d doubt) bool {
 
 // next answers whether o could have been seen in s, and what comes after it.
 func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
-	if must := s.must; must != (second{}) {
-		if s.must = (second{}); o.kind != must.kind || o.serial != must.of {
-			return s, false
-		}
-		if must.kind != enter && must.kind != pass {
-			s.follow(o, must.kind, must.queued)
-			return s, !d.held && !d.kept
-		}
-	}
-	if !s.inTurn(o) {
+	if s.claimed(o) {
 		return s, false
 	}
-	caughtUp := r.caughtUp(&s, o)
+	s.soon = nil
+	ok := r.follows(&s, o, d)
+	if ok && r.seen != nil {
+		s.done.add(o.index)
+		if s.must == (second{}) && r.settled(&s) == nil {
+			s.soon = r.soon(&s)
+		}
+	}
+	return s, ok
+}
+
+// claimed reports whether an operation other than o has to come next.
+func (s *state) claimed(o *operation) bool {
+	return s.must != (second{}) && (o.kind != s.must.kind || o.serial != s.must.of) || s.soon != nil && s.soon != o
+}
+
+// follows is next in place, without regard to what else is in the history.
+func (r *rules) follows(s *state, o *operation, d doubt) bool {
+	if must := s.must; must != (second{}) {
+		s.must = second{}
+		if must.kind != enter && must.kind != pass {
+			s.follow(o, must.kind, must.queued)
+			return !d.held && !d.kept
+		}
+	}
+	if t := r.settled(s); t != nil {
+		if o.kind != count || o.serial != t.serial {
+			return false
+		}
+		s.tickets.drop(t.serial)
+		return true
+	}
+	if !s.inTurn(o) {
+		return false
+	}
+	caughtUp := r.caughtUp(s, o)
 	if !d.held && (o.kind == try || o.kind == enter && (o.result == elsewhere || o.result == canceled && !caughtUp)) {
 		s.follow(o, o.kind, false) // a caller may leave before the actor has come to its message
-		return s, true
+		return true
 	}
 	// A call whose context has ended before it asks touches nothing.
 	s.born = s.born || o.kind < enter || o.kind == enter && (d.held || o.result != canceled)
-	ok := caughtUp && r.effect(&s, o, d)
-	r.age(&s)
-	return s, ok
+	ok := caughtUp && r.effect(s, o, d)
+	r.age(s)
+	return ok && r.hopeful(s)
 }
 
 // effect is what o does.
@@ -147,7 +178,7 @@ func (r *rules) caughtUp(s *state, o *operation) bool {
 		return true
 	}
 	for _, w := range s.line[:s.waiting] {
-		if w.gone != 0 && w.gone < o.call {
+		if w.gone != 0 && int64(w.gone) < o.call {
 			return false
 		}
 	}
@@ -171,6 +202,7 @@ func (r *rules) atGate(s *state, o *operation) bool {
 // what has gone by before the clock comes to where it was does not count again.
 func (r *rules) step(s *state, d int) {
 	s.wall += d
+	s.stepped += max(0, d)
 	gone := max(0, d)
 	if s.wall >= s.high {
 		gone = max(0, s.highNow+s.wall-s.high-s.now)

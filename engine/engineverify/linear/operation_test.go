@@ -86,6 +86,11 @@ type operation struct {
 	shown     shown
 	call, ret int64 // on the counter of the history
 	until     int64 // ret, or forever
+
+	// Known beforehand, to the model.
+	index  int   // in the history, by calls
+	clean  bool  // report: no failure is reported at the same time
+	supply int32 // enter: the ticks of all steps forward that may come before it returns
 }
 
 // shown is what Inspect answered, durations in ticks.
