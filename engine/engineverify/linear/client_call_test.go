@@ -46,6 +46,13 @@ func (c *client) asked(key int, o *operation, err error) {
 		c.passed(o, err)
 		return
 	}
+	o.alone()
+	c.end(key, o)
+	c.further(key, o)
+}
+
+// alone says which steps a call for one key has.
+func (o *operation) alone() {
 	o.kind = pass
 	if !o.nowait && (o.result == granted || o.result == open || o.result == canceled) {
 		o.kind, o.steps = enter, 1<<leave
@@ -53,8 +60,6 @@ func (c *client) asked(key int, o *operation, err error) {
 			o.steps |= 1<<count | 1<<release
 		}
 	}
-	c.end(key, o)
-	c.further(key, o)
 }
 
 // further notes the further steps of o.
@@ -76,11 +81,16 @@ func (c *client) reported(key int, o *operation) {
 	c.at.Store(nil)
 	for at := range c.h.setting.keys() {
 		if (at == key || key == through) && c.h.rulesOf(at).breaker != nil {
-			told, counted := *o, *o
-			told.until, counted.kind, counted.until = o.ret, count, forever
-			c.seen[at] = append(c.seen[at], &told, &counted)
+			c.seen[at] = append(c.seen[at], o.told()...)
 		}
 	}
+}
+
+// told returns the report o of an outcome and, as a second operation, its count.
+func (o *operation) told() []*operation {
+	told, counted := *o, *o
+	told.until, counted.kind, counted.until = o.ret, count, forever
+	return []*operation{&told, &counted}
 }
 
 // handled reports whether this client uses handles rather than names.
