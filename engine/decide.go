@@ -44,6 +44,11 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	if st.shadow {
 		return e.decideInShadow(ctx, p, d, a)
 	}
+	if st.shared != nil { // a call that can never pass makes no key known
+		if err := e.exceeds(p.key, st.shared, d); err != nil {
+			return e.refused(err)
+		}
+	}
 	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
 	if a.cell == nil || a.cell.Published.Retired() {
 		c, err := e.find(p)

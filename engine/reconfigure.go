@@ -46,8 +46,10 @@ func (e *Engine) Reconfigure(cfg Config) error {
 	st := e.newSettings(cfg, policy)
 	st.version = e.behavior.Prepare(policy, st.shared == nil)
 	now := e.system.Now()
-	e.system.Still(func() { e.behavior.Install(st.version, now) })
-	e.settings.Store(st)
+	e.system.Still(func() { // else a key could be born by the old settings and the new version
+		e.behavior.Install(st.version, now)
+		e.settings.Store(st)
+	})
 	e.behavior.Settle()
 	e.revision.Add(1)
 	e.system.Resize(ac.MaxKeys, ac.IdleAfter, ac.Linger)
