@@ -17,7 +17,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-var changesFlag = flag.Int("engine.changes", 60, "how many random schedules of changes TestChangesGiveNothingAway plays")
+var changesFlag = flag.Int("engine.changes", 60/(1+slowdown/5), "how many random schedules of changes TestChangesGiveNothingAway plays")
 
 // TestChangesGiveNothingAway changes limits at random while keys are used, forgotten, spilled and born. No window admits
 // more than the capacity at its start plus each rate for as long as it held. Where no key is spilled,
