@@ -70,9 +70,6 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 	v.bear(fullAts, now)
 	bornFull := p.Limits.FullAt(fullAts)
 	probeAt := b.sketch.recall(key, p.Limits, fullAts)
-	if !p.Breaks() {
-		probeAt = 0
-	}
 	g.fullAt.Store(fullAts[0])
 	g.generation.Store(generation)
 	g.posted.Store(&p.clean)

@@ -151,7 +151,7 @@ func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 func (b *Behavior) EarliestUnknown(now int64, key string, p *Policy, d *Demand, at int64) int64 {
 	s := State{policy: p, fullAts: make([]int64, max(1, len(p.Limits)))}
 	p.version.bear(s.fullAts, now)
-	if probeAt := b.sketch.look(key, p.Limits, s.fullAts); probeAt > 0 && p.Breaks() {
+	if probeAt := b.sketch.look(key, p.Limits, s.fullAts); probeAt > 0 {
 		s.circuit.Reopen(p.rules, 0, probeAt)
 	}
 	return b.earliest(now, &s, d, at)

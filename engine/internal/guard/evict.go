@@ -57,6 +57,9 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	if s != nil {
 		fullAts, probeAt = s.fullAts, s.circuit.ProbeAt(p.rules)
 	}
+	if p.Stale() && !b.current.Load().template.Breaks() { // the breaker is off now
+		probeAt = 0
+	}
 	if fullAt >= 0 {
 		fullAts[0] = fullAt
 	}
