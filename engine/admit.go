@@ -49,7 +49,7 @@ func (e *Engine) allow(p *place, n int) bool {
 	}
 	policy := c.Published.Policy()
 	fullAt := c.Published.FullAt()
-	if fullAt < 0 || policy.Stale() || !policy.HasLimit() {
+	if fullAt < 0 || !policy.HasLimit() {
 		return e.allowOther(p, c, n)
 	}
 	var now int64
@@ -59,7 +59,7 @@ func (e *Engine) allow(p *place, n int) bool {
 		now = int64(time.Since(e.base)) + 1
 	}
 	latest := policy.Latest(tokens, limiter.Immediate, now)
-	if fullAt > latest && c.Published.Follows(policy) {
+	if fullAt > latest && c.Published.Follows(policy) && !policy.Stale() {
 		e.counters.Stripe().Limited.Add(1)
 		return false
 	}

@@ -69,7 +69,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 		}
 		policies[i] = c.Published.Policy()
 		latest[i] = policies[i].Latest(1, limiter.Queued, now[i])
-		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] || policies[i].Stale() {
+		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
 			return false
 		}
 	}

@@ -50,6 +50,8 @@ func (e *Engine) Reconfigure(cfg Config) error {
 		e.behavior.Install(st.version, now)
 		e.settings.Store(st)
 	})
+	at := e.nowOr(now)
+	e.system.Still(func() { e.behavior.Date(st.version, at) })
 	e.behavior.Settle()
 	e.revision.Add(1)
 	e.system.Resize(ac.MaxKeys, ac.IdleAfter, ac.Linger)
@@ -60,6 +62,16 @@ func (e *Engine) Reconfigure(cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// nowOr reads the clock, and returns before, an earlier reading, if the clock panics.
+func (e *Engine) nowOr(before int64) (now int64) {
+	defer func() {
+		if recover() != nil {
+			now = before
+		}
+	}()
+	return e.system.Now()
 }
 
 // mayBecome returns an error for each field of cfg that must stay and does not.

@@ -28,8 +28,8 @@ func tokensOf(t *testing.T, eng *engine.Engine, key string, want float64) float6
 	return s.Limits[0].Available
 }
 
-// TestReconfigureKeepsTheTokens up to the new capacity, fractions included, also of a key that nobody uses.
-func TestReconfigureKeepsTheTokens(t *testing.T) {
+// TestRowLimitsThatDifferAndChange: tokens stay, up to the new capacity, fractions included, also of a key that nobody uses.
+func TestRowLimitsThatDifferAndChange(t *testing.T) {
 	eachDispatch(t, engine.Config{Limiter: bucketOf(10, limiter.Per(1, time.Second))}, func(t *testing.T, eng *engine.Engine) {
 		cfg := eng.Config()
 		require.True(t, eng.AllowN("empty", 10))

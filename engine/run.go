@@ -38,7 +38,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	}
 	policy := c.Published.Policy()
 	fullAt := c.Published.FullAt()
-	if fullAt < 0 || policy.Stale() {
+	if fullAt < 0 {
 		return e.runOwned(ctx, p, c, stay, fn)
 	}
 	var now int64
@@ -100,7 +100,7 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 func (e *Engine) runShort(
 	ctx context.Context, p *place, c *guard.Cell, policy *guard.Policy, fullAt, now, stay int64, fn func(context.Context) error,
 ) error {
-	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) {
+	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) && !policy.Stale() {
 		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
 			e.counters.Stripe().Limited.Add(1)
 			return e.refuse(p.key, limiter.ErrLimited, at)

@@ -12,8 +12,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// TestShadowRefusesNothing, and counts what it would have refused.
-func TestShadowRefusesNothing(t *testing.T) {
+// TestRowShadow: an engine refuses nothing, and counts the calls that it would have refused.
+func TestRowShadow(t *testing.T) {
 	cfg := engine.Config{
 		Shadow: true, MaxWait: 2 * time.Second, Limiter: bucketOf(2, limiter.PerSecond(1)), Breaker: &breaker.Policy{FailureThreshold: 2, RecoveryTimeout: time.Hour},
 	}

@@ -9,6 +9,9 @@ import (
 // unused. If Retire returns true, it has marked the gate retired. Without a limit full-at is the time
 // of the key's last use, to within Policy.Coarse.
 func (b *Behavior) Retire(unused int64, g *Gate) bool {
+	if b.undated(g) {
+		return false
+	}
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 { // only the actor has moved full-at, and the actor's last word on it holds
 		g.fullAt.Store(retired)
@@ -26,6 +29,9 @@ func (b *Behavior) Retire(unused int64, g *Gate) bool {
 // key whose bucket is full first.
 func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	const open = 1 << 62
+	if b.undated(g) {
+		return actors.Never
+	}
 	fullAt := g.fullAt.Load()
 	if s == nil {
 		return min(fullAt, open-1)
@@ -70,7 +76,7 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 // version is in force that gives the key its policy. If the key has limits of its own, only a caller can
 // ask which.
 func (b *Behavior) Stale(g *Gate) bool {
-	for v := g.posted.Load().policy.version.next.Load(); v != nil; v = v.next.Load() {
+	for v := g.posted.Load().policy.version.next.Load(); v != nil && v.was == nil; v = v.next.Load() {
 		if v.shared != nil {
 			return true
 		}

@@ -86,11 +86,14 @@ func (g *Gate) Follows(p *Policy) bool { return g.posted.Load().policy == p }
 // now, taken after full-at was loaded; at is then the instant from which the tokens are there.
 func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, now, at int64, receipt Receipt) {
 	fullAt := g.fullAt.Load()
-	if fullAt < 0 || !g.Follows(p) || p.Stale() {
+	if fullAt < 0 || !g.Follows(p) {
 		return Undecided, 0, 0, receipt
 	}
 	if now = from; now == 0 {
 		now = clock.Now()
+	}
+	if p.Stale() { // as in Take
+		return Undecided, 0, 0, receipt
 	}
 	if !p.limited {
 		receipt.Epoch = g.use(fullAt, now, p)
@@ -114,6 +117,9 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 			return Undecided, 0, 0, receipt
 		}
 		now = clock.Now()
+		if p.Stale() {
+			return Undecided, 0, 0, receipt
+		}
 		latest = p.Latest(d.Tokens, d.Mode, now)
 		if fullAt > latest || Planted("a refusal on a stale reading") {
 			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
@@ -124,7 +130,13 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 // Take takes n tokens if the gate is shared, the key follows p, and full-at is at most latest, which is
 // p.Latest at the reading now. The reading may be from before the call: that is only stricter. Where there
 // is no limit, Take takes note of the use. The receipt's epoch is the generation for a call's permit.
+//
+// Take fails if a newer version than p's is in force. That is asked after the clock has been read, so that no
+// debit by an old version is later than the change.
 func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
+	if p.Stale() {
+		return Receipt{}, false
+	}
 	if !p.limited {
 		generation, ok := g.Permit(p, now)
 		return Receipt{Epoch: generation}, ok
@@ -160,10 +172,12 @@ func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 // the reading now.
 func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int64) {
 	fullAt := g.fullAt.Load()
-	if fullAt < 0 || !g.Follows(p) || p.Stale() {
+	if fullAt < 0 || !g.Follows(p) {
 		return Undecided, 0, 0
 	}
-	now = clock.Now()
+	if now = clock.Now(); p.Stale() {
+		return Undecided, 0, 0
+	}
 	if p.Limited(d) && fullAt > p.Latest(d.Tokens, d.Mode, now) {
 		return Limited, now, p.limit.Ready(fullAt, d.Tokens, d.Mode)
 	}

@@ -22,13 +22,13 @@ type Snapshot struct {
 func (b *Behavior) Glance(clock *System, g *Gate, to *Snapshot) bool {
 	p := g.Policy()
 	generation, fullAt := g.generation.Load(), g.fullAt.Load()
-	if fullAt < 0 || g.Reports() || p.Stale() {
+	if fullAt < 0 || g.Reports() {
 		return false
 	}
 	now := clock.Now()
 	// If the gate is as it was before the clock was read, no token has been taken and no failure counted
 	// in between. A Reset may leave full-at where it was, but begins a new generation.
-	if g.Reports() || g.fullAt.Load() != fullAt || g.generation.Load() != generation || !g.Follows(p) {
+	if g.Reports() || g.fullAt.Load() != fullAt || g.generation.Load() != generation || !g.Follows(p) || p.Stale() {
 		return false
 	}
 	fullAts := [1]int64{fullAt}

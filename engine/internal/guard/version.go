@@ -17,11 +17,13 @@ type Version struct {
 	shared   *Policy // of every key; nil if each key has limits of its own
 	template *Policy // of policies with other limits
 
-	// Set by Install, never changed after that.
-	at      int64          // the instant of the change; 0 for the first version
+	at   atomic.Int64 // the instant of the change; 0 before Date, and for the first version
+	next atomic.Pointer[Version]
+
+	// Guarded by the lock of births.
+	was     *Version       // the version before, from Install to Date; else nil
 	fullAts []int64        // of a key that was full at the change; nil if every key is born full
 	rests   []limiter.Rest // of fullAts
-	next    atomic.Pointer[Version]
 
 	own     sync.Mutex
 	known   map[ownLimits]weak.Pointer[Policy] // the policies of keys with limits of their own
@@ -87,16 +89,12 @@ func (p *Policy) longest() (longest int64) {
 // Current returns the version in force.
 func (b *Behavior) Current() *Version { return b.current.Load() }
 
-// Install puts v into force as of the instant at. The caller holds the lock of births. The caller calls
-// [Behavior.Settle] after that, before the next Install.
+// Install puts v into force, at the instant at or later. The caller holds the lock of births. No debit by the
+// version before is made at a reading of the clock that is taken after Install. So the caller takes one, and
+// calls [Behavior.Date] with it and then [Behavior.Settle], before the next Install.
 func (b *Behavior) Install(v *Version, at int64) {
 	was := b.current.Load()
-	v.at = at
-	if was.shared != nil && v.shared != nil {
-		fullAts := make([]int64, max(1, len(was.shared.Limits)))
-		was.bear(fullAts, at)
-		v.fullAts, v.rests = was.shared.Limits.Convert(v.shared.Limits, fullAts, was.rests, at)
-	}
+	v.was = was
 	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
 		was.own.Lock()
 		longest := was.longest
@@ -110,16 +108,47 @@ func (b *Behavior) Install(v *Version, at int64) {
 	b.current.Store(v)
 }
 
+// Date says as of when v, which has been installed, is in force. Before that, a turn that brings its key up to date
+// does so as of its own reading of the clock, and so does a birth; other keys stay as they are. The caller
+// holds the lock of births.
+func (b *Behavior) Date(v *Version, at int64) {
+	v.fullAts, v.rests = v.bornFull(at)
+	v.was = nil
+	v.at.Store(at)
+}
+
+// bornFull returns the full-ats at the instant at, which is that of a change from v.was, of a key that was full
+// before; nil if every key is born full.
+func (v *Version) bornFull(at int64) ([]int64, []limiter.Rest) {
+	if v.was.shared == nil || v.shared == nil {
+		return nil, nil
+	}
+	fullAts := make([]int64, max(1, len(v.was.shared.Limits)))
+	v.was.bear(fullAts, at)
+	return v.was.shared.Limits.Convert(v.shared.Limits, fullAts, v.was.rests, at)
+}
+
+// undated reports whether the key of g follows an older version than the one in force, of which Date has not been
+// told yet. The caller holds the lock of births.
+func (b *Behavior) undated(g *Gate) bool {
+	v := b.current.Load()
+	return v.was != nil && g.posted.Load().policy.version != v
+}
+
 // Settle ends what Install has begun and needs no lock of births for.
 func (b *Behavior) Settle() { b.sketch.settle() }
 
 // bear makes fullAts those of a key that is born at now: full but for what a key that was full before the
 // change would lack.
 func (v *Version) bear(fullAts []int64, now int64) {
+	full := v.fullAts
+	if v.was != nil {
+		full, _ = v.bornFull(now)
+	}
 	for i := range fullAts {
 		fullAts[i] = now
-		if i < len(v.fullAts) && !Planted("a key evicted and born with more than it had") {
-			fullAts[i] = max(now, v.fullAts[i])
+		if i < len(full) && !Planted("a key evicted and born with more than it had") {
+			fullAts[i] = max(now, full[i])
 		}
 	}
 }
@@ -132,11 +161,16 @@ func (p *Policy) Stale() bool { return p.version.next.Load() != nil }
 // own's version, or nil if that is not known. In other such versions the key keeps its limits. With again,
 // own takes the place of a policy of the same version, as of now.
 func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) {
+	var last int64
 	for v := s.policy.version.next.Load(); v != nil; v = v.next.Load() {
-		if v.shared != nil {
-			b.follow(s, v.shared, v.at)
+		at := v.at.Load()
+		if at == 0 { // then now is a reading behind every debit by the version before
+			at = max(now, last)
+		}
+		if last = at; v.shared != nil {
+			b.follow(s, v.shared, at)
 		} else if own != nil && own.version == v {
-			b.follow(s, own, v.at)
+			b.follow(s, own, at)
 		}
 	}
 	if again && own != nil && own != s.policy && own.version == s.policy.version {

@@ -16,7 +16,9 @@ func (b *Behavior) changeTo(t *testing.T, l limiter.Limiter, at int64) *Policy {
 	limits, err := limiter.Compile(l)
 	require.NoError(t, err)
 	p := b.policy().with(limits)
-	b.Install(b.Prepare(p, false), at)
+	v := b.Prepare(p, false)
+	b.Install(v, at)
+	b.Date(v, at)
 	b.Settle()
 	return p
 }
