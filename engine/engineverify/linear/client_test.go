@@ -60,6 +60,7 @@ func (c *client) once() {
 	tokens := int8(1 + c.rng.IntN(2)*c.rng.IntN(2))
 	other, d, lasts, cancelable := c.rng.IntN(clients), 1+c.rng.IntN(3), c.rng.IntN(16), c.rng.IntN(3) > 0
 	end, back, hold, nowait := c.rng.IntN(len(ends)), c.rng.IntN(6) == 0, c.rng.IntN(2) == 0, c.rng.IntN(3) == 0
+	to := c.rng.IntN(2)
 	if what >= actChained {
 		what, key = what-actChained, through
 	}
@@ -92,6 +93,8 @@ func (c *client) once() {
 		c.resetAll()
 	case actStep:
 		c.step(d)
+	case actChange:
+		c.change(to)
 	case actCancel:
 		if p := c.h.clients[other].waits.Load(); p != nil {
 			p.lose()
@@ -150,16 +153,34 @@ func (c *client) resetAll() {
 	o := &operation{kind: reset}
 	c.begin(o)
 	c.h.engines[0].ResetAll()
-	c.end(0, o)
-	for key := 1; key < keys; key++ {
-		c.seen[key] = append(c.seen[key], o)
+	c.endForAll(o)
+}
+
+// change has the engine of all keys take the other limits (to is 1), or the first.
+func (c *client) change(to int) {
+	o := &operation{kind: change, d: to}
+	eng, limits := c.h.engines[0], c.h.setting.rules.limits
+	if to == 1 {
+		limits = c.h.setting.rules.others
 	}
+	cfg := eng.Config()
+	cfg.Limiter = limiterOf(limits)
+	c.begin(o)
+	if err := eng.Reconfigure(cfg); err != nil {
+		panic(err) // checked, and the same but for the limits
+	}
+	c.endForAll(o)
 }
 
 func (c *client) step(d int) {
 	o := &operation{kind: step, d: d}
 	c.begin(o)
 	c.h.clock.step(d)
+	c.endForAll(o)
+}
+
+// endForAll is end for an operation on all keys.
+func (c *client) endForAll(o *operation) {
 	c.end(0, o)
 	for key := 1; key < keys; key++ {
 		c.seen[key] = append(c.seen[key], o)

@@ -44,6 +44,8 @@ var faults = []fault{
 	{"a probe held by a waiter", "chain-and-queues", illegal, 2_000},
 	{"a plain refund", "queue-and-breaker", illegal, 4_000},
 	{"a token given back twice", "queue-and-breaker", illegal, 4_000},
+	{"a policy that changes and leaves full-at as it was", "changes", illegal, 4_000},
+	{"a key evicted and born with more than it had", "changes-and-eviction", illegal, 8_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

@@ -109,3 +109,29 @@ func (r *rules) shows(s *state, available [2]float64) bool {
 	}
 	return true
 }
+
+// change puts the others into force, or the first limits again. A bucket keeps its tokens, up to the new
+// capacity. The capacities and intervals of the settings are such that no level is rounded.
+func (r *rules) change(s *state, others bool) {
+	if others == s.changed {
+		return
+	}
+	s.changed = others
+	s.levels, s.newborn = r.converted(s.levels), r.converted(s.newborn)
+}
+
+// converted returns the levels by the other limits.
+func (r *rules) converted(levels [2]int) [2]int {
+	levels = r.within(levels)
+	for i, l := range r.limits {
+		is, tokens := r.others[i], levels[i]
+		if l.leaky {
+			tokens = l.brim() - tokens
+		}
+		tokens = min(is.brim(), tokens*is.interval/l.interval)
+		if levels[i] = tokens; is.leaky {
+			levels[i] = is.brim() - tokens
+		}
+	}
+	return levels
+}

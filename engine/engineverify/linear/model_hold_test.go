@@ -103,7 +103,7 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 
 // gone reports whether the key may have been forgotten since the debit on top: the bucket has been
 // full again.
-func (r *rules) gone(s *state) bool { return r.evicts && r.within(s.levels) == r.fresh() }
+func (r *rules) gone(s *state) bool { return r.evicts && r.within(s.levels) == r.within(s.newborn) }
 
 // try is a Run through a chain that does not find the tokens of all keys at the gates. It may have
 // held those of this one.

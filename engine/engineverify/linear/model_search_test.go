@@ -13,12 +13,17 @@ func (r *rules) search(seen []*operation) (porcupine.Model, []porcupine.Operatio
 	for i, o := range r.foresee(seen) {
 		operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
 	}
+	if r.others != nil {
+		changed := *r
+		changed.limits, changed.others = r.others, r.limits
+		r.changed = &changed
+	}
 	return r.model(), operations
 }
 
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
-	begin := state{levels: r.fresh()}
+	begin := state{levels: r.fresh(), newborn: r.fresh()}
 	if !r.evicts && !r.spills && !r.holds {
 		return porcupine.Model{
 			Init: func() any { return begin },
@@ -68,6 +73,9 @@ func hash(of any) uint64 {
 	add := func(n int) { sum = (sum ^ uint64(n)) * 0x100000001b3 }
 	add(s.levels[0])
 	add(s.levels[1])
+	if s.changed {
+		add(1)
+	}
 	add(s.circuit.probeAt<<16 ^ s.circuit.last)
 	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
 	for i := range s.tickets {

@@ -12,6 +12,7 @@ const clients = 6
 // rules is the sequential specification of one key, as far as it depends on the configuration.
 type rules struct {
 	limits    []limit
+	others    []limit // that Reconfigure puts in the place of limits; nil: never
 	breaker   *policy
 	waits     bool // there is a queue
 	maxWait   int  // ticks; 0: none
@@ -23,6 +24,7 @@ type rules struct {
 	kept      int          // of this history: how many of such tokens stayed spent, as the engine counts
 	seen      []*operation // of this history, by their calls; nil: more than marks can hold, or plain
 	plain     bool         // the search is to try every order
+	changed   *rules       // with others for limits; nil without others
 }
 
 // state is a key at one instant. States are compared with ==: what cannot matter any more is zero,
@@ -34,6 +36,8 @@ type state struct {
 	stepped   int // the ticks of all steps forward
 	born      bool
 	levels    [2]int // of each limit, in units of late
+	changed   bool   // rules.others are in force
+	newborn   [2]int // the levels of a new key, which are those of a key that has always been full
 	circuit   circuit
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
@@ -106,6 +110,9 @@ func (r *rules) follows(s *state, o *operation, d doubt) bool {
 			return !d.held && !d.kept
 		}
 	}
+	if s.changed {
+		r = r.changed
+	}
 	if t := r.settled(s); t != nil {
 		if o.kind != count || o.serial != t.serial {
 			return false
@@ -155,6 +162,8 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 		r.reset(s)
 	case step:
 		r.step(s, o.d)
+	case change:
+		r.change(s, o.d == 1)
 	case total:
 		return s.spent == o.d
 	}
@@ -167,7 +176,7 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 // is read there too, does not even depend on who stands in the queue.
 func (r *rules) caughtUp(s *state, o *operation) bool {
 	switch o.kind {
-	case step, leave, total: // a call that has entered was caught up
+	case step, change, leave, total: // a call that has entered was caught up
 		return true
 	case report:
 		if t := s.tickets.of(o.serial); t == nil || !r.awaited(o, t) {
@@ -212,6 +221,10 @@ func (r *rules) step(s *state, d int) {
 		return
 	}
 	r.flow(&s.levels, gone)
+	if r.others != nil {
+		r.flow(&s.newborn, gone)
+		s.newborn = r.within(s.newborn)
+	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.serial != 0 && !h.stands && !h.buried {
 			r.flow(&h.without, gone)
@@ -242,7 +255,7 @@ func (r *rules) inspect(s *state, got *shown) bool {
 
 // asNew reports whether the key equals a new one.
 func (r *rules) asNew(s *state) bool {
-	return r.within(s.levels) == r.fresh() && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
+	return r.within(s.levels) == r.within(s.newborn) && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
 }
 
 // awaited reports whether a caller that reports an outcome is told when it has been counted.

@@ -39,6 +39,7 @@ const (
 	inspect             // Inspect
 	reset               // Reset, ResetAll
 	step                // a step of the clock
+	change              // Reconfigure, with other limits or with the same
 	total               // Stats, at the end
 )
 
@@ -82,7 +83,7 @@ type operation struct {
 	patience  int8 // whole ticks until the deadline of the context; 0: none
 	floor     int  // the time before the call, in ticks
 	outcome   engine.Outcome
-	d         int // step: by how many ticks; total: tokens that stayed spent
+	d         int // step: by how many ticks; total: tokens that stayed spent; change: 1 for rules.others, 0 for rules.limits
 	shown     shown
 	call, ret int64 // on the counter of the history
 	until     int64 // ret, or forever
@@ -137,6 +138,8 @@ func (o *operation) String() string {
 		what = fmt.Sprintf("%d tokens stayed spent", o.d)
 	case step:
 		what = fmt.Sprintf("the clock steps by %d", o.d)
+	case change:
+		what = fmt.Sprintf("Reconfigure: limits %d", o.d)
 	}
 	return fmt.Sprintf("%5d to %5d  client %d  %s", o.call, o.ret, o.client, what)
 }

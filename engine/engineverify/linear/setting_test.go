@@ -23,6 +23,7 @@ const (
 	actResetAll
 	actStep
 	actCancel // the wait of another client
+	actChange // the limits
 
 	actChained // the same acts through the chain
 )
@@ -46,6 +47,8 @@ func settings() []setting {
 	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
+	changes := append(tokens[:len(tokens)-1:len(tokens)-1], actStep, actStep, actChange) // no Reset: a key that is not known does not hear it, and begins with less than all tokens
+	more := limit{capacity: 5, interval: 4}
 	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
 	return append([]setting{
 		{name: "bucket", rules: rules{limits: []limit{bucket}}, mix: tokens},
@@ -61,6 +64,10 @@ func settings() []setting {
 		{name: "queue-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, waits: true, maxWait: 12, maxQueue: 4},
 			mix: []act{actAcquire, actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actAllow, actInspect, actStep, actStep, actCancel}},
 		{name: "eviction", rules: rules{limits: []limit{bucket}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
+		{name: "changes", rules: rules{limits: []limit{bucket}, others: []limit{more}}, mix: changes},
+		{name: "leaky-changes", rules: rules{limits: []limit{leaky}, others: []limit{more}}, mix: changes},
+		{name: "composite-changes", rules: rules{limits: []limit{bucket, leaky}, others: []limit{more, more}}, mix: changes},
+		{name: "changes-and-eviction", rules: rules{limits: []limit{bucket}, others: []limit{more}, evicts: true}, idleAfter: 2, mix: append(changes[:len(changes):len(changes)], actStep)},
 		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
@@ -85,18 +92,7 @@ func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
 	if rules.waits {
 		cfg.MaxWait = time.Duration(rules.maxWait) * tick
 	}
-	var limits []limiter.Limiter
-	for _, l := range rules.limits {
-		rate := limiter.Per(1, time.Duration(l.interval)*tick)
-		if l.leaky {
-			limits = append(limits, limiter.LeakyBucket{Capacity: l.capacity, LeakRate: rate})
-		} else {
-			limits = append(limits, limiter.TokenBucket{Capacity: l.capacity, RefillRate: rate})
-		}
-	}
-	if len(limits) > 0 {
-		cfg.Limiter = limiter.All(limits...)
-	}
+	cfg.Limiter = limiterOf(rules.limits)
 	if p := rules.breaker; p != nil {
 		cfg.Breaker = &breaker.Policy{
 			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
@@ -104,6 +100,23 @@ func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
 		}
 	}
 	return cfg
+}
+
+// limiterOf returns what limits stand for, or nil if there are none.
+func limiterOf(of []limit) limiter.Limiter {
+	var limits []limiter.Limiter
+	for _, l := range of {
+		rate := limiter.Per(1, time.Duration(l.interval)*tick)
+		if l.leaky {
+			limits = append(limits, limiter.LeakyBucket{Capacity: l.capacity, LeakRate: rate})
+		} else {
+			limits = append(limits, limiter.TokenBucket{Capacity: l.capacity, RefillRate: rate})
+		}
+	}
+	if len(limits) == 0 {
+		return nil
+	}
+	return limiter.All(limits...)
 }
 
 var (

@@ -116,7 +116,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	if s.policy.shares && Planted("a gate that is owned too late") {
 		g.own(s)
 	}
-	b.adopt(now, s, m.Policy, m.Kind == Refresh && m.Request != nil)
+	now = b.adopt(now, s, m.Policy, m.Kind == Refresh && m.Request != nil)
 	var a Answer
 	switch m.Kind {
 	case Ask:
@@ -187,7 +187,7 @@ func (b *Behavior) reset(now int64, s *State) {
 // Wake serves the head of the queue, and ends the lease of a probe. In both cases the actor owns the
 // gate.
 func (b *Behavior) Wake(now int64, g *Gate, s *State) actors.Next {
-	b.adopt(now, s, nil, false)
+	now = b.adopt(now, s, nil, false)
 	s.circuit.Advance(s.policy.rules, now)
 	return b.next(now, g, s)
 }

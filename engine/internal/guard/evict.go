@@ -89,7 +89,7 @@ func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
 	if s.policy.shares {
 		g.own(s)
 	}
-	b.adopt(now, s, nil, false)
+	now = b.adopt(now, s, nil, false)
 	return b.next(now, g, s)
 }
 

@@ -17,8 +17,9 @@ type Version struct {
 	shared   *Policy // of every key; nil if each key has limits of its own
 	template *Policy // of policies with other limits
 
-	at   atomic.Int64 // the instant of the change; 0 before Date, and for the first version
-	next atomic.Pointer[Version]
+	since int64        // the change came at this instant or later; set by Install, never changed after that
+	at    atomic.Int64 // the instant of the change; 0 before Date, and for the first version
+	next  atomic.Pointer[Version]
 
 	// Guarded by the lock of births.
 	was     *Version       // the version before, from Install to Date; else nil
@@ -94,7 +95,7 @@ func (b *Behavior) Current() *Version { return b.current.Load() }
 // calls [Behavior.Date] with it and then [Behavior.Settle], before the next Install.
 func (b *Behavior) Install(v *Version, at int64) {
 	was := b.current.Load()
-	v.was = was
+	v.was, v.since = was, at
 	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
 		was.own.Lock()
 		longest := was.longest
@@ -143,7 +144,7 @@ func (b *Behavior) Settle() { b.sketch.settle() }
 func (v *Version) bear(fullAts []int64, now int64) {
 	full := v.fullAts
 	if v.was != nil {
-		full, _ = v.bornFull(now)
+		full, _ = v.bornFull(max(now, v.since))
 	}
 	for i := range fullAts {
 		fullAts[i] = now
@@ -159,15 +160,15 @@ func (p *Policy) Stale() bool { return p.version.next.Load() != nil }
 // adopt brings a key up to date. The actor owns the key's gate. The key follows each version since its
 // policy's, one after the other. Where each key has limits of its own, own is the policy of the key in
 // own's version, or nil if that is not known. In other such versions the key keeps its limits. With again,
-// own takes the place of a policy of the same version, as of now.
-func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) {
-	var last int64
+// own takes the place of a policy of the same version, as of now. adopt returns now or, if that is later, the
+// instant of the last change: the turn is behind the change.
+func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) int64 {
 	for v := s.policy.version.next.Load(); v != nil; v = v.next.Load() {
 		at := v.at.Load()
-		if at == 0 { // then now is a reading behind every debit by the version before
-			at = max(now, last)
+		if at == 0 { // then no debit by the version before is later than now
+			at = max(now, v.since)
 		}
-		if last = at; v.shared != nil {
+		if now = max(now, at); v.shared != nil {
 			b.follow(s, v.shared, at)
 		} else if own != nil && own.version == v {
 			b.follow(s, own, at)
@@ -176,6 +177,7 @@ func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) {
 	if again && own != nil && own != s.policy && own.version == s.policy.version {
 		b.follow(s, own, now)
 	}
+	return now
 }
 
 // follow changes the policy of a key as of the instant at. Failures, an open breaker and waiters stay.
