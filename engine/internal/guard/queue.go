@@ -15,6 +15,7 @@ type queue struct {
 	plain   *row            // of the calls that came through no other key, also while it is not in rows
 	last    *row            // the row that was served last or, before the first grant, the one that began the queue
 	shared  bool            // whether there have been several rows since the queue began
+	uneven  bool            // whether the longest stay may have changed since the queue began
 	waiters int
 	asking  int     // waiters that ask the breaker too
 	tokens  int64   // that the waiters ask for together
@@ -27,7 +28,7 @@ type queue struct {
 // newQueue returns an empty queue.
 func (b *Behavior) newQueue(p *Policy) *queue {
 	if q, ok := p.queues.Get().(*queue); ok {
-		q.moved, q.last, q.shared = 0, nil, false
+		q.moved, q.last, q.shared, q.uneven = 0, nil, false, false
 		return q
 	}
 	return &queue{plain: newRow(Origin{}, p.Limits), scratch: make([]int64, 2*(len(p.Limits)+1)), counters: b.Counters}
@@ -45,7 +46,7 @@ func (q *queue) rowOf(from *Origin) *row {
 func (q *queue) push(p *Policy, m *Message, now int64) {
 	r := m.Request
 	r.demand, r.under, r.stays, r.since = m.Demand, m.Permit, m.Stays, now
-	r.until, r.bounded = Later(Later(now, m.Demand.longest(p)), 1), m.Demand.Stay > 0
+	r.until, r.bounded = Later(Later(now, m.Demand.longest(p)), 1), m.Demand.Stay > 0 || q.uneven
 	r.queued = true
 	w := q.rowOf(m.Demand.From)
 	if w == nil {

@@ -17,7 +17,7 @@ type row struct {
 	first   int        // no waiter is in a slot before first
 	waiters int
 	tokens  int64    // that the waiters ask for together
-	bounded int      // waiters with a stay of their own
+	bounded int      // waiters with a stay of their own, or that came after a change
 	effects *effects // of the waiters; nil for one limit
 }
 
@@ -68,8 +68,8 @@ func (w *row) remove(r *Request) {
 	}
 }
 
-// firstOut returns the waiter whose time is up first. Without stays of their own, that is
-// the one that came first.
+// firstOut returns the waiter whose time is up first. If no waiter is bounded, that is the one that
+// came first.
 func (w *row) firstOut() *Request {
 	out := w.head()
 	if w.bounded == 0 {

@@ -197,14 +197,16 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 		s.circuit.Renew(p.rules)
 	}
 	if s.queue != nil {
-		s.queue.follow(p.Limits, at)
+		if s.queue.follow(p.Limits, at); s.queue.waiters == 0 {
+			s.queue = nil // all of them asked for too much
+		}
 	}
 }
 
 // follow has the waiters wait for other limits from the instant at on. Then none of them can be sure of
 // the wait that was foreseen when it came. A waiter that asks for more than can ever be there is refused.
 func (q *queue) follow(limits limiter.Limits, at int64) {
-	q.shared, q.moved = true, max(q.moved, at)
+	q.shared, q.uneven, q.moved = true, true, max(q.moved, at)
 	q.scratch = make([]int64, 2*(len(limits)+1))
 	for _, r := range q.all() {
 		if !limits.Holds(r.demand.Tokens) {
