@@ -98,7 +98,7 @@ type changingAdmission struct {
 func newChanging(t *testing.T, rng *rand.Rand, d engine.Dispatch, spills bool) *changing {
 	c := &changing{rng: rng, spills: spills}
 	for range 5 {
-		c.rules = append(c.rules, rule{1 + rng.IntN(6), time.Duration(1 + rng.IntN(int(3*time.Second))), rng.IntN(3) == 0})
+		c.rules = append(c.rules, rule{1 + rng.IntN(6), time.Duration(1 + rng.Int64N(int64(3*time.Second))), rng.IntN(3) == 0})
 	}
 	if rng.IntN(3) == 0 {
 		c.rules[4] = rule{}
