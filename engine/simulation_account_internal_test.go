@@ -19,25 +19,19 @@ var keyNames = func() (names [mostNames]string) {
 // account is what a name has had, whatever became of its cells: the naive models that every answer
 // is compared with.
 type account struct {
-	number  uint8 // of the name
-	site    *site // the cell that stands for it; nil when it is not known
-	buckets [mostLimits]naiveBucket
+	number uint8 // of the name
+	site   *site // the cell that stands for it; nil when it is not known
+	books
+	old     books // if stale: by the rules that the gate goes by
+	stale   bool  // the gate goes by rules that have changed
+	spilt   bool  // since the buckets began, a cell was spilled
 	circuit naiveCircuit
 	version uint64
 	epoch   int   // of the buckets: a reset and a birth begin another
 	lost    bool  // a report may have been lost, in a turn that panicked
+	wentAt  int64 // the latest reading when its cell went
 	cleanAt int64 // the event at which it was clean for certain: reset, or retired
 	failing bool  // its actor refused a reset, having panicked too often
-}
-
-// bucketReady is the instant from which n tokens are there if nobody waits; now if they are there
-// now.
-func (w *world) bucketReady(a *account, now, n int64, turn bool) int64 {
-	at := now
-	for i := range w.limits {
-		at = max(at, w.limits[i].ready(a.buckets[i].full, n, turn))
-	}
-	return at
 }
 
 // behind is the instant from which n tokens are there behind all that wait.
@@ -49,7 +43,7 @@ func (w *world) behind(a *account, queue []waiter, now, n int64) int64 {
 		}
 		// A bucket that callers wait for has no idle moment until the last of them has been served.
 		l := &w.limits[0]
-		return max(now, l.ready(a.buckets[0].full+tokens*l.interval, n, true))
+		return max(now, l.ready(guard.Later(a.buckets[0].full, l.time(tokens)), n, true))
 	}
 	full := [mostLimits]int64{a.buckets[0].full, a.buckets[1].full}
 	at := now
@@ -62,7 +56,7 @@ func (w *world) behind(a *account, queue []waiter, now, n int64) int64 {
 			at = max(at, w.limits[j].ready(full[j], tokens, true))
 		}
 		for j := range w.limits {
-			full[j] = max(full[j], at) + tokens*w.limits[j].interval
+			full[j] = guard.Later(max(full[j], at), w.limits[j].time(tokens))
 		}
 	}
 	return at
@@ -70,15 +64,19 @@ func (w *world) behind(a *account, queue []waiter, now, n int64) int64 {
 
 // takeTokens takes n tokens at now, and checks the bound over all windows.
 func (w *world) takeTokens(a *account, now, n int64, turn bool) {
-	if at := w.bucketReady(a, now, n, turn); at > now {
+	b := a.atGate()
+	if at := b.ready(now, n, turn); at > now {
 		w.fail("%d tokens were granted %d ns too early", n, at-now)
 	}
 	w.watchFree(a)
 	a.version++
-	for i := range w.limits {
-		if excess := a.buckets[i].take(&w.limits[i], now, n); excess > 0 {
-			w.fail("%d/%d tokens above capacity + rate × time in some window", excess, w.limits[i].per)
+	for i := range b.rules.limits {
+		if excess := b.take(i, now, n); excess > 0 {
+			w.fail("%d/%d tokens above capacity + rate × time in some window", excess, b.rules.limits[i].per)
 		}
+	}
+	if a.stale {
+		a.catchUp()
 	}
 	w.watchAllAt(a, now)
 }
@@ -95,9 +93,9 @@ func (a *account) waiting() []waiter {
 func (w *world) forgive(a *account, now int64) {
 	a.version++
 	a.epoch++
-	a.cleanAt, a.failing = w.events, false
+	a.cleanAt, a.failing, a.spilt, a.rests = w.events, false, false, nil
 	for i := range a.buckets {
-		a.buckets[i] = naiveBucket{full: now, at: now}
+		a.buckets[i] = naiveBucket{full: now, at: now, from: now}
 	}
 	w.renew(&a.circuit)
 }
@@ -115,6 +113,7 @@ func (w *world) isClean(a *account, now int64) bool {
 // spilled is what a loses when its cell goes before it is as new: failures of a closed breaker, and
 // a half-open one is as if the last success had opened it.
 func (w *world) spilled(a *account, st *site) {
+	a.spilt = true
 	c := &a.circuit
 	if c.out > 0 || len(st.queue) > 0 {
 		w.fail("a cell with a probe out or with callers in the queue was spilled")
@@ -131,36 +130,43 @@ func (w *world) spilled(a *account, st *site) {
 // checkFullAt compares the buckets of a cell with the naive ones. If a bucket is full, full-at says
 // only that.
 func (w *world) checkFullAt(st *site, s *guard.State, now int64) {
-	if len(w.limits) == 0 {
+	b := st.account.atGate()
+	if len(b.rules.limits) == 0 {
 		return
 	}
 	if fullAt := st.gate.FullAt(); fullAt >= 0 {
-		w.compareFullAt(fullAt, st.account.buckets[0].full, now)
+		w.compareFullAt(fullAt, b.buckets[0].full, now)
 		return
 	}
-	for i := range w.limits {
-		w.compareFullAt(s.FullAts()[i], st.account.buckets[i].full, now)
+	for i := range b.rules.limits {
+		w.compareFullAt(s.FullAts()[i], b.buckets[i].full, now)
 	}
 }
 
 // checkBorn compares the buckets of a new cell with the naive ones. A reader that was stopped may
 // be the first to use a key that was born later than the reading: then a full bucket is full as of
-// the birth.
+// the birth. A key that was spilled before the last change of the limits may also be empty as of
+// the change: all that is remembered is that there was a debt.
 func (w *world) checkBorn(st *site, s *guard.State, clean bool) {
 	for i := range w.limits {
 		b, fullAt := &st.account.buckets[i], st.gate.FullAt()
 		if !clean {
 			fullAt = s.FullAts()[i]
 		}
-		w.compareFullAt(fullAt, b.full, w.latest)
-		if b.full < fullAt && fullAt <= w.latest {
-			b.full = fullAt
+		least := max(b.full, w.fresh.buckets[i].full)
+		empty := guard.Later(w.changedAt, w.limits[i].burst())
+		if stricter := fullAt > least && fullAt <= empty; !stricter || !st.account.spilt || w.changedAt == 0 {
+			w.compareFullAt(fullAt, least, w.latest)
 		}
+		if fullAt > max(b.full, w.latest) {
+			st.account.version++ // what was promised before is void
+		}
+		b.full = max(b.full, fullAt)
 	}
 }
 
 func (w *world) compareFullAt(fullAt, full, now int64) {
-	if len(w.limits) > 0 && max(fullAt, now) != max(full, now) && full != math.MaxInt64 {
+	if max(fullAt, now) != max(full, now) && full != math.MaxInt64 {
 		w.fail("the bucket is full %d ns later than what was taken from it says", fullAt-full)
 	}
 }

@@ -81,6 +81,7 @@ func (p *person) decide() {
 		c.ready = math.MaxInt64
 		c.seen, c.was = c.account.version, c.account.site
 		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
+		c.wasUnlimited, c.wasAbove, c.rules = false, false, c.w.rules
 		c.w.watch(c, p.since)
 	}
 }

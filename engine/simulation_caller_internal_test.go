@@ -25,6 +25,9 @@ type caller struct {
 
 	// What the naive models said since the attempt began.
 	wasShort, wasClosed bool
+	wasUnlimited        bool   // there was no limit
+	wasAbove            bool   // the call asks for more than there could be
+	rules               *rules // that were in force when the attempt began
 	wasFree             bool   // in a chain: the key was not sure to refuse
 	ready               int64  // when the tokens were there, at the earliest, if nobody had taken any since
 	wasOpen             int64  // until when the breaker was open

@@ -16,6 +16,9 @@ func (u *universe) settle() {
 	if u.who == nil || u.who.person == nil || u.violated != "" {
 		return
 	}
+	if w := u.who.person.changing; w != nil {
+		w.settleChange()
+	}
 	for _, c := range u.who.person.links {
 		c.settle()
 	}
@@ -34,18 +37,21 @@ func (c *caller) settle() {
 	}
 	last := st.last
 	st.last = fullAt
-	if len(w.limits) == 0 {
+	a := c.account
+	b := a.atGate()
+	if len(b.rules.limits) == 0 {
 		return
 	}
-	a := c.account
 	if last >= 0 && fullAt >= 0 && fullAt < last {
 		w.returned(c)
-		w.compareFullAt(fullAt, a.buckets[0].full, w.reading())
+		w.compareFullAt(fullAt, b.buckets[0].full, w.reading())
 		return
 	}
 	switch {
 	case !c.deciding || c.passed:
 		w.fail("caller %d has moved full-at, and asked for nothing", c.id)
+	case b.rules.number < c.rules.number:
+		w.fail("caller %d passed the gate by limits that had changed before its attempt began", c.id)
 	case last < 0 || fullAt < 0:
 		w.fail("caller %d has moved full-at from %d to %d", c.id, last, fullAt)
 	case len(a.waiting()) > 0:
@@ -56,7 +62,7 @@ func (c *caller) settle() {
 	c.passed, c.cell = true, st
 	at := c.tookAt(last, fullAt)
 	w.debitFor(c, a, at, c.n, bool(c.mode))
-	w.compareFullAt(fullAt, a.buckets[0].full, at)
+	w.compareFullAt(fullAt, b.buckets[0].full, at)
 }
 
 // mayShare reports whether a gate may be shared.
@@ -67,7 +73,7 @@ func (w *world) checkAdmitted(c *caller) {
 	switch {
 	case c.answered && c.answer.Err != nil:
 		w.fail("caller %d goes on, and was answered %v", c.id, c.answer.Err)
-	case len(w.limits) > 0 && c.debit.account == nil:
+	case len(w.limits) > 0 && c.debit.account == nil && !c.wasUnlimited:
 		w.fail("caller %d goes on, and has no tokens", c.id)
 	case !c.wasClosed && !c.permitted && c.asks:
 		w.fail("caller %d passed the gate of a breaker that was not closed", c.id)
@@ -87,6 +93,10 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 	case errors.Is(r.Err, breaker.ErrOpen):
 		if c.wasOpen == 0 {
 			w.fail("caller %d was refused at the gate by a breaker that was never open", c.id)
+		}
+	case errors.Is(r.Err, limiter.ErrExceedsCapacity):
+		if !c.wasAbove {
+			w.fail("caller %d was refused %d tokens for good, and the capacity was enough all the time", c.id, c.n)
 		}
 	case errors.Is(r.Err, ErrQueueFull):
 		w.fail("caller %d was refused by a queue, and no actor said so", c.id)
@@ -116,6 +126,9 @@ func (w *world) checkClean(st *site) {
 // checkAfter compares what a turn left with the naive models.
 func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 	a, now := st.account, w.turning.now
+	if a.stale || st.gate.Policy().Stale() {
+		w.fail("a turn of %q is over, and its limits are old", st.name)
+	}
 	w.note(12, int(a.number), st.gate.FullAt())
 	w.checkFullAt(st, s, now)
 	wake := int64(actors.Never)
@@ -123,7 +136,7 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 		wake = a.circuit.begun[0] + w.circuit.lease
 	}
 	if len(st.queue) > 0 {
-		wake = min(wake, w.bucketReady(a, now, st.queue[st.next()].n, true))
+		wake = min(wake, a.ready(now, st.queue[st.next()].n, true))
 		for i := range st.queue {
 			if st.rows.shared {
 				wake = min(wake, st.queue[i].until)
@@ -163,7 +176,7 @@ func (w *world) checkNotice(st *site, now int64) {
 	if len(st.queue) > 0 {
 		return // a waiter may be granted before
 	}
-	if at := w.bucketReady(st.account, n.Until(), 1, true); c.state == breaker.Open && now < n.Until() && n.At() != max(at, n.Until()) {
+	if at := st.account.ready(n.Until(), 1, true); c.state == breaker.Open && now < n.Until() && n.At() != max(at, n.Until()) {
 		w.fail("the notice says to come back at %d, and breaker and limiter let a call pass at %d", n.At(), at)
 	}
 }

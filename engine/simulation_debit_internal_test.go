@@ -9,6 +9,7 @@ type debit struct {
 	number        int
 	epoch         int
 	period        uint64 // of the naive circuit
+	rules         *rules
 	before, after [mostLimits]naiveBucket
 }
 
@@ -17,15 +18,16 @@ func (w *world) debitFor(c *caller, a *account, now, n int64, turn bool) {
 	if c.debit.account != nil {
 		w.fail("caller %d takes tokens twice for an attempt", c.id)
 	}
-	if len(w.limits) == 0 {
+	b := a.atGate()
+	if len(b.rules.limits) == 0 {
 		w.takeTokens(a, now, n, turn)
 		return
 	}
 	c.checkFree()
 	w.debits++
-	c.debit = debit{account: a, site: a.site, number: w.debits, epoch: a.epoch, period: a.circuit.period, before: a.buckets}
+	c.debit = debit{account: a, site: a.site, number: w.debits, epoch: a.epoch, period: a.circuit.period, rules: b.rules, before: b.buckets}
 	w.takeTokens(a, now, n, turn)
-	c.debit.after = a.buckets
+	c.debit.after = b.buckets
 	if len(c.links) > 1 {
 		c.permits()
 	}
@@ -48,28 +50,31 @@ func (c *caller) tookAt(last, fullAt int64) int64 {
 	if !c.looks() || fullAt == math.MaxInt64 {
 		return c.given
 	}
-	l := &c.w.limits[0]
+	b := c.account.atGate()
+	l := &b.rules.limits[0]
 	if at := fullAt - c.n*l.interval; at > last {
 		if at < c.since || at > c.given {
 			c.w.fail("caller %d takes tokens as of %d, and has read the clock from %d to %d", c.id, at, c.since, c.given)
 		}
 		return at
 	}
-	return min(c.given, max(c.since, l.ready(c.account.buckets[0].full, c.n, bool(c.mode))))
+	return min(c.given, max(c.since, l.ready(b.buckets[0].full, c.n, bool(c.mode))))
 }
 
 // returned has c give its tokens back, as if they had never been taken. That is right only if nobody
-// has taken any since.
+// has taken any since, and the gate goes by the same limits.
 func (w *world) returned(c *caller) {
 	d := &c.debit
 	a := d.account
-	if a == nil || a.epoch != d.epoch || a.buckets != d.after {
-		w.fail("caller %d gives back tokens that others have taken on top of, or that it does not have", c.id)
+	if a == nil || a.epoch != d.epoch || a.atGate().rules != d.rules || a.atGate().buckets != d.after {
+		w.fail("caller %d gives back tokens that others have taken on top of, that are by old limits, or that it does not have", c.id)
 	}
 	if !c.deciding {
 		w.fail("caller %d gives tokens back in the midst of its function", c.id)
 	}
-	a.buckets = d.before
+	if a.atGate().buckets = d.before; a.stale {
+		a.catchUp()
+	}
 	a.version++
 	c.debit, c.passed, c.answered = debit{}, false, false
 	w.note(13, c.id, 0)
@@ -79,11 +84,15 @@ func (w *world) returned(c *caller) {
 func (c *caller) mayStaySpent() bool {
 	d := &c.debit
 	a := d.account
-	if a == nil || a.site != d.site || a.epoch != d.epoch || a.circuit.period != d.period || a.buckets != d.after || c.w.closed {
+	if a == nil || a.site != d.site || a.epoch != d.epoch || a.circuit.period != d.period || c.w.closed {
 		return true
 	}
-	for i := range c.w.limits {
-		if a.buckets[i].full == math.MaxInt64 { // what it was is lost
+	b := a.atGate()
+	if b.rules != d.rules || b.buckets != d.after {
+		return true
+	}
+	for i := range b.rules.limits {
+		if b.buckets[i].full == math.MaxInt64 { // what it was is lost
 			return true
 		}
 	}

@@ -23,7 +23,12 @@ type expectation struct {
 func (w *world) expectAt(now int64) {
 	t := w.turning
 	st, a := t.site, t.site.account
+	stale := a.stale
+	if stale { // the turn is behind the change
+		now = max(now, w.rules.at)
+	}
 	t.now, t.begun = now, true
+	w.expectAdopt(st)
 	if t.fuse == atTransitions {
 		t.before = *a
 		t.line, t.moved, t.debits = append(t.line[:0], st.queue...), st.moved, w.debits
@@ -40,7 +45,7 @@ func (w *world) expectAt(now int64) {
 		case guard.Report:
 			w.expectReport(st, m)
 		case guard.GiveBack:
-			w.expectGiveBack(st, t.who, m.Request.Receipt)
+			w.expectGiveBack(st, t.who, !stale && st.state.Undoes(m.Request.Receipt))
 		case guard.Look:
 			w.expectLook(st, m)
 		case guard.Inspect:
@@ -48,15 +53,17 @@ func (w *world) expectAt(now int64) {
 			w.expect(t.who, expectation{})
 		case guard.Reset:
 			w.forgive(a, now)
+			st.moved = now
 			w.expect(t.who, expectation{})
 		}
 	}
 	w.expectServed(st, a)
 }
 
-// expectGiveBack is the end of a debit: the tokens come back if nobody has taken any since.
-func (w *world) expectGiveBack(st *site, who *caller, receipt guard.Receipt) {
-	if st.state.Undoes(receipt) {
+// expectGiveBack is the end of a debit: the tokens come back if nobody has taken any since, and the
+// limits have not changed.
+func (w *world) expectGiveBack(st *site, who *caller, undoes bool) {
+	if undoes {
 		w.returned(who)
 		st.moved = w.turning.now // held tokens were not there for those who wait
 		w.expect(who, expectation{})
@@ -118,6 +125,8 @@ func (w *world) expectAsk(st *site, m *guard.Message) {
 		}
 	}
 	switch {
+	case err == limiter.ErrExceedsCapacity:
+		w.expect(who, expectation{err: err})
 	case err != nil:
 		e := expectation{err: err, at: w.passes(st, now, at, d.Tokens, bool(d.Mode), d.Breaker), version: version}
 		if err == ErrQueueFull {
@@ -170,8 +179,10 @@ func (w *world) judge(st *site, m *guard.Message) (under bool, at int64, waits b
 	switch {
 	case len(w.limits) == 0 || d.Tokens == 0:
 		return under, now, false, nil
+	case !w.rules.holds(d.Tokens):
+		return under, 0, false, limiter.ErrExceedsCapacity
 	case len(st.queue) == 0:
-		at = w.bucketReady(a, now, d.Tokens, bool(d.Mode))
+		at = a.ready(now, d.Tokens, bool(d.Mode))
 		return under, at, at > now, nil
 	default:
 		return under, w.soonestIn(st, who.from(), now, d.Tokens), true, nil
@@ -202,7 +213,7 @@ func (w *world) earliest(a *account, at int64, asks bool) int64 {
 // passesBehind is the instant from which the limits let n tokens pass, behind all that wait.
 func (w *world) passesBehind(a *account, queue []waiter, now, n int64, turn bool) int64 {
 	if len(queue) == 0 {
-		return w.bucketReady(a, now, n, turn)
+		return a.ready(now, n, turn)
 	}
 	return w.behind(a, queue, now, n)
 }
@@ -215,7 +226,7 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 	for i := range w.limits {
 		l := &w.limits[i]
 		taken := max(0, a.buckets[i].full-w.turning.now)
-		if l.paced && n > (l.capacity*l.interval-taken)/l.interval {
+		if l.paced && n > (l.burst()-taken)/l.interval {
 			return false
 		}
 	}
@@ -251,23 +262,26 @@ func (w *world) reckoned(p *site, a *account, q *waiter) int64 {
 	for i := range w.limits {
 		at = max(at, a.buckets[i].at)
 	}
-	return w.bucketReady(a, at, q.n, true)
+	return a.ready(at, q.n, true)
 }
 
 // expectSnapshot works out what Inspect ought to show.
 func (w *world) expectSnapshot(c *caller, a *account, now int64) {
 	to := &c.expected
 	*to = guard.Snapshot{Limits: to.Limits[:0], Waiting: len(a.waiting())}
-	for i := range w.limits {
-		l := &w.limits[i]
-		burst, used := l.capacity*l.interval, max(0, a.buckets[i].full-now)
+	b := a.atGate()
+	for i := range b.rules.limits {
+		l := &b.rules.limits[i]
+		burst, used := l.burst(), max(0, b.buckets[i].full-now)
 		st := limiter.Status{Available: min(max(0, float64(burst-used)/float64(l.interval)), float64(l.capacity))}
 		for _, q := range a.waiting() {
 			st.Queued += int(q.n)
 		}
 		if l.paced {
 			st.Available = max(0, st.Available-float64(st.Queued))
-			st.Queued += int((used + l.interval - 1) / l.interval)
+			if used > 0 {
+				st.Queued = int(guard.Later(int64(st.Queued), (used-1)/l.interval+1))
+			}
 		}
 		to.Limits = append(to.Limits, st)
 	}

@@ -25,7 +25,8 @@ var (
 // calls fail, hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines
 // are closed and replaced by others with a random configuration. In one scene of four there are two
 // or three engines, and most calls go through a chain of their keys; one of the engines may be closed
-// before the others.
+// before the others. In one scene of three the limits and the bounds of the queues change while
+// callers call.
 //
 // Every answer is compared with naive models that know nothing of cells and generations: a bucket
 // that is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly
@@ -38,6 +39,9 @@ var (
 // others have taken tokens since. A call through a chain takes nothing while a key is sure to refuse
 // it, begins its function only with tokens and permits of every key, and leaves no token, waiter or
 // probe behind when it gives up. The rows of a queue take turns.
+//
+// A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
+// than the capacity at its start and each rate for as long as it held.
 //
 // An event is one turn, one step of a caller between two blocking points, one birth, one leaving, one
 // eviction, or one step of a supervisor. Ten thousand seeds are 10^9 events, of which about 120 million
@@ -62,6 +66,7 @@ func TestSimulation(t *testing.T) {
 	t.Attr("seeds", strconv.FormatInt(s.run.Load(), 10))
 	t.Attr("replays", strconv.FormatInt(s.again.Load(), 10))
 	t.Attr("events", strconv.FormatInt(s.events.Load(), 10))
+	t.Attr("changes", strconv.FormatInt(s.changes.Load(), 10))
 	t.Attr("violations", strconv.FormatInt(s.violations.Load(), 10))
 	t.Attr("simulated-years", strconv.FormatFloat(float64(s.seconds.Load())/(365*24*3600), 'f', 3, 64))
 }
@@ -73,6 +78,7 @@ type simulation struct {
 	next       atomic.Int64
 	run, again atomic.Int64
 	events     atomic.Int64
+	changes    atomic.Int64
 	seconds    atomic.Int64
 	violations atomic.Int64
 }
@@ -92,6 +98,7 @@ func (s *simulation) work() {
 		sum, violated := u.simulate(s.seeds[i])
 		s.run.Add(1)
 		s.events.Add(u.events)
+		s.changes.Add(u.changed)
 		s.seconds.Add(u.passed / int64(time.Second))
 		if violated == "" && (i%again == 0 || *simulationFlag != 0) {
 			s.again.Add(1)
@@ -127,7 +134,7 @@ func (u *universe) simulate(seed uint64) (sum uint64, violated string) {
 		}
 	}()
 	u.rng.Seed(seed, 7)
-	u.sum, u.events, u.passed, u.periods = 14695981039346656037, 0, 0, 0
+	u.sum, u.events, u.passed, u.periods, u.changed = 14695981039346656037, 0, 0, 0, 0
 	for i := range scenesOfSeed {
 		u.open()
 		u.play(int64(i+1) * eventsOfSeed / scenesOfSeed)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"math/big"
 	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
@@ -25,12 +26,25 @@ type naiveLimit struct {
 type naiveBucket struct {
 	full  int64
 	level int64
-	at    int64
+	part  *big.Rat // above -1, to be added to level: what a change has rounded up; nil is 0
+	from  int64    // the instant until which gains are off the level
+	at    int64    // when the last tokens were taken
+}
+
+// burst is the time in which an empty bucket fills.
+func (l *naiveLimit) burst() int64 { return l.capacity * l.interval }
+
+// time is how long the bucket takes to gain n tokens.
+func (l *naiveLimit) time(n int64) int64 {
+	if n > math.MaxInt64/l.interval {
+		return math.MaxInt64
+	}
+	return n * l.interval
 }
 
 // ready is the instant from which n tokens are there.
 func (l *naiveLimit) ready(full, n int64, turn bool) int64 {
-	if l.paced && turn {
+	if l.paced && turn || full == math.MaxInt64 {
 		return full
 	}
 	return full - l.capacity*l.interval + n*l.interval
@@ -41,17 +55,25 @@ func (l *naiveLimit) ready(full, n int64, turn bool) int64 {
 // one before it, within its own time: the window counts no time then.
 func (b *naiveBucket) take(l *naiveLimit, now, n int64) (excess int64) {
 	b.full = max(b.full, now) + n*l.interval
-	now = max(now, b.at)
-	switch length := now - b.at; {
+	b.at = max(b.at, now)
+	b.gain(l, now)
+	b.level += n * l.per
+	return b.level - l.capacity*l.per
+}
+
+// gain takes what the bucket gains until now off the level.
+func (b *naiveBucket) gain(l *naiveLimit, now int64) {
+	switch length := max(0, now-b.from); {
 	case b.level == 0: // nothing since the beginning, or a reset
 	case length > b.level/l.count:
 		b.level = 0
 	default:
 		b.level -= length * l.count
 	}
-	b.at = now
-	b.level += n * l.per
-	return b.level - l.capacity*l.per
+	if b.level == 0 {
+		b.part = nil
+	}
+	b.from = max(b.from, now)
 }
 
 // naiveRules is a breaker.Policy with its defaults.

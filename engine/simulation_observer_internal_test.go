@@ -110,6 +110,7 @@ func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 	defer func() {
 		st.inTurn = false
 		if !returned && w.violated == "" {
+
 			o.undo(st)
 		}
 	}()
@@ -124,6 +125,9 @@ func (o *observer) end(st *site, s *guard.State, next actors.Next) {
 	w.turning.fuse = whole
 	w.collect(st)
 	w.checkAfter(st, s, next)
+	if st.gate.Shared() {
+		st.account.restsAt(w.turning.now)
+	}
 	st.last = st.gate.FullAt()
 	w.learn(st.gate.Generation(), st.account)
 	w.watchAll(st.account)
@@ -192,6 +196,23 @@ func (o *observer) Retire(unused int64, g *guard.Gate) bool {
 	return true
 }
 
+// Update implements actors.Updater.
+func (o *observer) Update(now int64, g *guard.Gate, s *guard.State) actors.Next {
+	next := o.Behavior.Update(now, g, s)
+	w, st := o.w, o.w.gates[g]
+	if st.inTurn || len(st.queue) > 0 {
+		w.fail("the cell of %q is brought up to date in the midst of a turn, or with callers in the queue", st.name)
+	}
+	w.adopted(st.account)
+	w.checkFullAt(st, s, max(now, w.latest))
+	if g.Shared() {
+		st.account.restsAt(now)
+	}
+	st.last = g.FullAt()
+	w.event(4, int(st.account.number), now)
+	return next
+}
+
 // Spill implements actors.Behavior.
 func (o *observer) Spill(key string, g *guard.Gate, s *guard.State) {
 	w, st := o.w, o.w.gates[g]
@@ -211,6 +232,10 @@ func (o *observer) bury(st *site) {
 	if len(st.queue) > 0 {
 		w.fail("the cell of %q was retired, and %d callers wait", st.name, len(st.queue))
 	}
+	if st.account.stale || st.gate.Policy().Stale() {
+		w.fail("the cell of %q was retired, and goes by limits that have changed", st.name)
+	}
+	st.account.rests, st.account.wentAt = nil, w.latest
 	st.retired, st.finalPeriod = true, st.account.circuit.period
 	st.generation, st.posted = st.gate.Generation(), st.gate.Posted()
 	w.finals[st.finalPeriod] = true

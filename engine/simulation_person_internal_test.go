@@ -21,6 +21,7 @@ const (
 	acquiring
 	inspecting
 	resetting
+	changing
 	closing
 	parked     // until the end of the scene
 	mostPhases = iota
@@ -61,6 +62,8 @@ type person struct {
 	attempts int
 	began    int64 // the reading before the first attempt
 
+	changing *world // whose configuration it changes
+
 	hope   error // what the call was refused for; the person comes back at the instant that the refusal told
 	hopeAt int64
 }
@@ -81,7 +84,7 @@ func newPerson(u *universe, id int) *person {
 // begin makes the person ready for a scene.
 func (p *person) begin() {
 	p.phase, p.hope, p.deciding = resting, nil, false
-	p.given, p.busy, p.links = 0, false, p.room[:0]
+	p.given, p.busy, p.changing, p.links = 0, false, nil, p.room[:0]
 }
 
 // goOn resumes the coroutine.
@@ -119,15 +122,7 @@ func (p *person) live() {
 		return
 	}
 	c := p.choose()
-	deadline, cancel := int64(math.MaxInt64), int64(math.MaxInt64)
-	if !u.patient || u.oneIn(2) {
-		if at := u.now + u.spread(1, 32*u.tick); u.oneIn(2) {
-			deadline = at
-		} else {
-			cancel = at
-		}
-	}
-	p.renew(deadline, cancel)
+	p.renew(p.drawEnds())
 	switch what := u.below(1024); {
 	case what == 0 && u.resets:
 		p.alone().resetAll()
@@ -136,6 +131,8 @@ func (p *person) live() {
 		c.reset(c.key)
 	case what < 56:
 		p.alone().inspect()
+	case what < 60 && u.changes:
+		p.alone().reconfigure()
 	default:
 		p.phase = []phase{allowing, acquiring, calling, calling}[what%4]
 		if p.phase == calling && what%32 == 3 {
@@ -150,6 +147,20 @@ func (p *person) live() {
 		p.call()
 	}
 	p.rest()
+}
+
+// drawEnds draws the deadline of a context, and the instant at which it is cancelled.
+func (p *person) drawEnds() (deadline, cancel int64) {
+	u := p.u
+	deadline, cancel = math.MaxInt64, math.MaxInt64
+	if !u.patient || u.oneIn(2) {
+		if at := u.now + u.spread(1, 32*u.tick); u.oneIn(2) {
+			deadline = at
+		} else {
+			cancel = at
+		}
+	}
+	return deadline, cancel
 }
 
 // choose draws the keys that the person is about, and returns the account of the first.

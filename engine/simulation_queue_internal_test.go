@@ -148,7 +148,7 @@ func (w *world) soonestIn(st *site, from int, now, n int64) int64 {
 	ahead, at := st.ahead(from), now
 	for i := range w.limits {
 		l := &w.limits[i]
-		at = max(at, l.ready(a.buckets[i].full+ahead*l.interval, n, true))
+		at = max(at, l.ready(guard.Later(a.buckets[i].full, l.time(ahead)), n, true))
 	}
 	return at
 }
@@ -232,7 +232,7 @@ func (w *world) expectServed(st *site, a *account) {
 	for len(st.queue) > 0 {
 		i := st.next()
 		q := st.queue[i]
-		if w.bucketReady(a, now, q.n, true) > now {
+		if a.ready(now, q.n, true) > now {
 			if w.refuseLate(st); len(st.queue) == 0 || st.queue[st.next()].req == q.req {
 				break
 			}

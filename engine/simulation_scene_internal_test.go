@@ -7,7 +7,6 @@ import (
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
-	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -34,6 +33,7 @@ type scene struct {
 	panics  int   // one turn in so many
 	comings int   // others come in the midst of one step in so many
 	resets  bool  // somebody resets all keys, now and then
+	changes bool  // somebody changes configurations, now and then
 }
 
 // setup is a random configuration of an engine, boundary values included, and what the naive models have
@@ -96,7 +96,7 @@ func (u *universe) drawScene() {
 	s.panics = []int{32, 512, 512, 512}[u.below(4)]
 	s.comings = []int{2, 12, 12, 12}[u.below(4)]
 	s.failing = []int{2, 30, 60, 95}[u.below(4)]
-	s.resets = u.oneIn(16)
+	s.resets, s.changes = u.oneIn(16), u.oneIn(3)
 	s.nights = u.spread(s.tick, int64(4*time.Hour))
 	s.patient = true
 }
@@ -145,7 +145,12 @@ func (w *world) drawSystem(s *setup) {
 	}
 	s.linger = max(1, s.idle/8)
 	s.cfg.MaxKeys, s.cfg.IdleAfter = s.maxKeys, time.Duration(s.idle)
-	s.maxWait = guard.LongestWait
+	w.drawQueue(s)
+}
+
+// drawQueue draws the bounds of a queue.
+func (w *world) drawQueue(s *setup) {
+	s.cfg.MaxWait, s.maxWait = 0, guard.LongestWait
 	switch w.below(4) {
 	case 0:
 		s.cfg.MaxWait, s.maxWait = NoWait, -1
@@ -153,7 +158,7 @@ func (w *world) drawSystem(s *setup) {
 		s.maxWait = w.spread(1, 100*w.tick)
 		s.cfg.MaxWait = time.Duration(s.maxWait)
 	}
-	s.maxQueue = 1024
+	s.cfg.MaxQueue, s.maxQueue = 0, 1024
 	if w.oneIn(2) {
 		s.maxQueue = 1 + w.below(6)
 		s.cfg.MaxQueue = s.maxQueue
@@ -163,26 +168,15 @@ func (w *world) drawSystem(s *setup) {
 // drawLimiter draws no limiter, one, or two.
 func (w *world) drawLimiter(s *setup) {
 	n := []int{0, 1, 1, 1, 1, 1, 1, 2}[w.below(8)]
-	var members []limiter.Limiter
-	for range n {
-		l, rate := w.drawLimit()
-		s.limits = append(s.limits, l)
-		if l.paced {
-			members = append(members, limiter.LeakyBucket{Capacity: int(l.capacity), LeakRate: rate})
-		} else {
-			members = append(members, limiter.TokenBucket{Capacity: int(l.capacity), RefillRate: rate})
-		}
+	limits := make([]naiveLimit, n)
+	for i := range limits {
+		limits[i] = w.drawLimit()
 	}
-	switch n {
-	case 1:
-		s.cfg.Limiter = members[0]
-	case mostLimits:
-		s.cfg.Limiter = limiter.All(members...)
-	}
+	s.use(limits)
 }
 
-// drawLimit draws a bucket and its rate.
-func (w *world) drawLimit() (naiveLimit, limiter.Rate) {
+// drawLimit draws a bucket.
+func (w *world) drawLimit() naiveLimit {
 	count := int64(1)
 	if !w.oneIn(3) {
 		count = w.spread(1, 1000)
@@ -199,7 +193,7 @@ func (w *world) drawLimit() (naiveLimit, limiter.Rate) {
 	if l.interval == 1 {
 		l.count, l.per = 1, 1 // the same, in numbers whose products fit
 	}
-	return l, limiter.Per(count, time.Duration(per))
+	return l
 }
 
 // drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as

@@ -68,6 +68,7 @@ func (u *universe) suspend(d int64) {
 // checkAwake makes sure that no actor sleeps too long, now that nobody is ready.
 func (u *universe) checkAwake() {
 	for _, w := range u.worlds {
+		w.checkFollowed()
 		for i := range w.names {
 			st := w.keys[i].site
 			if st == nil || st.wakeDue == 0 || st.rests || u.reading() < st.wake { // a clock that is set back puts the instant off

@@ -48,6 +48,7 @@ type universe struct {
 	draining  bool
 	recovered bool // every breaker has had the time to
 	periods   uint64
+	changed   int64 // configurations, of the seed
 	debits    int
 
 	clockPanics int // so far

@@ -8,7 +8,8 @@ import (
 // watch takes note of the state of the buckets and the breaker for an attempt of c.
 func (w *world) watch(c *caller, now int64) {
 	a := c.account
-	c.wasShort = c.wasShort || w.bucketReady(a, now, c.n, bool(c.mode)) > now
+	c.wasShort = c.wasShort || a.ready(now, c.n, bool(c.mode)) > now || a.stale && a.old.ready(now, c.n, bool(c.mode)) > now
+	c.wasUnlimited, c.wasAbove = c.wasUnlimited || len(w.limits) == 0, c.wasAbove || !w.rules.holds(c.n)
 	switch a.circuit.state {
 	case breaker.Closed:
 		c.wasClosed = true
@@ -57,7 +58,7 @@ func (w *world) isSure(c *caller) bool {
 		return true
 	}
 	waits := c.mode == limiter.Queued && c.stay >= 0 && (w.maxWait >= 0 || c != c.links[0])
-	c.ready = min(c.ready, w.bucketReady(c.account, 0, c.n, bool(c.mode)))
+	c.ready = min(c.ready, c.account.ready(0, c.n, bool(c.mode)))
 	return !waits && c.ready > w.latest
 }
 

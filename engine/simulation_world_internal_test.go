@@ -17,17 +17,23 @@ type world struct {
 
 	former [mostLimits + 1]*guard.Behavior // of the last engine with so many limits
 
-	people   [mostCallers]*caller
-	keys     [mostNames]account
-	gates    map[*guard.Gate]*site
-	graves   []*site // those of retired cells
-	askers   map[*guard.Request]*caller
-	periodOf map[uint64]uint64 // the period of the naive circuit, by generation
-	finals   map[uint64]bool   // periods in which a cell was retired
-	closed   bool              // or closing
-	ended    bool              // the operator has closed it
-	kept     uint64            // Stats.KeptSpent
-	clock    func() int64      // clockOfTurn
+	people    [mostCallers]*caller
+	keys      [mostNames]account
+	gates     map[*guard.Gate]*site
+	graves    []*site // those of retired cells
+	askers    map[*guard.Request]*caller
+	periodOf  map[uint64]uint64 // the period of the naive circuit, by generation
+	finals    map[uint64]bool   // periods in which a cell was retired
+	closed    bool              // or closing
+	ended     bool              // the operator has closed it
+	kept      uint64            // Stats.KeptSpent
+	rules     *rules            // in force
+	fresh     books             // of a key that nobody has used
+	current   *guard.Version    // as rules
+	coming    *setup            // from the beginning of a change to its end
+	installed bool              // coming is in force
+	changedAt int64             // the instant of the last change of the limits; 0: none
+	clock     func() int64      // clockOfTurn
 }
 
 func newWorld(u *universe, number int) *world {
@@ -46,6 +52,9 @@ func newWorld(u *universe, number int) *world {
 func (w *world) open() {
 	w.setup = w.draw()
 	w.keys = [mostNames]account{}
+	w.rules = w.rulesOf(&w.setup, 0, 0)
+	w.fresh = books{rules: w.rules}
+	w.coming, w.installed, w.changedAt = nil, false, 0
 	w.graves = w.graves[:0]
 	clear(w.gates)
 	clear(w.askers)
@@ -61,8 +70,9 @@ func (w *world) open() {
 	if old := w.former[len(w.limits)]; old != nil {
 		w.b.Inherit(old, keyNames[:])
 	}
-	w.former[len(w.limits)] = w.b
+	w.former[len(w.limits)], w.current = w.b, w.b.Current()
 	for i := range w.keys {
+		w.keys[i].rules = w.rules
 		w.renew(&w.keys[i].circuit)
 	}
 	for _, c := range w.people {

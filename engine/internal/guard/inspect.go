@@ -7,6 +7,9 @@ import "github.com/limitpal/limitpal-go/breaker"
 // FullAt returns full-at; a negative number if the gate is not shared.
 func (g *Gate) FullAt() int64 { return g.fullAt.Load() }
 
+// At returns the instant as of which the version is in force; 0 if that is not said yet.
+func (v *Version) At() int64 { return v.at.Load() }
+
 // FullAts returns the full-ats of s, one for each limit and at least one.
 func (s *State) FullAts() []int64 { return s.fullAts }
 

@@ -111,6 +111,26 @@ func (s *sketch) change(at, longest int64) {
 	s.full = nil
 }
 
+// date says that the last change, which came at the instant since or later, counts as of the instant at.
+func (s *sketch) date(since, at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owing.at != since { // the limits have not changed
+		return
+	}
+	s.owing.at = at
+	if s.owing.before != nil {
+		s.owing.before.at = at
+	}
+	for _, own := range s.pardons {
+		for i := range own {
+			if own[i] == -since {
+				own[i] = -at
+			}
+		}
+	}
+}
+
 // settle marks the debts in the tables from before the last change, and gives the tables up.
 func (s *sketch) settle() {
 	s.mu.Lock()

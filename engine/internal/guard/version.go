@@ -114,6 +114,7 @@ func (b *Behavior) Install(v *Version, at int64) {
 // holds the lock of births.
 func (b *Behavior) Date(v *Version, at int64) {
 	v.fullAts, v.rests = v.bornFull(at)
+	b.sketch.date(v.since, at)
 	v.was = nil
 	v.at.Store(at)
 }
