@@ -5,6 +5,8 @@
 //	go run ./examples/gateway -config gateway.json         serves until it is stopped
 //	go run ./examples/gateway -config gateway.json -check  describes the file, or lists its mistakes
 //
+// The gateway reads the file again when the file changes, and on SIGHUP.
+//
 // Begin with gateway.json beside this file. schema.json describes the fields of a configuration.
 package main
 
@@ -43,7 +45,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "serve as this `file` says (default: a demonstration)")
+	file := flags.String("config", "", "serve as this `file` says, also when the file changes, or on SIGHUP (default: a demonstration)")
 	check := flags.Bool("check", false, "do not serve: check the file of -config and print what it means")
 	wanted := flags.Bool("schema", false, "print the JSON Schema of the file")
 	switch err := flags.Parse(args); {
@@ -71,13 +73,17 @@ func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 // act runs the demonstration if there is no file. Otherwise act serves as the file says, or checks
 // the file.
 func act(ctx context.Context, file string, check bool, stdout *os.File, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(ctx, endings()...)
+	ctx, stop := signal.NotifyContext(ctx, endings(file)...)
 	defer stop()
 	if file == "" {
 		context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
 		return demo.Run(ctx, stdout, begin)
 	}
-	cfg, err := load(file)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	cfg, err := read(file, data, config.Load)
 	switch {
 	case err != nil:
 		return err
@@ -85,14 +91,14 @@ func act(ctx context.Context, file string, check bool, stdout *os.File, stderr i
 		describe(stdout, cfg)
 		return nil
 	}
-	return serve(ctx, stop, cfg, stderr)
+	return serve(ctx, stop, &follower{file: file, seen: string(data), config: cfg, stderr: stderr})
 }
 
 // endings returns the signals that end the program with a drain. SIGHUP, which comes when a
-// terminal closes, is among the signals, unless the program was started to outlive its terminal.
-func endings() []os.Signal {
+// terminal closes, ends the demonstration, unless the program was started to outlive its terminal.
+func endings(file string) []os.Signal {
 	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
+	if file == "" && !signal.Ignored(syscall.SIGHUP) {
 		all = append(all, syscall.SIGHUP)
 	}
 	return all
@@ -104,13 +110,10 @@ func misuse(stderr io.Writer, flags *flag.FlagSet, reason string) int {
 	return misused
 }
 
-// load reads a file. An error has one line for each mistake, in the form of a compiler.
-func load(file string) (*config.Config, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
-	cfg, err := config.Load(data)
+// read makes a configuration of the data of a file. An error has one line for each mistake, in the
+// form of a compiler.
+func read(file string, data []byte, load func([]byte) (*config.Config, error)) (*config.Config, error) {
+	cfg, err := load(data)
 	mistakes, ok := errors.AsType[config.Mistakes](err)
 	if !ok {
 		return cfg, err
@@ -122,24 +125,27 @@ func load(file string) (*config.Config, error) {
 	return nil, errors.Join(lines...)
 }
 
-// serve serves until ctx ends, and then until the running requests have ended or their time is up.
-// In between, serve calls stop, so that a second signal ends the program at once.
-func serve(ctx context.Context, stop context.CancelFunc, cfg *config.Config, stderr io.Writer) error {
+// serve serves, as f says, until ctx ends, and then until the running requests have ended or their
+// time is up. In between, serve calls stop, so that a second signal ends the program at once.
+func serve(ctx context.Context, stop context.CancelFunc, f *follower) error {
 	signal.Ignore(syscall.SIGPIPE) // the gateway goes on if nobody reads the log any more
-	server, err := proxy.Start(cfg, stderr)
-	if err != nil {
+	hangups := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+	}
+	var err error
+	if f.server, err = proxy.Start(f.config, f.stderr); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	fmt.Fprintf(stderr, "gateway: %d routes on %s\n", len(cfg.Routes), server.URL())
-	select {
-	case <-ctx.Done():
+	fmt.Fprintf(f.stderr, "gateway: %d routes on %s\n", len(f.config.Routes), f.server.URL())
+	if err = f.follow(ctx, hangups); err == nil {
 		stop()
-		fmt.Fprintf(stderr, "gateway: stopping, within %v; again to stop now\n", cfg.Shutdown)
-	case err = <-server.Failed():
+		fmt.Fprintf(f.stderr, "gateway: stopping, within %v; again to stop now\n", f.config.Shutdown)
 	}
-	closing, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Shutdown))
+	closing, cancel := context.WithTimeout(context.Background(), time.Duration(f.config.Shutdown))
 	defer cancel()
-	if err := errors.Join(err, server.Close(closing)); err != nil {
+	if err := errors.Join(err, f.server.Close(closing)); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil

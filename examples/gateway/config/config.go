@@ -19,8 +19,9 @@ type Config struct {
 	// and the fields in which these proxies describe the client pass to upstreams. With 0 the
 	// gateway believes no such field, and drops them all. Default 0.
 	TrustedProxies int `json:"trusted_proxies"`
-	// Shutdown is how long requests that are running may take to end after SIGINT, SIGTERM or
-	// SIGHUP. Default 10 s.
+	// Shutdown is how long requests that are running may take to end after SIGINT or SIGTERM; and how
+	// long engines that a reload has put out of use are kept for the requests that are running. Default
+	// 10 s.
 	Shutdown Duration `json:"shutdown"`
 	// Log is the form of the access log on standard error: "text", "json" or "off". Default "text".
 	Log string `json:"log"`
@@ -73,7 +74,10 @@ type Connection struct {
 // exactly those of the json tags, and none may come twice. The error is a [Mistakes] with all
 // mistakes in the order of the file. If the text is not JSON, the error has the first fault of the
 // text alone.
-func Load(data []byte) (*Config, error) {
+func Load(data []byte) (*Config, error) { return load(data, nil) }
+
+// load is Load without a configuration before, and Config.Next with one.
+func load(data []byte, before *Config) (*Config, error) {
 	root, fault := parse(data)
 	if fault != nil {
 		return nil, Mistakes{*fault}
@@ -82,6 +86,9 @@ func Load(data []byte) (*Config, error) {
 	c := new(Config)
 	d.decode(root, "", valueOf(c))
 	d.check(c)
+	if before != nil {
+		d.stays(c, before)
+	}
 	if len(d.mistakes) > 0 {
 		slices.SortStableFunc(d.mistakes, Mistake.compare)
 		return nil, d.mistakes

@@ -24,7 +24,7 @@ type native interface {
 func valueOf(c *Config) reflect.Value { return reflect.ValueOf(c).Elem() }
 
 // bad notes a mistake about the value at path. If the value is missing, the mistake is about the
-// object around the value.
+// nearest object around the value that is there.
 func (d *decoder) bad(path, reason string) {
 	parent := parentOf(path)
 	if d.wrong[path] || !d.has(path) && (d.wrong[parent] || d.meant[path]) {
@@ -34,8 +34,13 @@ func (d *decoder) bad(path, reason string) {
 	m := Mistake{Path: path, Reason: reason}
 	if n := d.nodes[path]; n != nil {
 		m.Line, m.Column, m.Value = n.line, n.column, n.String()
-	} else if n := d.nodes[parent]; n != nil {
-		m.Line, m.Column = n.line, n.column
+	} else {
+		for parent != "" && !d.has(parent) {
+			parent = parentOf(parent)
+		}
+		if n := d.nodes[parent]; n != nil {
+			m.Line, m.Column = n.line, n.column
+		}
 	}
 	d.mistakes = append(d.mistakes, m)
 }

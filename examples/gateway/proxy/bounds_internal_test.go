@@ -31,7 +31,7 @@ func TestNoRoomForAConnectionIsNoFailure(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
 		r := &rig{s, new(net.Dialer).DialContext}
-		base := s.gateway.routes[0].base
+		base := s.gateway.table.Load().routes[0].base
 		dial, reason := base.DialContext, atomic.Pointer[error]{}
 		base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if err := reason.Load(); err != nil {

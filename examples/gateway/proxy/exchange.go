@@ -20,6 +20,7 @@ type exchange struct {
 	http.ResponseWriter
 	conn     *conn        // of the client; nil without a Server
 	upload   *upload      // the body of the request; nil without a body
+	table    *table       // the routes among which the route was found
 	route    *route       // nil if no route fits
 	keys     *keys        // of the request; nil without an engine
 	begun    time.Time    // for the log
@@ -40,8 +41,8 @@ type exchange struct {
 }
 
 // exchangeContext has the values of the client's context, and never ends. A client may close its
-// direction of the connection and still read, so that the context of a request does not end with the
-// connection: exchange.linger says when that context ends.
+// direction of the connection and still read, so that the context of a request does not end with
+// the connection: exchange.linger says when that context ends.
 type exchangeContext struct {
 	client   context.Context
 	exchange *exchange

@@ -10,16 +10,5 @@ import (
 
 // StartIn is Start on a network in memory, on which the upstreams of cfg are, too.
 func StartIn(n *pipes.Network, cfg *config.Config, logs io.Writer) (*Server, error) {
-	s, err := start(cfg, logs, func(string, string) (net.Listener, error) { return n.Listen() })
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range s.gateway.routes { // no request has come yet
-		if r.gate != nil {
-			r.gate.dial = n.DialContext
-		} else {
-			r.base.DialContext = n.DialContext
-		}
-	}
-	return s, nil
+	return start(cfg, logs, func(string, string) (net.Listener, error) { return n.Listen() }, n.DialContext)
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -21,40 +22,37 @@ var (
 // gate bounds the connections to an upstream. An http.Transport alone does not count a connection
 // that was switched to another protocol.
 type gate struct {
-	dial   func(ctx context.Context, network, addr string) (net.Conn, error)
-	places chan struct{} // each connection takes a place
+	dial   dialFunc
+	places *places // each connection takes a place; several gates may have the same places
 	closed chan struct{}
+	once   sync.Once
 }
 
 // newGate puts a gate before base.
-func newGate(base *http.Transport, most int) *gate {
-	g := &gate{dial: base.DialContext, places: make(chan struct{}, most), closed: make(chan struct{})}
+func newGate(base *http.Transport, places *places) *gate {
+	g := &gate{dial: base.DialContext, places: places, closed: make(chan struct{})}
 	base.DialContext = g.DialContext
 	return g
 }
 
 // DialContext waits for a place, and dials.
 func (g *gate) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	select {
-	case g.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-g.closed:
-		return nil, errBusy
+	if !g.places.take(ctx.Done(), g.closed) {
+		return nil, cmp.Or(context.Cause(ctx), errBusy)
 	}
 	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
 		w.asked.Store(true)
 	}
 	conn, err := g.dial(ctx, network, addr)
 	if err != nil {
-		<-g.places
+		g.places.give()
 		return nil, err
 	}
 	return &placed{duplex: conn.(duplex), gate: g}, nil
 }
 
 // close ends all waits for a place.
-func (g *gate) close() { close(g.closed) }
+func (g *gate) close() { g.once.Do(func() { close(g.closed) }) }
 
 // placed is a connection with a place.
 type placed struct {
@@ -66,7 +64,7 @@ type placed struct {
 // Close closes the connection, and gives the place back.
 func (p *placed) Close() error {
 	err := p.duplex.Close()
-	p.once.Do(func() { <-p.gate.places })
+	p.once.Do(p.gate.places.give)
 	return err
 }
 

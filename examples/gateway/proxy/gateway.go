@@ -1,4 +1,4 @@
-// Package proxy makes a reverse proxy of a configuration.
+// Package proxy makes a reverse proxy of a configuration, which may change while requests run.
 //
 // A request passes these stages in order: the route that fits; an httputil.ReverseProxy; the guards
 // of the route, an enginehttp.Transport that asks the limiter of the client's address, the limiter of
@@ -10,35 +10,38 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
-	"github.com/limitpal/limitpal-go/engine/enginehttp"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
 // Gateway is an http.Handler that passes requests on by the routes of a configuration. Make a
-// Gateway with [New], and end it with [Gateway.Close].
+// Gateway with [New], change its configuration with [Gateway.Reload], and end it with
+// [Gateway.Close].
 type Gateway struct {
-	routes []*route // in the order of the configuration
-	search []*route // in the order of the search
-	now    *inFlight
-	log    *slog.Logger
-	limits *config.Timeouts
-	client func(*http.Request) string // returns the address of a client, for the log
-	seed   maphash.Seed               // of the hashes in the log
+	table   atomic.Pointer[table] // the table in force
+	parts   parts                 // of all tables
+	now     *inFlight
+	log     *slog.Logger
+	dial    dialFunc // nil: a net.Dialer
+	buffers buffers
+	seed    maphash.Seed // of the hashes in the log
+
+	reloads sync.Mutex // for one Reload at a time
+	closed  bool
 }
 
-// Status is the count of a route since the start. Each request that has ended counts once in
-// Requests, and at most once in the other fields.
+// Status is the count of a route since the start, or since the reload that brought the route. Each
+// request that has ended counts once in Requests, and at most once in the other fields.
 type Status struct {
 	Name        string
 	Breaker     breaker.State // Closed without a breaker
@@ -51,23 +54,16 @@ type Status struct {
 
 // New makes a Gateway of a configuration that config.Load has read. The Gateway logs each request
 // to log, unless log is nil.
-func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{now: newInFlight(), log: log, limits: &cfg.Timeouts, client: enginehttp.RemoteIP(cfg.TrustedProxies), seed: maphash.MakeSeed()}
-	buffers := new(buffers)
-	for i := range cfg.Routes {
-		r, err := newRoute(&cfg.Routes[i], cfg.TrustedProxies, buffers)
-		if err != nil {
-			return nil, errors.Join(err, g.Close(context.Background()))
-		}
-		g.routes = append(g.routes, r)
+func New(cfg *config.Config, log *slog.Logger) (*Gateway, error) { return newGateway(cfg, log, nil) }
+
+// newGateway is New with the function that dials upstreams; nil: a net.Dialer.
+func newGateway(cfg *config.Config, log *slog.Logger, dial dialFunc) (*Gateway, error) {
+	g := &Gateway{now: newInFlight(), log: log, dial: dial, seed: maphash.MakeSeed()}
+	t, err := g.newTable(cfg, nil)
+	if err != nil {
+		return nil, err
 	}
-	g.search = slices.Clone(g.routes)
-	slices.SortStableFunc(g.search, func(a, b *route) int {
-		if (a.config.Host == "") != (b.config.Host == "") {
-			return len(b.config.Host) - len(a.config.Host)
-		}
-		return len(b.config.Path) - len(a.config.Path)
-	})
+	g.table.Store(t)
 	return g, nil
 }
 
@@ -84,7 +80,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		g.pass(x, r)
 	} else { // whatever the answer, the client may still be sending
-		g.pass(x, x.open(r, g.limits))
+		g.pass(x, x.open(r, &x.table.config.Timeouts))
 	}
 	x.cut = false
 }
@@ -97,7 +93,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 		answer(x, r, http.StatusBadRequest)
 		return
 	}
-	route, ok := g.find(r, path)
+	route, ok := x.table.find(r, path)
 	switch {
 	case !ok:
 		answer(x, r, http.StatusBadRequest)
@@ -115,7 +111,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 			}
 		}
 		if x.context == nil {
-			r = x.open(r, g.limits)
+			r = x.open(r, &x.table.config.Timeouts)
 		}
 		route.handler.ServeHTTP(x, r)
 	}
@@ -123,6 +119,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 
 func (g *Gateway) begin(x *exchange) {
 	g.now.begin()
+	x.table = g.enter()
 	if g.log != nil {
 		x.begun = time.Now()
 	}
@@ -131,12 +128,14 @@ func (g *Gateway) begin(x *exchange) {
 // end counts and logs a request that has ended, before the client can notice the end.
 func (g *Gateway) end(x *exchange, r *http.Request) {
 	defer g.now.end()
+	defer g.leave(x.table)
 	defer x.close()
 	if x.context != nil {
 		x.cause = context.Cause(x.context)
 	}
 	if x.route != nil {
 		x.route.count(x)
+		x.route.outlet.rest()
 	}
 	if g.log != nil {
 		g.note(x, r, time.Since(x.begun))
@@ -164,35 +163,11 @@ func malformed(r *http.Request) bool {
 	return strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// find returns the route that fits r; nil if no route does. ok is false if another route fits the
-// path as some servers read it. A tunnel has no path, and fits no route.
-func (g *Gateway) find(r *http.Request, reading string) (_ *route, ok bool) {
-	if r.Method == http.MethodConnect {
-		return nil, true
-	}
-	host := hostOf(r.Host)
-	var found, read *route
-	for _, route := range g.search {
-		if route.config.Host != "" && route.config.Host != host {
-			continue
-		}
-		if found == nil && below(r.URL.Path, route.config.Path) >= 0 {
-			found = route
-		}
-		if read == nil && below(reading, route.reading) >= 0 {
-			read = route
-		}
-	}
-	if found == nil {
-		return nil, true
-	}
-	return found, read != nil && read.config.Host == found.config.Host && read.reading == found.reading
-}
-
-// Status returns the Status of each route, in the order of the configuration.
+// Status returns the Status of each route, in the order of the configuration in force.
 func (g *Gateway) Status() []Status {
-	all := make([]Status, len(g.routes))
-	for i, r := range g.routes {
+	routes := g.table.Load().routes
+	all := make([]Status, len(routes))
+	for i, r := range routes {
 		all[i] = r.status()
 	}
 	return all
@@ -201,11 +176,10 @@ func (g *Gateway) Status() []Status {
 // Close closes the engines and the idle connections. Call Close when no request is running. The
 // error is that of ctx.
 func (g *Gateway) Close(ctx context.Context) error {
-	var errs []error
-	for _, r := range g.routes {
-		errs = append(errs, r.close(ctx))
-	}
-	return errors.Join(errs...)
+	g.reloads.Lock()
+	defer g.reloads.Unlock()
+	g.closed = true
+	return g.parts.close(ctx)
 }
 
 // hostOf returns a Host field without the port, in the spelling of a configuration.

@@ -27,7 +27,7 @@ func TestHTTP2UpstreamIsNotBlamedForItsClients(t *testing.T) {
 	g, err := New(cfg, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
-	g.routes[0].base.TLSClientConfig = &tls.Config{RootCAs: up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	g.table.Load().routes[0].base.TLSClientConfig = &tls.Config{RootCAs: up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 	send := func(header http.Header) *httptest.ResponseRecorder {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header = header

@@ -23,7 +23,7 @@ func large() http.Header {
 
 // smallBuffers has kernels keep little of what an upstream does not read.
 func smallBuffers(g *Gateway) {
-	base := g.routes[0].base
+	base := g.table.Load().routes[0].base
 	dial := base.DialContext
 	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)

@@ -21,7 +21,7 @@ func TestKeysAreThoseOfTheRequest(t *testing.T) {
 	g, err := New(cfg, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
-	r := g.routes[0]
+	r := g.table.Load().routes[0]
 	for range 2 {
 		for i := range 3 * len(r.recent.places) {
 			address, client := fmt.Sprintf("192.0.2.%d", i%100), fmt.Sprint(i)

@@ -15,43 +15,35 @@ import (
 // listener accepts the connections of clients.
 type listener struct {
 	net.Listener
-	stall  time.Duration
-	places chan struct{}                          // each connection takes a place; nil: no bound
+	stall  atomic.Int64                           // a time.Duration
+	places *places                                // each connection takes a place
 	direct func(c *conn, status int, head []byte) // is called for an answer of net/http without the handler; may be nil
 	closed chan struct{}
 	once   sync.Once
 }
 
 func newListener(below net.Listener, most int, stall time.Duration) *listener {
-	l := &listener{Listener: below, stall: stall, closed: make(chan struct{})}
-	if most > 0 {
-		l.places = make(chan struct{}, most)
-	}
+	l := &listener{Listener: below, places: newPlaces(most), closed: make(chan struct{})}
+	l.stall.Store(int64(stall))
 	return l
 }
 
 // Accept waits for a place, and then for a connection, which takes the place until the connection
 // is closed.
 func (l *listener) Accept() (net.Conn, error) {
-	if l.places != nil {
-		select {
-		case l.places <- struct{}{}:
-		case <-l.closed:
-			return nil, net.ErrClosed
-		}
+	if !l.places.take(nil, l.closed) {
+		return nil, net.ErrClosed
 	}
 	below, err := l.Listener.Accept()
 	if err != nil {
-		l.leave()
+		l.places.give()
 		return nil, err
 	}
-	return &conn{duplex: below.(duplex), listener: l, fresh: true}, nil
-}
-
-func (l *listener) leave() {
-	if l.places != nil {
-		<-l.places
+	if !l.places.confirm(l.closed) { // the place was taken before the number changed
+		_ = below.Close()
+		return nil, net.ErrClosed
 	}
+	return &conn{duplex: below.(duplex), listener: l, fresh: true}, nil
 }
 
 // Close also ends a wait for a place.
@@ -123,7 +115,7 @@ func (c *conn) bound() bool {
 	if c.freed {
 		return false
 	}
-	by := time.Now().Add(c.listener.stall)
+	by := time.Now().Add(time.Duration(c.listener.stall.Load()))
 	if !c.writeBy.IsZero() && c.writeBy.Before(by) {
 		_ = c.duplex.SetWriteDeadline(c.writeBy)
 		return false
@@ -182,7 +174,7 @@ func (c *conn) answered(p []byte) {
 // Close closes the connection, and gives the place back.
 func (c *conn) Close() error {
 	err := c.duplex.Close()
-	c.once.Do(c.listener.leave)
+	c.once.Do(c.listener.places.give)
 	return err
 }
 

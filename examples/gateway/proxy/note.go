@@ -33,7 +33,7 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	}
 	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", short(r.Method)), slog.String("path", short(pathOf(r.URL))), slog.String("route", name), slog.Int("status", status),
-		slog.Int64("bytes", x.bytes.Load()), slog.Duration("duration", took), slog.String("client", short(g.client(r))),
+		slog.Int64("bytes", x.bytes.Load()), slog.Duration("duration", took), slog.String("client", short(x.table.client(r))),
 		slog.String("upstream", upstream))
 	if key != "" {
 		attrs = append(attrs, slog.String("key", key))
@@ -78,5 +78,5 @@ func (g *Gateway) noteDirect(c *conn, status int, head []byte) {
 	target, _, _ = strings.Cut(target, "?")
 	g.log.LogAttrs(context.Background(), slog.LevelInfo, "request",
 		slog.String("method", short(method)), slog.String("path", short(target)), slog.String("route", ""), slog.Int("status", status),
-		slog.String("client", g.client(&http.Request{RemoteAddr: c.RemoteAddr().String()})))
+		slog.String("client", g.table.Load().client(&http.Request{RemoteAddr: c.RemoteAddr().String()})))
 }

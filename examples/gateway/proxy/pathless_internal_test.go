@@ -37,7 +37,7 @@ func TestTargetsWithoutAPathDoNotReachHTTP2(t *testing.T) {
 	g, err := New(cfg, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
-	g.routes[0].base.TLSClientConfig = &tls.Config{RootCAs: up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	g.table.Load().routes[0].base.TLSClientConfig = &tls.Config{RootCAs: up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 	ask := func(target string) int {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.URL, err = url.ParseRequestURI(target) // as net/http does

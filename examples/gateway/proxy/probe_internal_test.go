@@ -43,7 +43,7 @@ func TestSmallUploadsThatBecomeProbesKeepNone(t *testing.T) {
 						fmt.Fprintf(p, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n", status)
 					}
 				})
-				r.gateway.routes[0].handler.(*httputil.ReverseProxy).Transport.(*prober).probing = func() bool { return false }
+				r.gateway.table.Load().routes[0].handler.(*httputil.ReverseProxy).Transport.(*prober).probing = func() bool { return false }
 				status, _ := r.ask(t, http.MethodGet, nil, nil)
 				require.Equal(t, http.StatusServiceUnavailable, status)
 				time.Sleep(time.Second)

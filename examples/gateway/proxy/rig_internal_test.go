@@ -69,7 +69,7 @@ func gatewayTo(t *testing.T, n *pipes.Network, listener net.Listener, scheme, ro
 		r.Server, err = StartIn(n, cfg, io.Discard)
 	}
 	require.NoError(t, err)
-	r.gateway.routes[0].base.TLSClientConfig = trust.Clone()
+	r.gateway.table.Load().routes[0].base.TLSClientConfig = trust.Clone()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

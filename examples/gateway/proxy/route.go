@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"hash/maphash"
 	"log"
@@ -16,13 +15,13 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// route passes on the requests of one route.
+// route passes on the requests of one route, for one table.
 type route struct {
+	*counts
+	*outlet
 	config    *config.Route
 	reading   string // of the path
 	handler   http.Handler
-	base      *http.Transport
-	gate      *gate          // nil without a bound on connections
 	addresses *engine.Engine // keyed by address; nil without a second limiter
 	limits    *engine.Engine // keyed by client; nil without a limiter
 	calls     *engine.Engine // keyed by host; nil with neither breaker nor retries
@@ -32,55 +31,86 @@ type route struct {
 	client    func(*http.Request) string
 	recent    recentKeys
 	forward   forwarding
+}
 
+// counts are the figures of a route. Routes of the same name in several tables have the same counts.
+type counts struct {
 	requests, limited, unavailable, failed atomic.Uint64
 }
 
-func newRoute(cfg *config.Route, proxies int, buffers *buffers) (*route, error) {
-	r := &route{config: cfg, host: cfg.Upstream.Host, base: newTransport(cfg), forward: forwarding{trusted: proxies > 0, key: cfg.Key.Header}}
+// newRoute makes a route of t. The route takes over the parts of before that stay.
+func (g *Gateway) newRoute(t *table, cfg *config.Route, before *route) (*route, error) {
+	proxies := t.config.TrustedProxies
+	r := &route{counts: before.counts, config: cfg, host: cfg.Upstream.Host, forward: forwarding{trusted: proxies > 0, key: cfg.Key.Header}}
 	r.reading, _ = readingOf(cfg.Path)
-	if cfg.MaxConnections > 0 {
-		r.gate = newGate(r.base, cfg.MaxConnections)
-	}
 	r.recent.seed = maphash.MakeSeed()
 	r.address = enginehttp.RemoteIP(proxies)
 	if r.client = r.address; cfg.Key.Header != "" {
 		r.client = enginehttp.Header(cfg.Key.Header)
 	}
-	if err := r.start(); err != nil {
-		return nil, errors.Join(err, r.close(context.Background()))
+	g.connect(t, r, before)
+	if err := g.guard(t, r, before); err != nil {
+		return nil, err
 	}
 	r.handler = &httputil.ReverseProxy{
 		Rewrite:        r.rewrite,
 		ModifyResponse: r.modify,
 		Transport:      r.guarded(),
-		BufferPool:     buffers,
+		BufferPool:     &g.buffers,
 		ErrorHandler:   unanswered,
 		ErrorLog:       log.New(nowhere{}, "", 0), // the access log has the same
 	}
 	return r, nil
 }
 
-// start makes the engines of the route.
-func (r *route) start() error {
-	calls, guarded := r.config.Engine()
+// connect gives r its connections: those of before, unless a field changes that concerns these.
+func (g *Gateway) connect(t *table, r, before *route) {
+	cfg, was := r.config, before.config
+	switch {
+	case !before.callsUpstreamOf(r):
+		r.outlet = newOutlet(cfg, g.dial, nil)
+	case cfg.Timeout == was.Timeout && cfg.MaxConnections == was.MaxConnections:
+		r.outlet = before.outlet
+	default:
+		r.outlet = newOutlet(cfg, g.dial, before.outlet)
+		if r.gate != nil {
+			t.changes = append(t.changes, func() error {
+				r.gate.places.resize(cfg.MaxConnections)
+				return nil
+			})
+		}
+	}
+	g.use(t, r.outlet)
+}
+
+// callsUpstreamOf reports whether r has the server of other as its upstream.
+func (r *route) callsUpstreamOf(other *route) bool {
+	one, another := &r.config.Upstream, &other.config.Upstream
+	return r.outlet != nil && one.Scheme == another.Scheme && one.Host == another.Host
+}
+
+// guard gives r its engines. An engine of before stays if its keys mean the same.
+func (g *Gateway) guard(t *table, r, before *route) error {
+	addresses, limits, calls := before.addresses, before.limits, before.calls
+	if before.config.Key != r.config.Key {
+		limits = nil
+	}
+	if !before.callsUpstreamOf(r) {
+		calls = nil
+	}
 	var errs [3]error
 	if limit := r.config.AddressLimiter; limit != nil {
-		r.addresses, errs[0] = engine.New(named(ofAddresses, limit.Engine()))
+		r.addresses, errs[0] = g.engine(t, named(ofAddresses, limit.Engine()), addresses)
 	}
 	if limit := r.config.Limiter; limit != nil {
-		r.limits, errs[1] = engine.New(named(ofClients, limit.Engine()))
+		r.limits, errs[1] = g.engine(t, named(ofClients, limit.Engine()), limits)
 	}
-	if guarded {
-		r.calls, errs[2] = engine.New(named(ofUpstream, calls))
+	if cfg, guarded := r.config.Engine(); guarded {
+		if r.calls, errs[2] = g.engine(t, named(ofUpstream, cfg), calls); errs[2] == nil {
+			r.upstream = r.calls.Key(r.host)
+		}
 	}
-	if err := errors.Join(errs[:]...); err != nil {
-		return err
-	}
-	if guarded {
-		r.upstream = r.calls.Key(r.host)
-	}
-	return nil
+	return errors.Join(errs[:]...)
 }
 
 // guards reports whether the route has an engine.
@@ -163,20 +193,6 @@ func (r *route) status() Status {
 		}
 	}
 	return s
-}
-
-func (r *route) close(ctx context.Context) error {
-	var errs []error
-	for _, e := range []*engine.Engine{r.addresses, r.limits, r.calls} {
-		if e != nil {
-			errs = append(errs, e.Close(ctx))
-		}
-	}
-	if r.gate != nil {
-		r.gate.close()
-	}
-	r.base.CloseIdleConnections()
-	return errors.Join(errs...)
 }
 
 // nowhere drops the messages of httputil, which the access log replaces.

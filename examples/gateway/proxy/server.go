@@ -13,16 +13,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/limitpal/limitpal-go/engine"
-	"github.com/limitpal/limitpal-go/engine/enginenet"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Server is a Gateway that serves. Make a Server with [Start], and end it with [Server.Close].
+// Server is a Gateway that serves. Make a Server with [Start], change its configuration with
+// [Server.Reload], and end it with [Server.Close].
 type Server struct {
 	gateway *Gateway
-	log     *Log           // nil if the log is off
-	pace    *engine.Engine // nil without a byte rate
+	log     *Log // nil if the log is off
+	clients *listener
+	pacing  pacing
 	http    *http.Server
 	url     string
 	stop    context.CancelCauseFunc // ends the contexts of all requests
@@ -33,13 +33,14 @@ type Server struct {
 // Start listens as cfg says, and serves. The access log and the messages of net/http, such as those
 // about panics, go to logs.
 func Start(cfg *config.Config, logs io.Writer) (*Server, error) {
-	return start(cfg, logs, net.Listen)
+	return start(cfg, logs, net.Listen, nil)
 }
 
 type listenFunc func(network, address string) (net.Listener, error)
 
-// start is Start on another network. The connections of listen have CloseWrite.
-func start(cfg *config.Config, logs io.Writer, listen listenFunc) (*Server, error) {
+// start is Start on another network. The connections of listen and dial have CloseWrite. If dial is
+// nil, a net.Dialer dials.
+func start(cfg *config.Config, logs io.Writer, listen listenFunc, dial dialFunc) (*Server, error) {
 	s := &Server{failed: make(chan error, 1)}
 	errorLog := log.New(logs, "gateway: ", log.LstdFlags)
 	var access *slog.Logger
@@ -48,35 +49,30 @@ func start(cfg *config.Config, logs io.Writer, listen listenFunc) (*Server, erro
 		access = s.log.Logger
 		errorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
-	err := s.open(cfg, listen, access, errorLog)
+	err := s.open(cfg, listen, dial, access, errorLog)
 	if err != nil {
 		return nil, errors.Join(err, s.release(context.Background()))
 	}
 	return s, nil
 }
 
-func (s *Server) open(cfg *config.Config, listen listenFunc, access *slog.Logger, errorLog *log.Logger) (err error) {
-	if s.gateway, err = New(cfg, access); err != nil {
+func (s *Server) open(cfg *config.Config, listen listenFunc, dial dialFunc, access *slog.Logger, errorLog *log.Logger) (err error) {
+	if s.gateway, err = newGateway(cfg, access, dial); err != nil {
 		return err
 	}
-	if cfg.Connection != nil {
-		if s.pace, err = engine.New(cfg.Connection.Engine()); err != nil {
-			return err
-		}
+	if err = s.pacing.change(cfg.Connection); err != nil {
+		return err
 	}
 	below, err := listen("tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}
 	s.url = urlOf(below.Addr())
-	clients := newListener(below, cfg.MaxClientConnections, time.Duration(cfg.Timeouts.Stall))
+	s.clients = newListener(below, cfg.MaxClientConnections, time.Duration(cfg.Timeouts.Stall))
 	if access != nil {
-		clients.direct = s.gateway.noteDirect
+		s.clients.direct = s.gateway.noteDirect
 	}
-	var listener net.Listener = clients
-	if s.pace != nil {
-		listener = &enginenet.Listener{Listener: listener, PerConn: s.pace}
-	}
+	s.pacing.Listener = s.clients
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	ctx = context.WithValue(ctx, stoppingKey{}, ctx.Done())
@@ -92,7 +88,7 @@ func (s *Server) open(cfg *config.Config, listen listenFunc, access *slog.Logger
 		ConnState:                    watchConn,
 		ErrorLog:                     errorLog,
 	}
-	s.serving.Go(func() { s.failed <- s.http.Serve(listener) }) // ends with Close, which waits for it
+	s.serving.Go(func() { s.failed <- s.http.Serve(&s.pacing) }) // ends with Close, which waits for it
 	return nil
 }
 
@@ -110,6 +106,27 @@ func (s *Server) URL() string { return s.url }
 
 // Status is [Gateway.Status].
 func (s *Server) Status() []Status { return s.gateway.Status() }
+
+// Reload puts cfg into force while the server serves, as [Gateway.Reload] does. cfg must come from
+// config.Config.Next of the configuration in force, so that fields that cannot change are the same.
+// Connections of clients that are open follow the limit of bytes per second, unless there was none
+// when the connection was accepted. One goroutine at a time may call Reload, and not after Close.
+func (s *Server) Reload(cfg *config.Config) error {
+	if err := s.gateway.Reload(cfg); err != nil {
+		return err
+	}
+	s.clients.places.resize(cfg.MaxClientConnections)
+	s.clients.stall.Store(int64(cfg.Timeouts.Stall))
+	return s.pacing.change(cfg.Connection) // no error: config has checked cfg
+}
+
+// Logger returns the logger of the access log, for further lines.
+func (s *Server) Logger() *slog.Logger {
+	if s.log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.log.Logger
+}
 
 // Failed returns a channel with the error with which the server ended: http.ErrServerClosed after
 // Close.
@@ -151,9 +168,7 @@ func (s *Server) release(ctx context.Context) error {
 	if s.gateway != nil {
 		errs = append(errs, s.gateway.Close(ctx))
 	}
-	if s.pace != nil {
-		errs = append(errs, s.pace.Close(ctx))
-	}
+	errs = append(errs, s.pacing.end(ctx))
 	if s.log != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		defer cancel()

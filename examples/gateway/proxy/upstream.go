@@ -14,13 +14,15 @@ import (
 )
 
 // newTransport makes the connections of one route. Bodies pass as they are, neither compressed nor
-// unpacked. No proxy of the environment is used.
-func newTransport(cfg *config.Route) *http.Transport {
+// unpacked. No proxy of the environment is used. If dial is nil, a net.Dialer dials.
+func newTransport(cfg *config.Route, dial dialFunc) *http.Transport {
 	timeout := time.Duration(cfg.Timeout)
-	dialer := &net.Dialer{Timeout: timeout}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: timeout}).DialContext
+	}
 	silence := min(max(timeout, time.Second), 15*time.Second)
 	return &http.Transport{
-		DialContext:           dialer.DialContext,
+		DialContext:           dial,
 		TLSHandshakeTimeout:   timeout,
 		ExpectContinueTimeout: min(timeout, time.Second),
 		MaxConnsPerHost:       cfg.MaxConnections,

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
+)
+
+// follower has a server follow its file. A file that is wrong changes nothing.
+type follower struct {
+	file   string
+	stderr io.Writer
+	server *proxy.Server
+	config *config.Config // in force
+	seen   string         // the content of the file at the last look, or the error of reading it
+}
+
+// interval is the time between two looks at the file.
+const interval = time.Second
+
+// follow looks at the file now and then, and reloads at each change and each hangup. follow returns
+// nil when ctx ends, or the error with which the server ended.
+func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-f.server.Failed():
+			return err
+		case <-hangups:
+			f.look(true)
+		case <-tick.C:
+			f.look(false)
+		}
+	}
+}
+
+// look reads the file, and reloads if the content differs from the last look, or if a reload was asked
+// for.
+func (f *follower) look(asked bool) {
+	data, err := os.ReadFile(f.file)
+	seen := string(data)
+	if err != nil {
+		err = fmt.Errorf("gateway: %w", err)
+		seen = err.Error()
+	}
+	if seen == f.seen && !asked {
+		return
+	}
+	f.seen = seen
+	var next *config.Config
+	if err == nil {
+		next, err = read(f.file, data, f.config.Next)
+	}
+	if err == nil {
+		err = f.server.Reload(next)
+	}
+	if err != nil {
+		f.refuse(err)
+		return
+	}
+	f.config = next
+	fmt.Fprintf(f.stderr, "gateway: reloaded %s: %d routes\n", f.file, len(next.Routes))
+	f.server.Logger().Info("configuration reloaded", "file", f.file, "routes", len(next.Routes))
+}
+
+// refuse says why the file does not come into force.
+func (f *follower) refuse(err error) {
+	fmt.Fprintf(f.stderr, "%v\ngateway: %s not reloaded; the configuration before stays in force\n", err, f.file)
+	mistakes := strings.Split(err.Error(), "\n")
+	f.server.Logger().Warn("configuration not reloaded", "file", f.file, "mistakes", len(mistakes), "first", mistakes[0])
+}
