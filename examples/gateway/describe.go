@@ -80,6 +80,9 @@ func limiterOf(l *config.Limiter, key string) string {
 	if l.MaxWait > 0 {
 		s += fmt.Sprintf(", waits %v, queue %d", l.MaxWait, l.MaxQueue)
 	}
+	if l.Shadow {
+		s += ", on trial: refuses nothing"
+	}
 	return s
 }
 

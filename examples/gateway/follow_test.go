@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
 )
 
 // rewrite replaces the file of the program in one step.
@@ -19,7 +24,8 @@ func (p *program) rewrite(t *testing.T, content string) {
 	require.NoError(t, os.Rename(next, p.file))
 }
 
-// until returns the lines of the program up to the first line with part, in the order of their coming.
+// until returns the lines of the program up to the first line with part, in the order of their
+// coming.
 func (p *program) until(t *testing.T, part string) string {
 	t.Helper()
 	var all strings.Builder
@@ -41,8 +47,8 @@ func (p *program) status(t *testing.T, path string) int {
 	return resp.StatusCode
 }
 
-// A change of the file and a hangup reload, a wrong file changes nothing and says why, and a request
-// that was running when its route went is answered.
+// A change of the file and a hangup reload, a wrong file changes nothing and says why, and a
+// request that was running when its route went is answered.
 func TestReload(t *testing.T) {
 	p := startProgram(t)
 	p.rewrite(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "shutdown": "1h", "routes": [{"path": "/new", "upstream": %q}]}`, p.up))
@@ -72,4 +78,30 @@ func TestReload(t *testing.T) {
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	p.until(t, "gateway: stopping, within 1h; again to stop now")
 	require.NoError(t, p.Wait())
+}
+
+// The log has the number of requests that limits on trial would have refused since the last line.
+func TestReportOfTrials(t *testing.T) {
+	up := httptest.NewServer(http.NotFoundHandler())
+	defer up.Close()
+	cfg, err := config.Load(fmt.Appendf(nil, `{"listen": "127.0.0.1:0", "routes": [
+		{"path": "/", "upstream": %q, "limiter": {"rate": "1/h", "shadow": true}}, {"path": "/quiet", "upstream": %q}]}`, up.URL, up.URL))
+	require.NoError(t, err)
+	var out bytes.Buffer
+	server, err := proxy.Start(cfg, &out)
+	require.NoError(t, err)
+	f := &follower{server: server}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, requests := range []int{4, 0, 2} {
+		for range requests {
+			resp, err := client.Get(server.URL())
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+		}
+		f.report()
+	}
+	require.NoError(t, server.Close(t.Context()))
+	require.Equal(t, 2, strings.Count(out.String(), "limit on trial"))
+	require.Contains(t, out.String(), `level=INFO msg="limit on trial" route=/ would_refuse=3 in=1m0s`)
+	require.Contains(t, out.String(), `level=INFO msg="limit on trial" route=/ would_refuse=2 in=1m0s`)
 }

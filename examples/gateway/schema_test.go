@@ -80,6 +80,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"max_client_connections": 1, "max_header_bytes": "16MiB", ` + route(``)[1:], true},
 		{`{"timeouts": {"stall": "1m", "half_closed": "1ms"}, ` + route(``)[1:], true},
 		{route(`, "key": {"header": "X-API-Key"}, "limiter": {"rate": "1/s"}, "address_limiter": {"rate": "5/s", "max_wait": "1s", "max_queue": 3}`), true},
+		{route(`, "limiter": {"rate": "1/s", "shadow": true}`), true},
 		{`[]`, false},
 		{`{}`, false},
 		{`{"routes": []}`, false},
@@ -111,6 +112,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{route(`, "limiter": {}`), false},
 		{route(`, "limiter": {"rate": "100"}`), false},
 		{route(`, "limiter": {"rate": "1/s", "max_queue": 3}`), false},
+		{route(`, "limiter": {"rate": "1/s", "shadow": 1}`), false},
 		{route(`, "breaker": {"failures": 0}`), false},
 		{route(`, "retry": {"attempts": 2147483648}`), false},
 		{route(`, "strip_prefix": "yes"`), false},
@@ -138,7 +140,7 @@ func TestSchemaNamesTheDefaults(t *testing.T) {
 	n := v.give(v.root, none)
 	given, err := json.Marshal(none)
 	require.NoError(t, err)
-	require.Equal(t, 20, n, "defaults that the schema names")
+	require.Equal(t, 21, n, "defaults that the schema names")
 
 	want, err := config.Load(plain)
 	require.NoError(t, err)

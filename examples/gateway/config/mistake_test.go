@@ -69,6 +69,8 @@ func TestMistakes(t *testing.T) {
 			`routes[0].limiter.burst = 2147483647: is too large for 1/1000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
 		{"a bucket that never fills by default", withRoute(`"limiter": {"rate": "2000000000/2000000h"}`), []string{
 			`routes[0].limiter = {...}: burst is too large for 2000000000/2000000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
+		{"a trial", withRoute(`"limiter": {"rate": "1/s", "shadow": "yes"}`), []string{
+			`routes[0].limiter.shadow = "yes": must be true or false, not a string`}},
 		{"a queue for nobody", withRoute(`"limiter": {"rate": "1/s", "max_queue": 5}`), []string{
 			`routes[0].limiter.max_queue = 5: is of use only with max_wait; without it no request waits`}},
 		{"numbers", withRoute(`"breaker": {"failures": -1, "probes": 1.5, "successes": 3e9}, "retry": {"attempts": 9999999999}`), []string{

@@ -68,6 +68,10 @@ type Limiter struct {
 	// MaxQueue is the number of requests of one key that may wait. If Limiter stands beside an
 	// AddressLimiter, MaxQueue of Limiter counts for each address alone. Default 1024.
 	MaxQueue int `json:"max_queue"`
+	// Shadow puts the limit on trial: no request is refused and none waits, and no answer tells of the
+	// limit. Each minute the log has the number of requests that the limit would have refused. Default
+	// false.
+	Shadow bool `json:"shadow"`
 }
 
 // Breaker stops calling an upstream that keeps failing. Defaults as in breaker.Policy.
@@ -125,7 +129,7 @@ func (r *Route) fill() {
 // Engine returns the configuration of an engine that limits requests, keyed by client. A request
 // takes one token, however often it is sent to the upstream.
 func (l Limiter) Engine() engine.Config {
-	c := engine.Config{Limiter: l.bucket(), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue}
+	c := engine.Config{Limiter: l.bucket(), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue, Shadow: l.Shadow}
 	if l.MaxWait > 0 {
 		c.MaxWait = time.Duration(l.MaxWait)
 	}

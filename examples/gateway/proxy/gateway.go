@@ -41,7 +41,7 @@ type Gateway struct {
 }
 
 // Status is the count of a route since the start, or since the reload that brought the route. Each
-// request that has ended counts once in Requests, and at most once in the other fields.
+// request that has ended counts once in Requests, and at most once in Limited, Unavailable and Failed.
 type Status struct {
 	Name        string
 	Breaker     breaker.State // Closed without a breaker
@@ -49,6 +49,7 @@ type Status struct {
 	Requests    uint64        // requests that have come, also those that are running
 	Limited     uint64        // refused with 429 by the limiter
 	Unavailable uint64        // refused with 503: breaker, queue, number of keys, shutdown, connections or descriptors used up
+	Shadow      uint64        // let through, although a limit on trial would have refused; with two such limits a request may count twice
 	Failed      uint64        // the upstream did not answer, broke off, or answered with 5xx other than 501 and 505
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/engine/enginehttp"
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
 // The names of a route's engines, which a Rejection has.
@@ -27,8 +28,8 @@ type keys struct {
 	address string        // "" without a limiter of addresses
 	client  string        // "" without a limiter of clients
 	all     engine.Key    // a chain of the keys of all engines
-	limits  []engine.Key  // those with a limiter
-	room    [3]engine.Key // for the keys of all engines
+	limits  []engine.Key  // those with a limiter that is not on trial
+	room    [2]engine.Key // for limits
 }
 
 // recentKeys are the keys of the last requests of a route, a place for each hash: a client that asks
@@ -67,13 +68,19 @@ func (r *route) keysOf(req *http.Request) *keys {
 func (r *route) newKeys(address, client string) *keys {
 	k := &keys{address: address, client: client}
 	k.limits = k.room[:0]
+	var room [3]engine.Key
+	each := room[:0]
+	add := func(key engine.Key, limit *config.Limiter) {
+		if each = append(each, key); !limit.Shadow {
+			k.limits = append(k.limits, key)
+		}
+	}
 	if r.addresses != nil {
-		k.limits = append(k.limits, r.addresses.Key(address))
+		add(r.addresses.Key(address), r.config.AddressLimiter)
 	}
 	if r.limits != nil {
-		k.limits = append(k.limits, r.limits.Key(client))
+		add(r.limits.Key(client), r.config.Limiter)
 	}
-	each := k.limits
 	if r.calls != nil {
 		each = append(each, r.upstream)
 	}

@@ -187,6 +187,11 @@ func (r *route) status() Status {
 		Name: r.config.Name, Requests: r.requests.Load(),
 		Limited: r.limited.Load(), Unavailable: r.unavailable.Load(), Failed: r.failed.Load(),
 	}
+	for _, e := range []*engine.Engine{r.addresses, r.limits} {
+		if e != nil {
+			s.Shadow += e.Stats().ShadowRefused
+		}
+	}
 	if r.calls != nil {
 		if key, known := r.calls.Inspect(r.host); known {
 			s.Breaker, s.OpenFor = key.Breaker, key.OpenFor
