@@ -27,6 +27,7 @@ func describe(to io.Writer, c *config.Config) {
 	line("each connection", rate)
 	line("access log", c.Log)
 	line("shutdown", "within "+c.Shutdown.String())
+	line("exempt", exemptOf(c.Exempt))
 	for _, r := range c.Routes {
 		line()
 		line("route", r.Name)
@@ -70,6 +71,17 @@ func connectionsOf(c *config.Config) string {
 		return "unbounded"
 	}
 	return fmt.Sprintf("at most %d", c.MaxClientConnections)
+}
+
+func exemptOf(e config.Exempt) string {
+	var all []string
+	for _, network := range e.Addresses {
+		all = append(all, network.String())
+	}
+	if all = append(all, e.Paths...); len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, ", ")
 }
 
 func limiterOf(l *config.Limiter, key string) string {

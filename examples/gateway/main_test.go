@@ -93,6 +93,7 @@ func TestCheckDescribes(t *testing.T) {
 		"each connection  10MiB/s, burst 1MiB",
 		"access log       text",
 		"shutdown         within 10s",
+		"exempt           nothing",
 		"",
 		"route       api",
 		"  host      any",
@@ -116,6 +117,7 @@ func TestCheckDescribes(t *testing.T) {
 
 func TestCheckDescribesBounds(t *testing.T) {
 	code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"max_client_connections": 1000, "max_header_bytes": "8KiB",
+		"exempt": {"addresses": ["10.0.0.0/8", "192.0.2.1"], "paths": ["/health"]},
 		"timeouts": {"stall": "1m", "half_closed": "1s"}, "routes": [{"path": "/", "upstream": "http://x", "key": {"header": "X-Key"},
 		"limiter": {"rate": "1/s"}, "address_limiter": {"rate": "9/s", "burst": 20, "max_wait": "1s", "shadow": true}}]}`))
 	require.Equal(t, good, code, stderr)
@@ -123,6 +125,7 @@ func TestCheckDescribesBounds(t *testing.T) {
 		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m, stall 1m, half-closed 1s\n",
 		"header           at most 8KiB\n",
 		"connections      at most 1000\n",
+		"exempt           10.0.0.0/8, 192.0.2.1/32, /health\n",
 		"  limiter   1/s per header X-Key, burst 1\n",
 		"  and       9/s per ip, burst 20, waits 1s, queue 1024, on trial: refuses nothing\n",
 	} {

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -36,6 +38,32 @@ func (u *Upstream) UnmarshalText(s []byte) error {
 		return errors.New("must have no ? and no #")
 	}
 	u.URL = *v
+	return nil
+}
+
+// Network is a prefix of addresses: "10.0.0.0/8", or "192.0.2.1" alone.
+type Network struct{ netip.Prefix }
+
+// UnmarshalText reads a prefix.
+func (n *Network) UnmarshalText(s []byte) error {
+	const wanted = `must be an address or a prefix, such as "192.0.2.1", "10.0.0.0/8" or "2001:db8::/64"`
+	p, err := netip.ParsePrefix(string(s))
+	if err != nil {
+		addr, err := netip.ParseAddr(string(s))
+		if err != nil || addr.Zone() != "" {
+			return errors.New(wanted)
+		}
+		p = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	switch masked := p.Masked(); {
+	case p.Addr().Is4In6():
+		return errors.New("is an IPv4 address, and must be written as one")
+	case p.Addr().Is6() && p.Bits() > 64:
+		return fmt.Errorf("an IPv6 address counts as its /64, so write %q", netip.PrefixFrom(p.Addr(), 64).Masked())
+	case masked != p:
+		return fmt.Errorf("has bits beyond its length, so write %q", masked)
+	}
+	n.Prefix = p
 	return nil
 }
 

@@ -49,6 +49,12 @@ func (d *decoder) check(c *Config) {
 	if !slices.Contains([]string{"text", "json", "off"}, c.Log) {
 		d.bad("log", `must be "text", "json" or "off"`)
 	}
+	for i, path := range c.Exempt.Paths {
+		c.Exempt.Paths[i] = withoutSlash(path)
+		if reason := badPath(c.Exempt.Paths[i]); reason != "" {
+			d.bad(fmt.Sprintf("exempt.paths[%d]", i), reason)
+		}
+	}
 	if c.Connection != nil {
 		if c.Connection.Rate > block*1e9 {
 			d.bad("connection.rate", "must be at most 64GB/s")
@@ -72,9 +78,7 @@ func (d *decoder) written(r *Route, at string) {
 	if !d.has(at + ".upstream") {
 		d.bad(at+".upstream", `missing, such as "http://127.0.0.1:9000"`)
 	}
-	if len(r.Path) > 1 && r.Path != "//" {
-		r.Path = strings.TrimSuffix(r.Path, "/")
-	}
+	r.Path = withoutSlash(r.Path)
 	counts := []string{"max_connections"}
 	for name := range limitersOf(r) {
 		limiter := at + "." + name
@@ -104,6 +108,14 @@ func (d *decoder) written(r *Route, at string) {
 			d.bad(at+"."+name, "must be at least 1; leave it out for its default")
 		}
 	}
+}
+
+// withoutSlash returns path without a slash at the end, which means nothing.
+func withoutSlash(path string) string {
+	if len(path) > 1 && path != "//" {
+		return strings.TrimSuffix(path, "/")
+	}
+	return path
 }
 
 // limitersOf yields the limiters of r with their names in the file.

@@ -19,9 +19,9 @@ type Config struct {
 	// and the fields in which these proxies describe the client pass to upstreams. With 0 the
 	// gateway believes no such field, and drops them all. Default 0.
 	TrustedProxies int `json:"trusted_proxies"`
-	// Shutdown is how long requests that are running may take to end after SIGINT or SIGTERM; and how
-	// long engines that a reload has put out of use are kept for the requests that are running. Default
-	// 10 s.
+	// Shutdown is how long requests that are running may take to end after SIGINT or SIGTERM; and
+	// how long engines that a reload has put out of use are kept for the requests that are running.
+	// Default 10 s.
 	Shutdown Duration `json:"shutdown"`
 	// Log is the form of the access log on standard error: "text", "json" or "off". Default "text".
 	Log string `json:"log"`
@@ -36,6 +36,8 @@ type Config struct {
 	// MaxHeaderBytes is the largest size of a request's line and header together, 4 KiB to 16 MiB.
 	// A larger request is answered 431. Default 64 KiB.
 	MaxHeaderBytes Size `json:"max_header_bytes"`
+	// Exempt names requests that no limiter of a route concerns. Default: none.
+	Exempt Exempt `json:"exempt"`
 	// Routes say which requests go to which upstream. At least one.
 	Routes []Route `json:"routes"`
 }
@@ -47,7 +49,8 @@ type Timeouts struct {
 	// Read is how long the body of a request may take to arrive. A slower body is answered 408.
 	// Default: no bound, for uploads of any length.
 	Read Duration `json:"read"`
-	// Write is how long an answer may take to leave, from the end of the request's header. Default: no bound, for streams.
+	// Write is how long an answer may take to leave, from the end of the request's header. Default:
+	// no bound, for streams.
 	Write Duration `json:"write"`
 	// Idle is how long a connection is kept for the next request. Default 2 min.
 	Idle Duration `json:"idle"`
@@ -60,7 +63,19 @@ type Timeouts struct {
 	HalfClosed Duration `json:"half_closed"`
 }
 
-// Connection bounds the bytes per second of each connection, reads and writes as the listener of engine/enginenet counts them.
+// Exempt names requests that neither Limiter nor AddressLimiter of a route concerns, such as the
+// checks of a load balancer. Breaker and retries concern every request.
+type Exempt struct {
+	// Addresses are the addresses of clients whose requests are exempt: "192.0.2.1", "10.0.0.0/8",
+	// "2001:db8::/64". An IPv6 address counts as its /64, so that no longer prefix has a meaning.
+	Addresses []Network `json:"addresses"`
+	// Paths are exempt, each with every path below it, as for Path of a Route. A "/" at the end
+	// means nothing.
+	Paths []string `json:"paths"`
+}
+
+// Connection bounds the bytes per second of each connection, reads and writes as the listener of
+// engine/enginenet counts them.
 type Connection struct {
 	// Rate is the number of bytes that a connection may transfer per second in the long run, 1 B/s
 	// to 64 GB/s. Rate must be given.

@@ -69,6 +69,16 @@ func TestMistakes(t *testing.T) {
 			`routes[0].limiter.burst = 2147483647: is too large for 1/1000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
 		{"a bucket that never fills by default", withRoute(`"limiter": {"rate": "2000000000/2000000h"}`), []string{
 			`routes[0].limiter = {...}: burst is too large for 2000000000/2000000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`}},
+		{"exemptions", `{"exempt": {"addresses": ["10.0.0.1/8", "fe80::1%a", "2001:db8::1", "::ffff:1.2.3.4", 5], "paths": ["/a/../b", "x", "/ok"]}, ` + smallest[1:],
+			[]string{`exempt.addresses[0] = "10.0.0.1/8": has bits beyond its length, so write "10.0.0.0/8"`,
+				`exempt.addresses[1] = "fe80::1%a": must be an address or a prefix, such as "192.0.2.1", "10.0.0.0/8" or "2001:db8::/64"`,
+				`exempt.addresses[2] = "2001:db8::1": an IPv6 address counts as its /64, so write "2001:db8::/64"`,
+				`exempt.addresses[3] = "::ffff:1.2.3.4": is an IPv4 address, and must be written as one`,
+				`exempt.addresses[4] = 5: must be a string, not a number`,
+				`exempt.paths[0] = "/a/../b": must have no empty segment, and none that begins or ends with a space or ends with a dot`,
+				`exempt.paths[1] = "x": must begin with "/"`}},
+		{"exemptions of another kind", `{"exempt": {"address": []}, ` + smallest[1:], []string{
+			`exempt.address = []: unknown field; did you mean "addresses"?`}},
 		{"a trial", withRoute(`"limiter": {"rate": "1/s", "shadow": "yes"}`), []string{
 			`routes[0].limiter.shadow = "yes": must be true or false, not a string`}},
 		{"a queue for nobody", withRoute(`"limiter": {"rate": "1/s", "max_queue": 5}`), []string{

@@ -1,11 +1,11 @@
 // Package proxy makes a reverse proxy of a configuration, which may change while requests run.
 //
 // A request passes these stages in order: the route that fits; an httputil.ReverseProxy; the guards
-// of the route, an enginehttp.Transport that asks the limiter of the client's address, the limiter of
-// the client, and the breaker of the upstream together, and tries again; a time limit for each
-// attempt; and an http.Transport of the route's own. A stage that the configuration leaves out is not
-// in the way. So an upstream that fails costs the requests of other routes nothing but time of the
-// processor, and costs no client a token.
+// of the route, an enginehttp.Transport that asks the limiter of the client's address, the limiter
+// of the client, and the breaker of the upstream together, and tries again; a time limit for each
+// attempt; and an http.Transport of the route's own. A stage that the configuration leaves out is
+// not in the way. So an upstream that fails costs the requests of other routes nothing but time of
+// the processor, and costs no client a token.
 package proxy
 
 import (
@@ -41,7 +41,8 @@ type Gateway struct {
 }
 
 // Status is the count of a route since the start, or since the reload that brought the route. Each
-// request that has ended counts once in Requests, and at most once in Limited, Unavailable and Failed.
+// request that has ended counts once in Requests, and at most once in Limited, Unavailable and
+// Failed.
 type Status struct {
 	Name        string
 	Breaker     breaker.State // Closed without a breaker
@@ -86,8 +87,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.cut = false
 }
 
-// pass hands a request to the route that fits. A request that the gateway answers itself need not be
-// open.
+// pass hands a request to the route that fits. A request that the gateway answers itself need not
+// be open.
 func (g *Gateway) pass(x *exchange, r *http.Request) {
 	path, ok := readingOf(r.URL.Path)
 	if !ok || malformed(r) {
@@ -105,7 +106,7 @@ func (g *Gateway) pass(x *exchange, r *http.Request) {
 	default:
 		x.route = route
 		route.requests.Add(1)
-		if x.keys = route.keysOf(r); x.keys != nil {
+		if x.keys = route.keysOf(r, path); x.keys != nil {
 			if err := x.keys.all.Check(&x.below); err != nil { // before work is spent on the request
 				x.fail(r, err)
 				return

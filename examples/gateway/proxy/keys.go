@@ -25,15 +25,17 @@ const (
 //
 // Keys are never changed, and any number of requests may use the same keys.
 type keys struct {
-	address string        // "" without a limiter of addresses
+	address string        // "" if no address matters
 	client  string        // "" without a limiter of clients
+	free    bool          // the path is exempt from limits
+	none    bool          // there is no key, because the request is exempt and the upstream has no engine
 	all     engine.Key    // a chain of the keys of all engines
 	limits  []engine.Key  // those with a limiter that is not on trial
 	room    [2]engine.Key // for limits
 }
 
-// recentKeys are the keys of the last requests of a route, a place for each hash: a client that asks
-// again mostly finds its keys there, and nothing has to be made.
+// recentKeys are the keys of the last requests of a route, a place for each hash: a client that
+// asks again mostly finds its keys there, and nothing has to be made.
 type recentKeys struct {
 	seed   maphash.Seed
 	places [1 << 10]atomic.Pointer[keys]
@@ -44,29 +46,39 @@ func (k *recentKeys) place(address, client string) *atomic.Pointer[keys] {
 	return &k.places[h%uint64(len(k.places))]
 }
 
-// keysOf returns the keys of a request, or nil if the route has no engine.
-func (r *route) keysOf(req *http.Request) *keys {
+// keysOf returns the keys of a request whose path has this reading, or nil if no engine concerns
+// the request.
+func (r *route) keysOf(req *http.Request, reading string) *keys {
 	if !r.guards() {
 		return nil
 	}
 	var address, client string
-	if r.addresses != nil {
+	if r.addresses != nil || len(r.exempt.networks) > 0 {
 		address = r.address(req)
 	}
 	if r.limits != nil {
 		client = r.client(req)
 	}
+	free := r.exempt.path(req.URL.Path, reading)
+	if free {
+		address, client = "", ""
+	}
 	place := r.recent.place(address, client)
 	k := place.Load()
-	if k == nil || k.address != address || k.client != client {
-		k = r.newKeys(address, client)
+	if k == nil || k.address != address || k.client != client || k.free != free {
+		k = r.newKeys(address, client, free)
 		place.Store(k)
+	}
+	if k.none {
+		return nil
 	}
 	return k
 }
 
-func (r *route) newKeys(address, client string) *keys {
-	k := &keys{address: address, client: client}
+// newKeys makes the keys of an address and a client; only that of the upstream if free says that
+// the path is exempt.
+func (r *route) newKeys(address, client string, free bool) *keys {
+	k := &keys{address: address, client: client, free: free}
 	k.limits = k.room[:0]
 	var room [3]engine.Key
 	each := room[:0]
@@ -75,16 +87,22 @@ func (r *route) newKeys(address, client string) *keys {
 			k.limits = append(k.limits, key)
 		}
 	}
-	if r.addresses != nil {
+	concerned := !free && !r.exempt.address(address)
+	if r.addresses != nil && concerned {
 		add(r.addresses.Key(address), r.config.AddressLimiter)
 	}
-	if r.limits != nil {
+	if r.limits != nil && concerned {
 		add(r.limits.Key(client), r.config.Limiter)
 	}
 	if r.calls != nil {
 		each = append(each, r.upstream)
 	}
-	if k.all = each[0]; len(each) > 1 {
+	switch len(each) {
+	case 0:
+		k.none = true
+	case 1:
+		k.all = each[0]
+	default:
 		k.all = engine.Chain(each[0], each[1:]...)
 	}
 	return k

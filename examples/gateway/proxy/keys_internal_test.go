@@ -12,8 +12,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// Whatever was asked for before, the keys are those of the request. A request like the one before has
-// the same keys, and nothing is made for them.
+// Whatever was asked for before, the keys are those of the request. A request like the one before
+// has the same keys, and nothing is made for them.
 func TestKeysAreThoseOfTheRequest(t *testing.T) {
 	cfg, err := config.Load([]byte(`{"routes": [{"path": "/", "upstream": "http://127.0.0.1:9", "key": {"header": "X-API-Key"},
 		"limiter": {"rate": "1/s"}, "address_limiter": {"rate": "1/s"}, "breaker": {}}]}`))
@@ -28,13 +28,13 @@ func TestKeysAreThoseOfTheRequest(t *testing.T) {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			req.RemoteAddr = address + ":80"
 			req.Header.Set("X-API-Key", client)
-			k := r.keysOf(req)
+			k := r.keysOf(req, "/")
 			require.Equal(t, []string{address, client}, []string{k.limits[0].String(), k.limits[1].String()})
 			require.Equal(t, address, k.all.String())
 			require.NoError(t, k.all.Check(t.Context()))
-			require.Same(t, k, r.keysOf(req))
+			require.Same(t, k, r.keysOf(req, "/"))
 			req.RemoteAddr = "198.51.100.1:80"
-			require.Equal(t, "198.51.100.1", r.keysOf(req).all.String())
+			require.Equal(t, "198.51.100.1", r.keysOf(req, "/").all.String())
 		}
 	}
 }

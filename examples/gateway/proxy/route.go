@@ -29,11 +29,13 @@ type route struct {
 	upstream  engine.Key     // the only key of calls
 	address   func(*http.Request) string
 	client    func(*http.Request) string
+	exempt    *exemptions
 	recent    recentKeys
 	forward   forwarding
 }
 
-// counts are the figures of a route. Routes of the same name in several tables have the same counts.
+// counts are the figures of a route. Routes of the same name in several tables have the same
+// counts.
 type counts struct {
 	requests, limited, unavailable, failed atomic.Uint64
 }
@@ -43,7 +45,7 @@ func (g *Gateway) newRoute(t *table, cfg *config.Route, before *route) (*route, 
 	proxies := t.config.TrustedProxies
 	r := &route{counts: before.counts, config: cfg, host: cfg.Upstream.Host, forward: forwarding{trusted: proxies > 0, key: cfg.Key.Header}}
 	r.reading, _ = readingOf(cfg.Path)
-	r.recent.seed = maphash.MakeSeed()
+	r.recent.seed, r.exempt = maphash.MakeSeed(), &t.exempt
 	r.address = enginehttp.RemoteIP(proxies)
 	if r.client = r.address; cfg.Key.Header != "" {
 		r.client = enginehttp.Header(cfg.Key.Header)
@@ -134,10 +136,14 @@ func (r *route) guarded() http.RoundTripper {
 	if r.config.Retry != nil {
 		guard.MaxRetryAfter = time.Duration(r.config.Retry.MaxDelay)
 	}
-	if r.config.Breaker == nil {
+	switch {
+	case r.config.Breaker != nil:
+		return &prober{guard, r.probing}
+	case r.calls == nil:
+		return &bypass{guarded: guard, attempts: attempts}
+	default:
 		return guard
 	}
-	return &prober{guard, r.probing}
 }
 
 // retryable is enginehttp.DefaultRetryable, but false for a request whose body cannot be sent again

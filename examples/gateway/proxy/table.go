@@ -19,6 +19,7 @@ type table struct {
 	routes []*route                   // in the order of the configuration
 	search []*route                   // in the order of the search
 	client func(*http.Request) string // returns the address of a client, for the log
+	exempt exemptions
 
 	parts   []part         // of the routes
 	changes []func() error // of parts that the table before has, too; to be made when the table comes into force
@@ -28,7 +29,7 @@ type table struct {
 
 // newTable makes the table of cfg. A part that the table before has, too, stays that part.
 func (g *Gateway) newTable(cfg *config.Config, before *table) (*table, error) {
-	t := &table{config: cfg, client: enginehttp.RemoteIP(cfg.TrustedProxies)}
+	t := &table{config: cfg, client: enginehttp.RemoteIP(cfg.TrustedProxies), exempt: newExemptions(&cfg.Exempt)}
 	for i := range cfg.Routes {
 		r, err := g.newRoute(t, &cfg.Routes[i], before.named(cfg.Routes[i].Name))
 		if err != nil {
