@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,8 +38,14 @@ func describe(to io.Writer, c *config.Config) {
 		line("  upstream", upstreamOf(r))
 		line("  timeout", r.Timeout.String())
 		line("  limiter", limiterOf(r.Limiter, r.Key.String()))
+		for _, tenant := range tenantsOf(r.Limiter) {
+			line("  tenant", tenant)
+		}
 		if r.AddressLimiter != nil {
 			line("  and", limiterOf(r.AddressLimiter, "ip"))
+		}
+		for _, tenant := range tenantsOf(r.AddressLimiter) {
+			line("  tenant", tenant)
 		}
 		line("  breaker", breakerOf(r))
 		line("  retry", retryOf(r))
@@ -96,6 +104,17 @@ func limiterOf(l *config.Limiter, key string) string {
 		s += ", on trial: refuses nothing"
 	}
 	return s
+}
+
+func tenantsOf(l *config.Limiter) []string {
+	if l == nil {
+		return nil
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(l.Tenants)) {
+		all = append(all, fmt.Sprintf("%q: %v, burst %d", name, l.Tenants[name].Rate, l.Tenants[name].Burst))
+	}
+	return all
 }
 
 func breakerOf(r config.Route) string {

@@ -49,6 +49,9 @@ func (v validator) compare(t *testing.T, s map[string]any, of reflect.Type, path
 			v.compare(t, properties[name].(map[string]any), field.Type, path+"."+name)
 		}
 		require.ElementsMatch(t, names, slices.Collect(maps.Keys(properties)), path)
+	case of.Kind() == reflect.Map:
+		require.Equal(t, "object", s["type"], path)
+		v.compare(t, s["additionalProperties"].(map[string]any), of.Elem(), path+"{}")
 	case of.Kind() == reflect.Slice:
 		require.Equal(t, "array", s["type"], path)
 		v.compare(t, s["items"].(map[string]any), of.Elem(), path+"[]")
@@ -85,6 +88,10 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"exempt": {"addresses": ["10.0.0.0/8", "::/64"], "paths": ["/a"]}, ` + route(``)[1:], true},
 		{`{"exempt": {"addresses": ["here"]}, ` + route(``)[1:], false},
 		{`{"exempt": {"paths": ["a"]}, ` + route(``)[1:], false},
+		{route(`, "limiter": {"rate": "1/s", "tenants": {"a b": {"rate": "2/s", "burst": 5}, "c": {"rate": "1/m"}}}`), true},
+		{route(`, "limiter": {"rate": "1/s", "tenants": {"a": {}}}`), false},
+		{route(`, "limiter": {"rate": "1/s", "tenants": {"a": {"rate": "1/s", "max_wait": "1s"}}}`), false},
+		{route(`, "limiter": {"rate": "1/s", "tenants": []}`), false},
 		{`[]`, false},
 		{`{}`, false},
 		{`{"routes": []}`, false},

@@ -22,7 +22,8 @@ func newValidator(t *testing.T) validator {
 	return v
 }
 
-// check returns what is wrong with value at path, which must be as s says. It panics at a keyword that it does not know.
+// check returns what is wrong with value at path, which must be as s says. It panics at a keyword
+// that it does not know.
 func (v validator) check(s map[string]any, value any, path string) (wrong []string) {
 	bad := func(format string, args ...any) { wrong = append(wrong, path+": "+fmt.Sprintf(format, args...)) }
 	fields, _ := value.(map[string]any)
@@ -82,8 +83,11 @@ func (v validator) check(s map[string]any, value any, path string) (wrong []stri
 			}
 		case "additionalProperties":
 			for name := range fields {
-				if _, known := s["properties"].(map[string]any)[name]; !known && want == false {
+				properties, _ := s["properties"].(map[string]any)
+				if _, known := properties[name]; !known && want == false {
 					bad("has %s", name)
+				} else if each, ok := want.(map[string]any); !known && ok {
+					wrong = append(wrong, v.check(each, fields[name], path+"."+name)...)
 				}
 			}
 		case "required":

@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// Upstream is the address of a server: http or https, a host, perhaps a port and a path, and nothing else.
+// Upstream is the address of a server: http or https, a host, perhaps a port and a path, and
+// nothing else.
 type Upstream struct{ url.URL }
 
 // UnmarshalText reads an address.

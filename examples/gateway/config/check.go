@@ -80,7 +80,7 @@ func (d *decoder) written(r *Route, at string) {
 	}
 	r.Path = withoutSlash(r.Path)
 	counts := []string{"max_connections"}
-	for name := range limitersOf(r) {
+	for name, l := range limitersOf(r) {
 		limiter := at + "." + name
 		if !d.has(limiter + ".rate") {
 			d.bad(limiter+".rate", `missing, such as "100/m"`)
@@ -89,6 +89,13 @@ func (d *decoder) written(r *Route, at string) {
 			d.bad(limiter+".max_queue", "is of use only with max_wait; without it no request waits")
 		}
 		counts = append(counts, name+".burst", name+".max_queue")
+		for key := range l.Tenants {
+			tenant := entry(limiter+".tenants", key)
+			if !d.has(tenant + ".rate") {
+				d.bad(tenant+".rate", `missing, such as "100/m"`)
+			}
+			counts = append(counts, entry(name+".tenants", key)+".burst")
+		}
 	}
 	if r.AddressLimiter != nil && r.Key.Header == "" && !d.wrong[at+".key"] && !d.wrong[at+".key.header"] {
 		d.bad(at+".address_limiter", "is of use only with a key that is a header; with \"ip\", limiter counts addresses")
@@ -130,6 +137,9 @@ func limitersOf(r *Route) iter.Seq2[string, *Limiter] {
 	}
 }
 
+// longestKey is the number of bytes up to which enginehttp.Header returns a value as it is.
+const longestKey = 256
+
 // route checks one route.
 func (d *decoder) route(r *Route, at string) {
 	if d.has(at+".name") && strings.ContainsFunc(r.Name, func(c rune) bool { return !unicode.IsPrint(c) }) {
@@ -143,6 +153,13 @@ func (d *decoder) route(r *Route, at string) {
 	}
 	for name, l := range limitersOf(r) {
 		d.lift(at+"."+name, l.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+		for key, tenant := range l.Tenants {
+			path := entry(at+"."+name+".tenants", key)
+			if key == "" || len(key) > longestKey {
+				d.badf(path, "a key must have 1 to %d bytes", longestKey)
+			}
+			d.lift(path, tenant.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+		}
 	}
 	if r.Breaker != nil {
 		d.lift(at+".breaker", r.Breaker.policy().Validate(), "FailureThreshold", "failures", "RecoveryTimeout", "recovery",

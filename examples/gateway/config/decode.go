@@ -85,6 +85,10 @@ func (d *decoder) decode(n *node, path string, v reflect.Value) {
 				d.decode(item, fmt.Sprintf("%s[%d]", path, i), v.Index(i))
 			}
 		}
+	case reflect.Map:
+		if d.is(n, path, object) {
+			d.entries(n, path, v)
+		}
 	case reflect.String:
 		if d.is(n, path, text) {
 			v.SetString(n.text)
@@ -142,13 +146,36 @@ func (d *decoder) fields(n *node, path string, v reflect.Value) {
 			}
 			d.mistakes = append(d.mistakes, Mistake{Line: m.line, Column: m.column, Path: at, Value: m.value.String(), Reason: reason})
 		case d.has(at):
-			reason := fmt.Sprintf("given twice, first in line %d", d.nodes[at].line)
-			d.mistakes = append(d.mistakes, Mistake{Line: m.line, Column: m.column, Path: at, Value: m.value.String(), Reason: reason})
+			d.twice(m, at)
 		default:
 			d.decode(m.value, at, v.Field(field))
 		}
 	}
 }
+
+// entries puts the members of n into v, a map by name.
+func (d *decoder) entries(n *node, path string, v reflect.Value) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, m := range n.members {
+		at := entry(path, m.name)
+		if d.has(at) {
+			d.twice(m, at)
+			continue
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.decode(m.value, at, value)
+		v.SetMapIndex(reflect.ValueOf(m.name), value)
+	}
+}
+
+// twice notes a member whose name an earlier member has.
+func (d *decoder) twice(m member, at string) {
+	reason := fmt.Sprintf("given twice, first in line %d", d.nodes[at].line)
+	d.mistakes = append(d.mistakes, Mistake{Line: m.line, Column: m.column, Path: at, Value: m.value.String(), Reason: reason})
+}
+
+// entry returns the path of an entry of a map.
+func entry(path, name string) string { return path + "[" + strconv.Quote(name) + "]" }
 
 // namesOf returns the names in the file of a struct's fields, in the order of the fields.
 func namesOf(t reflect.Type) []string {

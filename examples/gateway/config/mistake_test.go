@@ -79,6 +79,16 @@ func TestMistakes(t *testing.T) {
 				`exempt.paths[1] = "x": must begin with "/"`}},
 		{"exemptions of another kind", `{"exempt": {"address": []}, ` + smallest[1:], []string{
 			`exempt.address = []: unknown field; did you mean "addresses"?`}},
+		{"tenants", withRoute(`"limiter": {"rate": "1/s", "tenants": {"a.b": {}, "c": {"rate": "5/x", "brst": 1}, "d": 5,
+			"e[0]": {"rate": "1/1000h", "burst": 2147483647}, "f": {"rate": "1/s", "burst": 0}, "d": {"rate": "1/s"}, "": {"rate": "1/s"}}}`), []string{
+			`routes[0].limiter.tenants["a.b"].rate: missing, such as "100/m"`,
+			`routes[0].limiter.tenants["c"].rate = "5/x": the unit must be s, m, h or ms, such as "5/m"`,
+			`routes[0].limiter.tenants["c"].brst = 1: unknown field; did you mean "burst"?`,
+			`routes[0].limiter.tenants["d"] = 5: must be an object, not a number`,
+			`routes[0].limiter.tenants["e[0]"].burst = 2147483647: is too large for 1/1000h0m0s: the bucket would take more than 2^61 ns (73 years) to fill`,
+			`routes[0].limiter.tenants["f"].burst = 0: must be at least 1; leave it out for its default`,
+			`routes[0].limiter.tenants["d"] = {...}: given twice, first in line 1`,
+			`routes[0].limiter.tenants[""] = {...}: a key must have 1 to 256 bytes`}},
 		{"a trial", withRoute(`"limiter": {"rate": "1/s", "shadow": "yes"}`), []string{
 			`routes[0].limiter.shadow = "yes": must be true or false, not a string`}},
 		{"a queue for nobody", withRoute(`"limiter": {"rate": "1/s", "max_queue": 5}`), []string{

@@ -68,10 +68,21 @@ type Limiter struct {
 	// MaxQueue is the number of requests of one key that may wait. If Limiter stands beside an
 	// AddressLimiter, MaxQueue of Limiter counts for each address alone. Default 1024.
 	MaxQueue int `json:"max_queue"`
-	// Shadow puts the limit on trial: no request is refused and none waits, and no answer tells of the
-	// limit. Each minute the log has the number of requests that the limit would have refused. Default
-	// false.
+	// Shadow puts the limit on trial: no request is refused and none waits, and no answer tells of
+	// the limit. Each minute the log has the number of requests that the limit would have refused.
+	// Default false.
 	Shadow bool `json:"shadow"`
+	// Tenants are limits of single keys in place of Rate and Burst, by the key: the value of the
+	// field, or the address. A key has 256 bytes at most. Default: none.
+	Tenants map[string]Tenant `json:"tenants"`
+}
+
+// Tenant is the limit of one key.
+type Tenant struct {
+	// Rate is the number of requests in the long run, "1000/m". Rate must be given.
+	Rate Rate `json:"rate"`
+	// Burst is the number of requests that may come at once. Default: the number in Rate.
+	Burst int `json:"burst"`
 }
 
 // Breaker stops calling an upstream that keeps failing. Defaults as in breaker.Policy.
@@ -109,6 +120,10 @@ func (r *Route) fill() {
 		if l != nil {
 			l.Burst = or(l.Burst, int(l.Rate.Count))
 			l.MaxQueue = or(l.MaxQueue, 1024)
+			for name, tenant := range l.Tenants {
+				tenant.Burst = or(tenant.Burst, int(tenant.Rate.Count))
+				l.Tenants[name] = tenant
+			}
 		}
 	}
 	if b := r.Breaker; b != nil {
@@ -133,11 +148,23 @@ func (l Limiter) Engine() engine.Config {
 	if l.MaxWait > 0 {
 		c.MaxWait = time.Duration(l.MaxWait)
 	}
+	if len(l.Tenants) > 0 {
+		c.LimiterFor = func(key string) limiter.Limiter {
+			if tenant, ok := l.Tenants[key]; ok {
+				return tenant.bucket()
+			}
+			return nil // for Limiter
+		}
+	}
 	return c
 }
 
 func (l Limiter) bucket() limiter.TokenBucket {
 	return limiter.TokenBucket{Capacity: l.Burst, RefillRate: l.Rate.Limit()}
+}
+
+func (t Tenant) bucket() limiter.TokenBucket {
+	return limiter.TokenBucket{Capacity: t.Burst, RefillRate: t.Rate.Limit()}
 }
 
 // Engine returns the configuration of an engine for the calls of the upstream, or false if the

@@ -15,7 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
-// An upstream that speaks HTTP/2 is not blamed for what a client asks that HTTP/2 does not have, or that is larger than the upstream takes.
+// An upstream that speaks HTTP/2 is not blamed for what a client asks that HTTP/2 does not have, or
+// that is larger than the upstream takes.
 func TestHTTP2UpstreamIsNotBlamedForItsClients(t *testing.T) {
 	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
 	up.EnableHTTP2 = true

@@ -56,7 +56,8 @@ func everyFrame(p *peer, kind, flags byte, stream bool, payload []byte) {
 	})
 }
 
-// http2Stalls are the places at which an upstream can stall, with the bodies of the requests that come there.
+// http2Stalls are the places at which an upstream can stall, with the bodies of the requests that
+// come there.
 var http2Stalls = map[string]struct {
 	handle func(*testing.T, *peer)
 	body   int
