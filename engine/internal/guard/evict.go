@@ -76,7 +76,7 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 // version is in force that gives the key its policy. If the key has limits of its own, only a caller can
 // ask which.
 func (b *Behavior) Stale(g *Gate) bool {
-	for v := g.posted.Load().policy.version.next.Load(); v != nil && v.was == nil; v = v.next.Load() {
+	for v := g.posted.Load().policy.version.next.Load(); v != nil && v.how().was == nil; v = v.next.Load() {
 		if v.shared != nil {
 			return true
 		}

@@ -21,14 +21,26 @@ type Version struct {
 	at    atomic.Int64 // the instant of the change; 0 before Date, and for the first version
 	next  atomic.Pointer[Version]
 
-	// Guarded by the lock of births.
-	was     *Version       // the version before, from Install to Date; else nil
-	fullAts []int64        // of a key that was full at the change; nil if every key is born full
-	rests   []limiter.Rest // of fullAts
+	births atomic.Pointer[births] // replaced under the lock of births; nil for the first version
 
 	own     sync.Mutex
 	known   map[ownLimits]weak.Pointer[Policy] // the policies of keys with limits of their own
 	longest int64                              // ns; from empty to full, of all policies
+}
+
+// births says how the keys of a version are born. It does not change.
+type births struct {
+	was     *Version       // the version before, from Install to Date; else nil
+	fullAts []int64        // of a key that was full at the change; nil if every key is born full
+	rests   []limiter.Rest // of fullAts
+}
+
+// how returns how keys of v are born.
+func (v *Version) how() births {
+	if b := v.births.Load(); b != nil {
+		return *b
+	}
+	return births{}
 }
 
 // ownLimits is a few limits in a form that can be compared. Keys with more limits share no policy.
@@ -95,7 +107,8 @@ func (b *Behavior) Current() *Version { return b.current.Load() }
 // calls [Behavior.Date] with it and then [Behavior.Settle], before the next Install.
 func (b *Behavior) Install(v *Version, at int64) {
 	was := b.current.Load()
-	v.was, v.since = was, at
+	v.since = at
+	v.births.Store(&births{was: was})
 	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
 		was.own.Lock()
 		longest := was.longest
@@ -113,28 +126,28 @@ func (b *Behavior) Install(v *Version, at int64) {
 // does so as of its own reading of the clock, and so does a birth; other keys stay as they are. The caller
 // holds the lock of births.
 func (b *Behavior) Date(v *Version, at int64) {
-	v.fullAts, v.rests = v.bornFull(at)
+	fullAts, rests := v.bornFull(v.how().was, at)
 	b.sketch.date(v.since, at)
-	v.was = nil
+	v.births.Store(&births{fullAts: fullAts, rests: rests})
 	v.at.Store(at)
 }
 
-// bornFull returns the full-ats at the instant at, which is that of a change from v.was, of a key that was full
-// before; nil if every key is born full.
-func (v *Version) bornFull(at int64) ([]int64, []limiter.Rest) {
-	if v.was.shared == nil || v.shared == nil {
+// bornFull returns the full-ats at the instant at, which is that of the change from was to v, of a key that was
+// full before; nil if every key is born full.
+func (v *Version) bornFull(was *Version, at int64) ([]int64, []limiter.Rest) {
+	if was.shared == nil || v.shared == nil {
 		return nil, nil
 	}
-	fullAts := make([]int64, max(1, len(v.was.shared.Limits)))
-	v.was.bear(fullAts, at)
-	return v.was.shared.Limits.Convert(v.shared.Limits, fullAts, v.was.rests, at)
+	fullAts := make([]int64, max(1, len(was.shared.Limits)))
+	was.bear(fullAts, at)
+	return was.shared.Limits.Convert(v.shared.Limits, fullAts, was.how().rests, at)
 }
 
 // undated reports whether the key of g follows an older version than the one in force, of which Date has not been
 // told yet. The caller holds the lock of births.
 func (b *Behavior) undated(g *Gate) bool {
 	v := b.current.Load()
-	return v.was != nil && g.posted.Load().policy.version != v
+	return v.how().was != nil && g.posted.Load().policy.version != v
 }
 
 // Settle ends what Install has begun and needs no lock of births for.
@@ -143,9 +156,10 @@ func (b *Behavior) Settle() { b.sketch.settle() }
 // bear makes fullAts those of a key that is born at now: full but for what a key that was full before the
 // change would lack.
 func (v *Version) bear(fullAts []int64, now int64) {
-	full := v.fullAts
-	if v.was != nil {
-		full, _ = v.bornFull(max(now, v.since))
+	how := v.how()
+	full := how.fullAts
+	if how.was != nil {
+		full, _ = v.bornFull(how.was, max(now, v.since))
 	}
 	for i := range fullAts {
 		fullAts[i] = now
