@@ -26,10 +26,10 @@ type Config struct {
 	// or several limits through limiter.All.
 	Limiter limiter.Limiter
 	// LimiterFor, if not nil, returns the limit of a key in place of Limiter: nil stands for Limiter, and
-	// limiter.Unlimited for no limit. The engine asks when it gets to know the key, and after
-	// [Engine.Refresh] and [Engine.Reconfigure]. LimiterFor runs on a caller's goroutine, at times twice for
-	// one answer. A panic of it is the caller's. With a limit that cannot be used, the call's error is a
-	// *ConfigError.
+	// limiter.Unlimited for no limit. The engine asks when a key becomes known, and after
+	// [Engine.Refresh] and [Engine.Reconfigure]. LimiterFor runs on a caller's goroutine, at times twice
+	// for one answer, and must not call Reconfigure. A panic is that caller's. With a limit that cannot
+	// be used, the call's error is a *ConfigError.
 	LimiterFor func(key string) limiter.Limiter
 	// Breaker says when the engine stops calling for a key.
 	Breaker *breaker.Policy

@@ -20,6 +20,8 @@
 //   - [Engine.Allow] and [Engine.Acquire] use the limiter alone and skip the breaker.
 //   - [Engine.Key] gives a handle for a key that is used often. [Key.NoWait] and [Key.Within] bound
 //     the wait of single calls.
+//   - [Engine.Reconfigure] changes the configuration while calls run. Config.LimiterFor gives keys
+//     limits of their own, and [Engine.Refresh] asks for one of them again.
 //   - [Chain] joins keys of several engines, from narrow to wide: a call through the chain passes
 //     only if every key lets the call pass. [DoKey], [GoKey] and the methods of [Key] take chains too.
 //
@@ -45,7 +47,7 @@
 // Any goroutine may call any function and method, also inside fn and for the same key. An engine
 // has one goroutine of its own, and one goroutine for each key about which the engine has something
 // to decide; see [Dispatch]. [Engine.Close] ends them all. The functions of the configuration
-// (Classify, RetryIf) run on the caller's goroutine.
+// (Classify, RetryIf, LimiterFor) run on the caller's goroutine.
 //
 // # Words
 //

@@ -28,11 +28,11 @@ func (e *Engine) Config() Config { return e.settings.Load().config.clone() }
 //     with limiter.ErrLimited once they have waited for as long as they may. A caller that asked for more
 //     than the new capacity is refused with limiter.ErrExceedsCapacity.
 //   - Failures that are counted and open breakers stay. A breaker that is switched off or on begins anew.
-//   - Calls that run are tried again by the policy with which they began.
+//   - Calls that run are tried again by the policy in force when their first attempt has failed.
 //
 // Reconfigure takes no longer if there are more keys that nobody uses. With LimiterFor, it asks for the
 // limit of every key whose actor runs; a panic of LimiterFor leaves cfg in force. Any goroutine may call
-// Reconfigure.
+// Reconfigure, but LimiterFor must not.
 func (e *Engine) Reconfigure(cfg Config) error {
 	e.changes.Lock()
 	defer e.changes.Unlock()

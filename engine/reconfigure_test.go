@@ -18,13 +18,11 @@ func bucketOf(capacity int, rate limiter.Rate) limiter.TokenBucket {
 	return limiter.TokenBucket{Capacity: capacity, RefillRate: rate}
 }
 
-// tokensOf returns the tokens that key has; a key that is not known has want.
-func tokensOf(t *testing.T, eng *engine.Engine, key string, want float64) float64 {
+// tokensOf returns the tokens that key, which is known, has.
+func tokensOf(t *testing.T, eng *engine.Engine, key string) float64 {
 	t.Helper()
 	s, known := eng.Inspect(key)
-	if !known {
-		return want
-	}
+	require.True(t, known, key)
 	return s.Limits[0].Available
 }
 
@@ -39,17 +37,17 @@ func TestRowLimitsThatDifferAndChange(t *testing.T) {
 
 		cfg.Limiter = bucketOf(20, limiter.Per(1, time.Minute))
 		require.NoError(t, eng.Reconfigure(cfg))
-		require.InDelta(t, 2.5, tokensOf(t, eng, "empty", 0), 1e-9)
-		require.InDelta(t, 7.5, tokensOf(t, eng, "half", 0), 1e-9)
-		require.InDelta(t, 10, tokensOf(t, eng, "full", 0), 1e-9, "as many as it had, not as many as there may be")
+		require.InDelta(t, 2.5, tokensOf(t, eng, "empty"), 1e-9)
+		require.InDelta(t, 7.5, tokensOf(t, eng, "half"), 1e-9)
+		require.InDelta(t, 10, tokensOf(t, eng, "full"), 1e-9, "as many as it had, not as many as there may be")
 		require.True(t, eng.Allow("new"))
-		require.InDelta(t, 9, tokensOf(t, eng, "new", 0), 1e-9, "what it would have if it had been known before")
+		require.InDelta(t, 9, tokensOf(t, eng, "new"), 1e-9, "what it would have if it had been known before")
 		time.Sleep(time.Minute)
-		require.InDelta(t, 3.5, tokensOf(t, eng, "empty", 0), 1e-9)
+		require.InDelta(t, 3.5, tokensOf(t, eng, "empty"), 1e-9)
 
 		cfg.Limiter = bucketOf(3, limiter.PerSecond(1000))
 		require.NoError(t, eng.Reconfigure(cfg))
-		require.InDelta(t, 3, tokensOf(t, eng, "empty", 3), 1e-9)
+		require.InDelta(t, 3, tokensOf(t, eng, "empty"), 1e-9)
 		cfg.Limiter = nil
 		require.NoError(t, eng.Reconfigure(cfg))
 		require.True(t, eng.AllowN("empty", 1000), "there is no limit")
@@ -61,42 +59,43 @@ func TestRowLimitsThatDifferAndChange(t *testing.T) {
 	})
 }
 
-// TestChangesThereAndBack makes a thousand of them, with and without eviction in between.
+// TestChangesThereAndBack makes a thousand of them each way. In the second round there is time in between for keys
+// that are full to be forgotten; they come back with as much as they would have.
 func TestChangesThereAndBack(t *testing.T) {
-	for _, idle := range []time.Duration{time.Hour, time.Millisecond} {
-		slow, fast := bucketOf(10, limiter.Per(7, time.Minute)), bucketOf(10, limiter.Per(1300, time.Second))
-		eachDispatch(t, engine.Config{Limiter: slow, IdleAfter: idle}, func(t *testing.T, eng *engine.Engine) {
+	limits := [2]limiter.TokenBucket{bucketOf(10, limiter.Per(7, time.Minute)), bucketOf(12, limiter.Per(73, time.Minute))}
+	var rates [2]float64 // per second
+	for i, l := range limits {
+		compiled, err := limiter.Compile(l)
+		require.NoError(t, err)
+		rates[i] = 1 / compiled[0].Interval().Seconds()
+	}
+	for _, unit := range []time.Duration{time.Nanosecond, 10 * time.Millisecond} {
+		eachDispatch(t, engine.Config{Limiter: limits[0], IdleAfter: 8 * time.Millisecond}, func(t *testing.T, eng *engine.Engine) {
 			has := map[string]float64{"full": 10, "half": 5, "empty": 0}
-			for key, n := range has {
-				if n < 10 {
-					require.True(t, eng.AllowN(key, 10-int(n)))
-				}
-			}
+			require.True(t, eng.AllowN("full", 1) && eng.AllowN("half", 5) && eng.AllowN("empty", 10))
+			has["full"]--
 			cfg := eng.Config()
 			for i := range 2000 {
-				rate := 7. / 60
-				if cfg.Limiter = fast; i%2 == 1 {
-					cfg.Limiter, rate = slow, 1300
-				}
-				pause := time.Duration(1 + i%7)
+				pause := time.Duration(1+i%7) * unit
 				time.Sleep(pause)
-				for key := range has { // of the limit that was in force
-					rate := rate
-					if i%2 == 1 {
-						rate = 1 / (769231 * time.Nanosecond).Seconds()
-					}
-					has[key] = min(10, has[key]+pause.Seconds()*rate)
+				for key := range has { // by the limit that was in force
+					has[key] = min(float64(limits[i%2].Capacity), has[key]+pause.Seconds()*rates[i%2])
 				}
+				cfg.Limiter = limits[(i+1)%2]
 				require.NoError(t, eng.Reconfigure(cfg))
-				if i%50 == 0 {
-					time.Sleep(0)
-					synctest.Wait()
+				for key := range has {
+					has[key] = min(float64(limits[(i+1)%2].Capacity), has[key])
 				}
 			}
+			require.Equal(t, unit > time.Microsecond, eng.Stats().Evicted > 0)
 			for key, want := range has {
-				got := tokensOf(t, eng, key, 10)
+				if _, known := eng.Inspect(key); !known {
+					require.True(t, eng.Allow(key))
+					want--
+				}
+				got := tokensOf(t, eng, key)
 				require.LessOrEqual(t, got, want+1e-9, key)
-				require.InDelta(t, want, got, 7./60*1e-6, "%s lost more than a microsecond of refill", key)
+				require.InDelta(t, want, got, rates[0]*1e-6, "%s lost more than a microsecond of refill", key)
 			}
 		})
 	}
@@ -183,10 +182,13 @@ func TestBreakersFollow(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.NoError(t, eng.Run(t.Context(), "open", succeed), "it opened when a minute was the rule")
 		require.ErrorIs(t, eng.Run(t.Context(), "two", succeed), breaker.ErrOpen)
+		failTimes(t, eng, "just opened", 3)
+		synctest.Wait()
 		off := cfg
 		off.Breaker = nil
 		require.NoError(t, eng.Reconfigure(off))
 		require.NoError(t, eng.Run(t.Context(), "two", succeed))
+		require.NoError(t, eng.Run(t.Context(), "just opened", succeed))
 		require.NoError(t, eng.Reconfigure(cfg))
 		require.NoError(t, eng.Run(t.Context(), "two", succeed))
 		require.NoError(t, eng.Run(t.Context(), "never used while it was off", succeed))
@@ -227,7 +229,7 @@ func TestLimitsOfKeysDiffer(t *testing.T) {
 		plans["free"] = bucketOf(7, limiter.PerSecond(10))
 		require.False(t, eng.Allow("free"), "nobody has asked again")
 		eng.Refresh("free")
-		require.InDelta(t, 0, tokensOf(t, eng, "free", -1), 1e-9)
+		require.InDelta(t, 0, tokensOf(t, eng, "free"), 1e-9)
 		time.Sleep(time.Second)
 		require.True(t, eng.AllowN("free", 7))
 		delete(plans, "free")
@@ -243,10 +245,26 @@ func TestLimitsOfKeysDiffer(t *testing.T) {
 		require.Error(t, err)
 		plans["free"] = plans["bad"]
 		eng.Refresh("free")
-		require.InDelta(t, 0, tokensOf(t, eng, "free", -1), 1e-9, "it keeps its limit")
+		require.InDelta(t, 0, tokensOf(t, eng, "free"), 1e-9, "it keeps its limit")
 		delete(plans, "free")
 	})
 	eng := start(t, engine.Config{LimiterFor: func(string) limiter.Limiter { panic("no plan") }})
 	require.PanicsWithValue(t, "no plan", func() { eng.Allow("k") })
 	require.Zero(t, eng.Stats().Keys)
+}
+
+// TestABirthAsksAgainAfterARefresh that comes between the answer of LimiterFor and the birth.
+func TestABirthAsksAgainAfterARefresh(t *testing.T) {
+	asked := 0
+	var eng *engine.Engine
+	eng = start(t, engine.Config{LimiterFor: func(key string) limiter.Limiter {
+		if asked++; asked > 1 {
+			return bucketOf(2, limiter.Per(1, time.Hour))
+		}
+		eng.Refresh(key) // the plan changes while the first answer is on its way
+		return bucketOf(9, limiter.Per(1, time.Hour))
+	}})
+	require.True(t, eng.Allow("k"))
+	require.Equal(t, 2, asked)
+	require.InDelta(t, 1, tokensOf(t, eng, "k"), 1e-6)
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -57,5 +58,23 @@ func TestShadowInAChain(t *testing.T) {
 		require.EqualValues(t, 2, wide.Stats().Admitted)
 		require.EqualValues(t, 3, wide.Stats().ShadowRefused)
 		require.Zero(t, wide.Stats().KeptSpent+narrow.Stats().KeptSpent)
+	})
+}
+
+// TestShadowLetsThoseGoWhoWait, and takes tokens of every limit as of when all would have been there.
+func TestShadowLetsThoseGoWhoWait(t *testing.T) {
+	cfg := engine.Config{Limiter: limiter.All(bucketOf(1, limiter.Per(1, time.Hour)), bucketOf(10, limiter.PerSecond(10)))}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		begun := time.Now()
+		waiter := inBackground(func() error { return eng.Acquire(t.Context(), "k") })
+		synctest.Wait()
+		trial := eng.Config()
+		trial.Shadow = true
+		require.NoError(t, eng.Reconfigure(trial))
+		require.NoError(t, <-waiter)
+		require.NoError(t, eng.Acquire(t.Context(), "k"))
+		require.Zero(t, time.Since(begun))
+		require.Zero(t, inspect(t, eng, "k").Limits[1].Available, "the second limit gave its token in two hours' time")
 	})
 }

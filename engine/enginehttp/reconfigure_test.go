@@ -61,3 +61,35 @@ func TestAHandlerFollowsTheLimits(t *testing.T) {
 		require.Panics(t, func() { get("a") }, "a Handler serves no request again")
 	}
 }
+
+// TestATransportFollowsTheConfiguration in the fields that it cannot honour.
+func TestATransportFollowsTheConfiguration(t *testing.T) {
+	for _, chain := range []bool{false, true} {
+		eng := guarding(t, engine.Config{})
+		tr := &enginehttp.Transport{Base: answering(http.StatusOK)}
+		if chain {
+			tr.Chain = func(*http.Request) (engine.Key, error) { return eng.Key("k"), nil }
+		} else {
+			tr.Engine = eng
+		}
+		get := func() error {
+			r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://host/", nil)
+			require.NoError(t, err)
+			answer, err := tr.RoundTrip(r)
+			if err == nil {
+				require.NoError(t, answer.Body.Close())
+			}
+			return err
+		}
+		require.NoError(t, get())
+		require.NoError(t, eng.Reconfigure(engine.Config{Classify: func(error) engine.Outcome { return engine.Ignore }}))
+		require.ErrorContains(t, get(), "Classify")
+	}
+}
+
+// answering answers every request.
+type answering int
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: int(a), Body: http.NoBody, Request: r, Header: http.Header{}}, nil
+}

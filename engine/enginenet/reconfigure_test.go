@@ -21,7 +21,8 @@ func TestARunningConnectionFollowsTheLimits(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, eng.Close(context.Background())) })
 	near, far := net.Pipe()
-	conn := enginenet.Wrap(near, enginenet.Limit{Engine: eng, Key: "k"})
+	largest := &largestWrite{Conn: near}
+	conn := enginenet.Wrap(largest, enginenet.Limit{Engine: eng, Key: "k"})
 	received := make(chan int, 1)
 	go func() {
 		n, _ := io.Copy(io.Discard, far)
@@ -32,9 +33,12 @@ func TestARunningConnectionFollowsTheLimits(t *testing.T) {
 	for _, capacity := range []int{1024, 1, 3, 64, 2, 1024} {
 		cfg.Limiter = limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.Per(1<<20, time.Second)}
 		require.NoError(t, eng.Reconfigure(cfg))
+		largest.bytes = 0
 		n, err := conn.Write(make([]byte, part))
 		require.NoError(t, err)
 		sent += n
+		require.LessOrEqual(t, largest.bytes, capacity*enginenet.Block)
+		require.GreaterOrEqual(t, largest.bytes, min(capacity, 8)*enginenet.Block, "a chunk grows again with the capacity")
 	}
 	cfg.Limiter = limiter.Unlimited
 	require.NoError(t, eng.Reconfigure(cfg))
@@ -43,4 +47,15 @@ func TestARunningConnectionFollowsTheLimits(t *testing.T) {
 	sent += n
 	require.NoError(t, conn.Close())
 	require.Equal(t, sent, <-received)
+}
+
+// largestWrite notes how many bytes are written at once.
+type largestWrite struct {
+	net.Conn
+	bytes int
+}
+
+func (w *largestWrite) Write(p []byte) (int, error) {
+	w.bytes = max(w.bytes, len(p))
+	return w.Conn.Write(p)
 }

@@ -77,9 +77,6 @@ func (p *Policy) prepare() {
 	p.open = Notice{policy: p, reports: true, state: breaker.Open}
 }
 
-// Version returns the version to which p belongs.
-func (p *Policy) Version() *Version { return p.version }
-
 // HasLimit reports whether there is a limit.
 func (p *Policy) HasLimit() bool { return p.limited }
 

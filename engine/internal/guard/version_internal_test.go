@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -23,41 +24,38 @@ func (b *Behavior) changeTo(t *testing.T, l limiter.Limiter, at int64) *Policy {
 	return p
 }
 
+// changed returns a key with 4 of 5 tokens, the policy by which a token was taken, and its receipt, after a change
+// to another rate that the key has followed.
+func changed(t *testing.T, rate limiter.Rate) (g *Gate, s *State, old *Policy, r Receipt) {
+	t.Helper()
+	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}})
+	g, s = new(Gate), new(State)
+	b.Init(1, "k", g, s)
+	old = g.Policy()
+	r, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 2), 2)
+	require.True(t, ok)
+	p := b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: rate}, 3)
+	require.True(t, old.Stale())
+	require.True(t, b.Stale(g))
+	b.Resume("k", g, s)
+	b.Update(4, g, s)
+	require.Same(t, p, g.Policy())
+	return g, s, old, r
+}
+
 // TestADebitByAnOldPolicyFails: a caller that read the policy before a change takes nothing after it, also if
 // full-at is where it was.
 func TestADebitByAnOldPolicyFails(t *testing.T) {
-	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}})
-	var g Gate
-	var s State
-	b.Init(1, "k", &g, &s)
-	old := g.Policy()
-	_, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 2), 2)
-	require.True(t, ok)
-	fullAt := g.FullAt()
-	p := b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1e9)}, 3)
-	require.True(t, old.Stale())
-	require.True(t, b.Stale(&g))
-	b.Resume("k", &g, &s)
-	require.True(t, b.Update(4, &g, &s).Clean)
-	require.Same(t, p, g.Policy())
-	g.fullAt.Store(fullAt) // a coincidence
-	_, ok = g.Take(old, 1, old.Latest(1, limiter.Immediate, 5e9), 5e9)
+	g, _, old, receipt := changed(t, limiter.PerSecond(1e9))
+	g.fullAt.Store(receipt.To) // a coincidence
+	_, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 5e9), 5e9)
 	require.False(t, ok)
-	require.Equal(t, fullAt, g.FullAt())
+	require.Equal(t, receipt.To, g.FullAt())
 }
 
 // TestATokenOfAnOldPolicyIsNotGivenBack, by the gate or by the actor.
 func TestATokenOfAnOldPolicyIsNotGivenBack(t *testing.T) {
-	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(1)}})
-	var g Gate
-	var s State
-	b.Init(1, "k", &g, &s)
-	old := g.Policy()
-	receipt, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 2), 2)
-	require.True(t, ok)
-	b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.PerSecond(2)}, 3)
-	b.Resume("k", &g, &s)
-	b.Update(4, &g, &s)
+	g, s, _, receipt := changed(t, limiter.PerSecond(2))
 	g.fullAt.Store(receipt.To) // a coincidence
 	require.Equal(t, Limited, g.GiveBack(receipt))
 	s.fullAts[0] = receipt.To
@@ -121,4 +119,24 @@ func TestASpilledKeyComesBackEmptyAsOfTheChange(t *testing.T) {
 	require.Equal(t, 20*second, born("other", 4*second), "16 tokens more than it can have had")
 	b.changeTo(t, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1)}, 25*second)
 	require.Equal(t, 25*second, born("owes", 25*second), "it was full before the change")
+}
+
+// TestASpilledBreakerIsForgottenWhenTheBreakerIsSwitchedOff, and on again.
+func TestASpilledBreakerIsForgottenWhenTheBreakerIsSwitchedOff(t *testing.T) {
+	b := behaviorOf(t, settings{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}})
+	on := b.policy()
+	var g Gate
+	var s State
+	b.Init(1, "k", &g, &s)
+	b.Resume("k", &g, &s)
+	s.circuit.Reopen(on.rules, 7, 1e12)
+	b.Spill("k", &g, &s)
+	require.EqualValues(t, 1e12, b.sketch.look("k", nil, nil))
+	for at, change := range []*breaker.Policy{nil, on.Breaker} {
+		v := b.Prepare(&Policy{Publish: true, Breaker: change}, false)
+		b.Install(v, int64(2+at))
+		b.Date(v, int64(2+at))
+		b.Settle()
+		require.Zero(t, b.sketch.look("k", nil, nil))
+	}
 }
