@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,4 +268,24 @@ func TestABirthAsksAgainAfterARefresh(t *testing.T) {
 	require.True(t, eng.Allow("k"))
 	require.Equal(t, 2, asked)
 	require.InDelta(t, 1, tokensOf(t, eng, "k"), 1e-6)
+}
+
+// TestMaxKeysAndIdleAfterChange too.
+func TestMaxKeysAndIdleAfterChange(t *testing.T) {
+	eachDispatch(t, engine.Config{Limiter: bucketOf(1, limiter.Per(1, time.Hour)), IdleAfter: 24 * time.Hour}, func(t *testing.T, eng *engine.Engine) {
+		for i := range 10 {
+			require.True(t, eng.Allow(fmt.Sprint("old ", i)))
+		}
+		synctest.Wait()
+		cfg := eng.Config()
+		cfg.MaxKeys, cfg.IdleAfter = 4, time.Minute
+		require.NoError(t, eng.Reconfigure(cfg))
+		for i := range 8 {
+			require.True(t, eng.Allow(fmt.Sprint("new ", i)))
+			synctest.Wait()
+		}
+		require.Equal(t, 4, eng.Stats().Keys)
+		time.Sleep(5 * time.Hour) // a sweep by the old IdleAfter, and one by the new
+		require.Zero(t, eng.Stats().Keys)
+	})
 }
