@@ -64,8 +64,7 @@ func TestEachChangeOfABreakerIsAnEvent(t *testing.T) {
 			"14 tripped k closed-open: 2 failures in a row, the last: upstream is down",
 			"15 recovered k open-closed: the key was forgotten",
 		}, told(t, eng))
-		s := eng.Stats()
-		require.Equal(t, [3]uint64{6, 3, 4}, [3]uint64{s.Tripped, s.Probed, s.Recovered})
+		require.Equal(t, engine.Transitions{Tripped: 6, Probing: 3, Recovered: 4}, eng.Transitions())
 		for e := range eng.EventsSince(t.Context(), 2) {
 			require.Equal(t, "api", e.Engine)
 			require.Equal(t, began.Add(time.Second), e.At.Round(0))

@@ -33,10 +33,6 @@ type Stats struct {
 	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
 	Ignored   uint64 // other attempts
 
-	Tripped   uint64 // breakers that opened: one for each event of that kind
-	Probed    uint64 // breakers that became half-open
-	Recovered uint64 // breakers that closed, for any reason
-
 	Retries   uint64 // attempts after the first of a call
 	KeptSpent uint64 // tokens of calls that were not made and that could not be given back, because others had taken tokens since
 
@@ -65,10 +61,23 @@ func (e *Engine) Stats() Stats {
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
 		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),
-		Tripped: c.Tripped.Load(), Probed: c.Probed.Load(), Recovered: c.Recovered.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
 	}
+}
+
+// Transitions are the changes of breakers' states; see [Engine.Transitions].
+type Transitions struct {
+	Tripped   uint64 // to open
+	Probing   uint64 // to half-open
+	Recovered uint64 // to closed, for any reason
+}
+
+// Transitions returns how often breakers of e have changed their state since New: the number of events of each
+// of the three kinds. It asks no actor.
+func (e *Engine) Transitions() Transitions {
+	c := e.counters
+	return Transitions{Tripped: c.Tripped.Load(), Probing: c.Probing.Load(), Recovered: c.Recovered.Load()}
 }
 
 // admitted counts a decision to let pass.

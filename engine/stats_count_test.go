@@ -29,7 +29,8 @@ type counting struct {
 	engines map[string]*engine.Engine
 	want    map[string]*engine.Stats
 	mu      sync.Mutex // guards want
-	gaveUp  uint64     // of all engines
+	moved   map[string]*engine.Transitions
+	gaveUp  uint64 // of all engines
 }
 
 // count changes what is wanted of one engine.
@@ -37,6 +38,13 @@ func (c *counting) count(name string, f func(*engine.Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(c.want[name])
+}
+
+// countEvent changes the transitions that are wanted of one engine.
+func (c *counting) countEvent(name string, f func(*engine.Transitions)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c.moved[name])
 }
 
 // attempt is a function that ends in one of the ways there are. names are the engines that decide about each attempt.
@@ -162,7 +170,7 @@ func TestStatsCountEveryDecisionAndEveryEndOnce(t *testing.T) {
 }
 
 func countCalls(t *testing.T, d engine.Dispatch) {
-	c := &counting{t: t, r: random(t), engines: map[string]*engine.Engine{}, want: map[string]*engine.Stats{}}
+	c := &counting{t: t, r: random(t), engines: map[string]*engine.Engine{}, want: map[string]*engine.Stats{}, moved: map[string]*engine.Transitions{}}
 	bucket := limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(20)}
 	for name, cfg := range map[string]engine.Config{
 		"user":  {Limiter: bucket, MaxKeys: 3, MaxQueue: 2},
@@ -171,7 +179,7 @@ func countCalls(t *testing.T, d engine.Dispatch) {
 		"again": {Breaker: opensAfter(3), Retry: &retry.Policy{MaxAttempts: 3, BaseDelay: time.Millisecond}},
 	} {
 		cfg.Name, cfg.Dispatch = name, d
-		c.engines[name], c.want[name] = start(t, cfg), &engine.Stats{}
+		c.engines[name], c.want[name], c.moved[name] = start(t, cfg), &engine.Stats{}, &engine.Transitions{}
 		go c.follow(c.engines[name])
 	}
 	routes := [][]string{{"user"}, {"pair"}, {"api"}, {"again"}, {"user", "api"}, {"user", "pair", "api"}, {"pair", "api"}}
@@ -213,12 +221,12 @@ func countCalls(t *testing.T, d engine.Dispatch) {
 func (c *counting) follow(e *engine.Engine) {
 	states := map[string]breaker.State{}
 	for ev := range e.Events(c.t.Context()) {
-		c.count(e.Name(), func(s *engine.Stats) {
+		c.countEvent(e.Name(), func(s *engine.Transitions) {
 			switch ev.Kind {
 			case engine.Tripped:
 				s.Tripped++
 			case engine.Probing:
-				s.Probed++
+				s.Probing++
 			case engine.Recovered:
 				s.Recovered++
 			}
@@ -239,6 +247,7 @@ func (c *counting) check() {
 		want.GaveUp, want.KeptSpent, want.SketchLoad = is.GaveUp, is.KeptSpent, is.SketchLoad
 		want.Evicted, want.Spilled, want.SketchHits = is.Evicted, is.Spilled, is.SketchHits
 		require.Equal(c.t, want, is, name)
+		require.Equal(c.t, *c.moved[name], e.Transitions(), name)
 		c.t.Logf("%s: %+v", name, is)
 	}
 	require.Equal(c.t, c.gaveUp, gaveUp)

@@ -16,7 +16,7 @@ type Counters struct {
 	// Of events that are rare, or that cost much more than a contended cache line.
 	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
 	OpenKeys, HalfOpenKeys                              atomic.Int64
-	Tripped, Probed, Recovered                          atomic.Uint64
+	Tripped, Probing, Recovered                         atomic.Uint64
 }
 
 // Stripe is a cache line of counters.
@@ -68,7 +68,7 @@ func (c *Counters) moved(from, to breaker.State) {
 		case breaker.Open:
 			c.Tripped.Add(1)
 		case breaker.HalfOpen:
-			c.Probed.Add(1)
+			c.Probing.Add(1)
 		default:
 			c.Recovered.Add(1)
 		}
