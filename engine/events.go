@@ -107,7 +107,7 @@ func (e *Engine) EventsSince(ctx context.Context, seq uint64) iter.Seq[Event] {
 func (e *Engine) event(seq uint64, g *guard.Event) Event {
 	ev := Event{
 		Seq: seq, At: e.timeOf(g.At), Kind: EventKind(g.Kind), Engine: e.name, Key: g.Key,
-		From: g.From, To: g.To, Reason: g.Reason,
+		From: g.From, To: g.To, Reason: g.Reason(),
 	}
 	if g.Until > 0 {
 		ev.Until = e.timeOf(g.Until)
