@@ -48,4 +48,9 @@
 // A scrape reads counters and asks no actor, so the time of a scrape does not depend on the number
 // of keys. With several scrapers, promhttp.HandlerOpts.CoalesceGather has scrapes at the same time
 // share one reading.
+//
+// # Dashboard and alerts
+//
+// The folder of this package has a Grafana dashboard, dashboard.json, and rules for alerts,
+// alerts.yml.
 package engineprom
