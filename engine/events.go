@@ -23,8 +23,8 @@ const (
 	Tripped EventKind = iota + 1
 	// Probing: a breaker is half-open, and has let its first probe through.
 	Probing
-	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise it says what else closed
-	// the breaker: a Reset, a change of the Config, or that the key was forgotten.
+	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise the breaker
+	// was closed by a Reset or a change of the Config, or the key was forgotten.
 	Recovered
 	// Forced: a breaker was opened or closed by hand.
 	Forced

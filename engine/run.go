@@ -202,8 +202,8 @@ func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admis
 	return e.begin(ctx, p, stay, guard.Never, a)
 }
 
-// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine. It tells those who
-// watch, if w is on.
+// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine. It tells the watchers,
+// if w is on.
 func (e *Engine) attempt(ctx context.Context, p *place, a *admission, w *watch, fn func(context.Context) error) error {
 	inFn, probe := e.asProbe(ctx, p.key, a.permit)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit

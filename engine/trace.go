@@ -40,7 +40,7 @@ func (c *call) watchFrom(at *int64) {
 	}
 }
 
-// announce tells those who watch that an attempt begins. last is the error of the attempt before.
+// announce tells the watchers that an attempt begins. last is the error of the attempt before.
 func (c *call) announce(ctx context.Context, last error) {
 	w := &c.watch
 	w.begin(c.links[0].eng)
@@ -57,7 +57,7 @@ func (w *watch) begin(e *Engine) {
 	w.number++
 }
 
-// announce tells those who watch e that an attempt for key begins.
+// announce tells the watchers of e that an attempt for key begins.
 func (e *Engine) announce(ctx context.Context, key string, w *watch, last error) {
 	st := e.settings.Load()
 	if st.latency != nil {
@@ -71,7 +71,7 @@ func (e *Engine) announce(ctx context.Context, key string, w *watch, last error)
 // heard reports whether link i decided about the present attempt.
 func (c *call) heard(i int) bool { return c.watch.number == 1 || !c.got[i].once }
 
-// conclude tells those who watch that an attempt has ended.
+// conclude tells the watchers that an attempt has ended.
 func (c *call) conclude() {
 	c.watch.end(c.links[0].eng)
 	for i := range c.links {
@@ -81,7 +81,7 @@ func (c *call) conclude() {
 	}
 }
 
-// conclude tells those who watch e, if w is on, that an attempt has ended.
+// conclude tells the watchers of e, if w is on, that an attempt has ended.
 func (e *Engine) conclude(w *watch) {
 	if w.on {
 		w.end(e)
