@@ -38,7 +38,7 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		return e.refuse(p.key, ErrClosed, 0)
 	}
 	st := e.settings.Load()
-	if !st.concerns(d) {
+	if !e.concerns(st, p.key, d) {
 		return nil
 	}
 	if st.shadow {

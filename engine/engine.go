@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
@@ -210,6 +211,12 @@ func (e *Engine) keep(p *place, c *guard.Cell, h actors.Hash) (*guard.Cell, erro
 
 // refuse makes the error of a refusal; at is the instant from which a retry would be admitted, or 0.
 func (e *Engine) refuse(key string, reason error, at int64) error {
+	if reason == guard.ErrForced { //nolint:errorlint // never wrapped
+		if at == guard.Never {
+			at = 0
+		}
+		return &Rejection{Engine: e.name, Key: key, Stage: BreakerStage, Err: breaker.ErrOpen, at: at, eng: e, forced: true}
+	}
 	switch {
 	case errors.Is(reason, actors.ErrClosed):
 		reason = ErrClosed

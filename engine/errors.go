@@ -20,7 +20,7 @@ var (
 	// many that came through the same narrower key.
 	ErrQueueFull = guard.ErrQueueFull
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
-	// has callers in the queue or probes out, so that none could be forgotten.
+	// has callers in the queue or probes out or is forced, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
 	// ErrCloseInGo says that Close was called inside a function that Go started, and did not wait for the
 	// functions of Go that still ran. The engine is closed all the same.
@@ -44,14 +44,23 @@ type Rejection struct {
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
-	at  int64   // the instant of eng from which a retry would be admitted; 0: there is none
-	eng *Engine // that refused
+	at     int64   // the instant of eng from which a retry would be admitted; 0: there is none
+	eng    *Engine // that refused
+	forced bool    // by a breaker that Force has opened
+}
+
+// reason returns Err or, for a breaker that Force has opened, guard.ErrForced.
+func (r *Rejection) reason() error {
+	if r.forced {
+		return guard.ErrForced
+	}
+	return r.Err
 }
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
 // else came: behind all callers that waited when the call was refused, and not before the breaker lets
 // a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not help or nothing is known, as for
-// ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
+// ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has opened for ever. Otherwise it is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
 	if r.at == 0 {
 		return 0
@@ -80,7 +89,7 @@ const (
 // stageOf returns the stage that a reason belongs to.
 func stageOf(reason error) Stage {
 	switch reason {
-	case breaker.ErrOpen: //nolint:errorlint // made by the stages, never wrapped
+	case breaker.ErrOpen, guard.ErrForced: //nolint:errorlint // made by the stages, never wrapped
 		return BreakerStage
 	case limiter.ErrLimited, limiter.ErrExceedsCapacity:
 		return LimiterStage
@@ -101,9 +110,9 @@ func (r *Rejection) Error() string {
 		name += " " + r.Engine
 	}
 	if after := r.RetryAfter(); after >= time.Millisecond {
-		return fmt.Sprintf("%s: key %s: %v (retry after %v)", name, shown(r.Key), r.Err, after.Round(time.Millisecond))
+		return fmt.Sprintf("%s: key %s: %v (retry after %v)", name, shown(r.Key), r.reason(), after.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%s: key %s: %v", name, shown(r.Key), r.Err)
+	return fmt.Sprintf("%s: key %s: %v", name, shown(r.Key), r.reason())
 }
 
 // Unwrap returns the reason.

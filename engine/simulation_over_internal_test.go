@@ -21,7 +21,7 @@ func (p *person) over(err error) {
 	}
 	p.u.note(7, p.id, r.at)
 	c := p.refusing(r)
-	if c.reason != r.Err {
+	if c.reason != r.reason() {
 		c.w.checkRefused(c, r)
 	}
 	if p.u.recovered && errors.Is(r.Err, breaker.ErrOpen) {

@@ -16,7 +16,7 @@ type Counters struct {
 
 	// Of events that are rare, or that cost much more than a contended cache line.
 	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
-	OpenKeys, HalfOpenKeys                              atomic.Int64
+	OpenKeys, HalfOpenKeys, ForcedKeys                  atomic.Int64
 	Tripped, Probing, Recovered                         atomic.Uint64
 }
 
