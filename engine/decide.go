@@ -38,8 +38,11 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		return e.refuse(p.key, ErrClosed, 0)
 	}
 	st := e.settings.Load()
-	if !e.concerns(st, p.key, d) {
-		return nil
+	if !st.concerns(d) {
+		if !e.forces() {
+			return nil
+		}
+		return e.decideByHand(ctx, p, d, a)
 	}
 	if st.shadow {
 		return e.decideInShadow(ctx, p, d, a)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/retry"
 )
@@ -213,7 +214,9 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 
 // renew resets key, or changes the configuration of an engine, or does nothing.
 func (s *schedule) renew(key string) {
-	switch s.rng.IntN(6) {
+	switch s.rng.IntN(9) {
+	case 6, 7, 8:
+		s.force(key)
 	case 0:
 		s.eng.Reset(key)
 	case 1:
@@ -221,6 +224,17 @@ func (s *schedule) renew(key string) {
 	case 2:
 		s.wideFull = s.change(s.wide, widePeriod)
 	}
+}
+
+// force forces key, or the wide key, or ends that. No forced state ends at the instant of a step.
+func (s *schedule) force(key string) {
+	eng := s.eng
+	if s.rng.IntN(3) == 0 {
+		eng, key = s.wide, "w"
+	}
+	to := []breaker.State{breaker.Open, breaker.Closed}[s.rng.IntN(2)]
+	length := []time.Duration{0, 0, time.Duration(1+s.rng.IntN(900))*time.Millisecond + 13, breaker.Forever}[s.rng.IntN(4)]
+	s.note("%v by hand for %v: %v", to, length, seen(eng.Force(key, to, length)))
 }
 
 // admit asks for a ticket, and keeps the ticket for a later step if no key is evicted.

@@ -31,6 +31,7 @@ type Engine struct {
 	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
 	settings  atomic.Pointer[settings]
+	forced    atomic.Int64             // keys whose breaker is forced; Counters.ForcedKeys
 	changes   sync.Mutex               // for one Reconfigure at a time
 	latency   atomic.Pointer[measured] // from the first Config.Latency on
 	refreshed atomic.Uint64            // calls of Refresh that have begun
@@ -72,6 +73,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	e.settings.Store(st)
 	e.prepare = func(*guard.Gate) bool { return e.behavior.Current().Shared() != nil }
 	e.counters = e.behavior.Counters
+	e.counters.ForcedKeys = &e.forced
 	ac.Clock = e.clock
 	var b behavior = e.behavior
 	if d != nil {

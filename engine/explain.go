@@ -80,7 +80,7 @@ func (c *call) explain(i int, w *guard.Demand) (x KeyExplanation, ahead int) {
 	if e.ended.Load() {
 		return x, 0
 	}
-	if x.Passes = !e.concerns(e.settings.Load(), l.key, &d); x.Passes {
+	if x.Passes = !e.asks(e.settings.Load(), l.key, &d); x.Passes {
 		return x, 0
 	}
 	now, a, ahead := e.explained(l, &d)

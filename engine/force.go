@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -85,20 +86,44 @@ func mayForce(s breaker.State, d time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// concerns reports whether anything is to be asked for a call for d of p's key.
-func (e *Engine) concerns(st *settings, key string, d *guard.Demand) bool {
-	return st.concerns(d) || d.Breaker && e.forces() && e.isForced(key)
+// asks reports whether anything is to be asked about d for key: also if st asks nothing, a person may have
+// forced the key.
+func (e *Engine) asks(st *settings, key string, d *guard.Demand) bool {
+	return st.concerns(d) || e.forces() && e.isForced(key, d)
 }
 
 // forces reports whether any key is forced.
-func (e *Engine) forces() bool { return e.counters.ForcedKeys.Load() != 0 }
+func (e *Engine) forces() bool { return e.forced.Load() != 0 }
 
-// isForced reports whether key is forced.
+// decideByHand is decide where nothing is to be asked about d, unless p's key is forced. Other keys stay unknown.
 //
 //go:noinline
-func (e *Engine) isForced(key string) bool {
+func (e *Engine) decideByHand(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
+	if !e.isForced(p.key, d) {
+		return nil
+	}
+	if e.settings.Load().shadow {
+		return e.decideInShadow(ctx, p, d, a)
+	}
+	var err error
+	if a.cell, err = e.find(p); err != nil {
+		return e.refused(e.asRefusal(p.key, err))
+	}
+	if err = e.openFor(a.cell, d); err == nil {
+		err = e.consult(ctx, p, d, a, nil)
+	}
+	if err != nil {
+		return e.refused(err)
+	}
+	return nil
+}
+
+// isForced reports whether d asks the breaker of key, and the key is forced.
+//
+//go:noinline
+func (e *Engine) isForced(key string, d *guard.Demand) bool {
 	c, known := e.system.Find(key)
-	return known && c.Published.Posted().Forced()
+	return d.Breaker && known && c.Published.Posted().Forced()
 }
 
 // breaks reports whether a call for the key of c needs a permit.

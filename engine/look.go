@@ -117,7 +117,7 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		return nil, e.refuse(l.key, ErrClosed, 0)
 	}
 	d := c.demand(i, w)
-	if !e.concerns(e.settings.Load(), l.key, &d) {
+	if !e.asks(e.settings.Load(), l.key, &d) {
 		return nil, nil
 	}
 	if after != notAfter { // a refused call makes no key known

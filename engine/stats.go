@@ -63,7 +63,7 @@ func (e *Engine) Stats() Stats {
 	sum := c.Sum()
 	return Stats{
 		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()),
-		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(c.ForcedKeys.Load()),
+		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
 		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),

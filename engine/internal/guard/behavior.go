@@ -44,7 +44,7 @@ type Behavior struct {
 // New returns the behavior of keys that p decides or, if each key has limits of its own, the policies
 // that are made of p. New keeps p.
 func New(p *Policy, perKey bool) *Behavior {
-	b := &Behavior{Counters: new(Counters), sketch: newSketch(len(p.Limits))}
+	b := &Behavior{Counters: &Counters{ForcedKeys: new(atomic.Int64)}, sketch: newSketch(len(p.Limits))}
 	b.current.Store(b.Prepare(p, perKey))
 	return b
 }
