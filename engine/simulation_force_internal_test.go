@@ -44,6 +44,7 @@ func (w *world) expectForce(a *account, f guard.Forcing) {
 		w.expect(t.who, expectation{err: guard.ErrForceLimit})
 		return
 	default:
+		w.universe.forced++
 		*b = naiveCircuit{period: w.period(), forced: true, state: f.To, until: guard.Later(t.now, f.For)}
 	}
 	w.expect(t.who, expectation{})
