@@ -26,5 +26,6 @@ func begin(file []byte) (*demo.Gateway, error) {
 		}
 		return routes
 	}
-	return &demo.Gateway{URL: server.URL(), Status: status, Close: server.Close}, nil
+	follower := &follower{file: "demonstration", server: server, config: cfg}
+	return &demo.Gateway{URL: server.URL(), Status: status, Reload: follower.take, Close: server.Close}, nil
 }

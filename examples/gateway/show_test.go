@@ -27,6 +27,10 @@ func TestBegin(t *testing.T) {
 		require.Equal(t, want, resp.StatusCode)
 	}
 	require.Equal(t, []demo.Route{{Name: "x", Breaker: "closed"}}, gateway.Status())
+	err = gateway.Reload([]byte(`{"listen": "127.0.0.1:0", "routes": [{"path": "/new", "upstream": "` + up.URL + `", "breaker": {}}]}`))
+	require.NoError(t, err)
+	require.Equal(t, []demo.Route{{Name: "/new", Breaker: "closed"}}, gateway.Status())
+	require.ErrorContains(t, gateway.Reload([]byte(`{"listen": "127.0.0.1:0", "routes": []}`)), "routes = []: must have at least one route")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, gateway.Close(ctx))

@@ -1,5 +1,6 @@
 // Package demo demonstrates the gateway. Run starts three upstreams, of which one falls sick, sends
-// the requests of four clients through the gateway, and draws the answers that the clients get.
+// the requests of four clients through the gateway, changes a limit meanwhile, and draws the answers
+// that the clients get.
 package demo
 
 import (
@@ -15,6 +16,7 @@ import (
 type Gateway struct {
 	URL    string                      // such as "http://127.0.0.1:8080"
 	Status func() []Route              // the state of all routes; called some 200 times a second by one goroutine
+	Reload func(config []byte) error   // takes a new configuration over while requests run; called once
 	Close  func(context.Context) error // called once, at the end
 }
 
@@ -34,12 +36,12 @@ func (r Route) state() string {
 }
 
 // Run shows the demonstration on out and takes about ten seconds. Run calls start once, with the
-// configuration for the gateway as JSON text. If ctx ends, Run ends early and still prints the
-// summary.
+// configuration for the gateway as JSON text, and later Reload with another configuration. If ctx
+// ends, Run ends early and still prints the summary.
 //
 // If out is a terminal, a block of at most 79 columns is redrawn in place, in colour unless
-// NO_COLOR is set; else a line is written every second. Run returns the error of start, of closing
-// the gateway, or of the loopback interface.
+// NO_COLOR is set; else a line is written every second. Run returns the error of start, of Reload,
+// of closing the gateway, or of the loopback interface.
 func Run(ctx context.Context, out *os.File, start func(config []byte) (*Gateway, error)) error {
 	return tenSeconds().play(ctx, &loopback{}, newScreen(out, func() int { return rows(out) }), start)
 }
@@ -65,7 +67,7 @@ func (s script) play(ctx context.Context, n network, screen *screen, start func(
 		return err
 	}
 	defer func() { err = errors.Join(err, ups.close()) }()
-	gateway, err := start(ups.config())
+	gateway, err := start(ups.config(false))
 	if err != nil {
 		return fmt.Errorf("starting the gateway: %w", err)
 	}
@@ -93,8 +95,12 @@ func (s script) play(ctx context.Context, n network, screen *screen, start func(
 	w.begin()
 	ups.begin(now)
 	traffic.begin(ctx, now)
-	w.watch(ctx, screen) // restores the terminal, so that from here on a second Ctrl-C does no harm
+	failed := w.watch(ctx, screen) // restores the terminal, so that from here on a second Ctrl-C does no harm
+	end()
 	traffic.wait()
+	if failed != nil {
+		return failed
+	}
 	w.look()
 	told := w.story()
 	screen.print(told.summary(screen.ink))

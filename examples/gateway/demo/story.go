@@ -14,6 +14,8 @@ type story struct {
 	answers []answer // in the order of their ends
 	changes []change // in order
 	status  []Route  // as the gateway said last, by route
+
+	reformed *reformed // nil before the reform
 	// Requests that reached the upstreams, by route: all, and those during the sickness.
 	tried, triedIll []int
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -28,6 +29,8 @@ type watcher struct {
 
 	seen    []Route // when last asked, by route
 	changes []change
+
+	reformed *reformed // nil before the reform
 }
 
 // pace is the time between two looks.
@@ -39,8 +42,9 @@ func (w *watcher) begin() {
 	w.look()
 }
 
-// watch follows and draws until ctx ends, and then removes the block from the screen.
-func (w *watcher) watch(ctx context.Context, screen *screen) {
+// watch follows and draws until ctx ends, and then removes the block from the screen. watch also
+// makes the reform; an error of the reform ends watch early.
+func (w *watcher) watch(ctx context.Context, screen *screen) error {
 	looking := time.NewTicker(pace)
 	defer looking.Stop()
 	drawing := time.NewTicker(screen.interval)
@@ -53,6 +57,11 @@ func (w *watcher) watch(ctx context.Context, screen *screen) {
 		select {
 		case <-looking.C:
 			w.look()
+			if made, err := w.reform(); err != nil {
+				return err
+			} else if made && !screen.live {
+				screen.print(w.story().announcement())
+			}
 		case <-drawing.C:
 			told := w.story()
 			if screen.live {
@@ -62,9 +71,27 @@ func (w *watcher) watch(ctx context.Context, screen *screen) {
 			}
 		case <-ctx.Done():
 			w.look()
-			return
+			return nil
 		}
 	}
+}
+
+// reform makes the reform when the time has come and a request is under way, and reports whether
+// the reform has been made now.
+func (w *watcher) reform() (made bool, err error) {
+	from := time.Since(w.start)
+	if w.reformed != nil || from < w.script.reform.at {
+		return false, nil
+	}
+	running := w.record.running()
+	if running == 0 {
+		return false, nil
+	}
+	if err := w.gateway.Reload(w.upstreams.config(true)); err != nil {
+		return false, fmt.Errorf("changing a limit of the gateway: %w", err)
+	}
+	w.reformed = &reformed{from, time.Since(w.start), running}
+	return true, nil
 }
 
 // look asks the gateway once.
@@ -103,6 +130,8 @@ func (w *watcher) story() *story {
 		at:      min(time.Since(w.start), w.script.length),
 		status:  w.seen,
 		changes: w.changes,
+
+		reformed: w.reformed,
 	}
 	s.begun, s.answers = w.record.read(len(w.script.routes))
 	for _, u := range w.upstreams.servers {
