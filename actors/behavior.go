@@ -58,6 +58,13 @@ type Updater[P, S any] interface {
 	Update(now int64, p *P, s *S) Next
 }
 
+// Forgetter is a [Behavior] that wants to know of every key that goes.
+type Forgetter[P any] interface {
+	// Forget is called for a key that goes at now, under the lifecycle lock: after Retire has returned true,
+	// or before Spill.
+	Forget(now int64, key string, p *P)
+}
+
 // Next is the result of a turn: the needs of the state after the turn.
 type Next struct {
 	// Same is for Receive: the turn changed nothing and was no use of the actor. The result of the

@@ -35,6 +35,9 @@ func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
 	if p := c.parked; p != nil && (p.forget > now && !planted("a parked state that is forgotten before its time") || p.used > unused) || !s.mayRetire(c, unused) {
 		return false
 	}
+	if s.forgetter != nil {
+		s.forgetter.Forget(now, c.key, &c.Published)
+	}
 	s.remove(c)
 	s.evicted++
 	s.lastRetired = max(s.lastRetired, now)

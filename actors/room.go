@@ -68,6 +68,9 @@ func (s *System[P, S, M]) tryCreate(
 func (s *System[P, S, M]) makeRoom(now int64, first bool) finding[P, S, M] {
 	found := s.search(now, first)
 	if c := found.coldest; c != nil {
+		if s.forgetter != nil {
+			s.forgetter.Forget(now, c.key, &c.Published)
+		}
 		s.behavior.Spill(c.key, &c.Published, c.parkedState())
 		s.remove(c)
 		s.spilled++

@@ -19,6 +19,7 @@ import (
 type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	updater   Updater[P, S] // behavior, or nil
+	forgetter Forgetter[P]  // behavior, or nil
 	clock     clock.Clock
 	nanos     func() int64
 	base      time.Time    // from which nanos counts, on the system's clock; else zero
@@ -87,6 +88,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 		s.hook = func(point) { s.driver.Between() }
 	}
 	s.updater, _ = b.(Updater[P, S])
+	s.forgetter, _ = b.(Forgetter[P])
 	s.cells.init()
 	s.Resize(cfg.MaxKeys, cfg.IdleAfter, cfg.Linger)
 	if s.driver == nil {

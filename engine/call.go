@@ -76,7 +76,7 @@ func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(conte
 		return c.links[0].eng.refused(c.giveUpFor(ctx))
 	}
 	c.admitted()
-	defer c.reportLast()
+	defer c.reportLast(&err)
 	c.again = true
 	if err = c.attempt(ctx, fn); err == nil || e == nil {
 		return retry.Strip(err)
@@ -147,7 +147,7 @@ func (c *call) end(ctx context.Context, err error) {
 	for i := range c.got {
 		c.got[i].outcome = Failure // in case Classify panics
 	}
-	defer c.report(false)
+	defer c.report(false, err)
 	c.judge(ctx, err)
 }
 
@@ -187,7 +187,7 @@ func (c *call) fail() {
 	for i := range c.got {
 		c.got[i].outcome = Failure
 	}
-	c.report(false)
+	c.report(false, nil)
 }
 
 // endAll ends the leaves of an attempt's probes.
@@ -205,13 +205,13 @@ func (c *call) judge(ctx context.Context, err error) {
 }
 
 // report counts and records the outcomes with the engines that decided about the attempt or, at the end of the call,
-// with those that decided once. All reports are sent before one is awaited.
-func (c *call) report(last bool) {
+// with those that decided once. cause is the error, nil after a panic. All reports are sent before one is awaited.
+func (c *call) report(last bool, cause error) {
 	var answered [longestChain]*guard.Request
 	for i := range c.links {
 		if l, s := &c.links[i], &c.got[i]; s.once == last {
 			l.eng.endedAs(&s.admission, s.outcome)
-			answered[i] = l.eng.record(&l.place, &s.admission, s.outcome)
+			answered[i] = l.eng.record(&l.place, &s.admission, s.outcome, cause)
 		}
 	}
 	for i := range c.links {
@@ -219,8 +219,8 @@ func (c *call) report(last bool) {
 	}
 }
 
-// reportLast is the last report of engines with PerCall.
-func (c *call) reportLast() { c.report(true) }
+// reportLast is the last report of engines with PerCall, of a call that ends with *err.
+func (c *call) reportLast(err *error) { c.report(true, *err) }
 
 // giveUp ends a call whose attempt is not made, from wide to narrow. Engines with PerCall keep their part
 // if an attempt was made before.

@@ -59,6 +59,6 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 
 // done is the end of a ticket's call.
 func (c *call) done(ctx context.Context, err error) {
-	defer c.report(true)
+	defer c.report(true, err)
 	c.end(ctx, err)
 }

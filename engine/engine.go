@@ -26,6 +26,7 @@ type Engine struct {
 	dispatch Dispatch
 	driver   driver                 // nil but in simulations
 	base     time.Time              // of the system's instants, if the clock is the system's; else zero
+	since    time.Time              // of the system's instants
 	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
 	settings  atomic.Pointer[settings]
@@ -74,6 +75,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if d != nil {
 		b, ac.Driver = d.Observe(e.behavior), d
 	}
+	e.since = e.clock.Now()
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
@@ -129,6 +131,12 @@ func (e *Engine) joinCalls() {
 	e.calls.Wait()
 	close(e.joined)
 }
+
+// Name returns Config.Name.
+func (e *Engine) Name() string { return e.name }
+
+// Since returns when e was made, by the engine's clock. The counters of [Engine.Stats] count from then on.
+func (e *Engine) Since() time.Time { return e.since }
 
 // Keys iterates over the keys known. Keys that come or go during the iteration may be missing.
 func (e *Engine) Keys() iter.Seq[string] { return e.system.Keys() }

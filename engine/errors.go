@@ -188,6 +188,14 @@ func onlyRefusals(err error) bool {
 // longestShown is how many bytes of a key an error text shows.
 const longestShown = 64
 
+// beginning is key, or its beginning and its length.
+func beginning(key string) string {
+	if len(key) <= longestShown {
+		return key
+	}
+	return fmt.Sprintf("%s... (%d bytes)", key[:longestShown], len(key))
+}
+
 // shown is key in quotes for an error text: all of it, or its beginning and its length.
 func shown(key string) string {
 	if len(key) <= longestShown {

@@ -159,7 +159,8 @@ func (ch *chain) giveUpFor(ctx context.Context, got *[3]taken) error {
 func (ch *chain) fail(got *[3]taken) {
 	var room [len(got)]share
 	c := ch.call(got, &room)
-	defer c.reportLast()
+	var none error
+	defer c.reportLast(&none)
 	c.fail()
 }
 
@@ -169,7 +170,7 @@ func (ch *chain) fail(got *[3]taken) {
 func (ch *chain) over(ctx context.Context, got *[3]taken, stay int64, fn func(context.Context) error, err error) error {
 	var room [len(got)]share
 	c := ch.call(got, &room)
-	defer c.reportLast()
+	defer c.reportLast(&err)
 	c.again = true
 	c.end(ctx, err)
 	e, st := ch.retrier()

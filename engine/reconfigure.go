@@ -54,6 +54,7 @@ func (e *Engine) Reconfigure(cfg Config) error {
 	e.system.Still(func() { e.behavior.Date(st.version, at) })
 	e.behavior.Settle()
 	e.revision.Add(1)
+	e.changed(at, "")
 	e.system.Resize(ac.MaxKeys, ac.IdleAfter, ac.Linger)
 	for _, c := range e.system.Running() {
 		m := guard.Message{Kind: guard.Refresh}
@@ -116,6 +117,7 @@ func (e *Engine) Refresh(key string) {
 			}
 			m := guard.Message{Kind: guard.Refresh, Policy: p, Request: e.behavior.Request()}
 			if !errors.Is(e.command(c, &m, func(*guard.Cell) (*guard.Cell, error) { return e.known(key) }), errUnknown) {
+				e.changed(e.system.Now(), key)
 				return
 			}
 		}
@@ -126,6 +128,7 @@ func (e *Engine) Refresh(key string) {
 			}
 		})
 		if !known {
+			e.changed(now, key)
 			return
 		}
 	}

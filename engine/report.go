@@ -24,7 +24,7 @@ func (e *Engine) nowHolding(p *place, a *admission) int64 {
 // giveUp ends a call that was admitted as a and is not made. A probe's place and the tokens come back;
 // tokens that others have taken on top of stay spent.
 func (e *Engine) giveUp(p *place, a *admission, tokens int64) {
-	e.report(p, a, Ignore)
+	e.report(p, a, Ignore, nil)
 	e.giveBack(a, tokens)
 	*a = admission{}
 }
@@ -86,17 +86,19 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 	outcome := Failure // in case Classify panics
 	defer func() {
 		e.endedAs(a, outcome)
-		e.report(p, a, outcome)
+		e.report(p, a, outcome, err)
 	}()
 	outcome = e.judge(ctx, err)
 }
 
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
-// successor.
-func (e *Engine) report(p *place, a *admission, outcome Outcome) { e.recorded(e.record(p, a, outcome)) }
+// successor. cause is the error of a failure, nil after a panic.
+func (e *Engine) report(p *place, a *admission, outcome Outcome, cause error) {
+	e.recorded(e.record(p, a, outcome, cause))
+}
 
 // record is report without the wait; the result is for [Engine.recorded].
-func (e *Engine) record(p *place, a *admission, outcome Outcome) *guard.Request {
+func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *guard.Request {
 	if a.cell == nil || !a.cell.Published.Policy().Breaks() {
 		return nil
 	}
@@ -114,15 +116,22 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome) *guard.Request 
 	// comes behind m. Gate and notice may be read without a message, so the turn of a failure, which may
 	// change both, is awaited. An error says that the engine is closed, that there is no room for the key,
 	// or that the result is late: then there is no breaker to count for.
-	if e.dispatch == Published && outcome != Success && !probe {
+	if outcome == Failure {
 		m.Request = e.behavior.Request()
-		m.Answers = m.Request.Answers()
+		m.Request.Cause = cause
+		if e.dispatch == Published && !probe {
+			m.Answers = m.Request.Answers()
+		}
 	}
-	if _, err := e.deliver(context.Background(), c, &m, successor); err != nil && m.Request != nil {
-		e.behavior.Release(m.Request)
+	r, awaited := m.Request, m.Answers != nil
+	if _, err := e.deliver(context.Background(), c, &m, successor); err != nil && r != nil {
+		e.behavior.Release(r)
 		return nil
 	}
-	return m.Request
+	if !awaited {
+		return nil // the actor releases the request
+	}
+	return r
 }
 
 // recorded waits until the turn of a report has ended, if it is answered.

@@ -178,7 +178,7 @@ func (e *Engine) failUnless(returned *bool, p *place, c *guard.Cell, generation 
 	}
 	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
 	e.endedAs(&a, Failure)
-	e.report(p, &a, Failure)
+	e.report(p, &a, Failure, nil)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.
@@ -197,7 +197,7 @@ func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(co
 		if !returned {
 			probe.end()
 			e.endedAs(a, Failure)
-			e.report(p, a, Failure)
+			e.report(p, a, Failure, nil)
 		}
 	}()
 	err := fn(inFn)

@@ -188,7 +188,7 @@ func (w *world) Sending(m guard.Message) {
 	case guard.Ask:
 		c.checkDemand(&m.Demand)
 	}
-	if m.Request != nil {
+	if m.Request != nil && (m.Kind != guard.Report || m.Answers != nil) {
 		w.askers[m.Request] = c
 		c.req, c.pending = m.Request, true
 	}

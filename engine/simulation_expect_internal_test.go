@@ -91,7 +91,7 @@ func (w *world) expectReport(st *site, m *guard.Message) {
 		w.outcome(&a.circuit, now, m.Permit.Lease, m.Outcome)
 	}
 	a.version++
-	if m.Request != nil {
+	if m.Answers != nil {
 		w.expect(w.turning.who, expectation{})
 	}
 }

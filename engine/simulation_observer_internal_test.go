@@ -162,7 +162,7 @@ func (o *observer) Refuse(m *guard.Message, err error) {
 		return // the violation was in a turn, after its answer
 	}
 	o.Behavior.Refuse(m, err)
-	if m.Request == nil || m.Kind == guard.CancelWait {
+	if m.Request == nil || m.Kind == guard.CancelWait || m.Kind == guard.Report && m.Answers == nil {
 		return
 	}
 	c := w.askers[m.Request]

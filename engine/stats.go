@@ -66,6 +66,20 @@ func (e *Engine) Stats() Stats {
 	}
 }
 
+// Transitions are the changes of breakers' states; see [Engine.Transitions].
+type Transitions struct {
+	Tripped   uint64 // to open
+	Probing   uint64 // to half-open
+	Recovered uint64 // to closed, for any reason
+}
+
+// Transitions returns how often breakers of e have changed their state since New: the number of events of each
+// of the three kinds. It asks no actor.
+func (e *Engine) Transitions() Transitions {
+	c := e.counters
+	return Transitions{Tripped: c.Tripped.Load(), Probing: c.Probing.Load(), Recovered: c.Recovered.Load()}
+}
+
 // admitted counts a decision to let pass.
 func (e *Engine) admitted(a *admission) {
 	if !a.shadowed {

@@ -25,10 +25,13 @@ type State struct {
 // Behavior with [New].
 type Behavior struct {
 	Counters *Counters
+	Events   Events
 
 	current     atomic.Pointer[Version]
 	sketch      *sketch
 	newborn     []int64 // the full-ats of the key that is being born; for Init and Spill alone
+	gone        uint64  // keys that have gone; for Forget alone, as full
+	full        bool    // whether the sketch was full at the last look
 	census      census
 	generations atomic.Uint64 // the last one given out. Generations of first periods are odd, others even
 	requests    sync.Pool     // of *Request that have ended
@@ -86,7 +89,7 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 		s.circuit.Resume(generation)
 	}
 	g.fullAt.Store(owned)
-	return b.next(now, g, s)
+	return b.next(now, g, s, nil)
 }
 
 // newborns returns room for the full-ats of a key with so many limits, until the next call.
@@ -121,7 +124,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	switch m.Kind {
 	case Ask:
 		a, answered := b.decide(now, s, m)
-		next := b.used(now, g, s)
+		next := b.used(now, g, s, m)
 		if answered {
 			m.Answers <- a
 		}
@@ -130,7 +133,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		if m.Request.queued { // else the message found the request left
 			s.queue.leave(m.Request, now)
 		}
-		next := b.next(now, g, s)
+		next := b.next(now, g, s, m)
 		b.Release(m.Request)
 		return next
 	case Report:
@@ -145,12 +148,12 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		b.describe(now, s, m.Request.Snapshot)
 	case Refresh:
 		if m.Request == nil {
-			return b.next(now, g, s)
+			return b.next(now, g, s, m)
 		}
 	default: // Reset
 		b.reset(now, s)
 	}
-	next := b.next(now, g, s)
+	next := b.next(now, g, s, m)
 	m.Request.Answer(a)
 	return next
 }
@@ -160,13 +163,21 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 	if is := s.circuit.Generation(); m.FromPredecessor && is&firstPeriod != 0 {
 		m.Permit.Generation = is
 	}
+	if m.Outcome == breaker.Failure && m.Request != nil {
+		if state, failures, _ := s.circuit.Look(s.policy.rules, now); state == breaker.Closed {
+			m.Request.failures = failures + 1
+		}
+	}
 	s.circuit.Report(s.policy.rules, now, m.Permit, m.Outcome)
 	if m.Outcome == breaker.Failure && len(s.policy.Limits) > 0 && Planted("a late refund") {
 		s.fullAts[0] = max(now, s.fullAts[0]-s.policy.Limits[0].After(0, 0, 1))
 	}
-	next := b.used(now, g, s)
-	if m.Request != nil {
+	next := b.used(now, g, s, m)
+	switch {
+	case m.Answers != nil:
 		m.Answers <- Answer{}
+	case m.Request != nil:
+		b.Release(m.Request)
 	}
 	return next
 }
@@ -189,25 +200,26 @@ func (b *Behavior) reset(now int64, s *State) {
 func (b *Behavior) Wake(now int64, g *Gate, s *State) actors.Next {
 	now = b.adopt(now, s, nil, false)
 	s.circuit.Advance(s.policy.rules, now)
-	return b.next(now, g, s)
+	return b.next(now, g, s, nil)
 }
 
 // used is next for a turn that was a use of the key.
-func (b *Behavior) used(now int64, g *Gate, s *State) actors.Next {
-	next := b.next(now, g, s)
+func (b *Behavior) used(now int64, g *Gate, s *State, m *Message) actors.Next {
+	next := b.next(now, g, s, m)
 	next.Used = now
 	return next
 }
 
-// next ends every turn: it serves the queue, posts, and says when the actor has to wake.
-func (b *Behavior) next(now int64, g *Gate, s *State) actors.Next {
+// next ends every turn: it serves the queue, posts, and says when the actor has to wake. m is the message of the
+// turn, or nil.
+func (b *Behavior) next(now int64, g *Gate, s *State, m *Message) actors.Next {
 	next := actors.Next{Wake: actors.Never, Forget: actors.Never}
 	q := s.queue
 	if q != nil {
 		next.Wake = b.serve(now, s)
 	}
 	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was admitted may be a probe
-	next.Clean = b.post(now, g, s)
+	next.Clean = b.post(now, g, s, m)
 	if next.Wake == actors.Never {
 		next.Forget = max(s.policy.Limits.FullAt(s.fullAts), s.circuit.CleanAt(s.policy.rules))
 	}
@@ -225,7 +237,10 @@ func (b *Behavior) Fail(now int64, g *Gate, s *State, err error) actors.Next {
 		s.queue.refuseAll(err)
 		s.queue = nil
 	}
-	return b.next(now, g, s)
+	if _, panicked := err.(*actors.PanicError); panicked { //nolint:errorlint // made by the actor, not wrapped
+		b.Events.Add(Event{At: now, Key: s.key, Kind: Restarted, Reason: err})
+	}
+	return b.next(now, g, s, nil)
 }
 
 // Refuse answers a message that gets no turn, or whose turn panicked before the message was answered.
@@ -235,6 +250,7 @@ func (b *Behavior) Refuse(m *Message, err error) {
 	switch {
 	case m.queue != nil:
 		m.queue.refuseAll(err)
+	case m.Kind == Report && m.Answers == nil: // nobody waits
 	case m.Request != nil && m.Kind != CancelWait:
 		m.Request.fail(err)
 	}
@@ -252,6 +268,9 @@ func (b *Behavior) Request() *Request {
 
 // Release takes back a request that has ended, from the caller that received the answer or from the
 // actor that found the request left.
-func (b *Behavior) Release(r *Request) { b.requests.Put(r) }
+func (b *Behavior) Release(r *Request) {
+	r.Cause, r.failures = nil, 0
+	b.requests.Put(r)
+}
 
 var _ actors.Behavior[Gate, State, Message] = (*Behavior)(nil)

@@ -114,7 +114,7 @@ func TestATurnReadsTheClockBehindAShutGate(t *testing.T) {
 		b.policy().Limits.Reset(s.fullAts, 1)
 		s.circuit.Resume(permit.Generation)
 		s.circuit.Report(b.policy().rules, 1, permit, breaker.Failure) // so that a success is something to report
-		b.post(1, &g, &s)
+		b.post(1, &g, &s, nil)
 		require.GreaterOrEqual(t, g.fullAt.Load(), int64(0), "%s finds the gate open", name)
 		m.Request = &Request{Call: actors.NewCall[Answer](), Snapshot: new(Snapshot)}
 		m.Answers = m.Request.Answers()

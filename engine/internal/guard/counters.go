@@ -16,6 +16,7 @@ type Counters struct {
 	// Of events that are rare, or that cost much more than a contended cache line.
 	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
 	OpenKeys, HalfOpenKeys                              atomic.Int64
+	Tripped, Probing, Recovered                         atomic.Uint64
 }
 
 // Stripe is a cache line of counters.
@@ -63,6 +64,14 @@ func (c *Counters) moved(from, to breaker.State) {
 	if from != to {
 		c.keysIn(from, -1)
 		c.keysIn(to, 1)
+		switch to {
+		case breaker.Open:
+			c.Tripped.Add(1)
+		case breaker.HalfOpen:
+			c.Probing.Add(1)
+		default:
+			c.Recovered.Add(1)
+		}
 	}
 }
 

@@ -15,7 +15,6 @@ func (b *Behavior) Retire(unused int64, g *Gate) bool {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 { // only the actor has moved full-at, and the actor's last word on it holds
 		g.fullAt.Store(retired)
-		b.Counters.moved(g.posted.Load().state, breaker.Closed)
 		return true
 	}
 	if Planted("a key that is forgotten whatever it owes") {
@@ -57,7 +56,7 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	}
 	p := g.posted.Load().policy
 	fullAt := g.fullAt.Swap(retired)
-	b.Counters.moved(g.posted.Swap(&p.clean).state, breaker.Closed)
+	g.posted.Store(&p.clean)
 	var probeAt int64
 	fullAts := b.newborns(1)
 	if s != nil {
@@ -90,7 +89,7 @@ func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
 		g.own(s)
 	}
 	now = b.adopt(now, s, nil, false)
-	return b.next(now, g, s)
+	return b.next(now, g, s, nil)
 }
 
 // Pardon has the sketch forget what it remembers of key. The caller holds the lock of births.

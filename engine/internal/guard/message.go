@@ -31,8 +31,8 @@ type Message struct {
 	Permit          breaker.Permit  // Report; Ask, Look: of the probe in whose function the call is made
 	Until           int64           // Ask: the instant at which a grant is of no use any more
 	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version
-	Answers         chan<- Answer   // Ask, Report: those of Request
-	Request         *Request        // nil for a Report that is not to be answered
+	Answers         chan<- Answer   // Ask, Report: those of Request; nil for a Report that is not to be answered
+	Request         *Request        // nil for a Report of a success
 
 	queue *queue // Ask: the queue that Request has been put into; owned by the actor
 }
@@ -42,7 +42,10 @@ type Request struct {
 	actors.Call[Answer]
 	Snapshot *Snapshot // Inspect: to be filled in
 	Receipt  Receipt   // GiveBack
+	Cause    error     // Report of a failure: the error of the call, nil after a panic
 	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
+
+	failures int // Report: counted in a row, with this one; 0 if the breaker was not closed
 
 	// Owned by the actor while the request is a waiter.
 	demand   Demand

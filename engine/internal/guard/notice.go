@@ -38,10 +38,10 @@ func (n *Notice) Refusal() error { return n.refusal }
 func (n *Notice) Reports() bool { return n.reports }
 
 // post ends a turn: it writes the actor's decisions into the gate, and shares the gate if only
-// tokens are left to decide. The actor owns the gate before the decisions are written and shares the
+// tokens are left to decide. m is the message of the turn, or nil. The actor owns the gate before the decisions are written and shares the
 // gate last, so that no caller takes a token under a generation that admits none. The result is
 // whether the gate then says all there is to know about the key.
-func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
+func (b *Behavior) post(now int64, g *Gate, s *State, m *Message) (clean bool) {
 	share := s.policy.shares && s.queue == nil && s.circuit.Admits()
 	if s.policy.shares && !share { // by a policy that does not share, the actor owns the gate all the time
 		g.own(s)
@@ -52,7 +52,7 @@ func (b *Behavior) post(now int64, g *Gate, s *State) (clean bool) {
 	was := g.posted.Load()
 	if is := b.notice(now, was, s); is != was {
 		g.posted.Store(is)
-		b.Counters.moved(was.state, is.state)
+		b.moved(now, s, m, was, is)
 	}
 	if !share {
 		return false
