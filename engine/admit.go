@@ -60,7 +60,7 @@ func (e *Engine) allow(p *place, n int) bool {
 	}
 	latest := policy.Latest(tokens, limiter.Immediate, now)
 	if fullAt > latest && c.Published.Follows(policy) && !policy.Stale() {
-		e.counters.Stripe().Limited.Add(1)
+		e.countRefusal(&e.counters.Stripe().Limited, c, p.key)
 		return false
 	}
 	if _, ok := c.Published.Take(policy, tokens, latest, now); !ok { // other callers came first

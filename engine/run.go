@@ -87,9 +87,17 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 //
 //go:noinline
 func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
-	if err := e.openFor(c, &plainCall); err != nil {
-		e.counters.Stripe().Open.Add(1)
-		return err
+	if n := c.Published.Posted(); n.Refuses() && !n.Policy().Stale() { // as in openFor
+		var now int64
+		if e.base.IsZero() {
+			now = e.system.Now()
+		} else {
+			now = int64(time.Since(e.base)) + 1
+		}
+		if now < n.Until() {
+			e.countRefusal(&e.counters.Stripe().Open, c, p.key)
+			return n.Refusal()
+		}
 	}
 	return e.runAt(ctx, p, c, stay, fn)
 }
@@ -102,7 +110,7 @@ func (e *Engine) runShort(
 ) error {
 	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) && !policy.Stale() {
 		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
-			e.counters.Stripe().Limited.Add(1)
+			e.countRefusal(&e.counters.Stripe().Limited, c, p.key)
 			return e.refuse(p.key, limiter.ErrLimited, at)
 		}
 	}

@@ -116,7 +116,7 @@ func (c *call) inShadow(i int, err error) error {
 		l.eng.giveUp(&l.place, &s.admission, s.tokens)
 	}
 	s.admission = admission{shadowed: true}
-	l.eng.counters.ShadowRefused.Add(1)
+	l.eng.countRefusal(&l.eng.counters.ShadowRefused, nil, l.key)
 	return nil
 }
 

@@ -12,8 +12,8 @@ import (
 func (e *Engine) decideInShadow(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	err := e.askInShadow(ctx, p, d, a)
 	if r, ok := err.(*Rejection); ok && r.Stage != "" { //nolint:errorlint // made just now
+		e.countRefusal(&e.counters.ShadowRefused, a.cell, p.key)
 		*a = admission{shadowed: true}
-		e.counters.ShadowRefused.Add(1)
 		return nil
 	}
 	return err

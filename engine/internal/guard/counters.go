@@ -12,6 +12,7 @@ import (
 // write to the same cache line. Make Counters with new: then each stripe is a cache line.
 type Counters struct {
 	stripes [1 << stripeBits]Stripe
+	Refused Refused
 
 	// Of events that are rare, or that cost much more than a contended cache line.
 	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
@@ -33,10 +34,7 @@ const stripeBits = 6
 // long. A stripe for each key instead would be a second cache line for the callers of one key to contend
 // for.
 func (c *Counters) Stripe() *Stripe {
-	const (
-		page   = 11                 // bits; a stack has 2 KB at least
-		golden = 0x9e3779b97f4a7c15 // 2^64 / golden ratio spreads the numbers of pages (Fibonacci hashing)
-	)
+	const page = 11 // bits; a stack has 2 KB at least
 	var here byte
 	stack := uint64(uintptr(unsafe.Pointer(&here))) >> page
 	return &c.stripes[stack*golden>>(64-stripeBits)]

@@ -1,0 +1,101 @@
+package guard
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Refused counts the refusals of the keys that are refused most, in a memory of 32 kB.
+//
+// It is a Space-Saving sketch (Metwally, Agrawal and El Abbadi, 2005) in sets of four: a key that is not in its
+// set takes the place of the key with the least count there, and goes on from that count. So a count is never
+// too low, and too high by about a 2,048th of all refusals at most. A key is known by its cell, so that
+// no name is hashed; a place that a key has lost with its cell is added when the counts are read.
+//
+// The first refusals are all counted. Later one in sixteen is, for sixteen: see [Sampled]. Counting takes no
+// lock; goroutines that count at the same time may lose a few refusals of keys that come and go.
+type Refused struct {
+	sets atomic.Pointer[[refusedSets]refusedSet] // from the first refusal on
+}
+
+const refusedSets = 1 << 9
+
+// refusedSet is a cache line.
+type refusedSet [4]struct {
+	cell  atomic.Pointer[Cell]
+	count atomic.Uint64
+}
+
+const (
+	exactly = 1 << 10 // refusals of a stripe that are all counted
+	weight  = 1 << 4
+	golden  = 0x9e3779b97f4a7c15 // 2^64 / golden ratio spreads numbers (Fibonacci hashing)
+)
+
+// Sampled returns for how many refusals the one counts that is number n of its stripe: 1, then 0 or 16. The
+// fractions of n times the golden ratio follow no pattern that the order of keys could have.
+func Sampled(n uint64) uint64 {
+	switch {
+	case n <= exactly:
+		return 1
+	case n*golden>>60 == 0:
+		return weight
+	default:
+		return 0
+	}
+}
+
+// Count adds n refusals of the key of c.
+func (r *Refused) Count(c *Cell, n uint64) {
+	sets := r.sets.Load()
+	if sets == nil {
+		r.sets.CompareAndSwap(nil, new([refusedSets]refusedSet))
+		sets = r.sets.Load()
+	}
+	address := uint64(uintptr(unsafe.Pointer(c)))
+	set := &sets[address>>6*golden>>(64-9)]
+	least := 0
+	for i := range set {
+		if set[i].cell.Load() == c {
+			set[i].count.Add(n)
+			return
+		}
+		if set[i].count.Load() < set[least].count.Load() {
+			least = i
+		}
+	}
+	set[least].cell.Store(c)
+	set[least].count.Add(n)
+}
+
+// KeyCount is a key and the number of its refusals.
+type KeyCount struct {
+	Key     string
+	Refused uint64
+}
+
+// Most returns the n keys with the highest counts, highest first.
+func (r *Refused) Most(n int) []KeyCount {
+	sets := r.sets.Load()
+	if sets == nil || n <= 0 {
+		return nil
+	}
+	counts := map[string]uint64{}
+	for i := range sets {
+		for j := range sets[i] {
+			if c := sets[i][j].cell.Load(); c != nil {
+				counts[c.Key()] += sets[i][j].count.Load()
+			}
+		}
+	}
+	most := make([]KeyCount, 0, len(counts))
+	for key, count := range counts {
+		most = append(most, KeyCount{key, count})
+	}
+	slices.SortFunc(most, func(a, b KeyCount) int {
+		return cmp.Or(cmp.Compare(b.Refused, a.Refused), cmp.Compare(a.Key, b.Key))
+	})
+	return slices.Clip(most[:min(n, len(most))])
+}
