@@ -22,9 +22,9 @@ func (s *story) frame(ink ink) string {
 	fmt.Fprintf(&b, "%-*s %-9s %6s %6s %6s %6s %8s %8s %8s\n",
 		margin-1, "route", "breaker", "req/s", "2xx", "429", "5xx", "refused", "p50", "p99")
 	for i, r := range s.script.routes {
-		state := s.status[i].state()
+		state, left := s.breaker(i)
 		text := state
-		if left := s.status[i].OpenFor; state == open && left > 0 {
+		if state == open && left > 0 {
 			text = fmt.Sprintf("open %.1fs", left.Seconds())
 		}
 		t := s.recent(i)
@@ -61,7 +61,8 @@ func (s script) heading() string {
 // line is the last window in one line below the heading, for a file or a pipe.
 func (s *story) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5.1fs  %-11s  %-10s", s.at.Seconds(), s.script.mood(s.at).word(), s.status[s.script.patient()].state())
+	state, _ := s.breaker(s.script.patient())
+	fmt.Fprintf(&b, "%5.1fs  %-11s  %-10s", s.at.Seconds(), s.script.mood(s.at).word(), state)
 	for i := range s.script.routes {
 		t := s.recent(i)
 		fmt.Fprintf(&b, "  %12s", fmt.Sprintf("%d of %d", t.count[answered], t.total()))

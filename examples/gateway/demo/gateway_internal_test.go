@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -125,12 +126,14 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 	go func() { served <- server.Serve(listener) }() // ends with Close
 	return &Gateway{
 		URL: "http://" + listener.Addr().String(),
-		Status: func() (all []Route) {
-			for _, r := range c.Routes {
-				s, _ := f.calls.Inspect(r.Name)
-				all = append(all, Route{Name: r.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor})
+		Changes: func(ctx context.Context) iter.Seq[Change] {
+			return func(yield func(Change) bool) {
+				for e := range f.calls.EventsSince(ctx, 0) {
+					if !yield(Change{Route: e.Key, State: e.To.String(), At: e.At, Until: e.Until}) {
+						return
+					}
+				}
 			}
-			return all
 		},
 		Reload: f.take,
 		Close: func(ctx context.Context) error {

@@ -44,23 +44,17 @@ func fixed(at time.Duration) *story {
 			}
 		}
 	}
-	states := []Route{{Name: "catalog", Breaker: closed}, {Name: "orders"}, {Name: "payments", Breaker: closed}}
 	for _, c := range []change{
-		{2400 * ms, 2, open},
-		{3410 * ms, 2, halfOpen},
-		{3610 * ms, 2, open},
-		{7450 * ms, 2, halfOpen},
-		{7460 * ms, 2, closed},
+		{2400 * ms, 2, open, 3400 * ms},
+		{3410 * ms, 2, halfOpen, 0},
+		{3610 * ms, 2, open, 4410 * ms},
+		{7450 * ms, 2, halfOpen, 0},
+		{7460 * ms, 2, closed, 0},
 	} {
 		if c.at <= at {
 			s.changes = append(s.changes, c)
-			states[2].Breaker = c.to
 		}
 	}
-	if states[2].Breaker == open {
-		states[2].OpenFor = 410 * ms
-	}
-	s.status = states
 	if at >= 8503*ms {
 		s.reformed = &reformed{8501 * ms, 8503 * ms, 3}
 	}

@@ -3,6 +3,9 @@ package demo
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -12,41 +15,50 @@ const (
 	halfOpen = "half-open"
 )
 
-// change is a transition of a route's breaker.
+// change is a change in the state of a route's breaker. Times are since the start.
 type change struct {
-	at    time.Duration // since the start
+	at    time.Duration
 	route int
 	to    string
+	until time.Duration // when an open breaker admits a probe
 }
 
-// watcher follows the breakers by asking the gateway every few milliseconds, and draws.
+// watcher notes the changes of the breakers, makes the reform, and draws.
 type watcher struct {
 	script    script
 	gateway   *Gateway
 	upstreams *upstreams
 	record    *record
 	start     time.Time
-
-	seen    []Route // when last asked, by route
-	changes []change
+	ended     time.Duration // when watch has returned; 0 before
 
 	reformed *reformed // nil before the reform
+
+	mu      sync.Mutex
+	changes []change
 }
 
-// pace is the time between two looks.
+// pace is the time between two looks for a request that is under way.
 const pace = 5 * time.Millisecond
 
-// begin asks the gateway for the first time. Call begin before watch.
-func (w *watcher) begin() {
-	w.seen = make([]Route, len(w.script.routes))
-	w.look()
+// follow notes changes until there are no more.
+func (w *watcher) follow(changes iter.Seq[Change]) {
+	for c := range changes {
+		for i, r := range w.script.routes {
+			if r.name == c.Route {
+				w.mu.Lock()
+				w.changes = append(w.changes, change{c.At.Sub(w.start), i, c.State, c.Until.Sub(w.start)})
+				w.mu.Unlock()
+			}
+		}
+	}
 }
 
-// watch follows and draws until ctx ends, and then removes the block from the screen. watch also
-// makes the reform; an error of the reform ends watch early.
+// watch makes the reform and draws until ctx ends, and then removes the block from the screen. An
+// error of the reform ends watch early.
 func (w *watcher) watch(ctx context.Context, screen *screen) error {
-	looking := time.NewTicker(pace)
-	defer looking.Stop()
+	reforming := time.NewTimer(time.Until(w.start.Add(w.script.reform.at)))
+	defer reforming.Stop()
 	drawing := time.NewTicker(screen.interval)
 	defer drawing.Stop()
 	defer screen.erase()
@@ -55,11 +67,13 @@ func (w *watcher) watch(ctx context.Context, screen *screen) error {
 	}
 	for {
 		select {
-		case <-looking.C:
-			w.look()
-			if made, err := w.reform(); err != nil {
+		case <-reforming.C:
+			if err := w.reform(); err != nil {
 				return err
-			} else if made && !screen.live {
+			}
+			if w.reformed == nil {
+				reforming.Reset(pace)
+			} else if !screen.live {
 				screen.print(w.story().announcement())
 			}
 		case <-drawing.C:
@@ -70,69 +84,35 @@ func (w *watcher) watch(ctx context.Context, screen *screen) error {
 				screen.print(told.line())
 			}
 		case <-ctx.Done():
-			w.look()
+			w.ended = time.Since(w.start)
 			return nil
 		}
 	}
 }
 
-// reform makes the reform when the time has come and a request is under way, and reports whether
-// the reform has been made now.
-func (w *watcher) reform() (made bool, err error) {
-	from := time.Since(w.start)
-	if w.reformed != nil || from < w.script.reform.at {
-		return false, nil
-	}
-	running := w.record.running()
+// reform makes the reform if a request is under way.
+func (w *watcher) reform() error {
+	from, running := time.Since(w.start), w.record.running()
 	if running == 0 {
-		return false, nil
+		return nil
 	}
 	if err := w.gateway.Reload(w.upstreams.config(true)); err != nil {
-		return false, fmt.Errorf("changing a limit of the gateway: %w", err)
+		return fmt.Errorf("changing a limit of the gateway: %w", err)
 	}
 	w.reformed = &reformed{from, time.Since(w.start), running}
-	return true, nil
+	return nil
 }
 
-// look asks the gateway once.
-func (w *watcher) look() {
-	at := time.Since(w.start)
-	for _, now := range w.gateway.Status() {
-		for i, r := range w.script.routes {
-			if r.name == now.Name {
-				w.changes = append(w.changes, between(w.seen[i], now, i, at)...)
-				w.seen[i] = now
-			}
-		}
-	}
-}
-
-// between returns the transitions that the breaker of a route must have made from one look to the
-// next, at the given time.
-func between(before, now Route, route int, at time.Duration) []change {
-	was, is := before.state(), now.state()
-	switch {
-	case is == was && (is != open || now.OpenFor <= before.OpenFor):
-		return nil
-	case was == open && is != halfOpen:
-		return []change{{at, route, halfOpen}, {at, route, is}} // a probe has come and gone
-	case was == closed && is == halfOpen:
-		return []change{{at, route, open}, {at, route, is}} // the recovery time has passed meanwhile
-	default:
-		return []change{{at, route, is}}
-	}
-}
-
-// story is the story until now.
+// story is the story until now, or until the end of watch.
 func (w *watcher) story() *story {
-	s := &story{
-		script:  w.script,
-		at:      min(time.Since(w.start), w.script.length),
-		status:  w.seen,
-		changes: w.changes,
-
-		reformed: w.reformed,
+	at := w.ended
+	if at == 0 {
+		at = time.Since(w.start)
 	}
+	s := &story{script: w.script, at: min(at, w.script.length), reformed: w.reformed}
+	w.mu.Lock()
+	s.changes = slices.Clone(w.changes)
+	w.mu.Unlock()
 	s.begun, s.answers = w.record.read(len(w.script.routes))
 	for _, u := range w.upstreams.servers {
 		s.tried = append(s.tried, int(u.seen.Load()))
