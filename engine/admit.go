@@ -100,7 +100,7 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 	d := guard.Demand{Tokens: int64(n), Stay: stay, Mode: limiter.Queued}
 	var a admission
 	if err := e.decide(ctx, p, &d, &a); err != nil {
-		return err
+		return told(ctx, err)
 	}
 	e.admitted(&a)
 	return nil
@@ -159,6 +159,9 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	}
 	if stay < guard.NoStay {
 		return nil, errStay(stay)
+	}
+	if e.settings.Load().watched {
+		return e.chainOf(p).ticket(ctx, stay, t)
 	}
 	if _, err := e.begin(ctx, p, stay, guard.Never, &t.admission); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ type call struct {
 	got   []share // of each link
 	again bool    // whether engines with PerCall have decided already
 	asked bool    // whether an actor has been asked for tokens or for a permit
+	watch watch
 }
 
 // share is what a call has got of one key.
@@ -49,25 +50,25 @@ func (ch *chain) runOther(ctx context.Context, stay int64, fn func(context.Conte
 		return errStay(stay)
 	case len(ch.links) > len(ch.room):
 		c := call{links: ch.links, got: make([]share, len(ch.links))}
-		return ch.perform(ctx, &c, stay, fn)
+		return c.perform(ctx, stay, fn)
 	case len(ch.links) <= 2: // less to clear
 		var got [2]share
 		c := call{links: ch.links, got: got[:len(ch.links)]}
-		return ch.perform(ctx, &c, stay, fn)
+		return c.perform(ctx, stay, fn)
 	default:
 		var got [len(ch.room)]share
 		c := call{links: ch.links, got: got[:len(ch.links)]}
-		return ch.perform(ctx, &c, stay, fn)
+		return c.perform(ctx, stay, fn)
 	}
 }
 
 // perform makes attempts until one succeeds or none is to follow.
-func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(context.Context) error) (err error) {
+func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context) error) (err error) {
 	c.start()
 	if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
-		return err
+		return told(ctx, err)
 	}
-	e, st := ch.retrier()
+	e, st := retrierOf(c.links)
 	var began int64
 	if e != nil && st.maxElapsed > 0 {
 		began = c.now(e)
@@ -78,17 +79,20 @@ func (ch *chain) perform(ctx context.Context, c *call, stay int64, fn func(conte
 	c.admitted()
 	defer c.reportLast(&err)
 	c.again = true
-	if err = c.attempt(ctx, fn); err == nil || e == nil {
+	if err = c.attempt(ctx, fn, nil); err == nil || e == nil {
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
 
-// start takes note of which engines decide once for the call.
+// start takes note of which engines decide once for the call, and whether any is watched.
 func (c *call) start() {
 	for i := range c.links {
-		c.got[i].once = c.links[i].eng.settings.Load().perCall
+		st := c.links[i].eng.settings.Load()
+		c.got[i].once = st.perCall
+		c.watch.on = c.watch.on || st.watched
 	}
+	c.watchFrom(&c.watch.ended)
 }
 
 // decides reports whether the next attempt is a decision of link i.
@@ -98,6 +102,7 @@ func (c *call) decides(i int) bool { return !c.again || !c.got[i].once }
 // the attempt is admitted, and ctx may have ended meanwhile. An attempt that could not begin within
 // left is refused at once. begin returns the rest of stay for further attempts.
 func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err error) {
+	c.watchFrom(&c.watch.asked)
 	for i := range c.got {
 		if c.decides(i) {
 			c.got[i] = share{tokens: 1, once: c.got[i].once}
@@ -123,11 +128,12 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 	return stay, err
 }
 
-// attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine.
-func (c *call) attempt(ctx context.Context, fn func(context.Context) error) error {
+// attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine. last is
+// the error of the attempt before.
+func (c *call) attempt(ctx context.Context, fn func(context.Context) error, last error) error {
 	for i := range c.got {
 		if c.got[i].permit.Lease != 0 {
-			return c.attemptAsProbe(ctx, fn)
+			return c.attemptAsProbe(ctx, fn, last)
 		}
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
@@ -136,6 +142,9 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error) erro
 			c.fail()
 		}
 	}()
+	if c.watch.on {
+		c.announce(ctx, last)
+	}
 	err := fn(ctx)
 	returned = true
 	c.end(ctx, err)
@@ -148,11 +157,14 @@ func (c *call) end(ctx context.Context, err error) {
 		c.got[i].outcome = Failure // in case Classify panics
 	}
 	defer c.report(false, err)
+	if c.watch.on {
+		c.conclude()
+	}
 	c.judge(ctx, err)
 }
 
 // attemptAsProbe is attempt for a call that is a probe of one of its breakers.
-func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) error) error {
+func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) error, last error) error {
 	inFn := ctx
 	var probes [longestChain]*probe
 	for i := range c.links {
@@ -166,6 +178,9 @@ func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) erro
 			c.fail()
 		}
 	}()
+	if c.watch.on {
+		c.announce(ctx, last)
+	}
 	err := fn(inFn)
 	endAll(&probes)
 	returned = true
@@ -187,7 +202,10 @@ func (c *call) fail() {
 	for i := range c.got {
 		c.got[i].outcome = Failure
 	}
-	c.report(false, nil)
+	defer c.report(false, nil)
+	if c.watch.on {
+		c.conclude()
+	}
 }
 
 // endAll ends the leaves of an attempt's probes.

@@ -27,7 +27,7 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 	}
 	c.got[0].tokens = int64(n)
 	if err := c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode}); err != nil {
-		return err
+		return told(ctx, err)
 	}
 	c.admitted()
 	return nil
@@ -46,15 +46,31 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	c := &call{links: ch.links, got: make([]share, len(ch.links))}
 	c.start()
 	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
-		return nil, err
+		return nil, told(ctx, err)
 	}
 	if ctx.Err() != nil {
 		return nil, c.links[0].eng.refused(c.giveUpFor(ctx))
 	}
 	c.admitted()
+	if c.watch.on {
+		c.announceTicket(ctx)
+	}
 	first := &ch.links[0]
 	t.eng, t.ctx, t.place, t.call = first.eng, ctx, first.place, c
 	return t, nil
+}
+
+// announceTicket is announce for a ticket. If it panics, the call has failed.
+func (c *call) announceTicket(ctx context.Context) {
+	announced := false
+	defer func() {
+		if !announced {
+			defer c.report(true, nil)
+			c.fail()
+		}
+	}()
+	c.announce(ctx, nil)
+	announced = true
 }
 
 // done is the end of a ticket's call.

@@ -116,11 +116,11 @@ func (c *chain) link(l link) {
 	c.gated = c.err == nil && len(c.links) <= len(c.room)
 }
 
-// retrier returns the first engine that has a retry policy, and its settings; or nil.
-func (c *chain) retrier() (*Engine, *settings) {
-	for i := range c.links {
-		if st := c.links[i].eng.settings.Load(); st.retry != nil {
-			return c.links[i].eng, st
+// retrierOf returns the first engine that has a retry policy, and its settings; or nil.
+func retrierOf(links []link) (*Engine, *settings) {
+	for i := range links {
+		if st := links[i].eng.settings.Load(); st.retry != nil {
+			return links[i].eng, st
 		}
 	}
 	return nil, nil

@@ -64,6 +64,13 @@ type Config struct {
 	// asked about Last.
 	Classify func(error) Outcome
 
+	// Trace, if not nil, is called for each attempt and for each refusal: for spans of a tracer. For changes of
+	// the engine's state there is [Engine.Events], for figures [Engine.Stats].
+	Trace *Trace
+	// Latency has the engine measure how long calls wait and how long their attempts take, see
+	// [Engine.Latency]. That costs two further readings of the clock for each attempt.
+	Latency bool
+
 	// MaxKeys is how many keys the engine knows at a time. Default 1,048,576, at most 2,147,483,647.
 	// At MaxKeys a new key takes the place of a key that equals a new one. If the engine finds no such
 	// key, it spills one: the engine writes the key's debt of tokens into a sketch of fixed size, 2 MB

@@ -30,10 +30,11 @@ type Engine struct {
 	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
 	settings  atomic.Pointer[settings]
-	changes   sync.Mutex    // for one Reconfigure at a time
-	refreshed atomic.Uint64 // calls of Refresh that have begun
-	revision  atomic.Uint64 // changes that are in force
-	retried   atomic.Uint64 // calls that were tried again, so that each has jitter of its own
+	changes   sync.Mutex               // for one Reconfigure at a time
+	latency   atomic.Pointer[measured] // from the first Config.Latency on
+	refreshed atomic.Uint64            // calls of Refresh that have begun
+	revision  atomic.Uint64            // changes that are in force
+	retried   atomic.Uint64            // calls that were tried again, so that each has jitter of its own
 	ended     atomic.Bool
 	closing   chan struct{} // closed when Close is first called
 

@@ -41,7 +41,7 @@ func check(ctx context.Context, c *call, stay int64) error {
 	defer c.giveUp() // the leaves of probes
 	w := callFor(stay)
 	if at, err := c.look(ctx, &w); err != nil {
-		return c.links[at].eng.refused(err)
+		return told(ctx, c.links[at].eng.refused(err))
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (ch *chain) over(ctx context.Context, got *[3]taken, stay int64, fn func(co
 	defer c.reportLast(&err)
 	c.again = true
 	c.end(ctx, err)
-	e, st := ch.retrier()
+	e, st := retrierOf(ch.links)
 	if err = advised(err); err == nil || e == nil {
 		return retry.Strip(err)
 	}

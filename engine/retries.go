@@ -45,11 +45,12 @@ func (c *call) rerun(
 			if e.isLate(err, end) {
 				return e.exhausted(ctx, attempts, last)
 			}
+			_ = told(ctx, err)
 			return &StoppedError{Reason: err, Last: last}
 		}
 		e.counters.Retries.Add(1)
 		c.admitted()
-		if err = c.attempt(ctx, fn); err == nil {
+		if err = c.attempt(ctx, fn, last); err == nil {
 			return nil
 		}
 	}

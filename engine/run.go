@@ -74,7 +74,7 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 	switch {
 	case ch != nil:
 		return ch.run(ctx, stay, fn)
-	case e.settings.Load().perCall:
+	case e.settings.Load().perCall, e.settings.Load().watched:
 		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
 		return e.endOf(ctx)

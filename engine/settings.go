@@ -21,6 +21,8 @@ type settings struct {
 	maxElapsed int64          // ns, of retry; 0: no bound
 	perCall    bool
 	shadow     bool
+	latency    *measured // of Config.Latency; else nil
+	watched    bool      // whether there is a Trace, or latency
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	plain   bool // whether that may be all there is to a call for one key
@@ -38,11 +40,16 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	if st.retry != nil {
 		st.maxElapsed = int64(st.retry.MaxElapsed)
 	}
+	if c.Latency {
+		e.latency.CompareAndSwap(nil, new(measured))
+		st.latency = e.latency.Load()
+	}
+	st.watched = c.Latency || c.Trace != nil
 	published := c.Dispatch == Published && !c.Shadow
 	concerns := st.shared == nil || len(policy.Limits) > 0 || policy.Breaks()
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
-	st.plain = st.gated && !c.PerCall
-	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0
+	st.plain = st.gated && !c.PerCall && !st.watched
+	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched
 	return st
 }
 

@@ -74,6 +74,8 @@
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides
+//	Trace       honoured                       honoured
+//	Latency     honoured                       honoured: from the decision to the answer's end
 //	MaxKeys     honoured                       honoured
 //	IdleAfter   honoured                       honoured
 //	Clock       honoured, AttemptTimeout and   honoured

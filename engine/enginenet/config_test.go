@@ -21,7 +21,7 @@ import (
 func ignoring() engine.Config {
 	return engine.Config{
 		Limiter: bucket(kib, kib), Breaker: &breaker.Policy{}, Retry: &retry.Policy{},
-		Classify: func(error) engine.Outcome { return engine.Failure },
+		Classify: func(error) engine.Outcome { return engine.Failure }, Latency: true,
 	}
 }
 
@@ -31,7 +31,7 @@ func requireUnfit(t *testing.T, err error, fields ...string) {
 	require.ErrorContains(t, err, "enginenet: ")
 	_, ok := errors.AsType[*engine.ConfigError](err)
 	require.True(t, ok, "%v", err)
-	for _, field := range []string{"Breaker", "Retry", "Classify"} {
+	for _, field := range []string{"Breaker", "Retry", "Classify", "Latency"} {
 		require.Equal(t, strings.Contains(strings.Join(fields, " "), field), strings.Contains(err.Error(), "engine: "+field+" = "), "%v", err)
 	}
 }
@@ -44,11 +44,12 @@ func TestAFieldThatHasNoMeaningForBytesIsAnErrorOfTheFirstUse(t *testing.T) {
 		"Breaker":  {func(c *engine.Config) { c.Breaker = &breaker.Policy{} }, "Breaker"},
 		"Retry":    {func(c *engine.Config) { c.Retry = &retry.Policy{} }, "Retry"},
 		"Classify": {func(c *engine.Config) { c.Classify = func(error) engine.Outcome { return engine.Ignore } }, "Classify"},
-		"all":      {func(c *engine.Config) { *c = ignoring() }, "Breaker Retry Classify"},
+		"Latency":  {func(c *engine.Config) { c.Latency = true }, "Latency"},
+		"all":      {func(c *engine.Config) { *c = ignoring() }, "Breaker Retry Classify Latency"},
 		"without a limiter": {func(c *engine.Config) {
 			*c = ignoring()
 			c.Limiter = nil
-		}, "Breaker Retry Classify"},
+		}, "Breaker Retry Classify Latency"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := engine.Config{Limiter: bucket(kib, kib)}

@@ -65,6 +65,8 @@
 //	MaxWait    honoured; leave MaxWait 0, since deadlines and Close end a wait
 //	MaxQueue   honoured; further chunks wait before the queue, see above
 //	Classify   error unless nil: likewise
+//	Trace      honoured for refusals; there are no attempts
+//	Latency    error unless false: there are no attempts to measure
 //	MaxKeys    honoured; at least twice the number of connections for PerConn, since a connection
 //	           has a key for reads and a key for writes
 //	IdleAfter  honoured; some seconds for PerConn, since the keys of a connection are used once

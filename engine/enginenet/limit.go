@@ -90,7 +90,7 @@ func checkConfig(e *engine.Engine) error {
 	}
 	var errs []error
 	bad := func(field string, value any) {
-		errs = append(errs, &engine.ConfigError{Field: field, Value: value, Reason: "must be nil: package enginenet takes tokens and calls no function"})
+		errs = append(errs, &engine.ConfigError{Field: field, Value: value, Reason: "must not be set: package enginenet takes tokens and calls no function"})
 	}
 	c := e.Config()
 	if c.Breaker != nil {
@@ -98,6 +98,9 @@ func checkConfig(e *engine.Engine) error {
 	}
 	if c.Retry != nil {
 		bad("Retry", *c.Retry)
+	}
+	if c.Latency {
+		bad("Latency", c.Latency)
 	}
 	if c.Classify != nil {
 		bad("Classify", c.Classify)

@@ -123,12 +123,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	var a Answer
 	switch m.Kind {
 	case Ask:
-		a, answered := b.decide(now, s, m)
-		next := b.used(now, g, s, m)
-		if answered {
-			m.Answers <- a
-		}
-		return next
+		return b.asked(now, g, s, m)
 	case CancelWait:
 		if m.Request.queued { // else the message found the request left
 			s.queue.leave(m.Request, now)
@@ -140,6 +135,8 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		return b.report(now, g, s, m)
 	case Look:
 		a = b.look(now, s, m)
+	case Explain:
+		a = b.explain(now, s, m)
 	case GiveBack:
 		if !b.giveBack(now, s, m.Request.Receipt, m.Demand.Tokens) {
 			a.Err = ErrSpent
@@ -155,6 +152,16 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	}
 	next := b.next(now, g, s, m)
 	m.Request.Answer(a)
+	return next
+}
+
+// asked is the turn of an Ask.
+func (b *Behavior) asked(now int64, g *Gate, s *State, m *Message) actors.Next {
+	a, answered := b.decide(now, s, m)
+	next := b.used(now, g, s, m)
+	if answered {
+		m.Answers <- a
+	}
 	return next
 }
 

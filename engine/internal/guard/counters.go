@@ -11,7 +11,7 @@ import (
 // to one stripe, and [Counters.Sum] adds up the stripes. So processors that count at the same time seldom
 // write to the same cache line. Make Counters with new: then each stripe is a cache line.
 type Counters struct {
-	stripes [1 << stripeBits]Stripe
+	stripes [1 << SpreadBits]Stripe
 	Refused Refused
 
 	// Of events that are rare, or that cost much more than a contended cache line.
@@ -27,17 +27,21 @@ type Stripe struct {
 	Waiting                            atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
 }
 
-const stripeBits = 6
+// SpreadBits is the number of bits of an answer of [Spread].
+const SpreadBits = 6
 
-// Stripe returns the stripe of the calling goroutine, which the goroutine's stack chooses. Two goroutines
-// that run at the same time have different stripes nearly always, and a goroutine keeps its stripe for
-// long. A stripe for each key instead would be a second cache line for the callers of one key to contend
+// Stripe returns the stripe of the calling goroutine.
+func (c *Counters) Stripe() *Stripe { return &c.stripes[Spread()] }
+
+// Spread returns a number below 2^SpreadBits, which the stack of the calling goroutine chooses. Two goroutines
+// that run at the same time have different numbers nearly always, and a goroutine keeps its number for
+// long. A number for each key instead would be a second cache line for the callers of one key to contend
 // for.
-func (c *Counters) Stripe() *Stripe {
+func Spread() uint64 {
 	const page = 11 // bits; a stack has 2 KB at least
 	var here byte
 	stack := uint64(uintptr(unsafe.Pointer(&here))) >> page
-	return &c.stripes[stack*golden>>(64-stripeBits)]
+	return stack * golden >> (64 - SpreadBits)
 }
 
 // Sum returns the sum of all stripes.

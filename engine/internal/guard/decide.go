@@ -149,11 +149,7 @@ func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 // EarliestUnknown is earliest for a key without a cell that would follow p: the key is as new but for the
 // debts that the sketch remembers.
 func (b *Behavior) EarliestUnknown(now int64, key string, p *Policy, d *Demand, at int64) int64 {
-	s := State{policy: p, fullAts: make([]int64, max(1, len(p.Limits)))}
-	p.version.bear(s.fullAts, now)
-	if probeAt := b.sketch.look(key, p.Limits, s.fullAts); probeAt > 0 {
-		s.circuit.Reopen(p.rules, 0, probeAt)
-	}
+	s := b.unknown(now, key, p)
 	return b.earliest(now, &s, d, at)
 }
 

@@ -16,6 +16,7 @@ const (
 	Inspect                // fill in Request.Snapshot
 	Reset                  // make the key as new
 	Look                   // what would become of Demand; nothing is taken
+	Explain                // as Look, and how many wait
 	GiveBack               // undo the debit of Request.Receipt
 	Refresh                // follow Message.Policy, also in place of another policy of the same version; answered if there is a Request
 )
@@ -27,9 +28,9 @@ type Message struct {
 	Outcome         breaker.Outcome // Report
 	FromPredecessor bool            // Report: an earlier cell of the key let the call through, in the cell's last period
 	Stays           bool            // Ask: whether the caller cannot leave, and need not be claimed
-	Demand          Demand          // Ask, Look, GiveBack
+	Demand          Demand          // Ask, Look, Explain, GiveBack
 	Permit          breaker.Permit  // Report; Ask, Look: of the probe in whose function the call is made
-	Until           int64           // Ask: the instant at which a grant is of no use any more
+	Until           int64           // Ask, Explain: the instant at which a grant is of no use any more
 	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version
 	Answers         chan<- Answer   // Ask, Report: those of Request; nil for a Report that is not to be answered
 	Request         *Request        // nil for a Report of a success
@@ -40,7 +41,7 @@ type Message struct {
 // Request is the caller's end of a message that is answered.
 type Request struct {
 	actors.Call[Answer]
-	Snapshot *Snapshot // Inspect: to be filled in
+	Snapshot *Snapshot // Inspect: to be filled in; Explain: Waiting alone
 	Receipt  Receipt   // GiveBack
 	Cause    error     // Report of a failure: the error of the call, nil after a panic
 	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
