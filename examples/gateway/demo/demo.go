@@ -1,6 +1,6 @@
 // Package demo demonstrates the gateway. Run starts three upstreams, of which one falls sick, sends
-// the requests of four clients through the gateway, changes a limit meanwhile, and draws the answers
-// that the clients get.
+// the requests of four clients through the gateway, changes a limit meanwhile, and draws the
+// answers that the clients get.
 package demo
 
 import (

@@ -27,8 +27,8 @@ type route struct {
 	sick  bool          // follows the script's acts
 }
 
-// reform is the change of a limit, by a new configuration of the gateway: from this time on, but not
-// before a request is under way.
+// reform is the change of a limit, by a new configuration of the gateway: from this time on, but
+// not before a request is under way.
 type reform struct {
 	at    time.Duration
 	route int

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
@@ -15,9 +16,10 @@ import (
 type Guard struct {
 	Route  string // "" for the engine of connections
 	Engine *engine.Engine
-	// Key returns the key of the engine for an address or for a value of the header, whichever tells
-	// the keys of the engine apart. Key is nil for the engine of connections.
-	Key func(text string) string
+	// Key returns the key of the engine that text names: an address, the value of a header or the
+	// host of the upstream, whichever tells the keys of the engine apart. ok is false if text is
+	// nothing of that kind. Key is nil for the engine of connections.
+	Key func(text string) (key string, ok bool)
 	// Shown returns a key as the log shows keys: a hash, which changes with each start of the
 	// gateway, if a header tells clients apart; other keys as they are, cut after half a KiB.
 	Shown func(key string) string
@@ -40,7 +42,7 @@ func (g *Gateway) Guards() []Guard {
 			all = append(all, Guard{name, r.limits, ofAddress(r.client), short, false})
 		}
 		if r.calls != nil {
-			all = append(all, Guard{name, r.calls, func(text string) string { return text }, short, false})
+			all = append(all, Guard{name, r.calls, func(text string) (string, bool) { return text, text == r.host }, short, false})
 		}
 	}
 	return all
@@ -55,24 +57,32 @@ func (s *Server) Guards() []Guard {
 	return all
 }
 
-// ofAddress returns the function from an address to the key that key gives to a client at the
-// address.
-func ofAddress(key func(*http.Request) string) func(string) string {
-	return func(text string) string { return key(&http.Request{RemoteAddr: net.JoinHostPort(text, "0")}) }
+// ofAddress returns the Key of a Guard whose engine has the keys that key gives to requests.
+func ofAddress(key func(*http.Request) string) func(string) (string, bool) {
+	return func(text string) (string, bool) {
+		if _, err := netip.ParsePrefix(text); err == nil { // the key of an IPv6 address
+			return text, true
+		}
+		if _, err := netip.ParseAddr(text); err != nil {
+			return "", false
+		}
+		return key(&http.Request{RemoteAddr: net.JoinHostPort(text, "0")}), true
+	}
 }
 
-// ofField is ofAddress for a value of the field name of a request.
-func ofField(key func(*http.Request) string, name string) func(string) string {
-	return func(text string) string { return key(&http.Request{Header: http.Header{name: {text}}}) }
+// ofField is ofAddress for keys that are the values of the field name.
+func ofField(key func(*http.Request) string, name string) func(string) (string, bool) {
+	return func(text string) (string, bool) { return key(&http.Request{Header: http.Header{name: {text}}}), true }
 }
 
 // hash stands for a key that may be a secret. The hashes of two runs differ.
 func (g *Gateway) hash(key string) string { return fmt.Sprintf("%016x", maphash.String(g.seed, key)) }
 
 // EventsSince returns the events after number seq of all engines, as far as these are kept, and
-// then each further event. The gateway keeps 4,096 events. The iteration ends with ctx or, after the
-// last event, with [Gateway.Close]. A reader that is slow misses events, and sees a gap in the
-// numbers; nothing waits for a reader. Any goroutine may iterate.
+// then each further event. A seq that no event has had yet stands for the last event. The gateway
+// keeps 4,096 events. The iteration ends with ctx or, after the last event, with [Gateway.Close]. A
+// reader that is slow misses events, and sees a gap in the numbers; nothing waits for a reader. Any
+// goroutine may iterate.
 func (g *Gateway) EventsSince(ctx context.Context, seq uint64) iter.Seq[Event] {
 	return g.journal.since(ctx, seq)
 }

@@ -105,12 +105,11 @@ func (j *journal) close() {
 	j.wake()
 }
 
-// since returns the events after number seq that are kept, and then each further event, until ctx
-// ends or the journal is closed. A reader that is further behind than keptEvents misses events. A seq
-// that no event has had yet stands for the last event.
+// since is Gateway.EventsSince. The journal is closed with the gateway.
 func (j *journal) since(ctx context.Context, seq uint64) iter.Seq[Event] {
+	first := min(seq, j.latest()) + 1
 	return func(yield func(Event) bool) {
-		next := min(seq, j.latest()) + 1
+		next := first
 		for ctx.Err() == nil {
 			events, more, closed := j.read(next)
 			for _, event := range events {
