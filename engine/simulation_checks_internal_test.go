@@ -202,3 +202,30 @@ func (w *world) checkGraves() {
 		}
 	}
 }
+
+// checkEvents makes sure that the events tell every change of a breaker's state: each begins where the one before of its key
+// ended, and the last ones say which breakers are not closed now.
+func (w *world) checkEvents() {
+	states, number := map[string]breaker.State{}, map[breaker.State]int64{}
+	last := w.eng.behavior.Events.Last()
+	if last > guard.EventsKept {
+		return // the first are forgotten
+	}
+	room := make([]guard.Event, last)
+	_, n, _ := w.eng.behavior.Events.Read(1, room)
+	for i, e := range room[:n] {
+		if e.Kind > guard.Recovered {
+			continue // not of a breaker
+		}
+		if was := states[e.Key]; e.From != was || e.To == was {
+			w.fail("event %d is %+v, and the breaker was %v", i+1, e, was)
+		}
+		number[e.From]--
+		number[e.To]++
+		states[e.Key] = e.To
+	}
+	c := w.eng.counters
+	if number[breaker.Open] != c.OpenKeys.Load() || number[breaker.HalfOpen] != c.HalfOpenKeys.Load() {
+		w.fail("%d breakers are open and %d half-open, and the events say %v", c.OpenKeys.Load(), c.HalfOpenKeys.Load(), number)
+	}
+}

@@ -51,6 +51,7 @@ func (u *universe) play(until int64) {
 	}
 	for _, w := range u.worlds {
 		w.checkGraves()
+		w.checkEvents()
 	}
 	u.passed += u.now
 }

@@ -8,9 +8,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -47,6 +47,7 @@ type feed struct {
 // newFeed takes the clock as an argument. A test needs nothing else to run without waiting.
 func newFeed(c clock.Clock, t timing, fetch func(context.Context) (int64, error)) (*feed, error) {
 	eng, err := engine.New(engine.Config{
+		Name:    "feed",
 		Clock:   c,
 		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: t.recovery},
 		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: t.backoff, Jitter: retry.NoJitter},
@@ -98,7 +99,8 @@ func main() {
 	}
 }
 
-// run shows an outage in real time, and therefore a short one.
+// run shows an outage in real time, and therefore a short one. The log tells why the breaker opens, and when it lets the
+// next probe through.
 func run(ctx context.Context, out io.Writer) error {
 	var up upstream
 	f, err := newFeed(clock.System(), impatient, up.fetch)
@@ -107,7 +109,9 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer f.eng.Close(ctx)
 	ctx, stop := context.WithCancel(ctx)
+	logger := slog.New(slog.NewTextHandler(out, nil))
 	var running errgroup.Group
+	running.Go(func() error { engine.LogEvents(ctx, logger, f.eng); return nil })
 	running.Go(func() error { f.run(ctx); return nil }) // ends with stop
 
 	for _, down := range []bool{false, true, false} {
@@ -115,8 +119,7 @@ func run(ctx context.Context, out io.Writer) error {
 		before := up.requests.Load()
 		time.Sleep(250 * time.Millisecond)
 		current := f.price.Load() > before
-		fmt.Fprintf(out, "upstream down: %-5v  breaker closed: %-5v  price is current: %v\n",
-			down, f.breaker() == breaker.Closed, current)
+		logger.Info("now", "upstream down", down, "breaker", f.breaker(), "price is current", current)
 	}
 	stop()
 	return running.Wait()
