@@ -101,6 +101,9 @@ func reportOf(g *proxy.Guard, n int) engineReport {
 	return report
 }
 
+// hashLength is the length of a hash.
+const hashLength = 16
+
 // keyOf reports the key of g that text names, also by its hash; nil if text names no key of g.
 func keyOf(g *proxy.Guard, text string) *keyReport {
 	key, ok := g.Key(text)
@@ -108,7 +111,7 @@ func keyOf(g *proxy.Guard, text string) *keyReport {
 		return nil
 	}
 	state, known := g.Engine.Inspect(key)
-	if !known && g.Hidden {
+	if !known && g.Hidden && len(text) == hashLength {
 		for other := range g.Engine.Keys() {
 			if g.Shown(other) == text {
 				key = other

@@ -24,7 +24,7 @@ func (s *story) breaker(route int) (state string, left time.Duration) {
 	state = closed
 	for _, c := range s.changes {
 		if c.route == route {
-			state, left = c.to, c.until-s.at
+			state, left = c.to, max(0, c.until-s.at)
 		}
 	}
 	return state, left

@@ -20,7 +20,7 @@ type change struct {
 	at    time.Duration
 	route int
 	to    string
-	until time.Duration // when an open breaker admits a probe
+	until time.Duration // when an open breaker admits a probe; else 0
 }
 
 // watcher notes the changes of the breakers, makes the reform, and draws.
@@ -44,13 +44,17 @@ const pace = 5 * time.Millisecond
 // follow notes changes until there are no more.
 func (w *watcher) follow(changes iter.Seq[Change]) {
 	for c := range changes {
-		for i, r := range w.script.routes {
-			if r.name == c.Route {
-				w.mu.Lock()
-				w.changes = append(w.changes, change{c.At.Sub(w.start), i, c.State, c.Until.Sub(w.start)})
-				w.mu.Unlock()
-			}
+		i := slices.IndexFunc(w.script.routes, func(r route) bool { return r.name == c.Route })
+		if i < 0 {
+			continue
 		}
+		noted := change{at: c.At.Sub(w.start), route: i, to: c.State}
+		if c.State == open {
+			noted.until = c.Until.Sub(w.start)
+		}
+		w.mu.Lock()
+		w.changes = append(w.changes, noted)
+		w.mu.Unlock()
 	}
 }
 

@@ -20,11 +20,12 @@ func TestFollow(t *testing.T) {
 	}))
 	require.Len(t, w.changes, 4)
 	require.Equal(t, change{2, 2, open, 9}, w.changes[0])
+	require.Equal(t, change{9, 2, halfOpen, 0}, w.changes[2])
 	for at, want := range map[int]string{1: open, 2: open, 3: halfOpen, 4: halfOpen} {
 		s := story{at: 3, changes: w.changes[:at]}
 		state, left := s.breaker(2)
 		require.Equal(t, want, state)
-		require.Equal(t, want == open, left == 6)
+		require.Equal(t, map[bool]time.Duration{true: 6}[want == open], left)
 		state, _ = s.breaker(0)
 		require.Equal(t, map[bool]string{true: open, false: closed}[at == 2 || at == 3], state)
 		state, _ = s.breaker(1)
