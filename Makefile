@@ -14,7 +14,7 @@ GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GREMLINS      = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 # Folders with a go.mod of their own. `./...` does not reach such a folder, so each is tested by name.
-NESTED = bench engine/engineverify
+NESTED = bench engine/engineotel engine/engineprom engine/engineverify
 
 # Least statement coverage in per cent, by the package's own tests. "main" is the whole module without its examples.
 COVERAGE = limiter=98 breaker=98 retry=98 engine/enginehttp=95 engine/enginenet=95 main=90

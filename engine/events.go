@@ -23,8 +23,8 @@ const (
 	Tripped EventKind = iota + 1
 	// Probing: a breaker is half-open, and has let its first probe through.
 	Probing
-	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise it says what else closed
-	// the breaker: a Reset, a change of the Config, or that the key was forgotten.
+	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise the breaker
+	// was closed by a Reset or a change of the Config, or the key was forgotten.
 	Recovered
 	// Forced: a breaker was opened or closed by hand.
 	Forced
@@ -107,7 +107,7 @@ func (e *Engine) EventsSince(ctx context.Context, seq uint64) iter.Seq[Event] {
 func (e *Engine) event(seq uint64, g *guard.Event) Event {
 	ev := Event{
 		Seq: seq, At: e.timeOf(g.At), Kind: EventKind(g.Kind), Engine: e.name, Key: g.Key,
-		From: g.From, To: g.To, Reason: g.Reason,
+		From: g.From, To: g.To, Reason: g.Reason(),
 	}
 	if g.Until > 0 {
 		ev.Until = e.timeOf(g.Until)

@@ -40,7 +40,7 @@ func told(t *testing.T, eng *engine.Engine) (lines []string) {
 	return lines
 }
 
-func TestEachChangeOfABreakerIsAnEvent(t *testing.T) {
+func TestRowEventsEachChangeOfABreakerIsOne(t *testing.T) {
 	cfg := engine.Config{
 		Name: "api", Breaker: &breaker.Policy{FailureThreshold: 2, RecoveryTimeout: time.Second, ProbeTimeout: time.Minute},
 	}

@@ -34,7 +34,7 @@ type KeyExplanation struct {
 // makes no key known, and wakes a waiting caller no sooner.
 //
 // Passes is false for a call that would wait in a queue. Then Stage is LimiterStage, and RetryAfter how long the call
-// would wait. A key of an engine with Config.Shadow says what it would do; Explanation.Passes and RetryAfter leave
+// would wait. A key of an engine with Config.Shadow says how it would decide; Explanation.Passes and RetryAfter leave
 // it out. Explain does not foresee ErrKeyLimit, nor a call in the function of a probe. If k cannot be
 // used, or Config.LimiterFor gives a limit that cannot be, Passes is false and no stage is named.
 func (k Key) Explain() Explanation {
@@ -96,7 +96,7 @@ func (c *call) explain(i int, w *guard.Demand) (x KeyExplanation, ahead int) {
 }
 
 // explained has a call for the key of l explained by the notice or the gate of its cell, by the actor or, if there is no
-// cell, by what is remembered of the key. Where nothing is known Answer.At is 0.
+// cell, by the engine's memory of the key. Where nothing is known Answer.At is 0.
 func (e *Engine) explained(l *link, d *guard.Demand) (now int64, a guard.Answer, ahead int) {
 	var waiting guard.Snapshot
 	m := guard.Message{Kind: guard.Explain, Demand: *d, Until: guard.Never}

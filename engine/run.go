@@ -74,7 +74,7 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 	switch {
 	case ch != nil:
 		return ch.run(ctx, stay, fn)
-	case e.settings.Load().perCall, e.settings.Load().watched:
+	case e.settings.Load().perCall:
 		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
 		return e.endOf(ctx)
@@ -123,14 +123,19 @@ func (e *Engine) runShort(
 //go:noinline
 func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
 	a := admission{cell: c}
+	var w watch
 	var err error
+	if w.on = e.settings.Load().watched; w.on {
+		w.asked = e.system.Now()
+		w.ended = w.asked
+	}
 	if stay == guard.AsLong { // begin, without the clock
 		err = e.decide(ctx, p, &plainCall, &a)
 	} else {
 		stay, err = e.beginWithin(ctx, p, stay, &a)
 	}
 	if err != nil {
-		return err
+		return told(ctx, err)
 	}
 	var began int64
 	if e.settings.Load().maxElapsed > 0 {
@@ -140,10 +145,10 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 		return e.refused(e.giveUpFor(ctx, p, &a))
 	}
 	e.admitted(&a)
-	if err = e.attempt(ctx, p, &a, fn); err == nil {
+	if err = e.attempt(ctx, p, &a, &w, fn); err == nil {
 		return nil
 	}
-	return e.again(ctx, p, stay, fn, &a, err, began)
+	return e.again(ctx, p, stay, fn, &a, w, err, began)
 }
 
 // again ends a call whose first attempt, admitted as a at the instant began, ended with err, or makes the
@@ -151,14 +156,14 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 //
 //go:noinline
 func (e *Engine) again(
-	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, err error, began int64,
+	ctx context.Context, p *place, stay int64, fn func(context.Context) error, a *admission, w watch, err error, began int64,
 ) error {
 	st := e.settings.Load()
 	if st.retry == nil || isRejection(err) {
 		return retry.Strip(err)
 	}
 	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
-	c := call{links: links[:], got: got[:]}
+	c := call{links: links[:], got: got[:], watch: w}
 	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
 
@@ -175,7 +180,7 @@ func (e *Engine) over(
 	if err = advised(err); err == nil {
 		return nil
 	}
-	return e.again(ctx, p, stay, fn, &a, err, began)
+	return e.again(ctx, p, stay, fn, &a, watch{}, err, began)
 }
 
 // failUnless is the end of an attempt whose function has not returned. The gate of c let the attempt
@@ -197,20 +202,27 @@ func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admis
 	return e.begin(ctx, p, stay, guard.Never, a)
 }
 
-// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine.
-func (e *Engine) attempt(ctx context.Context, p *place, a *admission, fn func(context.Context) error) error {
+// attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine. It tells the watchers,
+// if w is on.
+func (e *Engine) attempt(ctx context.Context, p *place, a *admission, w *watch, fn func(context.Context) error) error {
 	inFn, probe := e.asProbe(ctx, p.key, a.permit)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
 			probe.end()
+			e.conclude(w)
 			e.endedAs(a, Failure)
 			e.report(p, a, Failure, nil)
 		}
 	}()
+	if w.on {
+		w.begin(e)
+		e.announce(ctx, p.key, w, nil)
+	}
 	err := fn(inFn)
 	probe.end()
 	returned = true
+	e.conclude(w)
 	e.reportEnd(ctx, p, a, err)
 	return advised(err)
 }

@@ -40,37 +40,62 @@ func (c *call) watchFrom(at *int64) {
 	}
 }
 
-// announce tells those who watch that an attempt begins. last is the error of the attempt before.
+// announce tells the watchers that an attempt begins. last is the error of the attempt before.
 func (c *call) announce(ctx context.Context, last error) {
 	w := &c.watch
-	w.begun = c.links[0].eng.system.Now()
-	w.number++
+	w.begin(c.links[0].eng)
 	for i := range c.links {
-		if !c.heard(i) {
-			continue
+		if c.heard(i) {
+			c.links[i].eng.announce(ctx, c.links[i].key, w, last)
 		}
-		l := &c.links[i]
-		st := l.eng.settings.Load()
-		if st.latency != nil {
-			st.latency.waiting.add(w.begun - w.asked)
-		}
-		if t := st.config.Trace; t != nil && t.Attempt != nil {
-			t.Attempt(ctx, l.key, Attempt{Number: w.number, Waited: time.Duration(w.begun - w.ended), Last: last})
-		}
+	}
+}
+
+// begin takes note that an attempt begins, by the clock of e.
+func (w *watch) begin(e *Engine) {
+	w.begun = e.nowOr(w.asked)
+	w.number++
+}
+
+// announce tells the watchers of e that an attempt for key begins.
+func (e *Engine) announce(ctx context.Context, key string, w *watch, last error) {
+	st := e.settings.Load()
+	if st.latency != nil {
+		st.latency.waiting.add(w.begun - w.asked)
+	}
+	if t := st.config.Trace; t != nil && t.Attempt != nil {
+		t.Attempt(ctx, key, Attempt{Number: w.number, Waited: time.Duration(w.begun - w.ended), Last: last})
 	}
 }
 
 // heard reports whether link i decided about the present attempt.
 func (c *call) heard(i int) bool { return c.watch.number == 1 || !c.got[i].once }
 
-// conclude tells those who watch that an attempt has ended.
+// conclude tells the watchers that an attempt has ended.
 func (c *call) conclude() {
-	w := &c.watch
-	w.ended = c.links[0].eng.system.Now()
+	c.watch.end(c.links[0].eng)
 	for i := range c.links {
-		if st := c.links[i].eng.settings.Load(); c.heard(i) && st.latency != nil {
-			st.latency.attempts.add(w.ended - w.begun)
+		if c.heard(i) {
+			c.links[i].eng.measure(&c.watch)
 		}
+	}
+}
+
+// conclude tells the watchers of e, if w is on, that an attempt has ended.
+func (e *Engine) conclude(w *watch) {
+	if w.on {
+		w.end(e)
+		e.measure(w)
+	}
+}
+
+// end takes note that an attempt has ended, by the clock of e. A clock that panics takes no outcome away.
+func (w *watch) end(e *Engine) { w.ended = e.nowOr(w.begun) }
+
+// measure counts the duration of an attempt that has ended.
+func (e *Engine) measure(w *watch) {
+	if m := e.settings.Load().latency; m != nil {
+		m.attempts.add(w.ended - w.begun)
 	}
 }
 

@@ -16,6 +16,7 @@ type attempts struct {
 	transport *Transport
 	req       *http.Request // the caller's, never changed
 	begun     bool          // Base has been given the request, and the duty to close its body
+	sent      bool          // Base has been given the request, and has not returned
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that brought resp; nil after its end
 	err       error           // of the last attempt that brought no response
@@ -39,13 +40,17 @@ func (a *attempts) once(ctx context.Context) error {
 	if a.body != nil {
 		defer a.body.settle()
 	}
+	a.sent = true
 	resp, err := a.transport.base().RoundTrip(req)
+	a.sent = false
 	if err == nil && resp == nil {
 		err = fmt.Errorf("enginehttp: Base (%T) returned neither a response nor an error", a.transport.base())
 	}
 	if err != nil {
+		a.transport.attempts.add(endFailed)
 		return a.failed(resp, err)
 	}
+	a.transport.attempts.add(endOf(resp.StatusCode))
 	a.resp = resp
 	if resp.Request == req {
 		resp.Request = a.req // whose context does not end with the attempt
@@ -179,6 +184,23 @@ func (a *attempts) result(err error) (*http.Response, error) {
 		err = transportTimeout{err}
 	}
 	return nil, err
+}
+
+// ending returns how a call of RoundTrip ends that returns resp and err. mistaken says that the
+// request could not have an attempt.
+func (a *attempts) ending(mistaken bool, resp *http.Response, err error) ending {
+	switch {
+	case resp != nil:
+		return endOf(resp.StatusCode)
+	case a.begun:
+		return endFailed
+	case mistaken:
+		return endInvalid
+	}
+	if _, invalid := errors.AsType[*engine.ConfigError](err); invalid { // the keys of Chain make no chain
+		return endInvalid
+	}
+	return refusal(err)
 }
 
 // discard gives up the response that is open, if there is an open response.

@@ -55,6 +55,14 @@
 // too long, the places of the probe go back in all engines. The call then asks all keys once more
 // when the call ends, and is still the probe if a breaker waits for one.
 //
+// # Statistics
+//
+// [Handler.Stats] and [Transport.Stats] count requests by the class of the status, from 1xx to 5xx,
+// as Envoy and HAProxy do. The classes and the other ends of a request, such as a refusal, an error
+// and a panic, are a fixed set: no client and no upstream adds a series to a system of metrics by
+// inventing a status. A Transport counts its requests and, beside them, its attempts. engine.Stats
+// has the reasons of the refusals. Counting allocates nothing.
+//
 // # The engine's configuration
 //
 // A Transport and a Handler honour the fields of engine.Config as this table says. A field that

@@ -89,6 +89,7 @@ type Handler struct {
 	key     func(*http.Request) string    // Key, or its default
 	only    atomic.Pointer[handlerEngine] // of Engine; nil with Chain
 	chained sync.Map                      // from *engine.Engine to *handlerEngine, of Chain
+	tally   tally
 }
 
 // handlerEngine is the part of an engine's configuration that a Handler needs.
@@ -109,18 +110,24 @@ var failed error = &engine.Verdict{Err: errors.New("enginehttp: the handler fail
 // Handler cannot honour, or if Chain returns a Key that cannot be used, ServeHTTP panics: net/http
 // logs the panic and closes the connection.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.tally.begin()
+	end := endAborted
+	defer func() { h.tally.end(end) }()
+	end = h.handle(w, r)
+}
+
+// handle is ServeHTTP, and returns how the request has ended.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request) ending {
 	h.once.Do(h.prepare)
 	if !h.ready {
 		h.prepare() // panics as for the first request
 	}
 	if h.Chain != nil {
-		h.serveChain(w, r)
-		return
+		return h.serveChain(w, r)
 	}
 	key := h.key(r)
 	if ambiguous(key) {
-		answerBad(w, r, &severalFields)
-		return
+		return answerBad(w, r, &severalFields)
 	}
 	key = shortened(key)
 	first := h.only.Load()
@@ -133,47 +140,49 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if first.breaker && r.Body != nil && r.Body != http.NoBody {
 		s := subject{eng: h.Engine, key: key, breaker: true, patience: first.patience}
-		h.serveBody(w, r, &s, first)
-		return
+		return h.serveBody(w, r, &s, first)
 	}
 	ticket, err := h.Engine.AdmitWithin(r.Context(), key, h.Wait)
 	if err != nil {
-		h.turnAway(w, r, key, first, err)
-		return
+		return h.turnAway(w, r, key, first, err)
 	}
 	end := failed // in case Next does not return; recover does not see a Goexit
 	defer func() { ticket.Done(end) }()
-	end = h.serve(w, r, key, first)
+	var class ending
+	class, end = h.serve(w, r, key, first)
+	return class
 }
 
-// serve has Next answer a request that was admitted, and returns the meaning for the breaker. The
-// fields of the answer are about key of the engine first.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine) error {
+// serve has Next answer a request that was admitted, and returns the class of the status and the
+// meaning for the breaker. The fields of the answer are about key of the engine first.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine) (ending, error) {
 	rec := &recorder{ResponseWriter: w, gauge: first.gaugeOf(key), key: key}
 	h.Next.ServeHTTP(rec.dressed(), r)
 	rec.begin(http.StatusOK) // in case Next has written nothing
 	if outcomeOf(rec.status) == engine.Failure {
-		return failed
+		return endOf(rec.status), failed
 	}
-	return nil
+	return endOf(rec.status), nil
 }
 
 // turnAway answers a request that was not admitted, for err, before its body is sent. If err says
 // that the keys of Chain make no chain, turnAway panics.
-func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine, err error) {
+func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, key string, first *handlerEngine, err error) ending {
 	if invalid, ok := errors.AsType[*engine.ConfigError](err); ok {
 		panic(invalid)
 	}
 	early := answerEarly(w, r)
 	h.refuse(w, r, key, first, err)
 	early.end()
+	return refusal(err)
 }
 
 // answerBad answers a request whose key cannot be told, before its body is sent.
-func answerBad(w http.ResponseWriter, r *http.Request, answer *problem) {
+func answerBad(w http.ResponseWriter, r *http.Request, answer *problem) ending {
 	early := answerEarly(w, r)
 	answer.serve(w, r, make([]string, problemFields))
 	early.end()
+	return endInvalid
 }
 
 // prepare checks the fields and renders the parts that are the same for all requests.

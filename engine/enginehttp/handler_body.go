@@ -9,11 +9,10 @@ import (
 
 // serveBody is ServeHTTP for a request with a body, whose client may keep Next, and with it a
 // probe, waiting.
-func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, s *subject, first *handlerEngine) {
+func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, s *subject, first *handlerEngine) ending {
 	ticket, err := s.admit(r.Context(), h.Wait)
 	if err != nil {
-		h.turnAway(w, r, s.key, first, err)
-		return
+		return h.turnAway(w, r, s.key, first, err)
 	}
 	lease := newLease(r.Context(), s, ticket)
 	body := watch(r.Body, -1, lease)
@@ -33,7 +32,9 @@ func (h *Handler) serveBody(w http.ResponseWriter, r *http.Request, s *subject, 
 		}
 		lease.done(end)
 	}()
-	end = h.serve(w, inner, s.key, first)
+	var class ending
+	class, end = h.serve(w, inner, s.key, first)
+	return class
 }
 
 // handBack tells r, of which inner is a copy, what Next has made of inner, as far as net/http and

@@ -7,29 +7,27 @@ import (
 )
 
 // serveChain is ServeHTTP for the keys of Chain.
-func (h *Handler) serveChain(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) serveChain(w http.ResponseWriter, r *http.Request) ending {
 	k, err := h.Chain(r)
 	switch {
 	case err != nil:
-		answerBad(w, r, &badRequest)
-		return
+		return answerBad(w, r, &badRequest)
 	case ambiguous(k.String()):
-		answerBad(w, r, &severalFields)
-		return
+		return answerBad(w, r, &severalFields)
 	}
 	s, first := h.subjectOf(k)
 	if s.breaker && r.Body != nil && r.Body != http.NoBody {
-		h.serveBody(w, r, &s, first)
-		return
+		return h.serveBody(w, r, &s, first)
 	}
 	ticket, err := s.admit(r.Context(), h.Wait)
 	if err != nil {
-		h.turnAway(w, r, s.key, first, err)
-		return
+		return h.turnAway(w, r, s.key, first, err)
 	}
 	end := failed
 	defer func() { ticket.Done(end) }()
-	end = h.serve(w, r, s.key, first)
+	var class ending
+	class, end = h.serve(w, r, s.key, first)
+	return class
 }
 
 // subjectOf returns what a request with the key k asks leave of, and the engine of the first key.

@@ -96,6 +96,9 @@ type Transport struct {
 
 	known   atomic.Pointer[transportEngine] // of Engine
 	chained sync.Map                        // from *engine.Engine to *transportEngine, of Chain
+
+	tally    tally
+	attempts counts
 }
 
 // defaultMaxRetryAfter is the meaning of a MaxRetryAfter of 0.
@@ -106,22 +109,28 @@ const defaultMaxRetryAfter = time.Minute
 // that cannot be used, the error is an [*engine.ConfigError].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := &attempts{transport: t, req: req}
-	returned := false // no recover: a panic of Base or Goexit goes on untouched
+	t.tally.begin()
+	end := endAborted // no recover: a panic of Base or Goexit goes on untouched
 	defer func() {
-		if !returned {
+		if a.sent {
+			t.attempts.add(endAborted)
+		}
+		t.tally.end(end)
+		if end == endAborted {
 			a.abandon()
 		}
 	}()
 	s, err := t.subjectOf(req)
+	mistaken := err != nil
 	switch {
-	case err != nil:
+	case mistaken:
 	case mayFail(req.Body):
 		err = a.send(&s)
 	default:
 		err = s.run(req.Context(), a.once)
 	}
 	resp, err := a.result(err)
-	returned = true
+	end = a.ending(mistaken, resp, err)
 	return resp, err
 }
 

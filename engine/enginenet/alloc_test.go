@@ -12,16 +12,6 @@ import (
 	"github.com/limitpal/limitpal-go/engine/enginenet"
 )
 
-// endless is a source that always has more.
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-// sink is a wire that forgets.
-type sink struct{ *wire }
-
-func (sink) Write(p []byte) (int, error) { return len(p), nil }
-
 // TestACallThatNeedNotWaitAllocatesNothing, deadlines or not.
 func TestACallThatNeedNotWaitAllocatesNothing(t *testing.T) {
 	perConn := startWith(t, engine.Config{Limiter: bucket(1<<30, 1<<30)})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,11 @@ import (
 type Conn struct {
 	net.Conn
 	reads, writes lane
-	identity      *identity // of a connection of a Listener; nil if the lanes are named
-	unfit         error     // of the engines; for every Read, Write and ReadFrom
+	identity      *identity   // of a connection of a Listener; nil if the lanes are named
+	unfit         error       // of the engines; for every Read, Write and ReadFrom
+	tally         *tally      // of the Listener; nil for a connection of Wrap
+	closed        atomic.Bool // counted as closed
+	refused       atomic.Bool // counted as refused
 
 	// kept are bytes that were read and are not paid for yet, because the wait ended, and keptErr
 	// is the error that came with them. Both belong to the reader between enter and leave.
@@ -69,7 +73,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	case c.unfit != nil:
 		return 0, c.unfit
 	case c.reads.free() || len(p) == 0:
-		return c.Conn.Read(p)
+		n, err := c.Conn.Read(p)
+		c.reads.passed(int64(n))
+		return n, err
 	}
 	c.reads.enter()
 	defer c.reads.leave()
@@ -95,6 +101,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.kept, c.keptErr = append([]byte(nil), p[:n]...), err
 		return 0, c.fault(&c.reads, "read", unpaid)
 	}
+	c.reads.passed(int64(n))
 	return n, err
 }
 
@@ -104,7 +111,7 @@ func (c *Conn) readKept(p []byte) (int, error) {
 	if err := c.payRead(n); err != nil {
 		return 0, c.fault(&c.reads, "read", err)
 	}
-	copy(p, c.kept[:n])
+	c.reads.passed(int64(copy(p, c.kept[:n])))
 	if c.kept = c.kept[n:]; len(c.kept) == 0 {
 		c.kept = nil
 	}
@@ -140,7 +147,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	case c.unfit != nil:
 		return 0, c.unfit
 	case c.writes.free() || len(p) == 0:
-		return c.Conn.Write(p)
+		n, err := c.Conn.Write(p)
+		c.writes.passed(int64(n))
+		return n, err
 	}
 	c.writes.enter()
 	defer c.writes.leave()
@@ -153,6 +162,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 			return n, c.fault(&c.writes, "write", err)
 		}
 		m, err := c.Conn.Write(p[n : n+chunk])
+		c.writes.passed(int64(m))
 		n += m
 		if err != nil {
 			return n, err
@@ -188,6 +198,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 // Close closes the connection and ends all waits. The engines stay open. An engine forgets the key
 // of the connection after Config.IdleAfter. The error is the error of the connection below.
 func (c *Conn) Close() error {
+	c.countClosed()
 	c.reads.deadline.close()
 	c.writes.deadline.close()
 	return c.Conn.Close()
@@ -206,10 +217,11 @@ func (c *Conn) CloseWrite() error {
 // counted.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// fault returns the error of a wait in l in the form of package net. The addresses are left out if
-// the connection below may have to wait for them.
+// fault returns the error of a wait in l in the form of package net, and counts a refusal. The
+// addresses are left out if the connection below may have to wait for them.
 func (c *Conn) fault(l *lane, op string, err error) error {
 	if !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.countRefused()
 		return err
 	}
 	e := &net.OpError{Op: op, Err: err}

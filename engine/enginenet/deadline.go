@@ -21,6 +21,7 @@ type deadline struct {
 	closed bool
 	timer  *time.Timer   // nil before the first wait; runs only during one
 	done   chan struct{} // of the present wait; nil before Done is called
+	since  time.Time     // when done was made
 	err    error         // end of the present wait; stays, even if the deadline moves later
 }
 
@@ -45,7 +46,7 @@ func (d *deadline) Done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.done == nil {
-		d.done = make(chan struct{})
+		d.done, d.since = make(chan struct{}), time.Now()
 		if d.err != nil {
 			close(d.done)
 		} else {
@@ -117,14 +118,17 @@ func (d *deadline) close() {
 	}
 }
 
-// end ends the present wait, so that the next wait may begin, and reports whether Done was called.
-func (d *deadline) end() (waited bool) {
+// end ends the present wait, so that the next wait may begin, and reports whether Done was called,
+// and for how long the call has waited since.
+func (d *deadline) end() (held time.Duration, waited bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	waited = d.done != nil
-	if waited && d.timer != nil {
-		d.timer.Stop()
+	if waited = d.done != nil; waited {
+		held = time.Since(d.since)
+		if d.timer != nil {
+			d.timer.Stop()
+		}
 	}
 	d.done, d.err = nil, nil
-	return waited
+	return held, waited
 }

@@ -82,6 +82,15 @@
 // speaks TLS with a connection, and offers HTTP/2, only if the connection is a *tls.Conn itself.
 // The counted bytes are then the bytes on the wire, with the TLS records.
 //
+// # Statistics
+//
+// [Listener.Stats] counts the connections of a Listener, their bytes, and the throttled time: the
+// time for which limits have held calls back. [Conn.Stats] has the bytes and the throttled time of
+// one connection, also of a connection of [Wrap]. Throttled time begins when an engine does not let
+// a chunk through at once, and ends with the wait; a call that need not wait reads no clock. With
+// Dispatch: engine.Mailbox the time of every decision counts. Stats.Waiting of the engine tells how
+// many calls wait now. Counting allocates nothing.
+//
 // # Goroutines
 //
 // An idle connection has no goroutine. A connection has a timer only while it waits for its bucket,

@@ -17,6 +17,8 @@ type lane struct {
 	credit   int      // bytes of the last block that are paid for and not used yet
 	deadline deadline
 	turn     chan struct{} // holds one entry between enter and leave; a channel, since calls block there
+	own      traffic
+	shared   *traffic // of the connection's stripe; nil for a connection of Wrap
 }
 
 // bucket is the limiter of a key, for one direction.
@@ -134,7 +136,8 @@ func (l *lane) pay(n int) error {
 	blocks := (n - l.credit + Block - 1) / Block
 	for i, b := range l.buckets {
 		err := b.take(&l.deadline, blocks)
-		waited := l.deadline.end()
+		held, waited := l.deadline.end()
+		l.heldBack(held)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
@@ -30,7 +29,7 @@ type Listener struct {
 	// Direction says which bytes the limits count. Default Both, with a bucket for each direction.
 	Direction Direction
 
-	accepted atomic.Uint64
+	tally tally
 }
 
 // Accept waits for the next connection and returns a *[Conn]. Accept does not ask for the addresses
@@ -48,9 +47,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	number := l.tally.accept()
 	id := &identity{conn: conn, turn: make(chan struct{}, 1)}
 	if l.PerConn != nil {
-		number := l.accepted.Add(1)
 		id.add(Limit{Engine: l.PerConn, Direction: l.Direction}, func(remote, local net.Addr) string {
 			return fmt.Sprintf("%v>%v#%d", remote, local, number)
 		})
@@ -62,7 +61,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		id.add(Limit{Engine: l.PerKey, Direction: l.Direction}, func(remote, _ net.Addr) string { return name(remote) })
 	}
-	c := &Conn{Conn: conn, identity: id}
+	c := &Conn{Conn: conn, identity: id, tally: &l.tally}
+	c.reads.shared, c.writes.shared = l.tally.trafficOf(number)
 	c.reads.open(id.limits, Reads)
 	c.writes.open(id.limits, Writes)
 	return c, nil

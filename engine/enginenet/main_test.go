@@ -161,6 +161,16 @@ func (w *wire) SetDeadline(time.Time) error      { return nil }
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
+// endless is a source that always has more.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// sink is a wire that forgets.
+type sink struct{ *wire }
+
+func (sink) Write(p []byte) (int, error) { return len(p), nil }
+
 // pattern is n bytes that are not all the same.
 func pattern(n int) []byte {
 	p := make([]byte, n)

@@ -39,12 +39,12 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	switch {
 	case c.unfit != nil:
 		return 0, c.unfit
-	case !ok && c.writes.free():
-		return io.Copy(writer{c.Conn}, r)
 	case !ok:
 		return io.Copy(writer{c}, r)
 	case c.writes.free():
-		return below.ReadFrom(r)
+		n, err := below.ReadFrom(r)
+		c.writes.passed(n)
+		return n, err
 	}
 	limited, ok := r.(*io.LimitedReader)
 	if !ok {
@@ -90,6 +90,7 @@ func (c *Conn) sendFrom(below io.ReaderFrom, from *io.LimitedReader, there int64
 		return 0, c.fault(&c.writes, "write", err)
 	}
 	sent, err := below.ReadFrom(&io.LimitedReader{R: from.R, N: int64(chunk)})
+	c.writes.passed(sent)
 	from.N -= sent
 	return sent, err
 }

@@ -245,7 +245,7 @@ func (b *Behavior) Fail(now int64, g *Gate, s *State, err error) actors.Next {
 		s.queue = nil
 	}
 	if _, panicked := err.(*actors.PanicError); panicked { //nolint:errorlint // made by the actor, not wrapped
-		b.Events.Add(Event{At: now, Key: s.key, Kind: Restarted, Reason: err})
+		b.Events.Add(Event{At: now, Key: s.key, Kind: Restarted, cause: err})
 	}
 	return b.next(now, g, s, nil)
 }

@@ -29,9 +29,20 @@ const (
 type Event struct {
 	At, Until int64 // instants
 	Key       string
-	Reason    error
 	Kind      EventKind
 	From, To  breaker.State
+
+	cause    error // of a failure: the error of the call; else the reason
+	failed   bool  // whether a failure was the cause
+	failures int   // in a row; 0: a probe failed
+}
+
+// Reason returns the reason of the event, or nil. It is made when it is asked for.
+func (e *Event) Reason() error {
+	if e.failed {
+		return &tripError{e.failures, e.cause}
+	}
+	return e.cause
 }
 
 // EventsKept is how many events a reader may be behind.
@@ -136,11 +147,11 @@ func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 		e.Kind, e.Until = Tripped, s.circuit.OpenUntil()
 		switch {
 		case report && m.Outcome == breaker.Failure && m.Request != nil:
-			e.Reason = &tripError{m.Request.failures, m.Request.Cause}
+			e.failed, e.failures, e.cause = true, m.Request.failures, m.Request.Cause
 		case was.state == breaker.Closed:
-			e.Reason = errSpilled
+			e.cause = errSpilled
 		default:
-			e.Reason = errLease
+			e.cause = errLease
 		}
 	case breaker.HalfOpen:
 		e.Kind = Probing
@@ -149,11 +160,11 @@ func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 		switch {
 		case report && m.Outcome == breaker.Success:
 		case m != nil && m.Kind == Reset:
-			e.Reason = errReset
+			e.cause = errReset
 		case was.policy.Breaks() != is.policy.Breaks():
-			e.Reason = errSwitched
+			e.cause = errSwitched
 		default:
-			e.Reason = errAbandoned
+			e.cause = errAbandoned
 		}
 	}
 	b.Events.Add(e)
@@ -169,7 +180,7 @@ func (b *Behavior) Forget(now int64, key string, g *Gate) {
 		switch _, load := b.Sketched(now); {
 		case load > 0.5 && !b.full:
 			b.full = true
-			b.Events.Add(Event{At: now, Kind: SketchFull, Reason: errFull})
+			b.Events.Add(Event{At: now, Kind: SketchFull, cause: errFull})
 		case load < 0.4:
 			b.full = false
 		}
@@ -179,7 +190,7 @@ func (b *Behavior) Forget(now int64, key string, g *Gate) {
 		return
 	}
 	b.Counters.moved(from, breaker.Closed)
-	b.Events.Add(Event{At: now, Key: key, Kind: Recovered, From: from, To: breaker.Closed, Reason: errForgotten})
+	b.Events.Add(Event{At: now, Key: key, Kind: Recovered, From: from, To: breaker.Closed, cause: errForgotten})
 }
 
 var _ actors.Forgetter[Gate] = (*Behavior)(nil)
