@@ -37,7 +37,7 @@ func TestAdmin(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	defer up.Close()
-	text := `{"listen": "127.0.0.1:0", "admin": ":0", "log": "off", "routes": [{"name": "api", "path": "/", "upstream": "` + up.URL + `",
+	text := `{"listen": "127.0.0.1:0", "admin": ":0", "log": "off", "connection": {"rate": "1MiB/s"}, "routes": [{"name": "api", "path": "/", "upstream": "` + up.URL + `",
 		"limiter": {"rate": "%s"}, "breaker": {"failures": 1, "recovery": "1h"}}]}`
 	file := write(t, fmt.Sprintf(text, "10/s"))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,6 +78,15 @@ func TestAdmin(t *testing.T) {
 	status, body := fetch(t, admin+"/debug/keys?key=127.0.0.1")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, `"capacity": 20,`)
+	status, body = fetch(t, admin+"/metrics")
+	require.Equal(t, http.StatusOK, status)
+	for _, series := range []string{
+		`limitpal_decisions_total{engine="client",result="admitted",route="api"} 1`,
+		`limitpal_policy_revision{engine="connection",route=""} 1`,
+		`limitpal_queue_wait_seconds_count{engine="upstream",route="api"} 1`,
+	} {
+		require.True(t, strings.Contains(body, "\n"+series+"\n"), series)
+	}
 	status, _ = fetch(t, admin+"/healthz")
 	require.Equal(t, http.StatusOK, status)
 	cancel()
@@ -89,6 +98,7 @@ func TestAdmin(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, <-answer)
 	told := <-events
 	require.Equal(t, 2, strings.Count(told, `"kind":"reconfigured","route":"api"`), told)
+	require.Equal(t, 1, strings.Count(told, `"kind":"reconfigured","engine":"connection"`), told)
 	require.Contains(t, told, `"kind":"tripped","route":"api","engine":"upstream"`)
 	require.Equal(t, good, <-code)
 	_, err := net.Dial("tcp", strings.TrimPrefix(admin, "http://"))

@@ -64,7 +64,7 @@ func fail(t *testing.T, one proxy.Guard, key string) {
 // ask returns the answer of a server to a GET.
 func ask(s *Server, target string) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	s.handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, target, nil))
+	s.handler(nil).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, target, nil))
 	return rec
 }
 

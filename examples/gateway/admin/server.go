@@ -1,5 +1,5 @@
 // Package admin is the address on which a gateway shows itself to its operators: whether the
-// gateway serves, the state of keys, and the events of its engines as they come. Requests change
+// gateway serves, its figures, the state of keys, and the events of its engines as they come. Requests change
 // nothing, and are not logged.
 //
 // A key that is the value of a header may be a secret. Such a key is shown as in the log, as a hash.
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,6 +31,7 @@ type Gateway interface {
 // Server serves these paths, for GET and HEAD:
 //
 //	/healthz       200 while the gateway serves, 503 from Drain on
+//	/metrics       the figures of the engines and of the process, for Prometheus
 //	/debug/keys    the engines, the keys that were refused most, and the state of a key, as JSON
 //	/debug/events  the events of the engines as they come, as lines of JSON
 //
@@ -61,30 +63,32 @@ func Start(address string, gateway Gateway, log *slog.Logger) (*Server, error) {
 }
 
 // serve is Start on a listener.
-func serve(listener net.Listener, gateway Gateway, log *slog.Logger) *Server {
+func serve(listener net.Listener, gateway Gateway, logger *slog.Logger) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{gateway: gateway, url: "http://" + listener.Addr().String(), stop: stop}
+	errorLog := slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	s.http = &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.handler(errorLog),
 		ReadHeaderTimeout: patience,
 		WriteTimeout:      patience,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    mostHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          errorLog,
 	}
 	s.serving.Go(func() { // ends with Close, which waits for it
 		if err := s.http.Serve(newBounded(listener, mostClients)); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the admin address has failed", "error", err.Error())
+			logger.Error("the admin address has failed", "error", err.Error())
 		}
 	})
 	return s
 }
 
 // handler answers all requests.
-func (s *Server) handler() http.Handler {
+func (s *Server) handler(errorLog *log.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
+	mux.Handle("GET /metrics", metrics(s.gateway, errorLog))
 	mux.HandleFunc("GET /debug/keys", s.keys)
 	mux.HandleFunc("GET /debug/events", s.events)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -49,7 +49,8 @@ func (j *journal) follow(route string, e *engine.Engine, shown func(string) stri
 }
 
 // eventLines writes the lines of engine.LogEvents with the route, and with keys as the log shows
-// keys.
+// keys. Such a line has the first 64 bytes of a key, so that the hash of a longer key is another
+// hash than that in the lines of requests.
 type eventLines struct {
 	slog.Handler
 	route string

@@ -69,6 +69,7 @@ func (g *Gateway) use(t *table, one part) {
 // engine makes an engine of a route with cfg; or has before, if not nil, follow cfg when the table
 // comes into force, and returns before. shown is a key as the log shows keys.
 func (g *Gateway) engine(t *table, route string, cfg engine.Config, shown func(string) string, before *engine.Engine) (*engine.Engine, error) {
+	cfg.Latency = t.config.Admin != "" // else nobody asks
 	if before != nil {
 		g.use(t, before)
 		t.changes = append(t.changes, func() error { return before.Reconfigure(cfg) })
