@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ func TestAdmin(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	defer up.Close()
+	end := sync.OnceFunc(func() { close(finish) })
+	defer end() // or up.Close waits after a failure
 	text := `{"listen": "127.0.0.1:0", "admin": ":0", "log": "off", "connection": {"rate": "1MiB/s"}, "routes": [{"name": "api", "path": "/", "upstream": "` + up.URL + `",
 		"limiter": {"rate": "%s"}, "breaker": {"failures": 1, "recovery": "1h"}}]}`
 	file := write(t, fmt.Sprintf(text, "10/s"))
@@ -94,7 +97,7 @@ func TestAdmin(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with run
 	status, _ = fetch(t, admin+"/healthz")
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	close(finish)
+	end()
 	require.Equal(t, http.StatusInternalServerError, <-answer)
 	told := <-events
 	require.Equal(t, 2, strings.Count(told, `"kind":"reconfigured","route":"api"`), told)

@@ -237,3 +237,19 @@ func TestStart(t *testing.T) {
 	_, err = Start(strings.TrimPrefix(s.URL(), "http://"), gatewayOf(t, byKey), slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "admin: listen tcp 127.0.0.1:")
 }
+
+// A client that takes no answers is cut off.
+func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shown) {
+		conn := s.send(t, strings.Repeat(fmt.Sprintf(get, "/debug/keys"), 1000))
+		time.Sleep(patience + time.Second)
+		synctest.Wait()
+		began := time.Now()
+		got, _ := io.ReadAll(conn)
+		require.Zero(t, time.Since(began))
+		answers := strings.Count(string(got), "HTTP/1.1 200 OK")
+		require.Positive(t, answers)
+		require.Less(t, answers, 500)
+		s.Close()
+	})
+}
