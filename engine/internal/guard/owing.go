@@ -31,8 +31,13 @@ type past struct {
 
 // owed reports whether a cell of limit i held a debt at the change.
 func (p *past) owed(i, cell int) bool {
-	return i < len(p.full) && p.full[i] != nil && p.full[i][cell] > p.at ||
+	return i < len(p.full) && p.full[i].at(cell) > p.at ||
 		i < len(p.cells) && p.cells[i].has(cell) && p.emptied > p.at
+}
+
+// written reports whether a cell in a page of limit i may hold a debt.
+func (p *past) written(i, page int) bool {
+	return i < len(p.full) && p.full[i] != nil && p.full[i][page] != nil || i < len(p.cells) && p.cells[i] != nil
 }
 
 // mark takes note that the bucket of limit i of h had less than all its tokens at the instant at. If that
@@ -141,9 +146,14 @@ func (s *sketch) settle() {
 	}
 	cells := make([]set, max(len(before.full), len(before.cells)))
 	for i := range cells {
-		for cell := range sketchRows * sketchWidth {
-			if before.owed(i, cell) {
-				cells[i].add(cell)
+		for page := range tablePages {
+			if !before.written(i, page) {
+				continue
+			}
+			for cell := page * pageCells; cell < (page+1)*pageCells; cell++ {
+				if before.owed(i, cell) {
+					cells[i].add(cell)
+				}
 			}
 		}
 	}
