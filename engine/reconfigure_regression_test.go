@@ -1,0 +1,54 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// TestAHalfOpenBreakerThatNeedsFewerSuccesses than it has counted lets a probe through, and closes with its
+// success. Each turn of such a key panicked.
+func TestAHalfOpenBreakerThatNeedsFewerSuccesses(t *testing.T) {
+	cfg := engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Second, HalfOpenSuccesses: 3}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		time.Sleep(time.Second)
+		for range 2 {
+			require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		}
+		synctest.Wait() // the last success is counted
+		fewer := eng.Config()
+		fewer.Breaker.HalfOpenSuccesses = 1
+		require.NoError(t, eng.Reconfigure(fewer))
+		require.Equal(t, breaker.HalfOpen, inspect(t, eng, "k").Breaker)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		synctest.Wait()
+		require.Equal(t, breaker.Closed, inspect(t, eng, "k").Breaker)
+		require.Zero(t, eng.Stats().Restarts)
+	})
+}
+
+// TestASpilledBreakerThatOpenedByAnotherPolicy comes back open until the instant that the other policy
+// named. It came back with the recovery time of the policy in force.
+func TestASpilledBreakerThatOpenedByAnotherPolicy(t *testing.T) {
+	cfg := engine.Config{MaxKeys: 1, Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "k", 1)
+		synctest.Wait()
+		shorter := eng.Config()
+		shorter.Breaker.RecoveryTimeout = time.Second
+		require.NoError(t, eng.Reconfigure(shorter))
+		require.Equal(t, time.Minute, inspect(t, eng, "k").OpenFor)
+		require.NoError(t, eng.Run(t.Context(), "other", succeed))
+		require.EqualValues(t, 1, eng.Stats().Spilled)
+		time.Sleep(time.Minute - 1)
+		require.ErrorIs(t, eng.Run(t.Context(), "k", succeed), breaker.ErrOpen)
+		time.Sleep(time.Nanosecond)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	})
+}
