@@ -52,3 +52,21 @@ func TestASpilledBreakerThatOpenedByAnotherPolicy(t *testing.T) {
 		require.NoError(t, eng.Run(t.Context(), "k", succeed))
 	})
 }
+
+// TestAChangeRevivesNoFailure that was forgotten by then, and no breaker that had closed: they counted by the new
+// ForgetAfter.
+func TestAChangeRevivesNoFailure(t *testing.T) {
+	cfg := engine.Config{IdleAfter: 24 * time.Hour, Breaker: &breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Second, ForgetAfter: time.Minute}}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		failTimes(t, eng, "two failures", 2)
+		failTimes(t, eng, "was open", 3)
+		time.Sleep(time.Minute)
+		longer := eng.Config()
+		longer.Breaker.ForgetAfter = time.Hour
+		require.NoError(t, eng.Reconfigure(longer))
+		failTimes(t, eng, "two failures", 1)
+		synctest.Wait()
+		require.Equal(t, 1, inspect(t, eng, "two failures").Failures)
+		require.Equal(t, breaker.Closed, inspect(t, eng, "was open").Breaker)
+	})
+}

@@ -156,8 +156,14 @@ func (w *world) expectAdopt(st *site) {
 	w.adopted(a)
 }
 
-// adopted takes note that the gate of a goes by the rules in force.
-func (w *world) adopted(a *account) { a.stale, a.old = false, books{} }
+// adopted takes note that the gate of a goes by the rules in force. Failures that were forgotten by the instant of the
+// change do not count any more.
+func (w *world) adopted(a *account) {
+	if a.stale {
+		w.is(&a.circuit, w.rules.at)
+	}
+	a.stale, a.old = false, books{}
+}
 
 // holds reports whether n tokens can ever be there.
 func (r *rules) holds(n int64) bool {

@@ -195,9 +195,11 @@ func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) int64 {
 	return now
 }
 
-// follow changes the policy of a key as of the instant at. Failures, an open breaker and waiters stay.
+// follow changes the policy of a key as of the instant at. Failures that count then, an open breaker and waiters
+// stay.
 func (b *Behavior) follow(s *State, p *Policy, at int64) {
 	was := s.policy
+	s.circuit.Advance(was.rules, at)
 	s.policy = p
 	switch {
 	case slices.Equal(was.Limits, p.Limits):
