@@ -9,6 +9,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // TestAHalfOpenBreakerThatNeedsFewerSuccesses than it has counted lets a probe through, and closes with its
@@ -69,4 +70,37 @@ func TestAChangeRevivesNoFailure(t *testing.T) {
 		require.Equal(t, 1, inspect(t, eng, "two failures").Failures)
 		require.Equal(t, breaker.Closed, inspect(t, eng, "was open").Breaker)
 	})
+}
+
+// TestAWideLimitThatBeginsIsSeenByThoseWhoWait at a narrow key: they passed a wide engine that asked nothing when
+// they came.
+func TestAWideLimitThatBeginsIsSeenByThoseWhoWait(t *testing.T) {
+	one := bucketOf(1, limiter.Per(1, time.Hour))
+	for name, begins := range map[string]struct {
+		change func(*engine.Config)
+		reason error
+	}{
+		"a limit":         {func(c *engine.Config) { c.Limiter = one }, limiter.ErrLimited},
+		"limits of keys":  {func(c *engine.Config) { c.LimiterFor = func(string) limiter.Limiter { return one } }, limiter.ErrLimited},
+		"a breaker":       {func(c *engine.Config) { c.Breaker = &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour} }, breaker.ErrOpen},
+		"one in shadow":   {func(c *engine.Config) { c.Limiter, c.Shadow = one, true }, nil},
+		"nothing, really": {func(c *engine.Config) { c.MaxQueue = 7 }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDispatch(t, engine.Config{Name: "narrow", Limiter: bucketOf(1, limiter.PerSecond(1))}, func(t *testing.T, narrow *engine.Engine) {
+				wide := start(t, engine.Config{Name: "wide", MaxWait: engine.NoWait, Dispatch: narrow.Config().Dispatch})
+				require.True(t, narrow.Allow("k"))
+				waiter := inBackground(func() error { return engine.Chain(narrow.Key("k"), wide.Key("all")).Run(t.Context(), succeed) })
+				synctest.Wait()
+				cfg := wide.Config()
+				begins.change(&cfg)
+				require.NoError(t, wide.Reconfigure(cfg))
+				_ = wide.Run(t.Context(), "all", fail) // takes the token, and opens the breaker
+				require.ErrorIs(t, <-waiter, begins.reason)
+				if begins.reason != nil {
+					require.True(t, narrow.Allow("k"), "the narrow token is back")
+				}
+			})
+		})
+	}
 }
