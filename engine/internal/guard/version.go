@@ -209,6 +209,9 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 		if Planted("a change that raises the tokens") {
 			s.fullAts[0] = max(at, s.fullAts[0]-int64(time.Millisecond))
 		}
+		if Planted("a change that fills the bucket") {
+			s.fullAts[0] = at
+		}
 	}
 	if was.Breaks() != p.Breaks() {
 		s.circuit.Renew(p.rules)
