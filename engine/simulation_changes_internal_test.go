@@ -8,7 +8,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// drawChange makes a random change of the limits, or of the bounds of the queue.
+// drawChange makes a random change of the limits, of the bounds of the queue, of the number of keys and the time
+// for which they are kept, or of the retries.
 func (w *world) drawChange() setup {
 	s := w.setup
 	switch w.below(8) {
@@ -22,8 +23,16 @@ func (w *world) drawChange() setup {
 	if w.patient && slices.ContainsFunc(s.limits, slow) { // nobody could wait for that
 		s.limits, s.cfg.Limiter = w.limits, w.cfg.Limiter
 	}
-	if w.oneIn(3) {
+	switch w.below(6) {
+	case 0, 1:
 		w.drawQueue(&s)
+	case 2:
+		w.drawSystem(&s)
+	}
+	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
+		s.cfg.Retry = w.drawRetry()
+		s.cfg.Retry.MaxElapsed = 0
+		s.attempts = max(s.attempts, orThree(s.cfg.Retry.MaxAttempts)) // the bound of calls that run, too
 	}
 	return s
 }
