@@ -72,6 +72,44 @@ func TestAChangeRevivesNoFailure(t *testing.T) {
 	})
 }
 
+// TestASpilledKeyOwesAcrossChanges of which no call of its plan heard: by the second change its bucket counted as full,
+// however soon it came, since nobody had asked for a limit in between.
+func TestASpilledKeyOwesAcrossChanges(t *testing.T) {
+	five := bucketOf(5, limiter.Per(1, time.Hour))
+	cfg := engine.Config{MaxKeys: 1, LimiterFor: func(string) limiter.Limiter { return five }}
+	for changes := 1; changes <= 3; changes++ {
+		eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+			require.True(t, eng.AllowN("k", 5))
+			require.True(t, eng.Allow("other"))
+			require.EqualValues(t, 1, eng.Stats().Spilled)
+			for range changes {
+				time.Sleep(time.Second)
+				require.NoError(t, eng.Reconfigure(eng.Config()))
+			}
+			require.False(t, eng.Allow("k"), "%d changes", changes)
+		})
+	}
+}
+
+// TestARefreshOfAKeyThatHasFilledSince it was spilled takes no tokens. The key came back empty as of Refresh if its
+// bucket had lacked a token at the last change, however long before.
+func TestARefreshOfAKeyThatHasFilledSince(t *testing.T) {
+	for _, since := range []time.Duration{time.Second, time.Minute} {
+		cfg := engine.Config{MaxKeys: 1, LimiterFor: func(string) limiter.Limiter { return bucketOf(5, limiter.PerSecond(1)) }}
+		eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+			require.True(t, eng.AllowN("k", 5))
+			require.True(t, eng.Allow("other"))
+			require.NoError(t, eng.Reconfigure(eng.Config()))
+			time.Sleep(since)
+			eng.Refresh("k")
+			eng.Refresh("k")
+			require.Equal(t, since == time.Minute, eng.AllowN("k", 5))
+			require.NoError(t, eng.Reconfigure(eng.Config()))
+			require.False(t, eng.AllowN("k", 5))
+		})
+	}
+}
+
 // TestAWideLimitThatBeginsIsSeenByThoseWhoWait at a narrow key: they passed a wide engine that asked nothing when
 // they came.
 func TestAWideLimitThatBeginsIsSeenByThoseWhoWait(t *testing.T) {
