@@ -132,12 +132,6 @@ func (s *side) refresh(w *world, rng *rand.Rand, k *worldKey) {
 	}
 	k.planning.Unlock()
 	k.change(w, keyChange{now: w.now(), byPlan: true, sure: sure})
-	for i := range s.keys {
-		other := &s.keys[i]
-		other.mu.Lock()
-		other.empties(w.now())
-		other.mu.Unlock()
-	}
 	s.eng.Refresh(k.name)
 	w.changed.Add(1)
 }
@@ -192,14 +186,11 @@ func (k *worldKey) change(w *world, c keyChange) {
 	if anew {
 		k.settle(w)
 	}
-	if a.high > 0 {
-		k.emptied = c.now
-	}
 	a.change(c.now, to)
 	if k.born.change(c.now, to); c.byPlan {
 		k.born.high = 0 // born full
 	}
-	if k.empties(c.now); wasLoose {
+	if wasLoose {
 		a.high = max(a.high, a.capacity*a.token)
 	}
 	if k.loose {
@@ -207,15 +198,6 @@ func (k *worldKey) change(w *world, c keyChange) {
 	}
 	if k.course = k.course.change(c.now, a.token, to); anew {
 		k.begin(c.now)
-	}
-}
-
-// empties takes note that a key that was spilled, and lacked tokens at a change, may come back empty as of now: the
-// engine does not know how long such a key took to fill. The key is locked.
-func (k *worldKey) empties(now int64) {
-	if a := &k.account; k.tight && now < k.emptied+10*6*k.unit { // the largest bucket
-		a.flow(now)
-		a.high, k.emptied = max(a.high, a.capacity*a.token), now
 	}
 }
 
