@@ -95,6 +95,12 @@ func inEngine() []check {
 			name: "both dispatches", args: test(pkg, "TestBothDispatchesGiveTheSameAnswers", "-engine.schedules=50000"),
 			want: []bar{atLeast(50_000, "schedules"), atMost(0, "differences")},
 		},
+		{
+			name: "what is seen",
+			args: test(pkg, "(TestExplainForeseesTheNextCall|TestStatsCountEveryDecisionAndEveryEndOnce|TestReadersOfEventsUnderLoad)",
+				"-engine.explained=10000", "-engine.counted=50000", "-engine.transitions=100000"),
+			want: []bar{atLeast(20_000, "explained"), atLeast(100_000, "counted"), atLeast(200_000, "transitions")},
+		},
 	}
 }
 
