@@ -97,14 +97,18 @@ func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
 // ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or
 // 0 if the circuit is closed. No probe may be in flight.
 //
-// An open circuit that is reopened answers as before. A half-open circuit is reopened as if the
+// An open circuit that is reopened answers as before, whatever rules opened it. A half-open circuit is reopened as if the
 // last counted success had opened the circuit, and so admits no call that the dropped circuit would
 // have refused.
 func (c *Circuit) ProbeAt(r *Rules) int64 {
-	if c.state == Closed {
+	switch c.state {
+	case Closed:
 		return 0
+	case Open:
+		return c.openUntil
+	default:
+		return after(c.last, r.recovery)
 	}
-	return after(c.last, r.recovery)
 }
 
 // Generation returns the number of the circuit's present period. Every change of state begins a new

@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +14,17 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
+
+// operate has somebody change policies or force keys, as the weather says, for as long as calls are left.
+func (c *chaos) operate(t *testing.T, callers *sync.WaitGroup, left *atomic.Int64) {
+	if c.changes {
+		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 1))
+		callers.Go(func() { c.change(rng, left) })
+	}
+	if c.forces {
+		callers.Go(func() { c.force(t, left) })
+	}
+}
 
 // force has somebody force one key after the other, for a moment or until the next round, for as long as calls are
 // left. In the end no key is forced, and the figures say so.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/retry"
 )
@@ -99,7 +98,9 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	wide, err := engine.New(wideCfg)
 	require.NoError(t, err)
 	s := &schedule{
-		rng: rng, eng: eng, wide: wide, journal: j, full: full, wideFull: wideFull,
+		rng: rng, journal: j,
+		eng:    &scheduled{Engine: eng, per: time.Second, full: full},
+		wide:   &scheduled{Engine: wide, per: widePeriod, full: wideFull},
 		evicts: cfg.IdleAfter < time.Minute || wideCfg.IdleAfter < time.Minute,
 	}
 	for range 40 {
@@ -129,17 +130,15 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 // step have happened.
 type schedule struct {
 	*journal
-	rng      *rand.Rand
-	eng      *engine.Engine
-	wide     *engine.Engine // of key "w", through which chains go
-	full     []int          // tokens of each limit of a new key
-	wideFull []int          // of wide
-	evicts   bool           // keys are forgotten in the time that a schedule takes
-	changed  bool           // an engine has been reconfigured
-	tickets  []*engine.Ticket
-	waiting  []<-chan error
-	chained  <-chan error // of the last chain that may have to wait
-	cancels  []context.CancelFunc
+	rng     *rand.Rand
+	eng     *scheduled
+	wide    *scheduled // of key "w", through which chains go
+	evicts  bool       // keys are forgotten in the time that a schedule takes
+	changed bool       // an engine has been reconfigured
+	tickets []*engine.Ticket
+	waiting []<-chan error
+	chained <-chan error // of the last chain that may have to wait
+	cancels []context.CancelFunc
 }
 
 // widePeriod is the period of the wide key's rates.
@@ -159,9 +158,9 @@ func (s *schedule) step(ctx context.Context) {
 		return // a key that was forgotten has no state to compare with that of a key that lacks tokens since a change
 	}
 	snapshot, known := s.eng.Inspect(key)
-	s.state(at, snapshot, known, s.full)
+	s.state(at, snapshot, known, s.eng.fullOf(key))
 	snapshot, known = s.wide.Inspect("w")
-	s.state(len(scheduleKeys), snapshot, known, s.wideFull)
+	s.state(len(scheduleKeys), snapshot, known, s.wide.fullOf("w"))
 }
 
 // act makes a call of key, which is number at of scheduleKeys, or ends or resets an earlier call.
@@ -199,7 +198,7 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 		}
 	case 11, 12:
 		if err, depth := s.outcome(), 1+s.rng.IntN(2); s.idle(key) {
-			fn := nested(s.eng, key, depth, func(context.Context) error { return err })
+			fn := nested(s.eng.Engine, key, depth, func(context.Context) error { return err })
 			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, fn)))
 		}
 	case 13:
@@ -210,31 +209,6 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 	default:
 		s.renew(key)
 	}
-}
-
-// renew resets key, or changes the configuration of an engine, or does nothing.
-func (s *schedule) renew(key string) {
-	switch s.rng.IntN(9) {
-	case 6, 7, 8:
-		s.force(key)
-	case 0:
-		s.eng.Reset(key)
-	case 1:
-		s.full = s.change(s.eng, time.Second)
-	case 2:
-		s.wideFull = s.change(s.wide, widePeriod)
-	}
-}
-
-// force forces key, or the wide key, or ends that. No forced state ends at the instant of a step.
-func (s *schedule) force(key string) {
-	eng := s.eng
-	if s.rng.IntN(3) == 0 {
-		eng, key = s.wide, "w"
-	}
-	to := []breaker.State{breaker.Open, breaker.Closed}[s.rng.IntN(2)]
-	length := []time.Duration{0, 0, time.Duration(1+s.rng.IntN(900))*time.Millisecond + 13, breaker.Forever}[s.rng.IntN(4)]
-	s.note("%v by hand for %v: %v", to, length, seen(eng.Force(key, to, length)))
 }
 
 // admit asks for a ticket, and keeps the ticket for a later step if no key is evicted.

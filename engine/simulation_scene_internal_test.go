@@ -123,9 +123,7 @@ func (w *world) draw() (s setup) {
 	}
 	if w.oneIn(2) {
 		s.cfg.Retry = w.drawRetry()
-		if s.attempts = s.cfg.Retry.MaxAttempts; s.attempts == 0 {
-			s.attempts = 3
-		}
+		s.attempts = orThree(s.cfg.Retry.MaxAttempts)
 	}
 	s.cfg.PerCall = w.oneIn(6)
 	for _, l := range s.limits {
@@ -225,6 +223,14 @@ func (w *world) drawBreaker(s *setup) {
 		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
 	}
 	s.circuit.fill()
+}
+
+// orThree is attempts with the default of retry.Policy.MaxAttempts.
+func orThree(attempts int) int {
+	if attempts == 0 {
+		return 3
+	}
+	return attempts
 }
 
 // drawRetry draws when to try again. The seed makes the jitter repeat.

@@ -144,7 +144,7 @@ type KeyCount struct {
 // MostRefused returns the n keys that were refused most since New, most refused first: by the limiter, by the
 // breaker, because the queue was full or, with Config.Shadow, would have been. Refusals with ErrKeyLimit do not
 // count. The counts are exact while there are few refusals and keys. Later they are estimates: of the ten
-// keys that are refused most, nearly all are among the first twelve. The memory is 32 kB, also with
+// keys that are refused most, nearly all are among the first twelve. The memory is at most 32 kB, also with
 // millions of keys. For the keys of the last minute, subtract the counts of a minute ago.
 func (e *Engine) MostRefused(n int) []KeyCount {
 	var most []KeyCount
