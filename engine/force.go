@@ -30,7 +30,7 @@ const longestForce = time.Duration(1 << 61)
 // When a forced state begins or ends, a new period of the breaker begins, closed and with no failure counted:
 // the outcome of a call that was let through before does not count. [Engine.Reconfigure] does not end the
 // state. A key with a forced state becomes known, and is not forgotten until the state has ended. Calls through a
-// breaker that is forced closed ask the key's actor.
+// breaker that is forced closed ask the key's actor, and a state with an end keeps the actor's goroutine.
 //
 // Force changes nothing and returns an error if it cannot do what it is asked to: a *ConfigError if s is
 // neither breaker.Open nor breaker.Closed, or if d is negative or, other than Forever, above 2^61 ns (73 years);

@@ -132,15 +132,16 @@ func (s *State) look(now int64) (state breaker.State, failures int, openFor int6
 // forcedNotice returns the notice to post of a key that is forced; was is the notice before.
 func (b *Behavior) forcedNotice(now int64, was *Notice, s *State) *Notice {
 	p, f := s.policy, s.forced
-	n := &Notice{policy: p, forced: f, state: f.to}
-	if p.Publish && f.to == breaker.Open {
-		n.until, n.at = f.until, max(f.until, b.readyBehind(now, s, 1, limiter.Queued))
+	refuses, at := p.Publish && f.to == breaker.Open, int64(0)
+	if refuses {
+		at = max(f.until, b.readyBehind(now, s, 1, limiter.Queued))
 	}
-	if was.policy == p && was.forced == f && was.at == n.at {
+	if was.policy == p && was.forced == f && was.at == at {
 		return was
 	}
-	if n.Refuses() {
-		n.refusal = p.Refuse(s.key, ErrForced, n.at)
+	n := &Notice{policy: p, forced: f, at: at, state: f.to}
+	if refuses {
+		n.until, n.refusal = f.until, p.Refuse(s.key, ErrForced, at)
 	}
 	return n
 }
