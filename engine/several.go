@@ -139,7 +139,7 @@ func (c *call) inShadow(i int, err error) error {
 		l.eng.giveUp(&l.place, &s.admission, s.tokens)
 	}
 	s.admission = admission{shadowed: true}
-	l.eng.countRefusal(&l.eng.counters.ShadowRefused, nil, l.key)
+	l.eng.countRefusal(l.key, &l.eng.counters.ShadowRefused)
 	return nil
 }
 

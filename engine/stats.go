@@ -105,33 +105,24 @@ func (e *Engine) refused(err error) error {
 	}
 	switch c := r.eng.counters; r.Stage {
 	case LimiterStage:
-		r.eng.countRefusal(&c.Stripe().Limited, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().Limited)
 	case BreakerStage:
-		r.eng.countRefusal(&c.Stripe().Open, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().Open)
 	case QueueStage:
-		r.eng.countRefusal(&c.Stripe().QueueFull, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().QueueFull)
 	case KeysStage:
 		c.KeyLimit.Add(1)
 	}
 	return err
 }
 
-// countRefusal counts the refusal of a key. c is the cell of the key, or nil.
-func (e *Engine) countRefusal(counter *atomic.Uint64, c *guard.Cell, key string) {
-	if n := guard.Sampled(counter.Add(1)); n > 0 {
-		e.countFor(n, c, key)
-	}
-}
-
-// countFor counts n refusals for [Engine.MostRefused].
-//
-//go:noinline
-func (e *Engine) countFor(n uint64, c *guard.Cell, key string) {
-	if c == nil {
-		c, _ = e.system.Find(key)
-	}
-	if c != nil { // else there is no room for the key, or no limit could let the call pass
-		e.counters.Refused.Count(c, n)
+// countRefusal counts the refusal of a key that may have no cell: there is no room for it, or no limit could let
+// the call pass.
+func (e *Engine) countRefusal(key string, counter *atomic.Uint64) {
+	if n := counter.Add(1); guard.Sampled(n) {
+		if c, known := e.system.Find(key); known {
+			e.counters.Refused.Count(c, n)
+		}
 	}
 }
 

@@ -39,21 +39,16 @@ const (
 	golden  = 0x9e3779b97f4a7c15 // 2^64 / golden ratio spreads numbers (Fibonacci hashing)
 )
 
-// Sampled returns for how many refusals the one counts that is number n of its stripe: 1, then 0 or 16. The
+// Sampled reports whether the refusal that is number n of its stripe is to be given to [Refused.Count]. The
 // fractions of n times the golden ratio follow no pattern that the order of keys could have.
-func Sampled(n uint64) uint64 {
-	switch {
-	case n <= exactly:
-		return 1
-	case n*golden>>60 == 0:
-		return weight
-	default:
-		return 0
-	}
-}
+func Sampled(n uint64) bool { return n/exactly*(n*golden>>60) == 0 } // one of the factors is 0
 
-// Count adds n refusals of the key of c.
+// Count counts a refusal of the key of c, number n of its stripe, for as many as it stands for.
 func (r *Refused) Count(c *Cell, n uint64) {
+	stands := uint64(1)
+	if n >= exactly {
+		stands = weight
+	}
 	address := uint64(uintptr(unsafe.Pointer(c)))
 	place := address >> 6 * golden >> (64 - 9)
 	page := &r.pages[place%refusedPages]
@@ -66,7 +61,7 @@ func (r *Refused) Count(c *Cell, n uint64) {
 	least := 0
 	for i := range set {
 		if set[i].cell.Load() == c {
-			set[i].count.Add(n)
+			set[i].count.Add(stands)
 			return
 		}
 		if set[i].count.Load() < set[least].count.Load() {
@@ -74,7 +69,7 @@ func (r *Refused) Count(c *Cell, n uint64) {
 		}
 	}
 	set[least].cell.Store(c)
-	set[least].count.Add(n)
+	set[least].count.Add(stands)
 }
 
 // KeyCount is a key and the number of its refusals.
