@@ -15,7 +15,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// operate has somebody change policies or force keys, as the weather says, for as long as calls are left.
+// operate has somebody change policies or force keys, as the weather says, for as long as calls are
+// left.
 func (c *chaos) operate(t *testing.T, callers *sync.WaitGroup, left *atomic.Int64) {
 	if c.changes {
 		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 1))
@@ -26,8 +27,8 @@ func (c *chaos) operate(t *testing.T, callers *sync.WaitGroup, left *atomic.Int6
 	}
 }
 
-// force has somebody force one key after the other, for a moment or until the next round, for as long as calls are
-// left. In the end no key is forced, and the figures say so.
+// force has somebody force one key after the other, for a moment or until the next round, for as
+// long as calls are left. In the end no key is forced, and the figures say so.
 func (c *chaos) force(t *testing.T, left *atomic.Int64) {
 	for i := 0; left.Load() > 0; i++ {
 		k := &c.keys[i%len(c.keys)]

@@ -213,13 +213,9 @@ func (e *Engine) keep(p *place, c *guard.Cell, h actors.Hash) (*guard.Cell, erro
 
 // refuse makes the error of a refusal; at is the instant from which a retry would be admitted, or 0.
 func (e *Engine) refuse(key string, reason error, at int64) error {
-	if reason == guard.ErrForced { //nolint:errorlint // never wrapped
-		if at == guard.Never {
-			at = 0
-		}
-		return &Rejection{Engine: e.name, Key: key, Stage: BreakerStage, Err: breaker.ErrOpen, at: at, eng: e, forced: true}
-	}
 	switch {
+	case reason == guard.ErrForced: //nolint:errorlint // never wrapped
+		reason, at = breaker.ErrOpen, byHand(at)
 	case errors.Is(reason, actors.ErrClosed):
 		reason = ErrClosed
 	case errors.Is(reason, actors.ErrKeyLimit):

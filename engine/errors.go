@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -44,14 +45,36 @@ type Rejection struct {
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
-	at     int64   // the instant of eng from which a retry would be admitted; 0: there is none
-	eng    *Engine // that refused
-	forced bool    // by a breaker that Force has opened
+	at  int64   // see until; below 0 if Force has opened the breaker
+	eng *Engine // that refused
+}
+
+// never, as Rejection.at, is the end of a breaker that Force has opened for ever.
+const never = math.MinInt64
+
+// byHand returns Rejection.at for a breaker that Force has opened until the instant at.
+func byHand(at int64) int64 {
+	if at == 0 || at == guard.Never {
+		return never
+	}
+	return -at
+}
+
+// until returns the instant of r.eng from which a retry would be admitted, or 0 if there is none.
+func (r *Rejection) until() int64 {
+	switch {
+	case r.at == never:
+		return 0
+	case r.at < 0:
+		return -r.at
+	default:
+		return r.at
+	}
 }
 
 // reason returns Err or, for a breaker that Force has opened, guard.ErrForced.
 func (r *Rejection) reason() error {
-	if r.forced {
+	if r.at < 0 {
 		return guard.ErrForced
 	}
 	return r.Err
@@ -59,13 +82,15 @@ func (r *Rejection) reason() error {
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
 // else came: behind all callers that waited when the call was refused, and not before the breaker lets
-// a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not help or nothing is known, as for
-// ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has opened for ever. Otherwise it is at least 1 ns, also if the instant has passed.
+// a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not
+// help or nothing is known, as for ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has
+// opened for ever. Otherwise RetryAfter is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
-	if r.at == 0 {
+	at := r.until()
+	if at == 0 {
 		return 0
 	}
-	return time.Duration(max(1, r.at-r.eng.system.Now()))
+	return time.Duration(max(1, at-r.eng.system.Now()))
 }
 
 // Limited reports whether the limiter refused: the caller asks for more than its share. After any

@@ -26,8 +26,9 @@ const (
 	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise the breaker
 	// was closed by a Reset or a change of the Config, the key was forgotten, or a forced state has ended.
 	Recovered
-	// Forced: Engine.Force has opened or closed a breaker, as To says. Until is the end of the state, or zero with
-	// breaker.Forever. The key is forced until the next event of the kind Recovered, whatever From and To are.
+	// Forced: Engine.Force has opened or closed a breaker, as To says. Until is the end of the state,
+	// or zero with breaker.Forever. The key is forced until its next event of the kind Recovered,
+	// whatever From and To are.
 	Forced
 	// Reconfigured: Engine.Reconfigure or, if Key is set, Engine.Refresh has put limits into force.
 	Reconfigured

@@ -16,26 +16,29 @@ var ErrForceLimit = guard.ErrForceLimit
 // longestForce is the longest time of a forced state that ends (73 years).
 const longestForce = time.Duration(1 << 61)
 
-// Force has a person decide in place of the breaker of key, for the time d: with breaker.Open the key refuses
-// every call that asks the breaker, and with breaker.Closed the breaker lets every call pass and counts nothing. With
-// breaker.Forever the state ends only by hand: by another Force, by a Force with d = 0, or by [Engine.Reset]
-// and [Engine.ResetAll]. A Force that comes while another one is in effect takes its place.
+// Force has a person decide in place of the breaker of key, for the time d: with breaker.Open the
+// key refuses every call that asks the breaker, and with breaker.Closed the breaker lets every call
+// pass and counts nothing. With breaker.Forever the state ends only by hand: by another Force, by a
+// Force with d = 0, or by [Engine.Reset] and [Engine.ResetAll]. A Force that comes while another
+// one is in effect takes its place.
 //
-// The state is in effect when Force returns, also if Config.Breaker is nil. It replaces the breaker alone: the
-// limiter decides about each call as before, Allow and Acquire pass, and with Config.Shadow a call that the
-// state would refuse is counted as Stats.ShadowRefused. Callers in the queue that ask the breaker are refused at
-// once. A refusal is a *Rejection with breaker.ErrOpen, whose RetryAfter is the end of the state, or 0 with
-// Forever.
+// The state is in effect when Force returns, also if Config.Breaker is nil. It replaces the breaker
+// alone: the limiter decides about each call as before, Allow and Acquire pass, and with
+// Config.Shadow a call that the state would refuse is counted as Stats.ShadowRefused. Callers in
+// the queue that ask the breaker are refused at once. A refusal is a *Rejection with
+// breaker.ErrOpen, whose RetryAfter is the end of the state, or 0 with Forever.
 //
-// When a forced state begins or ends, a new period of the breaker begins, closed and with no failure counted:
-// the outcome of a call that was let through before does not count. [Engine.Reconfigure] does not end the
-// state. A key with a forced state becomes known, and is not forgotten until the state has ended. Calls through a
-// breaker that is forced closed ask the key's actor, and a state with an end keeps the actor's goroutine.
+// When a forced state begins or ends, a new period of the breaker begins, closed and with no
+// failure counted: the outcome of a call that was let through before does not count.
+// [Engine.Reconfigure] does not end the state. A key with a forced state becomes known, and is not
+// forgotten until the state has ended. Calls through a breaker that is forced closed ask the key's
+// actor, and a state with an end keeps the actor's goroutine.
 //
-// Force changes nothing and returns an error if it cannot do what it is asked to: a *ConfigError if s is
-// neither breaker.Open nor breaker.Closed, or if d is negative or, other than Forever, above 2^61 ns (73 years);
-// ErrForceLimit if half of Config.MaxKeys keys are forced; ErrKeyLimit if there is no room for the key; and
-// ErrClosed. A Force with d = 0 for a key that is not forced changes nothing, and is no error.
+// Force changes nothing and returns an error if it cannot do what it is asked to: a *ConfigError if
+// s is neither breaker.Open nor breaker.Closed, or if d is negative or, other than Forever, above
+// 2^61 ns (73 years); ErrForceLimit if half of Config.MaxKeys keys are forced; ErrKeyLimit if there
+// is no room for the key; and ErrClosed. A Force with d = 0 for a key that is not forced changes
+// nothing, and is no error.
 //
 // Each Force is an event Forced, and the end of the state an event Recovered, see [Engine.Events];
 // Stats.ForcedKeys counts the keys, and Snapshot.Forced is true.
@@ -86,8 +89,8 @@ func mayForce(s breaker.State, d time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// asks reports whether anything is to be asked about d for key: also if st asks nothing, a person may have
-// forced the key.
+// asks reports whether anything is to be asked about d for key: also if st asks nothing, a person
+// may have forced the key.
 func (e *Engine) asks(st *settings, key string, d *guard.Demand) bool {
 	return st.concerns(d) || e.forces() && e.isForced(key, d)
 }
@@ -95,7 +98,8 @@ func (e *Engine) asks(st *settings, key string, d *guard.Demand) bool {
 // forces reports whether any key is forced.
 func (e *Engine) forces() bool { return e.forced.Load() != 0 }
 
-// decideByHand is decide where nothing is to be asked about d, unless p's key is forced. Other keys stay unknown.
+// decideByHand is decide where nothing is to be asked about d, unless p's key is forced. Other keys
+// stay unknown.
 //
 //go:noinline
 func (e *Engine) decideByHand(ctx context.Context, p *place, d *guard.Demand, a *admission) error {

@@ -11,8 +11,8 @@ import (
 	"github.com/limitpal/limitpal-go/engine"
 )
 
-// BenchmarkForced is the cost of a call for a key that is forced, and for another key of the same engine, with a
-// breaker and in an engine in which otherwise nothing is asked.
+// BenchmarkForced is the cost of a call for a key that is forced, and for another key of the same
+// engine, with a breaker and in an engine in which otherwise nothing is asked.
 func BenchmarkForced(b *testing.B) {
 	for name, policy := range map[string]*breaker.Policy{"breaker": {}, "nothing": nil} {
 		for kind, force := range map[string]func(*engine.Engine) error{

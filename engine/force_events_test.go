@@ -81,7 +81,8 @@ func TestLogsOfForcedKeysNameTheState(t *testing.T) {
 	})
 }
 
-// Callers that wait for tokens: those that ask the breaker are refused when the key is forced open, the others stay.
+// Callers that wait for tokens: those that ask the breaker are refused when the key is forced open,
+// the others stay.
 func TestRowByHandOpenRefusesCallersInTheQueue(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Minute)}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
@@ -108,7 +109,8 @@ func TestRowByHandOpenRefusesCallersInTheQueue(t *testing.T) {
 	})
 }
 
-// A probe and a ticket that are out when a person forces the key: neither counts, and the probe's function gives no leave any more.
+// A probe and a ticket that are out when a person forces the key: neither counts, and the probe's
+// function gives no leave any more.
 func TestRowByHandWhatWasLetThroughBeforeDoesNotCount(t *testing.T) {
 	for _, to := range []breaker.State{breaker.Open, breaker.Closed} {
 		t.Run(to.String(), func(t *testing.T) {
@@ -161,7 +163,8 @@ func TestRowByHandReconfigureLeavesTheState(t *testing.T) {
 	})
 }
 
-// Many people force and end at once: there are never more forced keys than may be, and the figures add up in the end.
+// Many people force and end at once: there are never more forced keys than may be, and the figures
+// add up in the end.
 func TestForcesAtOnceKeepTheLimit(t *testing.T) {
 	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
 		eng := start(t, engine.Config{MaxKeys: 20, Dispatch: d, Breaker: opensAfter(1)})

@@ -86,7 +86,7 @@ func TestRowByHandOpenRefusesEveryCall(t *testing.T) {
 
 		time.Sleep(40*time.Second - 1)
 		rejected(t, eng.Run(t.Context(), "k", fail), breaker.ErrOpen)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.NoError(t, eng.Run(t.Context(), "k", succeed))
 		require.False(t, inspect(t, eng, "k").Forced)
 		synctest.Wait()
@@ -197,7 +197,8 @@ func TestForceSaysWhatItCannotDo(t *testing.T) {
 	})
 }
 
-// Keys that are forced are held: other keys come and go, and a new key finds room for as long as there is some.
+// Keys that are forced are held: other keys come and go, and a new key finds room for as long as
+// there is some.
 func TestForcedKeysAreNeverForgotten(t *testing.T) {
 	cfg := engine.Config{MaxKeys: 4, IdleAfter: time.Second, Limiter: limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(1, time.Hour)}}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

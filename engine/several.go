@@ -164,7 +164,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 
 // stop ends an attempt that link i did not let pass, because of err.
 func (c *call) stop(i int, w *guard.Demand, err error) error {
-	if r, ok := err.(*Rejection); ok && r.at != 0 { //nolint:errorlint // made by link i just now
+	if r, ok := err.(*Rejection); ok && r.until() != 0 { //nolint:errorlint // made by link i just now
 		return c.refuse(i, w, r.reason())
 	}
 	c.giveUp()

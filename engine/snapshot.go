@@ -39,8 +39,8 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 }
 
 // Reset makes key as new before Reset returns: buckets full and breaker closed, also a breaker that
-// [Engine.Force] has opened or closed. Results of calls that are still running are not counted. Callers that wait stay in the queue and are served from the full
-// bucket.
+// [Engine.Force] has opened or closed. Results of calls that are still running are not counted.
+// Callers that wait stay in the queue and are served from the full bucket.
 //
 // A key that is not known stays unknown, and begins as a new key when it comes; only the result of a
 // call that was running before Reset may be counted then.

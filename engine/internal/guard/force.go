@@ -15,8 +15,8 @@ var (
 	ErrForceLimit = errors.New("engine: too many forced keys")
 )
 
-// forced is the state that a person has given the breaker of a key. It does not change. While a key is
-// forced, its circuit is clean, and neither asked nor told anything.
+// forced is the state that a person has given the breaker of a key. It does not change. While a key
+// is forced, its circuit is clean, and neither asked nor told anything.
 type forced struct {
 	to    breaker.State // Open or Closed
 	until int64         // the instant at which the forced state ends, or Never
@@ -28,8 +28,8 @@ type Forcing struct {
 	For int64         // ns; Never: for ever; 0: the forced state ends
 }
 
-// force carries out a Force at now. A forced state begins and ends with a new period of the breaker, so
-// that no outcome of a call counts that was let through before.
+// force carries out a Force at now. A forced state begins and ends with a new period of the
+// breaker, so that no outcome of a call counts that was let through before.
 func (b *Behavior) force(now int64, g *Gate, s *State, f Forcing) error {
 	if f.For == 0 {
 		b.unforce(s)
@@ -72,8 +72,8 @@ func (c *Counters) force(most int64) bool {
 	return false
 }
 
-// lets returns the first instant at which the breaker lets a call through if nothing is reported. If that
-// is after now, the error is the reason.
+// lets returns the first instant at which the breaker lets a call through if nothing is reported.
+// If that is after now, the error is the reason.
 func (s *State) lets(now int64) (at int64, reason error) {
 	if f := s.forced; f != nil {
 		if f.to == breaker.Open {
@@ -87,8 +87,8 @@ func (s *State) lets(now int64) (at int64, reason error) {
 	return now, nil
 }
 
-// passes returns the first instant from at on at which the breaker would let a call through if nothing
-// else happened until then.
+// passes returns the first instant from at on at which the breaker would let a call through if
+// nothing else happened until then.
 func (s *State) passes(at int64) int64 {
 	switch f := s.forced; {
 	case f == nil:
@@ -100,7 +100,8 @@ func (s *State) passes(at int64) int64 {
 	}
 }
 
-// isOpen returns the instant until which the breaker is open, and the reason; or nil if it is not open.
+// isOpen returns the instant until which the breaker is open, and the reason; or nil if it is not
+// open.
 func (s *State) isOpen(now int64) (until int64, reason error) {
 	if s.forced != nil && Planted("waiters left in the queue of a breaker opened by hand") {
 		return now, nil
