@@ -126,7 +126,8 @@ type naiveCircuit struct {
 	row    int               // closed: failures in a row
 	good   int               // half-open: probes that succeeded
 	last   int64             // the last outcome that counted
-	until  int64             // open, and half-open since: when the first probe was due
+	until  int64             // open, and half-open since: when the first probe was due; forced: when that ends
+	forced bool              // open or closed by hand
 	begun  [mostProbes]int64 // when the probes that are out began, in order
 	out    int               // how many
 }
@@ -153,6 +154,12 @@ func (w *world) holds(b *naiveCircuit, now int64, p naiveProbe) bool {
 // is brings the circuit to now and returns its state.
 func (w *world) is(b *naiveCircuit, now int64) breaker.State {
 	r := &w.circuit
+	if b.forced && now < b.until {
+		return b.state
+	}
+	if b.forced {
+		w.renew(b)
+	}
 	if b.out > 0 && now-b.begun[0] >= r.lease {
 		w.trip(b, b.begun[0]+r.lease)
 	}
@@ -212,7 +219,7 @@ func (w *world) admit(b *naiveCircuit, now int64) (lease int64) {
 
 // outcome records how a call of this period ended.
 func (w *world) outcome(b *naiveCircuit, now, lease int64, o Outcome) {
-	if b.state == breaker.Open {
+	if b.state == breaker.Open || b.forced {
 		return
 	}
 	if b.state == breaker.Closed {
