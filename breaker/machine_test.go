@@ -36,6 +36,15 @@ func (m *machine) call() (p breaker.Permit, ok bool) {
 
 func (m *machine) report(p breaker.Permit, o breaker.Outcome) { m.Report(m.rules, m.now, p, o) }
 
+// end is report, and with a failure the upstream may ask to be left alone for so long.
+func (m *machine) end(p breaker.Permit, o breaker.Outcome, asked int64) {
+	if o == breaker.Failure {
+		m.FailFor(m.rules, m.now, p, asked) // without a wish, as Report
+	} else {
+		m.report(p, o)
+	}
+}
+
 // must is a call that has to pass.
 func (m *machine) must(t testing.TB) breaker.Permit {
 	t.Helper()

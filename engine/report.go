@@ -119,6 +119,9 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *g
 	if outcome == Failure {
 		m.Request = e.behavior.Request()
 		m.Request.Cause = cause
+		if cause != nil && c.Published.Policy().MayAsk() {
+			m.Request.OpenFor = int64(wishIn(cause))
+		}
 		if e.dispatch == Published && !probe {
 			m.Answers = m.Request.Answers()
 		}

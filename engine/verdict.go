@@ -19,6 +19,13 @@ type Verdict struct {
 	Outcome Outcome       // for the breaker; the zero Outcome is Success
 	Final   bool          // not worth another attempt, as with retry.Permanent
 	After   time.Duration // no attempt before that, as with retry.After; 0: no advice; not negative
+
+	// OpenFor is how long the upstream asks to be left alone: if the end counts as a Failure for the
+	// breaker of an engine, that Failure opens the breaker for OpenFor, however few came before. OpenFor
+	// is for engines that allow it by a breaker.Policy with MaxRecovery, counts as MaxRecovery at most, and
+	// means nothing to other engines. If the Failure was to open the breaker anyway, the longer of both
+	// times holds. 0 and below: the upstream does not ask.
+	OpenFor time.Duration
 }
 
 // Error returns the text of Err.
@@ -41,4 +48,13 @@ func advised(err error) error {
 		err = retry.After(err, v.After)
 	}
 	return err
+}
+
+// wishIn returns the OpenFor of err, the end of an attempt, if err is a *Verdict.
+func wishIn(err error) time.Duration {
+	err, _ = failureIn(err)
+	if v, ok := err.(*Verdict); ok { //nolint:errorlint // as in judge
+		return v.OpenFor
+	}
+	return 0
 }

@@ -73,7 +73,7 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	p := s.policy
 	until := s.circuit.OpenUntil()
 	switch {
-	case s.circuit.Clean():
+	case !s.circuit.Counts():
 		return &p.clean
 	case s.circuit.Admits():
 		return &p.counted

@@ -208,8 +208,11 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 			s.fullAts[0] = max(at, s.fullAts[0]-int64(time.Millisecond))
 		}
 	}
-	if was.Breaks() != p.Breaks() {
+	switch {
+	case was.Breaks() != p.Breaks():
 		s.circuit.Renew(p.rules)
+	case p.Breaks() && *was.Breaker != *p.Breaker:
+		s.circuit.Follow(was.rules, p.rules, at)
 	}
 	if s.queue != nil {
 		if s.queue.follow(p.Limits, at); s.queue.waiters == 0 {
