@@ -104,7 +104,7 @@ func TestTheOpenTimeIsWithinItsJitter(t *testing.T) {
 		for _, jitter := range []float64{0.1, 0.5, 1} {
 			p := breaker.Policy{FailureThreshold: 1, RecoveryTimeout: test.recovery, MaxRecovery: test.longest, RecoveryJitter: jitter, Seed: 7}
 			least, most := 1.0, 0.0
-			for at := range int64(300) {
+			for at := range int64(150) {
 				m, again := newMachine(t, p), newMachine(t, p)
 				m.now, again.now = at*at, at*at
 				for full := test.recovery; ; full = min(2*full, test.longest) {

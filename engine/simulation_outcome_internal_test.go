@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
 // drawEnd draws the error of a function, and whether the function panics.
@@ -33,9 +35,21 @@ func (p *person) drawEnd() (err error, panics bool) {
 		return fmt.Errorf("inner engine: %w", errRefused), false
 	case 9:
 		return &StoppedError{Reason: errRefused, Last: errSimulated}, false
+	case 10:
+		return &Verdict{Err: errSimulated, Outcome: Failure, OpenFor: time.Duration(u.spread(1, 64*u.tick))}, false
 	default:
 		return errSimulated, false
 	}
+}
+
+// wished is how long the upstream asked to be left alone with the failure that m reports.
+func wished(m *guard.Message) int64 {
+	if m.Request != nil {
+		if v, ok := m.Request.Cause.(*Verdict); ok {
+			return int64(v.OpenFor)
+		}
+	}
+	return 0
 }
 
 // outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.
