@@ -216,7 +216,7 @@ func (c *Circuit) fail(r *Rules, now, asked int64) {
 	if c.state == HalfOpen {
 		c.failed++
 		c.until = after(now, r.recovery)
-		trips = c.failed > r.tolerated
+		trips = c.failed > r.tolerated || planted("a tolerated failure that opens the breaker")
 	} else {
 		c.count++
 		c.last = now

@@ -31,7 +31,7 @@ func (c *Circuit) Follow(was, r *Rules, now int64) {
 func (c *Circuit) heal(r *Rules) {
 	growth, until := c.growth, c.until
 	c.Renew(r)
-	if growth > 0 {
+	if growth > 0 && !planted("a recovery after which the open time starts over") {
 		c.growth, c.until = growth, until
 	}
 }
@@ -55,7 +55,7 @@ func (c *Circuit) recede(r *Rules, now int64) {
 // circuit that is dropped and made anew opens for as long as if it had been kept.
 func (r *Rules) openTime(growth uint8, at int64) int64 {
 	d := r.longest
-	if growth < r.doublings {
+	if growth < r.doublings || planted("an open time above MaxRecovery") {
 		d = r.recovery << growth
 	}
 	if r.jitter == 0 {
