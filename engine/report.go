@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
@@ -94,11 +95,16 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor. cause is the error of a failure, nil after a panic.
 func (e *Engine) report(p *place, a *admission, outcome Outcome, cause error) {
-	e.recorded(e.record(p, a, outcome, cause))
+	var openFor time.Duration
+	if outcome == Failure && cause != nil && a.cell != nil && a.cell.Published.Policy().MayAsk() {
+		openFor = wishIn(cause)
+	}
+	e.recorded(e.record(p, a, outcome, cause, openFor))
 }
 
-// record is report without the wait; the result is for [Engine.recorded].
-func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *guard.Request {
+// record is report without the wait; the result is for [Engine.recorded]. openFor is how long the upstream asks to be
+// left alone, if the outcome is a Failure.
+func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, openFor time.Duration) *guard.Request {
 	if a.cell == nil || !a.cell.Published.Policy().Breaks() {
 		return nil
 	}
@@ -118,10 +124,7 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *g
 	// or that the result is late: then there is no breaker to count for.
 	if outcome == Failure {
 		m.Request = e.behavior.Request()
-		m.Request.Cause = cause
-		if cause != nil && c.Published.Policy().MayAsk() {
-			m.Request.OpenFor = int64(wishIn(cause))
-		}
+		m.Request.Cause, m.Request.OpenFor = cause, int64(openFor)
 		if e.dispatch == Published && !probe {
 			m.Answers = m.Request.Answers()
 		}

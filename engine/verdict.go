@@ -52,6 +52,9 @@ func advised(err error) error {
 
 // wishIn returns the OpenFor of err, the end of an attempt, if err is a *Verdict.
 func wishIn(err error) time.Duration {
+	if err == nil {
+		return 0
+	}
 	err, _ = failureIn(err)
 	if v, ok := err.(*Verdict); ok { //nolint:errorlint // as in judge
 		return v.OpenFor
