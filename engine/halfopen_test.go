@@ -90,6 +90,9 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *ha
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3),
 		ForgetAfter: 100 * time.Hour, // forgetting must not close the breaker
 	}}
+	if rng.IntN(2) == 0 {
+		h.policy.MaxRecovery = h.policy.RecoveryTimeout + within(2*h.policy.RecoveryTimeout)
+	}
 	for range h.policy.HalfOpenProbes + 1 + rng.IntN(3) {
 		h.took = append(h.took, time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout)))*time.Duration(rng.IntN(2))) // every other one takes no time
 	}
@@ -110,6 +113,11 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *ha
 	h.eng, err = engine.New(cfg)
 	require.NoError(t, err)
 	return h
+}
+
+// openAgain is the open time of the second trip.
+func (h *halfOpen) openAgain() time.Duration {
+	return max(h.policy.RecoveryTimeout, min(2*h.policy.RecoveryTimeout, h.policy.MaxRecovery))
 }
 
 // play makes the breaker half-open, sends the probes, checks the breaker, and has the breaker
@@ -138,7 +146,7 @@ func (h *halfOpen) play(t *testing.T) {
 	}
 	synctest.Wait()
 	h.checkProbes(t, begin)
-	h.recover(t, begin.Add(h.policy.ProbeTimeout+h.policy.RecoveryTimeout))
+	h.recover(t, begin.Add(h.policy.ProbeTimeout+h.openAgain()))
 	callers.Wait()
 	if s := h.look(); h.wedged == 0 {
 		require.Equal(t, breaker.Closed, s.Breaker, "a late result counts for nothing; %v", h)

@@ -47,6 +47,12 @@ func (s *side) open(t *testing.T, w *world, cfg engine.Config, n int) {
 		FailureThreshold: 1 + rng.IntN(5), RecoveryTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3), ProbeTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
 	}
+	if rng.IntN(2) == 0 {
+		s.rules.HalfOpenFailures = rng.IntN(3)
+		s.rules.MaxRecovery = s.rules.RecoveryTimeout * time.Duration(1+rng.IntN(5))
+		s.rules.RecoveryJitter = rng.Float64()
+		s.rules.Seed = 1 + rng.Uint64N(1<<60)
+	}
 	cfg.Breaker = &s.rules
 	s.perCall, s.queues = cfg.PerCall, cfg.MaxWait != engine.NoWait
 	var err error
@@ -72,7 +78,7 @@ func (s *side) recover() {
 
 // close sees whether all keys are well, and closes the engine.
 func (s *side) close(t *testing.T, w *world) {
-	time.Sleep(s.rules.ProbeTimeout + s.rules.RecoveryTimeout)
+	time.Sleep(s.rules.ProbeTimeout + max(s.rules.RecoveryTimeout, s.rules.MaxRecovery))
 	for i := range s.keys {
 		k := &s.keys[i]
 		for range s.rules.HalfOpenSuccesses {
