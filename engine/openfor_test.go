@@ -25,7 +25,7 @@ func growing(threshold int) *breaker.Policy {
 	return &breaker.Policy{FailureThreshold: threshold, RecoveryTimeout: 5 * time.Second, MaxRecovery: time.Minute}
 }
 
-func TestAVerdictOpensTheBreakerForAsLongAsItSays(t *testing.T) {
+func TestRowAnUpstreamThatAsksToBeLeftAloneOpensTheBreaker(t *testing.T) {
 	const s = time.Second
 	for name, c := range map[string]struct {
 		policy *breaker.Policy

@@ -24,8 +24,8 @@ func trips(t *testing.T, eng *engine.Engine, k string) time.Duration {
 	return s.OpenFor
 }
 
-// TestTheOpenTimeGrows and the growth outlives the actor, the sweeps, and a spill of the open key.
-func TestTheOpenTimeGrows(t *testing.T) {
+// TestRowOpenTimeGrows: the open time grows with each trip, and the growth outlives the actor, the sweeps, and a spill of the open key.
+func TestRowOpenTimeGrows(t *testing.T) {
 	for name, between := range map[string]func(*testing.T, *engine.Engine){
 		"kept": func(*testing.T, *engine.Engine) {},
 		"spilled": func(t *testing.T, eng *engine.Engine) {
