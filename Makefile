@@ -13,8 +13,13 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GREMLINS      = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-# Folders with a go.mod of their own. `./...` does not reach such a folder, so each is tested by name.
-NESTED = bench engine/engineotel engine/engineprom engine/engineverify
+# Folders with a go.mod of their own, which `./...` does not reach. go.work joins the modules, so that those of JOINED are vetted and
+# tested together with the main module; the others are tested by name.
+JOINED = examples/gateway
+NESTED = $(JOINED) bench engine/engineotel engine/engineprom engine/engineverify
+
+# The main module and those of JOINED.
+PACKAGES = ./... $(patsubst %,./%/...,$(JOINED))
 
 # Least statement coverage in per cent, by the package's own tests. "main" is the whole module without its examples.
 COVERAGE = limiter=98 breaker=98 retry=98 engine/enginehttp=95 engine/enginenet=95 main=90
@@ -31,13 +36,13 @@ MUTATION = 95
 all: build vet test ## Build, vet and test, in seconds (the default)
 
 build: ## Compile every package
-	$(GO) build ./...
+	$(GO) build $(PACKAGES)
 
 vet: ## Run go vet
-	$(GO) vet ./...
+	$(GO) vet $(PACKAGES)
 
 test: ## Run the tests
-	$(GO) test ./...
+	$(GO) test $(PACKAGES)
 
 ci: fmt-check vet tidy-check cross lint race cover nested ## Everything a change must pass
 
@@ -62,12 +67,12 @@ tidy-check: ## Fail if a go.mod or go.sum is not tidy
 	@for dir in . $(NESTED); do (cd "$$dir" && $(GO) mod tidy -diff) || exit 1; done
 
 cross: ## Vet for 32 bits and for the other systems
-	GOOS=linux GOARCH=386 $(GO) vet ./...
-	GOOS=windows GOARCH=amd64 $(GO) vet ./...
-	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=linux GOARCH=386 $(GO) vet $(PACKAGES)
+	GOOS=windows GOARCH=amd64 $(GO) vet $(PACKAGES)
+	GOOS=darwin GOARCH=arm64 $(GO) vet $(PACKAGES)
 
 race: ## Run the tests three times, shuffled, under the race detector
-	$(GO) test -race -shuffle=on -count=3 -timeout=$(TIMEOUT) ./...
+	$(GO) test -race -shuffle=on -count=3 -timeout=$(TIMEOUT) $(PACKAGES)
 
 # Reads a coverage profile. A block that several test binaries report counts once, as covered if any binary ran the block.
 define COVER_GATES
@@ -110,19 +115,19 @@ cover: ## Measure coverage per package and hold it to COVERAGE; leaves cover.out
 	$(GO) test -covermode=atomic -coverprofile=cover.out $$pkgs && \
 	awk -v module="$$module" -v gates="$(COVERAGE)" -v covered="$(COVERED)" "$$COVER_GATES" cover.out
 
-nested: ## Vet and test each nested module of NESTED
+nested: ## Vet and test each nested module of NESTED but those of JOINED
 	@found=$$(find . -mindepth 2 -name go.mod -not -path '*/.*' -not -path '*/testdata/*' | sort); \
 	for dir in $$found; do \
 		dir=$${dir#./}; dir=$${dir%/go.mod}; \
 		case " $(NESTED) " in *" $$dir "*) ;; *) echo "$$dir has a go.mod but is not in NESTED"; exit 1 ;; esac; \
 	done
-	@for dir in $(NESTED); do \
+	@for dir in $(filter-out $(JOINED),$(NESTED)); do \
 		echo "$$dir:"; \
 		(cd "$$dir" && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) ./...) || exit 1; \
 	done
 
 fuzz: ## Run every fuzz target for FUZZTIME, one after another
-	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	@list=$$($(GO) test -list '^Fuzz' $(PACKAGES)) || { echo "$$list"; exit 1; }; \
 	targets=$$(echo "$$list" | awk '/^Fuzz/ { f[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2 ":" f[i]; n = 0 }'); \
 	set -- $$targets; count=$$#; at=0; \
 	if [ "$$count" -eq 0 ]; then echo "no fuzz targets found"; exit 1; fi; \
@@ -182,7 +187,7 @@ mutation: ## Test the tests of MUTATED with mutants and hold them to MUTATION, i
 	done; exit $$bad
 
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
-	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PACKAGES)
 
 report: ## Make docs/contention.md and the table of README from the committed samples
 	$(GO) run ./bench -from bench/results/raw.txt -docs .

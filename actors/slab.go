@@ -1,7 +1,7 @@
 package actors
 
 // segment is how many elements a slab takes memory for at a time.
-const segment = 1024
+const segment = 128
 
 // slab keeps elements in no order, found by their index. A slab grows and shrinks by segments: a
 // slab never copies its elements, and gives back the memory that the slab does not need.

@@ -54,9 +54,10 @@ func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
 // ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or
 // 0 if the circuit is closed. No probe may be in flight.
 //
-// An open circuit that is reopened, and given its [Circuit.Growth], answers as before. A half-open
-// circuit is reopened as if the last counted outcome of a probe had opened the circuit, for
-// RecoveryTimeout, and so admits no call that the dropped circuit would have refused.
+// An open circuit that is reopened, and given its [Circuit.Growth], answers as before, whatever
+// rules opened it. A half-open circuit is reopened as if the last counted outcome of a probe had
+// opened the circuit, for RecoveryTimeout, and so admits no call that the dropped circuit would have
+// refused.
 func (c *Circuit) ProbeAt() int64 {
 	if c.state == Closed {
 		return 0

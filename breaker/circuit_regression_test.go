@@ -107,3 +107,32 @@ func TestSumsOfInstantsDoNotOverflow(t *testing.T) {
 		}
 	}
 }
+
+// TestACircuitWithEnoughSuccessesByOtherRules closes with the next success, and lets one probe through for that at a time.
+// Such a circuit let no call through, and its Ready panicked.
+func TestACircuitWithEnoughSuccessesByOtherRules(t *testing.T) {
+	for enough := 1; enough <= 2; enough++ {
+		m := halfOpen(t, breaker.Policy{HalfOpenSuccesses: 3, HalfOpenProbes: 2})
+		m.ends(t, 2, breaker.Success)
+		m.rules = breaker.Policy{HalfOpenSuccesses: enough, HalfOpenProbes: 2}.Rules(counter())
+		require.Equal(t, look{breaker.HalfOpen, 0, 0}, m.look())
+		require.Equal(t, m.now, m.Passes(m.rules, m.now))
+		p := m.must(t)
+		require.Equal(t, 35*time.Second, m.look().openFor, "one probe is out")
+		require.Greater(t, m.Passes(m.rules, m.now), m.now)
+		m.report(p, breaker.Success)
+		require.True(t, m.Clean())
+	}
+}
+
+// TestAnOpenCircuitIsReopenedAsItWasByOtherRules: its instant came out of the recovery time of the rules of now.
+func TestAnOpenCircuitIsReopenedAsItWasByOtherRules(t *testing.T) {
+	for _, recovery := range []time.Duration{time.Second, time.Hour} {
+		m := newMachine(t, breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute})
+		m.ends(t, 1, breaker.Failure)
+		m.rules = breaker.Policy{FailureThreshold: 1, RecoveryTimeout: recovery}.Rules(counter())
+		require.Equal(t, m.now+int64(time.Minute), m.ProbeAt())
+		m.Reopen(m.rules, 1, m.ProbeAt())
+		require.Equal(t, look{breaker.Open, 0, time.Minute}, m.look())
+	}
+}

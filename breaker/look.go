@@ -31,10 +31,14 @@ func (c *Circuit) Passes(r *Rules, at int64) int64 {
 	if opensAt := c.opensAt(r); opensAt <= at {
 		return max(at, after(opensAt, r.openTime(c.growth, opensAt)))
 	}
-	if len(c.leases) < r.places(c.count) || c.leases[0] <= at {
+	ended := 0
+	for ended < len(c.leases) && c.leases[ended] <= at {
+		ended++
+	}
+	if len(c.leases)-ended < r.places(c.count) {
 		return at
 	}
-	return c.Passes(r, c.leases[0])
+	return c.Passes(r, c.leases[ended]) // other rules may have let more probes through than r
 }
 
 // opensAt returns the instant at which a half-open circuit opens because of leases that end, or

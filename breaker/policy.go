@@ -164,12 +164,13 @@ type Rules struct {
 	generation                   func() uint64
 }
 
-// places is how many probes may be in flight after so many have succeeded.
+// places is how many probes may be in flight after so many have succeeded. By other rules than those of now
+// there may have been successes enough: then the next one closes the circuit.
 func (r *Rules) places(succeeded int) int {
 	if planted("more probes than are needed") {
 		return r.probes
 	}
-	return min(r.probes, r.successes-succeeded)
+	return min(r.probes, max(1, r.successes-succeeded))
 }
 
 // probation is how long an open circuit that is not probed stays half-open, in recovery times.

@@ -60,7 +60,9 @@ func (e *Engine) allow(p *place, n int) bool {
 	}
 	latest := policy.Latest(tokens, limiter.Immediate, now)
 	if fullAt > latest && c.Published.Follows(policy) && !policy.Stale() {
-		e.countRefusal(&e.counters.Stripe().Limited, c, p.key)
+		if n := e.counters.Stripe().Limited.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
+			e.counters.Refused.Count(c, n)
+		}
 		return false
 	}
 	if _, ok := c.Published.Take(policy, tokens, latest, now); !ok { // other callers came first

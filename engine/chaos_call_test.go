@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/limitpal/limitpal-go/engine"
@@ -253,22 +252,6 @@ func (c *chaosCall) check(value int64, err error) {
 		refused && rejection.Key != c.key.name && rejection.Key != wideKey,
 		err == nil && (c.ran == 0 || value != c.value):
 		c.doubled.Add(1) // the answer is that to another call, or was one of two
-	}
-}
-
-// change doubles the capacity of every key and halves it again, every few calls, as long as calls are left.
-func (c *chaos) change(left *atomic.Int64) {
-	cfg := c.eng.Config()
-	for i := int64(0); left.Load() > 0; i++ {
-		b := c.bucket
-		b.capacity *= 1 + i%2
-		cfg.Limiter = b.limiter()
-		if c.eng.Reconfigure(cfg) != nil {
-			return // closed
-		}
-		for n := left.Load(); left.Load() > max(0, n-16); {
-			runtime.Gosched()
-		}
 	}
 }
 

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -31,7 +30,7 @@ type weather struct {
 	single  bool // no call succeeds, so that after the first failure there are only probes: at most one call of a key is under way
 	quick   bool // full again all the time, so that keys retire while in use; the admissions are judged over all windows
 	scarce  bool // nothing refills, so that all that a key ever gets is its capacity, which goes by the number of calls
-	changes bool // the capacity is doubled and halved again, which gives a key nothing
+	changes bool // policies change all the time; where tokens are scarce, in no way that gives a key any
 }
 
 var weathers = []weather{
@@ -52,6 +51,11 @@ var weathers = []weather{
 		name: "limits change and no token comes back", keys: 40, scarce: true, changes: true,
 		bucket:  bucket{interval: 1000 * time.Hour},
 		breaker: breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond},
+	},
+	{
+		name: "anything changes", keys: 16, changes: true, resets: true,
+		bucket:  bucket{50, time.Microsecond},
+		breaker: breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond},
 	},
 	{
 		name: "as new all the time", keys: 6, quick: true,
@@ -78,11 +82,11 @@ func TestChaos(t *testing.T) {
 	var sum tally
 	round := min(20_000, *callsFlag/16+1)
 	for i := int64(0); i*round < *callsFlag; i++ {
-		w := weathers[i/2%5]
+		w := weathers[i/2%int64(len(weathers))]
 		if w.scarce {
 			w.bucket.capacity = round/80 + 1 // so that most keys run dry
 		}
-		c := newChaos(t, w, engine.Dispatch(i%2), rand.New(rand.NewPCG(seed, uint64(i))), i/10%2 == 0)
+		c := newChaos(t, w, engine.Dispatch(i%2), rand.New(rand.NewPCG(seed, uint64(i))), i/2/int64(len(weathers))%2 == 0)
 		c.play(t, round)
 		sum.add(&c.tally)
 	}
@@ -96,6 +100,7 @@ func TestChaos(t *testing.T) {
 	figure(t, "wedged", sum.wedged.Load())
 	figure(t, "closes-in-flight", sum.closes.Load())
 	figure(t, "evictions", sum.evictions.Load())
+	figure(t, "changes", sum.changed.Load())
 	figure(t, "goroutines-left", int64(left))
 	t.Logf("%d calls came through, %d succeeded", sum.ran.Load(), sum.fine.Load())
 	require.Zero(t, sum.lost(), "one outcome each")
@@ -108,11 +113,12 @@ func TestChaos(t *testing.T) {
 	require.GreaterOrEqual(t, sum.begun.Load(), *callsFlag)
 	require.Greater(t, sum.ran.Load(), *callsFlag/10)
 	require.Greater(t, sum.evictions.Load(), *callsFlag/100)
+	require.Greater(t, sum.changed.Load(), *callsFlag/1000)
 }
 
 // tally is the counts of chaos.
 type tally struct {
-	begun, ended, ran, fine, doubled, excess, leaked, second, wedged, closes, evictions atomic.Int64
+	begun, ended, ran, fine, doubled, excess, leaked, second, wedged, closes, evictions, changed atomic.Int64
 }
 
 func (s *tally) lost() int64 { return s.begun.Load() - s.ended.Load() }
@@ -120,7 +126,7 @@ func (s *tally) lost() int64 { return s.begun.Load() - s.ended.Load() }
 func (s *tally) add(o *tally) {
 	for to, n := range map[*atomic.Int64]*atomic.Int64{
 		&s.begun: &o.begun, &s.ended: &o.ended, &s.ran: &o.ran, &s.fine: &o.fine, &s.doubled: &o.doubled, &s.excess: &o.excess,
-		&s.leaked: &o.leaked, &s.second: &o.second, &s.wedged: &o.wedged, &s.closes: &o.closes, &s.evictions: &o.evictions,
+		&s.leaked: &o.leaked, &s.second: &o.second, &s.wedged: &o.wedged, &s.closes: &o.closes, &s.evictions: &o.evictions, &s.changed: &o.changed,
 	} {
 		to.Add(n.Load())
 	}
@@ -134,6 +140,7 @@ type chaos struct {
 	wide     *engine.Engine // of one key that calls of all keys pass too
 	rng      *rand.Rand
 	inFlight bool // whether Close comes while calls are made
+	byPlan   bool // where tokens are scarce, limits of keys come and go
 	epoch    time.Time
 	keys     []chaosKey
 }
@@ -170,7 +177,7 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 		Limiter: bucket{50, 10 * time.Microsecond}.limiter(), MaxWait: 200 * time.Microsecond, Dispatch: d,
 	})
 	require.NoError(t, err)
-	c := &chaos{weather: w, epoch: time.Now(), eng: eng, wide: wide, rng: rng, inFlight: inFlight, keys: make([]chaosKey, w.keys)}
+	c := &chaos{weather: w, epoch: time.Now(), eng: eng, wide: wide, rng: rng, inFlight: inFlight, byPlan: rng.IntN(2) == 0, keys: make([]chaosKey, w.keys)}
 	for i := range c.keys {
 		k := &c.keys[i]
 		k.name = fmt.Sprint("tenant-", i)
@@ -204,7 +211,8 @@ func (c *chaos) play(t *testing.T, calls int64) {
 		})
 	}
 	if c.changes {
-		callers.Go(func() { c.change(&left) })
+		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 1))
+		callers.Go(func() { c.change(rng, &left) })
 	}
 	back := make(chan struct{})
 	go func() { // ends with the last caller
@@ -220,6 +228,7 @@ func (c *chaos) play(t *testing.T, calls int64) {
 	if !c.inFlight {
 		c.checkTokens()
 		c.checkProbes()
+		c.checkOpened()
 		c.end(t)
 	}
 	for i := range c.keys {
@@ -278,18 +287,4 @@ func (c *chaos) checkTokens() {
 		return
 	}
 	c.leaked.Add(-int64(c.eng.Stats().KeptSpent)) //nolint:gosec // few: of calls whose context ended before their function began
-}
-
-// checkProbes calls every key that is half-open for ever. No probe is out any more, so that the
-// call must be admitted.
-func (c *chaos) checkProbes() {
-	if !c.single {
-		return
-	}
-	for i := range c.keys {
-		r, refused := errors.AsType[*engine.Rejection](c.keys[i].handle.Run(context.Background(), func(context.Context) error { return errNeutral }))
-		if refused && (r.RetryAfter() > time.Minute || errors.Is(r, engine.ErrKeyLimit)) { // else it has failed a moment ago
-			c.wedged.Add(1)
-		}
-	}
 }

@@ -58,7 +58,7 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		a.cell = c
 	}
 	if err := e.openFor(a.cell, d); err != nil {
-		e.countRefusal(&e.counters.Stripe().Open, a.cell, p.key)
+		e.counters.CountRefusal(&e.counters.Stripe().Open, a.cell)
 		return err
 	}
 	g := &a.cell.Published
@@ -71,10 +71,10 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		a.permit.Generation, a.receipt = receipt.Epoch, receipt
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
-		e.countRefusal(&e.counters.Stripe().Limited, a.cell, p.key)
+		e.counters.CountRefusal(&e.counters.Stripe().Limited, a.cell)
 		return limiter.ErrLimited
 	case ruling == guard.Limited && d.Hopeless(policy, now, at): // nobody waits, or the actor would own the gate
-		e.countRefusal(&e.counters.Stripe().Limited, a.cell, p.key)
+		e.counters.CountRefusal(&e.counters.Stripe().Limited, a.cell)
 		return e.refuse(p.key, limiter.ErrLimited, at)
 	}
 	if err := e.consult(ctx, p, d, a, nil); err != nil {

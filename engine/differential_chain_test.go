@@ -2,12 +2,9 @@ package engine_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
-	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // actInChain is act for a chain of key and a wide key.
@@ -49,52 +46,4 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 			ticket.Done(s.outcome())
 		}
 	}
-}
-
-// change gives an engine another random configuration, and returns the tokens that a new key has of each limit.
-func (s *schedule) change(eng *engine.Engine, per time.Duration) []int {
-	was := eng.Config()
-	cfg, full := randomConfig(s.rng, was.Dispatch, per)
-	cfg.IdleAfter, cfg.PerCall, cfg.Retry = was.IdleAfter, was.PerCall, was.Retry
-	s.changed = true
-	s.note("changed: %v", seen(eng.Reconfigure(cfg)))
-	return full
-}
-
-// randomConfig returns a configuration, and the tokens that a new key has of each limit. The rates are in
-// tokens per per.
-func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg engine.Config, full []int) {
-	cfg = engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
-	if rng.IntN(2) == 0 {
-		cfg.IdleAfter = time.Duration(1+rng.IntN(8)) * time.Second // keys are evicted
-	}
-	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), per)}
-	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), per)}
-	switch rng.IntN(6) {
-	case 0:
-		cfg.Limiter, full = leaky, []int{leaky.Capacity}
-	case 1:
-		cfg.Limiter, full = limiter.All(bucket, leaky), []int{bucket.Capacity, leaky.Capacity}
-	case 2: // none
-	default:
-		cfg.Limiter, full = bucket, []int{bucket.Capacity}
-	}
-	if rng.IntN(4) > 0 {
-		cfg.Breaker = &breaker.Policy{
-			FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second, HalfOpenProbes: 1 + rng.IntN(2),
-			HalfOpenSuccesses: 1 + rng.IntN(2), ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second,
-		}
-		if rng.IntN(3) == 0 {
-			cfg.Breaker.HalfOpenFailures = rng.IntN(2)
-			cfg.Breaker.MaxRecovery = time.Duration(1+rng.IntN(5)) * time.Second
-			cfg.Breaker.RecoveryJitter, cfg.Breaker.Seed = 0.25*float64(rng.IntN(5)), 1+rng.Uint64N(9)
-		}
-	}
-	switch rng.IntN(3) {
-	case 0:
-		cfg.MaxWait = engine.NoWait
-	case 1:
-		cfg.MaxWait, cfg.MaxQueue = time.Second, 2
-	}
-	return cfg, full
 }

@@ -98,7 +98,9 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	wide, err := engine.New(wideCfg)
 	require.NoError(t, err)
 	s := &schedule{
-		rng: rng, eng: eng, wide: wide, journal: j, full: full, wideFull: wideFull,
+		rng: rng, journal: j,
+		eng:    &scheduled{Engine: eng, per: time.Second, full: full},
+		wide:   &scheduled{Engine: wide, per: widePeriod, full: wideFull},
 		evicts: cfg.IdleAfter < time.Minute || wideCfg.IdleAfter < time.Minute,
 	}
 	for range 40 {
@@ -128,17 +130,15 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 // step have happened.
 type schedule struct {
 	*journal
-	rng      *rand.Rand
-	eng      *engine.Engine
-	wide     *engine.Engine // of key "w", through which chains go
-	full     []int          // tokens of each limit of a new key
-	wideFull []int          // of wide
-	evicts   bool           // keys are forgotten in the time that a schedule takes
-	changed  bool           // an engine has been reconfigured
-	tickets  []*engine.Ticket
-	waiting  []<-chan error
-	chained  <-chan error // of the last chain that may have to wait
-	cancels  []context.CancelFunc
+	rng     *rand.Rand
+	eng     *scheduled
+	wide    *scheduled // of key "w", through which chains go
+	evicts  bool       // keys are forgotten in the time that a schedule takes
+	changed bool       // an engine has been reconfigured
+	tickets []*engine.Ticket
+	waiting []<-chan error
+	chained <-chan error // of the last chain that may have to wait
+	cancels []context.CancelFunc
 }
 
 // widePeriod is the period of the wide key's rates.
@@ -158,9 +158,9 @@ func (s *schedule) step(ctx context.Context) {
 		return // a key that was forgotten has no state to compare with that of a key that lacks tokens since a change
 	}
 	snapshot, known := s.eng.Inspect(key)
-	s.state(at, snapshot, known, s.full)
+	s.state(at, snapshot, known, s.eng.fullOf(key))
 	snapshot, known = s.wide.Inspect("w")
-	s.state(len(scheduleKeys), snapshot, known, s.wideFull)
+	s.state(len(scheduleKeys), snapshot, known, s.wide.fullOf("w"))
 }
 
 // act makes a call of key, which is number at of scheduleKeys, or ends or resets an earlier call.
@@ -198,7 +198,7 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 		}
 	case 11, 12:
 		if err, depth := s.outcome(), 1+s.rng.IntN(2); s.idle(key) {
-			fn := nested(s.eng, key, depth, func(context.Context) error { return err })
+			fn := nested(s.eng.Engine, key, depth, func(context.Context) error { return err })
 			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, fn)))
 		}
 	case 13:
@@ -208,18 +208,6 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 		s.note("%d without waiting: %v", at, seen(s.eng.Key(key).NoWait().Acquire(ctx)))
 	default:
 		s.renew(key)
-	}
-}
-
-// renew resets key, or changes the configuration of an engine, or does nothing.
-func (s *schedule) renew(key string) {
-	switch s.rng.IntN(6) {
-	case 0:
-		s.eng.Reset(key)
-	case 1:
-		s.full = s.change(s.eng, time.Second)
-	case 2:
-		s.wideFull = s.change(s.wide, widePeriod)
 	}
 }
 

@@ -49,6 +49,7 @@ func TestReadersOfEventsUnderLoad(t *testing.T) {
 			reading.Wait()
 			cancel()
 			require.Equal(t, all(), read.Load())
+			t.Attr("transitions", fmt.Sprint(all()))
 		})
 	}
 }

@@ -41,6 +41,33 @@ func ExampleLogEvents() {
 	// level=INFO msg=recovered engine=apis key=payments from=open to=closed reason="the key was reset"
 }
 
+func ExampleEngine_Events() {
+	apis, err := engine.New(engine.Config{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}})
+	if err != nil {
+		panic(err)
+	}
+	page := func(key string, reason error, until time.Time) {
+		fmt.Printf("%s: %v; next probe in %v\n", key, reason, time.Until(until).Round(time.Minute))
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	events, paged := apis.Events(ctx), make(chan struct{})
+	go func() {
+		defer close(paged)
+		for e := range events {
+			if e.Kind == engine.Tripped {
+				page(e.Key, e.Reason, e.Until)
+			}
+		}
+	}()
+
+	_ = apis.Run(ctx, "payments", func(context.Context) error { return errors.New("connection refused") })
+	_ = apis.Close(ctx) // ends the events, after the last
+	<-paged
+	stop()
+	// Output:
+	// payments: a failure: connection refused; next probe in 1m0s
+}
+
 func ExampleKey_Explain() {
 	users, _ := engine.New(engine.Config{Name: "users", Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Hour)}})
 	apis, _ := engine.New(engine.Config{Name: "apis", Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute}})

@@ -1,10 +1,8 @@
 package engine_test
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"testing"
 	"time"
 
@@ -37,122 +35,111 @@ func (b bucket) tokens(excess int64) int64 {
 type admission struct{ began, ended, n int64 }
 
 // excess returns the nanoseconds by which the worst of all windows has more than the bucket allows,
-// negative if no window has more. A window counts only the calls that lie wholly inside the window,
-// at any instant of taking, so that no order is blamed that did not happen.
-//
-// The windows that matter run from the beginning of a call to the end of another call. excess goes
-// through the ends in order. For each beginning of a call that has ended by then, the tree holds
-// the beginning plus the worth of the calls that began from there on.
+// negative if no window has more.
 func (b bucket) excess(all []admission) int64 {
-	worst := int64(math.MinInt64)
-	slices.SortFunc(all, func(x, y admission) int { return cmp.Compare(x.began, y.began) })
-	byEnd := make([]int, len(all))
-	for i := range byEnd {
-		byEnd[i] = i
-	}
-	slices.SortFunc(byEnd, func(x, y int) int { return cmp.Compare(all[x].ended, all[y].ended) })
-	leaves := 1
-	for leaves < len(all) {
-		leaves *= 2
-	}
-	type node struct {
-		worth int64 // of the calls below
-		best  int64 // of the beginnings below, each with the worth of the calls below that began from there on
-	}
-	tree := make([]node, 2*leaves)
-	for i := range tree {
-		tree[i].best = math.MinInt64 / 2
-	}
-	for _, i := range byEnd {
-		worth := all[i].n * int64(b.interval)
-		tree[leaves+i] = node{worth, all[i].began + worth}
-		for at := (leaves + i) / 2; at > 0; at /= 2 {
-			left, right := tree[2*at], tree[2*at+1]
-			tree[at] = node{left.worth + right.worth, max(right.best, left.best+right.worth)}
-		}
-		worst = max(worst, tree[1].best-all[i].ended-b.burst())
-	}
-	return worst
+	return course{{bucket: b}}.excess(int64(b.interval), all)
 }
 
 // account follows a bucket whose grants are known to the instant and in order, as inside a bubble:
 // there a call returns, and its function runs, at the very instant of the grant. After a pause the
-// rest of a window's worth is the debt of the bucket, so that one sum answers for all windows.
+// rest of a window's worth is the debt of the bucket, so that one sum answers for all windows. What a
+// bucket lacks counts in shares: a token is so many shares that a bucket, whatever its interval,
+// gains whole shares in a nanosecond.
 type account struct {
-	bucket
-	low, high int64 // when the bucket is full again, at least and at most; they differ after a reset
+	bucket          // in force; capacity 0: no limit
+	token     int64 // shares; a multiple of the interval of every bucket that comes
+	at        int64
+	low, high int64 // shares that the bucket lacks at at, at least and at most; they differ after a reset
 	resetAt   int64
-	worst     int64 // excess, as that of bucket
+	worst     int64 // shares; excess, as that of bucket
 }
 
-func newAccount(b bucket) account { return account{bucket: b, resetAt: -1, worst: math.MinInt64} }
+// newAccount begins an account of a full bucket in which a share is a nanosecond of the bucket.
+func newAccount(b bucket) account {
+	return account{bucket: b, token: int64(b.interval), resetAt: -1, worst: math.MinInt64}
+}
+
+// flow brings the account to now.
+func (a *account) flow(now int64) {
+	if gained := a.gains(a.token) * (now - a.at); a.capacity > 0 {
+		a.low, a.high = max(0, a.low-gained), max(0, a.high-gained)
+	}
+	a.at = now
+}
 
 // take is a grant. A grant in the instant of a reset may have come before or after the reset.
 func (a *account) take(now, n int64) {
-	cost := n * int64(a.interval)
-	a.high = max(a.high, now) + cost
-	if now == a.resetAt {
+	if a.miss(now, n); now == a.resetAt || a.capacity == 0 {
 		return
 	}
-	a.low = max(a.low, now) + cost
-	a.worst = max(a.worst, a.low-now-a.burst())
+	a.low += n * a.token
+	a.worst = max(a.worst, a.low-a.capacity*a.token)
 }
 
 // miss says that the bucket may lack n tokens more, or not: they were taken at some instant until
 // now.
-func (a *account) miss(now, n int64) { a.high = max(a.high, now) + n*int64(a.interval) }
+func (a *account) miss(now, n int64) {
+	if a.flow(now); a.capacity > 0 {
+		a.high += n * a.token
+	}
+}
 
 // reset is about to happen.
-func (a *account) reset(now int64) { a.low, a.high, a.resetAt = now, now, now }
+func (a *account) reset(now int64) { a.at, a.low, a.high, a.resetAt = now, 0, 0, now }
+
+// change has the account go on by another bucket: the tokens that are there stay, up to the new
+// capacity. That is the same as the bound of every window: the capacity at its start, and each rate
+// for as long as it held. After a time without a limit the bucket is full.
+func (a *account) change(now int64, b bucket) {
+	a.flow(now)
+	more := (b.capacity - a.capacity) * a.token
+	if a.low, a.high = max(0, a.low+more), max(0, a.high+more); a.capacity == 0 || b.capacity == 0 {
+		a.low, a.high = 0, 0
+	}
+	a.bucket = b
+}
+
+// whole is so many shares in tokens, rounded up.
+func (a *account) whole(shares int64) int64 { return (max(0, shares) + a.token - 1) / a.token }
 
 // astray returns by how many tokens the bucket has too few (leaked) or too many (minted) at now.
 func (a *account) astray(now int64, available float64) (leaked, minted int64) {
-	const rounding = 16 // ns, of available
-	lacks := a.burst() - int64(math.Round(available*float64(a.interval)))
-	return a.tokens(lacks - max(0, a.high-now) - rounding), a.tokens(max(0, a.low-now) - lacks - rounding)
-}
-
-// naive looks at every window there is.
-func (b bucket) naive(all []admission) int64 {
-	worst := int64(math.MinInt64)
-	for _, from := range all {
-		for _, to := range all {
-			if to.ended < from.began {
-				continue
-			}
-			var n int64
-			for _, a := range all {
-				if from.began <= a.began && a.ended <= to.ended {
-					n += a.n
-				}
-			}
-			if n > 0 {
-				worst = max(worst, n*int64(b.interval)-(to.ended-from.began)-b.burst())
-			}
-		}
-	}
-	return worst
+	a.flow(now)
+	rounding := 16 * a.gains(a.token) // 16 ns, of available
+	lacks := a.capacity*a.token - int64(math.Round(available*float64(a.token)))
+	return a.whole(lacks - a.high - rounding), a.whole(a.low - lacks - rounding)
 }
 
 // TestExcessOfAllWindows compares excess with naive, which looks at every window, for calls that
-// take time and for calls that take none. Both must find a single token too many.
+// take time and for calls that take none, while the bucket changes now and then. Both must find a single
+// token too many.
 func TestExcessOfAllWindows(t *testing.T) {
 	rng := random(t)
-	for range 300 {
-		b := bucket{1 + rng.Int64N(5), time.Duration(1 + rng.Int64N(50))}
+	const token = 12 * 7
+	for range 600 {
+		draw := func() bucket {
+			return bucket{1 + rng.Int64N(5), time.Duration(7 * []int64{1, 2, 3, 4, 6}[rng.IntN(5)])}
+		}
+		c := course{{bucket: draw()}}
+		exact := newAccount(c[0].bucket)
+		exact.token = token
 		var calls, instants []admission
-		exact := newAccount(b)
 		now := int64(0)
 		for range rng.IntN(40) {
-			now += rng.Int64N(60)
-			n := 1 + rng.Int64N(b.capacity)
+			if now += 1 + rng.Int64N(60); rng.IntN(6) == 0 {
+				b := draw()
+				exact.change(now, b)
+				c = c.change(now, token, b)
+				continue
+			}
+			n := 1 + rng.Int64N(c[len(c)-1].capacity)
 			calls = append(calls, admission{now, now + rng.Int64N(200), n})
 			instants = append(instants, admission{now, now, n})
 			exact.take(now, n)
 		}
-		require.Equal(t, b.naive(calls), b.excess(calls), "%+v %v", b, calls)
-		require.Equal(t, exact.worst, b.excess(instants), "%+v %v", b, instants)
-		require.LessOrEqual(t, b.excess(calls), b.excess(instants))
+		require.Equal(t, c.naive(token, calls), c.excess(token, calls), "%+v %v", c, calls)
+		require.Equal(t, exact.worst, c.excess(token, instants), "%+v %v", c, instants)
+		require.LessOrEqual(t, max(0, c.excess(token, calls)), max(0, c.excess(token, instants)))
 	}
 	b := bucket{3, 10}
 	within := []admission{{0, 0, 3}, {10, 10, 1}, {25, 25, 1}, {30, 30, 1}}
@@ -183,4 +170,11 @@ func TestAnAccountKnowsWhatIsMissing(t *testing.T) {
 	require.Equal(t, "0 0", at(3*second, 3, take(2*second, 5), reset(3*second), take(3*second, 2)), "after the reset")
 	require.Equal(t, "1 0", at(3*second, 2, take(2*second, 5), reset(3*second), take(3*second, 2)))
 	require.Equal(t, "0 1", at(4*second, 5, reset(3*second), take(3*second+1, 2)))
+	change := func(now int64, b bucket) func(*account) { return func(a *account) { a.change(now, b) } }
+	more := change(3*second, bucket{8, time.Second})
+	require.Equal(t, "0 0", at(4*second, 6, more), "the tokens stay")
+	require.Equal(t, "0 2", at(4*second, 8, more))
+	require.Equal(t, "1 0", at(4*second, 5, more))
+	require.Equal(t, "0 0", at(4*second, 2, take(3*second, 2), change(3*second, bucket{2, time.Second})))
+	require.Equal(t, "0 0", at(4*second, 1, take(3*second, 5), change(3*second, bucket{})), "no limit, and a limit again")
 }

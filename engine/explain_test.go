@@ -141,6 +141,7 @@ func TestExplainForeseesTheNextCall(t *testing.T) {
 			}
 		}
 		t.Log(counts)
+		t.Attr("explained", fmt.Sprint(*explainedFlag))
 		for _, what := range []string{"passes", "unknown", "waiters", "breaker", "limiter"} {
 			require.Greater(t, counts[what], *explainedFlag/50, what)
 		}

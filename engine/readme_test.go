@@ -29,6 +29,38 @@ func TestREADMEShowsTheExamples(t *testing.T) {
 	}
 }
 
+// TestObservabilityShowsExamples: each line of Go in docs/observability.md stands in an example, and each line of output in the
+// output of one.
+func TestObservabilityShowsExamples(t *testing.T) {
+	doc, err := os.ReadFile("../docs/observability.md")
+	require.NoError(t, err)
+	shown := map[string]bool{}
+	for _, file := range []string{
+		"example_seen_test.go", "engineprom/example_test.go", "engineotel/example_test.go", "../examples/outage/main.go",
+	} {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(source)) {
+			shown[strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "//"))] = true
+		}
+	}
+	blocks := strings.Split(string(doc), "```go\n")[1:]
+	require.Len(t, blocks, 5)
+	for _, block := range blocks {
+		code, rest, closed := strings.Cut(block, "```\n")
+		require.True(t, closed)
+		for line := range strings.Lines(code) {
+			require.True(t, shown[strings.TrimSpace(line)] || strings.TrimSpace(line) == "", "%q is in no example", line)
+		}
+		if _, output, follows := strings.Cut(rest, "\n    "); follows && strings.HasPrefix(rest, "\n    ") {
+			output, _, _ = strings.Cut(output, "\n\n")
+			for line := range strings.Lines(output) {
+				require.True(t, shown[strings.TrimSpace(line)], "%q is in no output", line)
+			}
+		}
+	}
+}
+
 // between returns the part of s from the first begin to the end after begin, without both.
 func between(t *testing.T, s, begin, end string) string {
 	t.Helper()

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/engine"
-	"github.com/limitpal/limitpal-go/limiter"
 )
 
 var reconfiguredFlag = flag.Duration("engine.reconfigured", 300*time.Millisecond, "how long TestChangesUnderFullLoad goes on, for each number of keys")
@@ -191,32 +190,4 @@ func (l *loaded) gained() func(time.Duration) float64 {
 		}
 		return sums[i] + rates[i]*float64(at-instants[i])
 	}
-}
-
-// BenchmarkReconfigure changes the limit of a million keys that sleep.
-func BenchmarkReconfigure(b *testing.B) {
-	eng := start(b, engine.Config{MaxKeys: 1 << 20, Limiter: bucketOf(10, limiter.PerSecond(1))})
-	for i := range 1_000_000 {
-		eng.Allow(strconv.Itoa(i))
-	}
-	cfg := eng.Config()
-	var longest, sum time.Duration
-	calls := 0
-	for b.Loop() {
-		cfg.Limiter = bucketOf(11+b.N%2, limiter.PerSecond(float64(1+calls%7)))
-		if err := eng.Reconfigure(cfg); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		for i := range 10 {
-			begun := time.Now()
-			eng.Allow(strconv.Itoa((calls*10 + i) * 7919 % 1_000_000))
-			took := time.Since(begun)
-			longest, sum = max(longest, took), sum+took
-		}
-		calls++
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(longest.Nanoseconds()), "longest-first-call-ns")
-	b.ReportMetric(float64(sum.Nanoseconds())/float64(10*calls), "first-call-ns")
 }

@@ -95,7 +95,9 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 			now = int64(time.Since(e.base)) + 1
 		}
 		if now < n.Until() {
-			e.countRefusal(&e.counters.Stripe().Open, c, p.key)
+			if n := e.counters.Stripe().Open.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
+				e.counters.Refused.Count(c, n)
+			}
 			return n.Refusal()
 		}
 	}
@@ -110,7 +112,9 @@ func (e *Engine) runShort(
 ) error {
 	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) && !policy.Stale() {
 		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
-			e.countRefusal(&e.counters.Stripe().Limited, c, p.key)
+			if n := e.counters.Stripe().Limited.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
+				e.counters.Refused.Count(c, n)
+			}
 			return e.refuse(p.key, limiter.ErrLimited, at)
 		}
 	}

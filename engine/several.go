@@ -40,7 +40,15 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		if guard.Planted("a wide key taken although a narrow one is known to refuse") {
 			i = len(c.links) - 1 - i
 		}
-		if !c.decides(i) || c.got[i].cell == nil {
+		if !c.decides(i) {
+			continue
+		}
+		if c.got[i].cell == nil {
+			if err = c.findLate(i, w); c.inShadow(i, err) != nil {
+				return i, c.stop(i, w, err)
+			}
+		}
+		if c.got[i].cell == nil {
 			continue
 		}
 		if stay, err = c.take(ctx, i, w, stay); c.inShadow(i, err) != nil {
@@ -68,6 +76,21 @@ func (c *call) demand(i int, w *guard.Demand) guard.Demand {
 	d.Tokens, d.From = c.got[i].tokens, l.from
 	d.Split = w.Breaker
 	return d
+}
+
+// findLate finds the key of link i, of which nothing was to be asked when the call came, if the call may have
+// waited for another key since and a change has come.
+func (c *call) findLate(i int, w *guard.Demand) (err error) {
+	l, s := &c.links[i], &c.got[i]
+	if s.shadowed || !c.asked || guard.Planted("a wide limit that begins unseen by those who wait") {
+		return nil
+	}
+	if d := c.demand(i, w); l.eng.settings.Load().concerns(&d) {
+		if s.cell, err = l.eng.find(&l.place); err != nil {
+			return l.eng.asRefusal(l.key, err)
+		}
+	}
+	return nil
 }
 
 // take takes the tokens of link i, and waits for them where they are not there. It returns the rest of
@@ -116,7 +139,7 @@ func (c *call) inShadow(i int, err error) error {
 		l.eng.giveUp(&l.place, &s.admission, s.tokens)
 	}
 	s.admission = admission{shadowed: true}
-	l.eng.countRefusal(&l.eng.counters.ShadowRefused, nil, l.key)
+	l.eng.countRefusal(l.key, &l.eng.counters.ShadowRefused)
 	return nil
 }
 

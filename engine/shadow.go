@@ -12,7 +12,7 @@ import (
 func (e *Engine) decideInShadow(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	err := e.askInShadow(ctx, p, d, a)
 	if r, ok := err.(*Rejection); ok && r.Stage != "" { //nolint:errorlint // made just now
-		e.countRefusal(&e.counters.ShadowRefused, a.cell, p.key)
+		e.countRefusal(p.key, &e.counters.ShadowRefused)
 		*a = admission{shadowed: true}
 		return nil
 	}

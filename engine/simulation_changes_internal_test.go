@@ -8,7 +8,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// drawChange makes a random change of the limits, or of the bounds of the queue.
+// drawChange makes a random change of the limits, of the bounds of the queue, of the number of keys and the time
+// for which they are kept, or of the retries.
 func (w *world) drawChange() setup {
 	s := w.setup
 	switch w.below(8) {
@@ -22,8 +23,16 @@ func (w *world) drawChange() setup {
 	if w.patient && slices.ContainsFunc(s.limits, slow) { // nobody could wait for that
 		s.limits, s.cfg.Limiter = w.limits, w.cfg.Limiter
 	}
-	if w.oneIn(3) {
+	switch w.below(6) {
+	case 0, 1:
 		w.drawQueue(&s)
+	case 2:
+		w.drawSystem(&s)
+	}
+	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
+		s.cfg.Retry = w.drawRetry()
+		s.cfg.Retry.MaxElapsed = 0
+		s.attempts = max(s.attempts, orThree(s.cfg.Retry.MaxAttempts)) // the bound of calls that run, too
 	}
 	return s
 }
@@ -156,8 +165,14 @@ func (w *world) expectAdopt(st *site) {
 	w.adopted(a)
 }
 
-// adopted takes note that the gate of a goes by the rules in force.
-func (w *world) adopted(a *account) { a.stale, a.old = false, books{} }
+// adopted takes note that the gate of a goes by the rules in force. Failures that were forgotten by the instant of the
+// change do not count any more.
+func (w *world) adopted(a *account) {
+	if a.stale {
+		w.is(&a.circuit, w.rules.at)
+	}
+	a.stale, a.old = false, books{}
+}
 
 // holds reports whether n tokens can ever be there.
 func (r *rules) holds(n int64) bool {

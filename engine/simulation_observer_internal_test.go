@@ -204,6 +204,7 @@ func (o *observer) Update(now int64, g *guard.Gate, s *guard.State) actors.Next 
 		w.fail("the cell of %q is brought up to date in the midst of a turn, or with callers in the queue", st.name)
 	}
 	w.adopted(st.account)
+	w.learn(g.Generation(), st.account)
 	w.checkFullAt(st, s, max(now, w.latest))
 	if g.Shared() {
 		st.account.restsAt(now)

@@ -122,9 +122,7 @@ func (w *world) draw() (s setup) {
 	}
 	if w.oneIn(2) {
 		s.cfg.Retry = w.drawRetry()
-		if s.attempts = s.cfg.Retry.MaxAttempts; s.attempts == 0 {
-			s.attempts = 3
-		}
+		s.attempts = orThree(s.cfg.Retry.MaxAttempts)
 	}
 	s.cfg.PerCall = w.oneIn(6)
 	for _, l := range s.limits {
@@ -246,6 +244,14 @@ func (w *world) drawGrowth(p *breaker.Policy) {
 	if w.oneIn(4) {
 		p.RecoveryJitter, p.Seed = float64(w.below(17))/16, w.rng.Uint64()|1
 	}
+}
+
+// orThree is attempts with the default of retry.Policy.MaxAttempts.
+func orThree(attempts int) int {
+	if attempts == 0 {
+		return 3
+	}
+	return attempts
 }
 
 // drawRetry draws when to try again. The seed makes the jitter repeat.

@@ -104,33 +104,24 @@ func (e *Engine) refused(err error) error {
 	}
 	switch c := r.eng.counters; r.Stage {
 	case LimiterStage:
-		r.eng.countRefusal(&c.Stripe().Limited, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().Limited)
 	case BreakerStage:
-		r.eng.countRefusal(&c.Stripe().Open, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().Open)
 	case QueueStage:
-		r.eng.countRefusal(&c.Stripe().QueueFull, nil, r.Key)
+		r.eng.countRefusal(r.Key, &c.Stripe().QueueFull)
 	case KeysStage:
 		c.KeyLimit.Add(1)
 	}
 	return err
 }
 
-// countRefusal counts the refusal of a key. c is the cell of the key, or nil.
-func (e *Engine) countRefusal(counter *atomic.Uint64, c *guard.Cell, key string) {
-	if n := guard.Sampled(counter.Add(1)); n > 0 {
-		e.countFor(n, c, key)
-	}
-}
-
-// countFor counts n refusals for [Engine.MostRefused].
-//
-//go:noinline
-func (e *Engine) countFor(n uint64, c *guard.Cell, key string) {
-	if c == nil {
-		c, _ = e.system.Find(key)
-	}
-	if c != nil { // else there is no room for the key, or no limit could let the call pass
-		e.counters.Refused.Count(c, n)
+// countRefusal counts the refusal of a key that may have no cell: there is no room for it, or no limit could let
+// the call pass.
+func (e *Engine) countRefusal(key string, counter *atomic.Uint64) {
+	if n := counter.Add(1); guard.Sampled(n) {
+		if c, known := e.system.Find(key); known {
+			e.counters.Refused.Count(c, n)
+		}
 	}
 }
 
@@ -143,7 +134,7 @@ type KeyCount struct {
 // MostRefused returns the n keys that were refused most since New, most refused first: by the limiter, by the
 // breaker, because the queue was full or, with Config.Shadow, would have been. Refusals with ErrKeyLimit do not
 // count. The counts are exact while there are few refusals and keys. Later they are estimates: of the ten
-// keys that are refused most, nearly all are among the first twelve. The memory is 32 kB, also with
+// keys that are refused most, nearly all are among the first twelve. The memory is at most 32 kB, also with
 // millions of keys. For the keys of the last minute, subtract the counts of a minute ago.
 func (e *Engine) MostRefused(n int) []KeyCount {
 	var most []KeyCount

@@ -215,6 +215,7 @@ func countCalls(t *testing.T, d engine.Dispatch) {
 	waitFor(t, &callers)
 	synctest.Wait()
 	c.check()
+	t.Attr("counted", fmt.Sprint(*countedCalls))
 }
 
 // follow counts the events of an engine, each of which has to begin where the one before of its key ended.

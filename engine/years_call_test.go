@@ -24,6 +24,8 @@ type worldCall struct {
 	held  int64     // tokens of key that the call may hold although it is not made yet
 	most  int       // attempts
 	ran   int
+	modes [2]*mode // of key and api, when the call began
+	looks [2]*mode // when the attempt began
 }
 
 // call makes a call of any kind, of a key. Some keys are asked for more often than others.
@@ -33,6 +35,8 @@ func (w *world) call(rng *rand.Rand) {
 	keys := w.tenants.keys
 	at := min(rng.IntN(len(keys)), rng.IntN(len(keys)))
 	c := &worldCall{world: w, key: &keys[at], value: rng.Int64(), since: time.Now(), from: w.now(), most: worldAttempts}
+	c.modes = [2]*mode{w.tenants.mode.Load(), w.apis.mode.Load()}
+	c.looks = c.modes
 	ctx, cancel := context.WithCancel(context.Background())
 	switch rng.IntN(4) {
 	case 0, 1:
@@ -73,12 +77,14 @@ func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 	case 8:
 		c.byTicket(ctx, rng, c.key.handle)
 	case 9:
-		n := 1 + rng.IntN(int(c.key.capacity))
+		n := 1 + rng.IntN(c.key.most())
 		if c.key.eng.AllowN(c.key.name, n) {
 			c.got(int64(n))
+		} else if c.inShadow(c.key) {
+			c.blocked.Add(1)
 		}
 	case 10:
-		n := 1 + rng.IntN(int(c.key.capacity))
+		n := 1 + rng.IntN(c.key.most())
 		err := c.key.handle.AcquireN(ctx, n)
 		if err == nil {
 			c.got(int64(n))
@@ -114,13 +120,15 @@ func (c *worldCall) got(n int64) {
 		c.waits.Add(1)
 	}
 	now := c.now()
-	if c.api != nil && (c.ran == 0 || !c.api.perCall) {
-		c.api.take(now, now, 1)
+	if c.api != nil && (c.ran == 0 || !c.modes[1].perCall) {
+		c.api.take(now, now, 1, c.looks[1])
 	}
 	if c.held == 0 {
 		c.from = now
 	}
-	c.key.take(c.from, now, n)
+	if c.ran == 0 || !c.modes[0].perCall {
+		c.key.take(c.from, now, n, c.looks[0])
+	}
 	c.holds(0)
 }
 
@@ -135,6 +143,7 @@ func (c *worldCall) run(ctx context.Context) (int64, error) {
 	err := upstream.serve(ctx)
 	c.since = time.Now().Add(time.Hour) // a retry waits for more than tokens
 	c.from = c.now()
+	c.looks = [2]*mode{c.tenants.mode.Load(), c.apis.mode.Load()}
 	if err != nil {
 		c.holds(1)
 		return 0, err
@@ -155,6 +164,9 @@ func (c *worldCall) check(value int64, err error) {
 		err == nil && value != c.value:
 		c.doubled.Add(1) // the answer is that to another call, or was one of two
 	}
+	if refused && c.by(rejection) != nil && rejection.Stage != "" && c.inShadow(c.by(rejection)) {
+		c.blocked.Add(1)
+	}
 	switch {
 	case errors.Is(err, breaker.ErrOpen) && refused && c.by(rejection) != nil:
 		c.opens.Add(c.by(rejection).tell(true))
@@ -174,6 +186,15 @@ func (c *worldCall) by(r *engine.Rejection) *worldKey {
 		}
 	}
 	return nil
+}
+
+// inShadow reports whether the engine of k, a key of the call, has been in shadow all the time.
+func (c *worldCall) inShadow(k *worldKey) bool {
+	m := c.modes[0]
+	if k == c.api {
+		m = c.modes[1]
+	}
+	return m.shadow && k.mode.Load() == m
 }
 
 // tell notes whether the breaker refuses calls, and returns 1 if that is news.

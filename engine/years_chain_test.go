@@ -13,7 +13,7 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 	c.api = &c.apis.keys[rng.IntN(len(c.apis.keys))]
 	k := engine.Chain(c.key.handle, c.api.handle)
 	c.chained.Add(1)
-	n := 1 + rng.IntN(int(c.key.capacity))
+	n := 1 + rng.IntN(c.key.most())
 	defer c.holds(0)
 	switch rng.IntN(12) {
 	case 0, 1, 2, 3:
@@ -34,6 +34,8 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 	case 9:
 		if k.AllowN(n) {
 			c.got(int64(n))
+		} else if c.inShadow(c.key) && c.inShadow(c.api) {
+			c.blocked.Add(1)
 		}
 	case 10:
 		c.holds(int64(n))
@@ -53,7 +55,7 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 // holds notes how many tokens of its key the call may hold, from now on, while it waits for the
 // wider key.
 func (c *worldCall) holds(n int64) {
-	if c.api == nil || !c.api.queues {
+	if c.api == nil || c.api.first.MaxWait == engine.NoWait && !c.api.changes {
 		n = 0
 	}
 	c.key.hold(n - c.held)

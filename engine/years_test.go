@@ -25,7 +25,8 @@ var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated d
 // spilled all the time. A third of the calls go through a chain of such a key and one of five keys
 // of another engine. Every call has an outcome. No key gets more than its bucket gives, to the
 // nanosecond and in every window, and no key gets less, but for the tokens that Stats counts as
-// kept spent. When the upstreams are well again, every key is. All of it:
+// kept spent. When the upstreams are well again, every key is. In four worlds of five, everything about an
+// engine that may change does, many times a day; while an engine is in shadow, it refuses no call. All of it:
 //
 //	go test ./engine -run YearsOfOutages -engine.days 1830 -timeout 30m
 func TestYearsOfOutages(t *testing.T) {
@@ -61,6 +62,7 @@ func TestYearsOfOutages(t *testing.T) {
 	figure(t, "evictions", sum.evictions.Load())
 	figure(t, "chained", sum.chained.Load())
 	figure(t, "kept-spent", sum.kept.Load())
+	figure(t, "changes", sum.changed.Load())
 	require.GreaterOrEqual(t, days.Load(), int64(*daysFlag))
 	require.Equal(t, sum.begun.Load(), sum.ended.Load(), "one outcome each")
 	require.Zero(t, sum.doubled.Load(), "one outcome each")
@@ -68,9 +70,11 @@ func TestYearsOfOutages(t *testing.T) {
 	require.Zero(t, sum.minted.Load(), "tokens in a bucket that were got before")
 	require.Zero(t, sum.leaked.Load(), "tokens that nobody got")
 	require.Zero(t, sum.wedged.Load(), "keys that did not come back")
+	require.Zero(t, sum.blocked.Load(), "refusals in shadow")
 	for name, n := range map[string]int64{
 		"outages": sum.opens.Load(), "recoveries": sum.recoveries.Load(), "waits": sum.waits.Load(), "spills": sum.spills.Load(),
 		"evictions": sum.evictions.Load(), "cancelled calls": sum.cancelled.Load(), "looks at buckets": sum.looks.Load(), "calls through chains": sum.chained.Load(),
+		"changes": sum.changed.Load() / 10,
 	} {
 		require.Greater(t, n, int64(*daysFlag), "too few %s for this to say much", name)
 	}
@@ -80,7 +84,7 @@ func TestYearsOfOutages(t *testing.T) {
 type years struct {
 	begun, ended, doubled, excess, minted, leaked, wedged         atomic.Int64
 	opens, recoveries, waits, spills, evictions, cancelled, looks atomic.Int64
-	chained, kept                                                 atomic.Int64
+	chained, kept, changed, blocked                               atomic.Int64
 }
 
 // world is two engines with callers and upstreams. The keys of the second are the wider ones.
@@ -93,32 +97,39 @@ type world struct {
 
 func newWorld(t *testing.T, sum *years, rng *rand.Rand, n int) *world {
 	w := &world{years: sum, rng: rng, epoch: time.Now()}
-	w.tenants.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
+	w.tenants.changes, w.apis.changes = n%5 > 0, n%5 > 0
+	w.tenants.unit = 1 + rng.Int64N(int64(time.Second/2))
 	cfg := engine.Config{
-		Name: "tenant", Limiter: w.tenants.limiter(), Dispatch: engine.Dispatch(n % 2),
+		Name: "tenant", Dispatch: engine.Dispatch(n % 2),
 		Retry:     &retry.Policy{MaxAttempts: worldAttempts, BaseDelay: 200 * time.Millisecond, Seed: rng.Uint64() | 1},
 		MaxKeys:   []int{12, 30, 100}[(n-1)%3],
 		IdleAfter: []time.Duration{time.Minute, 10 * time.Minute}[rng.IntN(2)],
 	}
 	if rng.IntN(4) == 0 {
-		cfg.Limiter = limiter.All(cfg.Limiter, limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(7, 10*time.Second)})
+		cfg.Limiter = secondLimit
 	}
 	w.tenants.open(t, w, cfg, 50)
-	w.apis.bucket = bucket{1 + rng.Int64N(10), time.Duration(1 + rng.Int64N(int64(3*time.Second)))}
+	w.apis.unit = 1 + rng.Int64N(int64(time.Second/2))
 	w.apis.open(t, w, engine.Config{
-		Name: "api", Limiter: w.apis.limiter(), Dispatch: engine.Dispatch(rng.IntN(2)), PerCall: rng.IntN(2) == 0,
+		Name: "api", Dispatch: engine.Dispatch(rng.IntN(2)), PerCall: rng.IntN(2) == 0,
 		MaxWait: []time.Duration{0, 2 * time.Second, engine.NoWait}[n/2%3], MaxKeys: []int{3, 100}[rng.IntN(2)],
 		IdleAfter: time.Minute,
 	}, 5)
 	return w
 }
 
+// secondLimit comes after the limit that the accounts follow.
+var secondLimit = limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(7, 10*time.Second)}
+
 // now is the instant for the accounts.
 func (w *world) now() int64 { return int64(time.Since(w.epoch)) }
 
+// busyTimes are those of a day.
+const busyTimes = 8
+
 // live has the callers live for some days, heals the upstreams and sees whether all is well.
 func (w *world) live(t *testing.T, days int) {
-	const callers, busyTimes, calls = 20, 8, 48
+	const callers, calls = 20, 48
 	var wg sync.WaitGroup
 	for range callers {
 		rng := rand.New(rand.NewPCG(w.rng.Uint64(), 0))
@@ -133,10 +144,11 @@ func (w *world) live(t *testing.T, days int) {
 			}
 		})
 	}
+	end := w.epoch.Add(time.Duration(days) * 24 * time.Hour)
 	over := make(chan struct{})
 	var watcher sync.WaitGroup
-	watcher.Go(func() { w.watch(over) })
-	time.Sleep(time.Until(w.epoch.Add(time.Duration(days) * 24 * time.Hour)))
+	watcher.Go(func() { w.watch(t, over, end.Add(-time.Hour)) })
+	time.Sleep(time.Until(end))
 	w.tenants.recover()
 	w.apis.recover()
 	waitFor(t, &wg)
@@ -146,17 +158,33 @@ func (w *world) live(t *testing.T, days int) {
 	w.apis.close(t, w)
 }
 
-// watch checks, now and then, whether every bucket lacks exactly the tokens that were taken.
-func (w *world) watch(over <-chan struct{}) {
+// watch checks, now and then, whether every bucket lacks exactly the tokens that were taken, or makes a
+// change, before everything is as at first again for the time from the instant last on.
+func (w *world) watch(t *testing.T, over <-chan struct{}, last time.Time) {
 	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 0))
-	for {
+	for changes := w.tenants.changes; ; {
+		pause := time.Duration(rng.Int64N(int64(10 * time.Minute)))
+		if changes && time.Since(w.epoch)%(24*time.Hour/busyTimes) < 3*time.Minute {
+			pause /= 40
+		}
 		select {
 		case <-over:
 			return
-		case <-time.After(time.Duration(rng.Int64N(int64(10 * time.Minute)))):
+		case <-time.After(pause):
 		}
 		synctest.Wait()
-		w.tenants.look(w)
-		w.apis.look(w)
+		s := []*side{&w.tenants, &w.apis}[rng.IntN(2)]
+		switch {
+		case changes && !time.Now().Before(last):
+			for _, s := range []*side{&w.tenants, &w.apis} {
+				s.reconfigure(t, w, rng, s.first, s.base)
+			}
+			changes = false
+		case changes && rng.IntN(3) == 0:
+			s.change(t, w, rng)
+		default:
+			w.tenants.look(w)
+			w.apis.look(w)
+		}
 	}
 }

@@ -67,17 +67,16 @@ func (s *Schedule) pause(ctx context.Context, began time.Time, err error) error 
 	if _, left := remaining(ctx); left {
 		return Strip(err)
 	}
-	advised, worth, plain := s.judge(err)
+	delay, worth, plain := s.judge(err)
 	if !worth {
 		return plain
 	}
-	// The user's RetryIf may have taken a while: the time is measured here, not before.
+	// The user's RetryIf and Delay may have taken a while: the time is measured here, not before.
 	rest, left := remaining(ctx)
 	if left {
 		return plain
 	}
-	delay, ok := s.plan(advised, time.Since(began), rest)
-	if !ok {
+	if delay < 0 || !s.affords(delay, time.Since(began), rest) {
 		return s.exhausted(ctx, plain)
 	}
 	if reason := sleep(ctx, delay); reason != nil {

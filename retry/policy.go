@@ -57,6 +57,13 @@ type Policy struct {
 	// Default [FullJitter]; [NoJitter] switches jitter off.
 	Jitter Jitter
 
+	// Delay returns the wait after a failed attempt, in place of BaseDelay, Backoff and Jitter, which
+	// must not be set then. attempt is the number of the attempt that failed, from 1, and err its
+	// error without the outermost wrappers of [Permanent] and [After]. A wait above MaxDelay counts
+	// as MaxDelay; advice is still a floor. A negative wait ends the retries, as RetryIf does. Delay
+	// is called after RetryIf, on the same goroutine. Default: none.
+	Delay func(attempt int, err error) time.Duration
+
 	// MaxElapsed bounds the time from the beginning of the first attempt to the beginning of the
 	// last. A retry that could not begin within MaxElapsed is not waited for: the retries end at
 	// once. MaxElapsed does not interrupt a running attempt. Default: no bound. Negative is
@@ -114,6 +121,18 @@ func (p Policy) Validate() error {
 	}
 	if !p.Jitter.known() {
 		reject("Jitter", p.Jitter, "must be FullJitter, NoJitter, EqualJitter or DecorrelatedJitter")
+	}
+	if p.Delay != nil {
+		const reason = "must not be set together with Delay"
+		if p.BaseDelay > 0 {
+			reject("BaseDelay", p.BaseDelay, reason)
+		}
+		if p.Backoff >= 1 {
+			reject("Backoff", p.Backoff, reason)
+		}
+		if p.Jitter != FullJitter && p.Jitter.known() {
+			reject("Jitter", p.Jitter, reason)
+		}
 	}
 	if p.MaxElapsed < 0 {
 		reject("MaxElapsed", p.MaxElapsed, "must not be negative")

@@ -38,44 +38,43 @@ func (p Policy) Schedule(call uint64) Schedule {
 // and math.MaxInt64 stands for no deadline. All times are in nanoseconds, and no sum of them
 // overflows.
 //
-// If err is [Permanent] or if [Policy.RetryIf] declines err, final is err without its outermost
-// wrappers. If the attempts are used up, if the advice of [After] exceeds MaxDelay, if the delay
+// If err is [Permanent], or if [Policy.RetryIf] or [Policy.Delay] declines err, final is err without its
+// outermost wrappers. If the attempts are used up, if the advice of [After] exceeds MaxDelay, if the delay
 // would lead past MaxElapsed or would reach the deadline, final is an [*ExhaustedError]. So ok is
 // true only if there is time left after the wait. A nil err ends the call: ok is false and final is
 // nil.
 //
-// Next calls RetryIf, which may take time. A caller with a slow RetryIf looks at the clock again
+// Next calls RetryIf and Delay, which may take time. A caller with a slow one looks at the clock again
 // before the next attempt.
 func (s *Schedule) Next(err error, elapsed, remaining time.Duration) (delay time.Duration, final error, ok bool) {
 	if err == nil {
 		return 0, nil, false
 	}
-	advised, worth, plain := s.judge(err)
-	if !worth {
+	delay, worth, plain := s.judge(err)
+	switch {
+	case !worth:
 		return 0, plain, false
-	}
-	if delay, ok = s.plan(advised, elapsed, remaining); ok {
+	case delay >= 0 && s.affords(delay, elapsed, remaining):
 		return delay, nil, true
 	}
 	return 0, &ExhaustedError{Attempts: s.attempts, Err: plain}, false
 }
 
-// judge counts a failed attempt. advised is the advice in err, 0 if there is none, worth reports
-// whether err may be retried at all, and plain is err without its outermost wrappers.
-func (s *Schedule) judge(err error) (advised time.Duration, worth bool, plain error) {
+// judge counts a failed attempt. worth reports whether err may be retried at all, delay is the wait before
+// the next attempt, negative if none is left or the advice is too long, and plain is err without its
+// outermost wrappers.
+func (s *Schedule) judge(err error) (delay time.Duration, worth bool, plain error) {
 	s.attempts++
 	s.policy = s.policy.resolved()
 	plain, advice := Strip(err), adviceOf(err)
-	return advice.after, !advice.permanent && (s.policy.RetryIf == nil || s.policy.RetryIf(plain)), plain
-}
-
-// plan returns the wait before the next attempt, or false if there is no attempt or no time left.
-func (s *Schedule) plan(advised, elapsed, remaining time.Duration) (delay time.Duration, ok bool) {
-	if s.attempts >= s.policy.MaxAttempts || advised > s.policy.MaxDelay {
-		return 0, false
+	switch {
+	case advice.permanent || s.policy.RetryIf != nil && !s.policy.RetryIf(plain):
+		return 0, false, plain
+	case s.attempts >= s.policy.MaxAttempts || advice.after > s.policy.MaxDelay:
+		return -1, true, plain
 	}
-	delay = max(s.wait(), advised)
-	return delay, s.affords(delay, elapsed, remaining)
+	delay = s.wait(plain)
+	return max(delay, advice.after), delay >= 0, plain
 }
 
 // affords reports whether an attempt after delay begins within MaxElapsed and before the deadline.
@@ -87,15 +86,18 @@ func (s *Schedule) affords(delay, elapsed, remaining time.Duration) bool {
 	return remaining == unlimited || delay < remaining
 }
 
-// wait returns the backoff before the next attempt, with jitter.
-func (s *Schedule) wait() time.Duration {
-	switch s.policy.Jitter {
-	case NoJitter:
+// wait returns the wait after an attempt that failed with err: that of Delay, or else the backoff with
+// jitter.
+func (s *Schedule) wait(err error) time.Duration {
+	switch {
+	case s.policy.Delay != nil:
+		return min(s.policy.Delay(s.attempts, err), s.policy.MaxDelay)
+	case s.policy.Jitter == NoJitter:
 		return s.backoff()
-	case EqualJitter:
+	case s.policy.Jitter == EqualJitter:
 		d := s.backoff()
 		return d/2 + s.random.between(0, d-d/2)
-	case DecorrelatedJitter:
+	case s.policy.Jitter == DecorrelatedJitter:
 		return s.decorrelated()
 	default:
 		return s.random.between(0, s.backoff())

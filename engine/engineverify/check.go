@@ -19,6 +19,7 @@ type check struct {
 	name   string
 	dir    string   // of the module, from the root of the repository
 	args   []string // of go test -json
+	env    []string // for go test, beside the environment of engineverify
 	want   []bar
 	brief  bool // show only the figures of want: the others have a table of their own
 	single bool // the run can use one processor only
@@ -79,6 +80,7 @@ func (c check) run(ctx context.Context, tell func(far string)) result {
 	var p parser
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, c.args...)...)
 	cmd.Dir = c.dir
+	cmd.Env = append(cmd.Environ(), c.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	pipe, err := cmd.StdoutPipe()

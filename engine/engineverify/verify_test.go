@@ -75,6 +75,12 @@ func TestARunThatFailsIsAFault(t *testing.T) {
 	require.Equal(t, []string{"none"}, table{results: []result{r, {check: "fine"}}}.failed())
 }
 
+func TestACheckHasItsEnvironment(t *testing.T) {
+	r := check{name: "none", dir: ".", args: []string{"."}, env: []string{"GOFLAGS=-unknown"}}.run(t.Context(), func(string) {})
+	require.Len(t, r.faults, 1)
+	require.Contains(t, r.faults[0], "GOFLAGS")
+}
+
 // TestResultsAreInTheOrderOfTheChecks although some checks end before others.
 func TestResultsAreInTheOrderOfTheChecks(t *testing.T) {
 	list := []check{{name: "a", single: true}, {name: "b", single: true}, {name: "c"}, {name: "d", single: true}}

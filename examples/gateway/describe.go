@@ -17,6 +17,7 @@ func describe(to io.Writer, c *config.Config) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
 	line("listen", c.Listen)
+	line("admin", cmp.Or(c.Admin, "off"))
 	line("trusted proxies", fmt.Sprint(c.TrustedProxies))
 	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v, stall %v, half-closed %v",
 		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle, c.Timeouts.Stall, c.Timeouts.HalfClosed))

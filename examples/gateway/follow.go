@@ -64,20 +64,28 @@ func (f *follower) look(asked bool) {
 		return
 	}
 	f.seen = seen
-	var next *config.Config
 	if err == nil {
-		next, err = read(f.file, data, f.config.Next)
-	}
-	if err == nil {
-		err = f.server.Reload(next)
+		err = f.take(data)
 	}
 	if err != nil {
 		f.refuse(err)
 		return
 	}
+	fmt.Fprintf(f.stderr, "gateway: reloaded %s: %d routes\n", f.file, len(f.config.Routes))
+	f.server.Logger().Info("configuration reloaded", "file", f.file, "routes", len(f.config.Routes))
+}
+
+// take puts the data of the file into force. On an error nothing has changed.
+func (f *follower) take(data []byte) error {
+	next, err := read(f.file, data, f.config.Next)
+	if err != nil {
+		return err
+	}
+	if err := f.server.Reload(next); err != nil {
+		return err
+	}
 	f.config = next
-	fmt.Fprintf(f.stderr, "gateway: reloaded %s: %d routes\n", f.file, len(next.Routes))
-	f.server.Logger().Info("configuration reloaded", "file", f.file, "routes", len(next.Routes))
+	return nil
 }
 
 // refuse says why the file does not come into force.

@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/limitpal/limitpal-go/examples/gateway/admin"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 	"github.com/limitpal/limitpal-go/examples/gateway/demo"
 	"github.com/limitpal/limitpal-go/examples/gateway/proxy"
@@ -139,14 +140,36 @@ func serve(ctx context.Context, stop context.CancelFunc, f *follower) error {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	fmt.Fprintf(f.stderr, "gateway: %d routes on %s\n", len(f.config.Routes), f.server.URL())
-	if err = f.follow(ctx, hangups); err == nil {
+	drain, end, err := shown(f)
+	if err == nil {
+		err = f.follow(ctx, hangups)
+	}
+	drain()
+	if err == nil {
 		stop()
 		fmt.Fprintf(f.stderr, "gateway: stopping, within %v; again to stop now\n", f.config.Shutdown)
 	}
 	closing, cancel := context.WithTimeout(context.Background(), time.Duration(f.config.Shutdown))
 	defer cancel()
-	if err := errors.Join(err, f.server.Close(closing)); err != nil {
+	err = errors.Join(err, f.server.Close(closing))
+	end() // later, so that operators see the drain, and the last events
+	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil
+}
+
+// shown shows the gateway on the admin address, if the file has one. drain says there that the
+// gateway is stopping, and end ends the address; both may be called after an error.
+func shown(f *follower) (drain, end func(), err error) {
+	nothing := func() {}
+	if f.config.Admin == "" {
+		return nothing, nothing, nil
+	}
+	a, err := admin.Start(f.config.Admin, f.server, f.server.Logger())
+	if err != nil {
+		return nothing, nothing, err
+	}
+	fmt.Fprintf(f.stderr, "gateway: admin on %s\n", a.URL())
+	return a.Drain, a.Close, nil
 }

@@ -86,6 +86,7 @@ func TestCheckDescribes(t *testing.T) {
 	require.Equal(t, good, code, stderr)
 	require.Equal(t, strings.Join([]string{
 		"listen           :8080",
+		"admin            off",
 		"trusted proxies  0",
 		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m, stall 30s, half-closed 3s",
 		"header           at most 64KiB",
@@ -116,13 +117,14 @@ func TestCheckDescribes(t *testing.T) {
 }
 
 func TestCheckDescribesBounds(t *testing.T) {
-	code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"max_client_connections": 1000, "max_header_bytes": "8KiB",
+	code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"max_client_connections": 1000, "max_header_bytes": "8KiB", "admin": ":9090",
 		"exempt": {"addresses": ["10.0.0.0/8", "192.0.2.1"], "paths": ["/health"]},
 		"timeouts": {"stall": "1m", "half_closed": "1s"}, "routes": [{"path": "/", "upstream": "http://x", "key": {"header": "X-Key"},
 		"limiter": {"rate": "1/s", "tenants": {"b": {"rate": "5/s"}, "a": {"rate": "9/s", "burst": 2}}}, "address_limiter": {"rate": "9/s", "burst": 20, "max_wait": "1s", "shadow": true}}]}`))
 	require.Equal(t, good, code, stderr)
 	for _, line := range []string{
 		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m, stall 1m, half-closed 1s\n",
+		"admin            127.0.0.1:9090\n",
 		"header           at most 8KiB\n",
 		"connections      at most 1000\n",
 		"exempt           10.0.0.0/8, 192.0.2.1/32, /health\n",

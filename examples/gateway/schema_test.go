@@ -102,6 +102,8 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"trusted_proxies": 17, ` + route(``)[1:], false},
 		{`{"trusted_proxies": 1.5, ` + route(``)[1:], false},
 		{`{"listen": "localhost", ` + route(``)[1:], false},
+		{`{"admin": ":9090", ` + route(``)[1:], true},
+		{`{"admin": "localhost", ` + route(``)[1:], false},
 		{`{"shutdown": "1", ` + route(``)[1:], false},
 		{`{"shutdown": "-1s", ` + route(``)[1:], false},
 		{`{"shutdown": null, ` + route(``)[1:], false},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"io"
+	"iter"
 
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 	"github.com/limitpal/limitpal-go/examples/gateway/demo"
@@ -18,13 +20,15 @@ func begin(file []byte) (*demo.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := func() []demo.Route {
-		all := server.Status()
-		routes := make([]demo.Route, len(all))
-		for i, s := range all {
-			routes[i] = demo.Route{Name: s.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor}
+	changes := func(ctx context.Context) iter.Seq[demo.Change] {
+		return func(yield func(demo.Change) bool) {
+			for e := range server.EventsSince(ctx, 0) {
+				if e.From != e.To && !yield(demo.Change{Route: e.Route, State: e.To.String(), At: e.At, Until: e.Until}) {
+					return
+				}
+			}
 		}
-		return routes
 	}
-	return &demo.Gateway{URL: server.URL(), Status: status, Close: server.Close}, nil
+	follower := &follower{file: "demonstration", server: server, config: cfg}
+	return &demo.Gateway{URL: server.URL(), Changes: changes, Reload: follower.take, Close: server.Close}, nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
@@ -20,38 +22,37 @@ type change struct {
 	to     breaker.State
 }
 
-// watcher follows the breakers by looking every few milliseconds. A look does not count as use of a
-// key.
+// watcher notes the changes of the breakers, and draws.
 type watcher struct {
-	eng     *engine.Engine
 	tallies []tally
 	start   time.Time
-
-	changes []change
-	seen    []look        // by tenant
 	ended   time.Duration // when watch returned
+
+	mu      sync.Mutex
+	changes []change
 }
 
-// look is the state of a breaker at one look.
-type look struct {
-	state   breaker.State
-	openFor time.Duration
+// follow notes each change among the events, and returns when the events end.
+func (w *watcher) follow(events iter.Seq[engine.Event]) {
+	for e := range events {
+		if e.From == e.To {
+			continue // not about a breaker
+		}
+		w.mu.Lock()
+		w.changes = append(w.changes, change{e.At.Sub(w.start), numberOf(e.Key), e.To})
+		w.mu.Unlock()
+	}
 }
 
-// watch follows the breakers and draws the live line until ctx ends.
+// watch draws the live line until ctx ends.
 func (w *watcher) watch(ctx context.Context, screen *screen) {
-	looking := time.NewTicker(2 * time.Millisecond)
-	defer looking.Stop()
 	drawing := time.NewTicker(screen.interval)
 	defer drawing.Stop()
 	for {
 		select {
-		case <-looking.C:
-			w.look()
 		case <-drawing.C:
 			screen.live(w.line())
 		case <-ctx.Done():
-			w.look()
 			w.ended = time.Since(w.start)
 			screen.endLive(w.line())
 			return
@@ -59,40 +60,23 @@ func (w *watcher) watch(ctx context.Context, screen *screen) {
 	}
 }
 
-func (w *watcher) look() {
-	for i, t := range tenants {
-		s, ok := w.eng.Inspect(t.name)
-		if !ok {
-			continue // the tenant has not called yet
-		}
-		w.changes = append(w.changes, w.seen[i].next(i, look{s.Breaker, s.OpenFor}, time.Since(w.start))...)
+// states are the states of the breakers, by tenant.
+func (w *watcher) states() []breaker.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	states := make([]breaker.State, len(tenants))
+	for _, c := range w.changes {
+		states[c.tenant] = c.to
 	}
-}
-
-// next replaces l by now, and returns the transitions that must have happened in between.
-func (l *look) next(tenant int, now look, at time.Duration) []change {
-	before := *l
-	*l = now
-	switch {
-	case now.state == breaker.Closed && before.state == breaker.Open:
-		// A probe has succeeded between two looks.
-		return []change{{at, tenant, breaker.HalfOpen}, {at, tenant, breaker.Closed}}
-	case now.state != before.state:
-		return []change{{at, tenant, now.state}}
-	case now.state == breaker.Open && now.openFor > before.openFor:
-		// A probe has failed between two looks.
-		return []change{{at, tenant, breaker.HalfOpen}, {at, tenant, breaker.Open}}
-	default:
-		return nil
-	}
+	return states
 }
 
 // line has at most 77 columns, so that a terminal of 80 can redraw the line.
 func (w *watcher) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.1fs", time.Since(w.start).Seconds())
-	for i, t := range tenants {
-		fmt.Fprintf(&b, "  %s %c%4s", t.name, glyph(w.seen[i].state), rounded(w.tallies[i].answered()))
+	for i, state := range w.states() {
+		fmt.Fprintf(&b, "  %s %c%4s", tenants[i].name, glyph(state), rounded(w.tallies[i].answered()))
 	}
 	return b.String()
 }

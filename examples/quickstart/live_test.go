@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,42 +13,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
 )
 
-func TestLookFindsWhatHappenedInBetween(t *testing.T) {
-	open := func(left time.Duration) look { return look{breaker.Open, left} }
-	var closed look
-	halfOpen := look{state: breaker.HalfOpen}
-	for _, row := range []struct {
-		name        string
-		before, now look
-		want        []breaker.State
-	}{
-		{"nothing", closed, closed, nil},
-		{"time passed", open(5), open(4), nil},
-		{"it opened", closed, open(5), []breaker.State{breaker.Open}},
-		{"a probe is out", open(1), halfOpen, []breaker.State{breaker.HalfOpen}},
-		{"the probe was answered", halfOpen, closed, []breaker.State{breaker.Closed}},
-		{"a probe was sent and failed", open(1), open(5), []breaker.State{breaker.HalfOpen, breaker.Open}},
-		{"a probe was sent and answered", open(1), closed, []breaker.State{breaker.HalfOpen, breaker.Closed}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var got []breaker.State
-			seen := row.before
-			for _, c := range seen.next(2, row.now, time.Second) {
-				require.Equal(t, change{time.Second, 2, c.to}, c)
-				got = append(got, c.to)
-			}
-			require.Equal(t, row.want, got)
-			require.Equal(t, row.now, seen)
-		})
-	}
+func TestFollowNotesTheChangesOfBreakers(t *testing.T) {
+	start := time.Now()
+	w := watcher{tallies: make([]tally, len(tenants)), start: start}
+	w.follow(slices.Values([]engine.Event{
+		{At: start.Add(1), Kind: engine.Reconfigured},
+		{At: start.Add(2), Kind: engine.Tripped, Key: "charlie", To: breaker.Open},
+		{At: start.Add(3), Kind: engine.Probing, Key: "charlie", From: breaker.Open, To: breaker.HalfOpen},
+		{At: start.Add(4), Kind: engine.Tripped, Key: "echo", To: breaker.Open},
+	}))
+	require.Equal(t, []change{{2, 2, breaker.Open}, {3, 2, breaker.HalfOpen}, {4, 4, breaker.Open}}, w.changes)
+	require.Equal(t, []breaker.State{breaker.Closed, breaker.Closed, breaker.HalfOpen, breaker.Closed, breaker.Open}, w.states())
+	require.Regexp(t, `alpha ─.*bravo ─.*charlie ▒.*delta ─.*echo █`, w.line())
 }
 
 func TestLineFitsATerminal(t *testing.T) {
 	for _, n := range []int{0, 9999, 10_000, 9_999_999, math.MaxInt} {
 		synctest.Test(t, func(t *testing.T) {
-			w := watcher{tallies: make([]tally, len(tenants)), seen: make([]look, len(tenants)), start: time.Now()}
+			w := watcher{tallies: make([]tally, len(tenants)), start: time.Now()}
 			for i := range w.tallies {
 				w.tallies[i].ended[answered] = n
 			}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -96,15 +97,18 @@ func run(ctx context.Context, n network, screen *screen, seed uint64, length tim
 		gaps := rand.New(rand.NewPCG(seed, uint64(i)))
 		sending.Go(func() error { return t.send(ctx, by, gaps) })
 	}
-	w := watcher{eng: eng, tallies: tallies, start: start, seen: make([]look, len(tenants))}
+	w := watcher{tallies: tallies, start: start}
+	var following sync.WaitGroup
+	following.Go(func() { w.follow(eng.EventsSince(context.Background(), 0)) }) // ends after the last event, when eng is closed
 	w.watch(ctx, screen)
 	failed := sending.Wait()
-	screen.print(report(up.plan, tallies, w.changes, w.ended))
-
 	client.CloseIdleConnections()
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return errors.Join(failed, eng.Close(closing), up.close())
+	failed = errors.Join(failed, eng.Close(closing), up.close())
+	following.Wait()
+	screen.print(report(up.plan, tallies, w.changes, w.ended))
+	return failed
 }
 
 // newClient returns a client that gives up on an answer after a second, which then counts as a

@@ -39,6 +39,11 @@ var tenants = []tenant{
 	{"echo", 30, busy},
 }
 
+// numberOf is the place of the tenant with this name.
+func numberOf(name string) int {
+	return slices.IndexFunc(tenants, func(t tenant) bool { return t.name == name })
+}
+
 // send starts calls at the tenant's rate until ctx ends, and returns when the last call has ended.
 // No call is held up by an earlier call, as in a gateway.
 func (t tenant) send(ctx context.Context, by *caller, gaps *rand.Rand) error {

@@ -81,6 +81,12 @@ func (h *history) open(d engine.Dispatch) error {
 			return err
 		}
 	}
+	if h.setting.known {
+		for key, e := range h.engines[:h.setting.keys()] {
+			e.Allow(keyNames[key])
+			e.Reset(keyNames[key])
+		}
+	}
 	return nil
 }
 

@@ -23,29 +23,29 @@ func (r *rules) search(seen []*operation) (porcupine.Model, []porcupine.Operatio
 
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
-	begin := state{levels: r.fresh(), newborn: r.fresh()}
+	begin := &state{levels: r.fresh(), newborn: r.fresh()}
 	if !r.evicts && !r.spills && !r.holds {
 		return porcupine.Model{
-			Init: func() any { return begin },
-			Hash: hash,
+			Init:  func() any { return begin },
+			Equal: equal,
+			Hash:  hash,
 			Step: func(s, in, _ any) (bool, any) {
-				if after, ok := r.next(s.(state), in.(*operation), doubt{}); ok {
-					return true, after
-				}
-				return false, nil
+				after := r.next(s.(*state), in.(*operation), doubt{})
+				return after != nil, after
 			},
 		}
 	}
 	several := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{begin} },
-		Hash: hash,
+		Init:  func() []any { return []any{begin} },
+		Equal: equal,
+		Hash:  hash,
 		Step: func(s, in, _ any) (after []any) {
-			o, present := in.(*operation), s.(state)
+			o, present := in.(*operation), s.(*state)
 			if present.claimed(o) {
 				return nil // at once, since that is nearly always so
 			}
-			r.steps(&after, &present, o)
-			if back, ok := r.forgotten(&present); ok {
+			r.steps(&after, present, o)
+			if back, ok := r.forgotten(present); ok {
 				r.steps(&after, &back, o)
 			}
 			return after
@@ -60,15 +60,19 @@ func (r *rules) steps(after *[]any, before *state, o *operation) {
 		if !r.open(o, d) {
 			continue
 		}
-		if next, ok := r.next(*before, o, d); ok {
+		if next := r.next(before, o, d); next != nil {
 			*after = append(*after, next)
 		}
 	}
 }
 
+// equal is == of two states. The search has pointers to them, since copies of a state would take
+// longer than most steps.
+func equal(one, other any) bool { return *one.(*state) == *other.(*state) }
+
 // hash tells apart, for most, the states that the same operations lead to.
 func hash(of any) uint64 {
-	s := of.(state)
+	s := of.(*state)
 	sum := uint64(s.now)
 	add := func(n int) { sum = (sum ^ uint64(n)) * 0x100000001b3 }
 	add(s.levels[0])

@@ -80,20 +80,25 @@ func (r *rules) open(o *operation, d doubt) bool {
 	}
 }
 
-// next answers whether o could have been seen in s, and what comes after it.
-func (r *rules) next(s state, o *operation, d doubt) (state, bool) {
-	if s.claimed(o) {
-		return s, false
+// next returns what comes after o, or nil if o could not have been seen in before.
+func (r *rules) next(before *state, o *operation, d doubt) *state {
+	if before.claimed(o) {
+		return nil
 	}
+	s := *before
 	s.soon = nil
-	ok := r.follows(&s, o, d)
-	if ok && r.seen != nil {
+	if !r.follows(&s, o, d) {
+		return nil
+	}
+	if r.seen != nil {
 		s.done.add(o.index)
 		if s.must == (second{}) && r.settled(&s) == nil {
 			s.soon = r.soon(&s)
 		}
 	}
-	return s, ok
+	after := new(state) // only now: most operations could not have been seen
+	*after = s
+	return after
 }
 
 // claimed reports whether an operation other than o has to come next.

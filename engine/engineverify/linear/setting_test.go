@@ -35,6 +35,7 @@ type setting struct {
 	wide      *rules // of the wide key, if calls go through a chain; rules is then the narrow one's
 	idleAfter int    // ticks; 0: longer than any history
 	maxKeys   int
+	known     bool  // every key is known from the beginning, so that it hears of each Reset
 	mix       []act // what is there more often is done more often
 }
 
@@ -48,7 +49,8 @@ func settings() []setting {
 	growing := &policy{threshold: 1, recovery: 2, successes: 2, probes: 2, lease: 4, forget: 20, tolerated: 1, longest: 7}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
-	changes := append(tokens[:len(tokens)-1:len(tokens)-1], actStep, actStep, actChange) // no Reset: a key that is not known does not hear it, and begins with less than all tokens
+	changes := append(tokens[:len(tokens):len(tokens)], actStep, actStep, actChange)
+	unreset := append(tokens[:len(tokens)-1:len(tokens)-1], actStep, actStep, actStep, actChange) // a key that is not known does not hear of a Reset, and begins with less than all tokens
 	more := limit{capacity: 5, interval: 4}
 	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
 	return append([]setting{
@@ -66,10 +68,10 @@ func settings() []setting {
 		{name: "queue-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, waits: true, maxWait: 12, maxQueue: 4},
 			mix: []act{actAcquire, actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actAllow, actInspect, actStep, actStep, actCancel}},
 		{name: "eviction", rules: rules{limits: []limit{bucket}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
-		{name: "changes", rules: rules{limits: []limit{bucket}, others: []limit{more}}, mix: changes},
-		{name: "leaky-changes", rules: rules{limits: []limit{leaky}, others: []limit{more}}, mix: changes},
-		{name: "composite-changes", rules: rules{limits: []limit{bucket, leaky}, others: []limit{more, more}}, mix: changes},
-		{name: "changes-and-eviction", rules: rules{limits: []limit{bucket}, others: []limit{more}, evicts: true}, idleAfter: 2, mix: append(changes[:len(changes):len(changes)], actStep)},
+		{name: "changes", known: true, rules: rules{limits: []limit{bucket}, others: []limit{more}}, mix: changes},
+		{name: "leaky-changes", known: true, rules: rules{limits: []limit{leaky}, others: []limit{more}}, mix: changes},
+		{name: "composite-changes", known: true, rules: rules{limits: []limit{bucket, leaky}, others: []limit{more, more}}, mix: changes},
+		{name: "changes-and-eviction", rules: rules{limits: []limit{bucket}, others: []limit{more}, evicts: true}, idleAfter: 2, mix: unreset},
 		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "eviction-and-growing-breaker", rules: rules{limits: []limit{small}, breaker: growing, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,

@@ -12,6 +12,8 @@ import (
 var otherFaults = []struct{ name, in, by string }{
 	{"a policy that changes and leaves full-at as it was", "engine", "TestChangesGiveNothingAway"},
 	{"a change that raises the tokens", "engine", "TestChangesThereAndBack"},
+	{"a change that fills the bucket", "engine", "TestYearsOfOutages"},
+	{"a wide limit that begins unseen by those who wait", "engine", "TestAWideLimitThatBeginsIsSeenByThoseWhoWait"},
 	{"a key evicted and born with more than it had", "engine", "TestChangesGiveNothingAway"},
 	{"a spilled key that a change makes as new", "engine", "TestChangesGiveNothingAway"},
 	{"a waiter left with the old time", "engine", "TestWaitersFollowTheLimits"},

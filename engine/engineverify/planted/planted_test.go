@@ -38,6 +38,8 @@ var faults = []struct{ part, name string }{
 	{"change", "a waiter left with the old time"},
 	{"change", "an old policy's debit after the conversion"},
 	{"change", "a debit undone across a change"},
+	{"events", "a half-open breaker that is no event"},
+	{"events", "a key that goes with its breaker open, and is no event"},
 	{"actor", "a turn that panicked and is not undone"},
 	{"actor", "a timer that is not set anew"},
 	{"registry", "an actor that leaves its messages behind"},

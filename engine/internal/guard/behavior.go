@@ -34,7 +34,7 @@ type Behavior struct {
 	full        bool    // whether the sketch was full at the last look
 	census      census
 	generations atomic.Uint64 // the last one given out. Generations of first periods are odd, others even
-	requests    sync.Pool     // of *Request that have ended
+	requests    *sync.Pool    // of *Request that have ended
 
 	// Renewing is called before a breaker begins a new period. Nil but in tests.
 	Renewing func()
@@ -43,7 +43,7 @@ type Behavior struct {
 // New returns the behavior of keys that p decides or, if each key has limits of its own, the policies
 // that are made of p. New keeps p.
 func New(p *Policy, perKey bool) *Behavior {
-	b := &Behavior{Counters: new(Counters), sketch: newSketch(len(p.Limits))}
+	b := &Behavior{Counters: new(Counters), sketch: newSketch(len(p.Limits)), requests: new(sync.Pool)}
 	b.current.Store(b.Prepare(p, perKey))
 	return b
 }

@@ -27,6 +27,13 @@ type Stripe struct {
 	Waiting                            atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
 }
 
+// CountRefusal adds a refusal of the key of cell to a counter.
+func (c *Counters) CountRefusal(counter *atomic.Uint64, cell *Cell) {
+	if n := counter.Add(1); Sampled(n) {
+		c.Refused.Count(cell, n)
+	}
+}
+
 // SpreadBits is the number of bits of an answer of [Spread].
 const SpreadBits = 6
 

@@ -173,6 +173,9 @@ func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 			e.cause = errAbandoned
 		}
 	}
+	if e.Kind == Probing && Planted("a half-open breaker that is no event") {
+		return
+	}
 	b.Events.Add(e)
 }
 
@@ -192,7 +195,7 @@ func (b *Behavior) Forget(now int64, key string, g *Gate) {
 		}
 	}
 	from := g.posted.Load().state
-	if from == breaker.Closed {
+	if from == breaker.Closed || Planted("a key that goes with its breaker open, and is no event") {
 		return
 	}
 	b.Counters.moved(from, breaker.Closed)

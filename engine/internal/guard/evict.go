@@ -117,13 +117,11 @@ func (b *Behavior) Pardon(key string) { b.sketch.pardon(key) }
 // Sketched returns the number of keys that began with less than a new key has, and the share of the
 // sketch's cells that hold an instant after now, of the limit with the largest share.
 func (b *Behavior) Sketched(now int64) (hits uint64, load float64) {
-	v := b.current.Load()
-	v.own.Lock()
-	longest := v.longest
-	v.own.Unlock()
-	return b.sketch.counted(now, longest)
+	return b.sketch.counted(now, b.current.Load().fillsWithin())
 }
 
 // ForgetLimits takes note that the limits of key, which is not known, change as of the instant at. The
 // caller holds the lock of births.
-func (b *Behavior) ForgetLimits(key string, at int64) { b.sketch.forgetLimits(key, at) }
+func (b *Behavior) ForgetLimits(key string, at int64) {
+	b.sketch.forgetLimits(key, at, b.current.Load().fillsWithin())
+}

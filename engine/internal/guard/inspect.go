@@ -34,8 +34,8 @@ func (b *Behavior) Inherit(old *Behavior, keys []string) {
 		from.trips.take(h)
 		for _, t := range from.full {
 			for row := range sketchRows {
-				if t != nil {
-					t[h.index(row)] = 0
+				if cell := h.index(row); t.at(cell) > 0 {
+					*t.place(cell) = 0
 				}
 			}
 		}

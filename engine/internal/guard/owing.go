@@ -31,8 +31,13 @@ type past struct {
 
 // owed reports whether a cell of limit i held a debt at the change.
 func (p *past) owed(i, cell int) bool {
-	return i < len(p.full) && p.full[i] != nil && p.full[i][cell] > p.at ||
+	return i < len(p.full) && p.full[i].at(cell) > p.at ||
 		i < len(p.cells) && p.cells[i].has(cell) && p.emptied > p.at
+}
+
+// written reports whether a cell in a page of limit i may hold a debt.
+func (p *past) written(i, page int) bool {
+	return i < len(p.full) && p.full[i] != nil && p.full[i][page] != nil || i < len(p.cells) && p.cells[i] != nil
 }
 
 // mark takes note that the bucket of limit i of h had less than all its tokens at the instant at. If that
@@ -76,12 +81,12 @@ func (o *owing) load() (load float64) {
 }
 
 // asOf returns fullAts by other limits than those of the sketch: for a bucket that has less than all its
-// tokens at the instant at, minus that instant, else 0. A bucket that was empty at an earlier change
-// was full from emptied on, if nothing else came.
-func asOf(at, emptied int64, fullAts []int64) []int64 {
+// tokens at the instant at, minus that instant, else 0. A bucket that was empty at an earlier change has
+// filled within longest, if nothing else came.
+func asOf(at, longest int64, fullAts []int64) []int64 {
 	var known []int64
 	for _, fullAt := range fullAts {
-		if fullAt > at || fullAt < 0 && emptied > at {
+		if fullAt > at || fullAt < 0 && Later(-fullAt, longest) > at {
 			known = append(known, -at)
 		} else {
 			known = append(known, 0)
@@ -102,7 +107,7 @@ func (s *sketch) change(at, longest int64) {
 	}
 	emptied := Later(s.owing.at, longest)
 	for key, own := range s.pardons {
-		s.pardons[key] = asOf(at, emptied, own)
+		s.pardons[key] = asOf(at, longest, own)
 	}
 	s.owing = owing{at: at, before: &past{at: at, full: s.full, cells: s.owing.cells, emptied: emptied}}
 	if Planted("a spilled key that a change makes as new") {
@@ -141,9 +146,14 @@ func (s *sketch) settle() {
 	}
 	cells := make([]set, max(len(before.full), len(before.cells)))
 	for i := range cells {
-		for cell := range sketchRows * sketchWidth {
-			if before.owed(i, cell) {
-				cells[i].add(cell)
+		for page := range tablePages {
+			if !before.written(i, page) {
+				continue
+			}
+			for cell := page * pageCells; cell < (page+1)*pageCells; cell++ {
+				if before.owed(i, cell) {
+					cells[i].add(cell)
+				}
 			}
 		}
 	}
@@ -168,8 +178,9 @@ func (s *sketch) settle() {
 	s.owing.cells, s.owing.before = cells, nil
 }
 
-// forgetLimits takes note that the limits of key, which is not known, change as of the instant at.
-func (s *sketch) forgetLimits(key string, at int64) {
+// forgetLimits takes note that the limits of key, which is not known, change as of the instant at. An empty bucket
+// filled within longest.
+func (s *sketch) forgetLimits(key string, at, longest int64) {
 	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,5 +204,5 @@ func (s *sketch) forgetLimits(key string, at int64) {
 			}
 		}
 	}
-	s.keep(key, asOf(at, Never, own))
+	s.keep(key, asOf(at, longest, own))
 }

@@ -41,7 +41,7 @@ type Policy struct {
 	clean   Notice        // of every key whose breaker is closed and has no failure counted
 	counted Notice        // of every key whose breaker is closed and has a failure counted
 	probing Notice        // of every key whose breaker is half-open
-	queues  sync.Pool     // of *queue that are empty
+	queues  *sync.Pool    // of *queue that are empty
 	open    Notice        // of every key whose breaker is open, unless callers decide by notices
 }
 
@@ -71,6 +71,7 @@ func (p *Policy) prepare() {
 		p.limit = p.Limits[0]
 	}
 	p.shares = p.Publish && len(p.Limits) <= 1
+	p.queues = new(sync.Pool)
 	p.clean = Notice{policy: p, reports: !p.Publish}
 	p.counted = Notice{policy: p, reports: true}
 	p.probing = Notice{policy: p, reports: true, state: breaker.HalfOpen}

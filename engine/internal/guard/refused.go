@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// Refused counts the refusals of the keys that are refused most, in a memory of 32 kB.
+// Refused counts the refusals of the keys that are refused most, in a memory of at most 32 kB.
 //
 // It is a Space-Saving sketch (Metwally, Agrawal and El Abbadi, 2005) in sets of four: a key that is not in its
 // set takes the place of the key with the least count there, and goes on from that count. So a count is never
@@ -17,10 +17,15 @@ import (
 // The first refusals are all counted. Later one in sixteen is, for sixteen: see [Sampled]. Counting takes no
 // lock; goroutines that count at the same time may lose a few refusals of keys that come and go.
 type Refused struct {
-	sets atomic.Pointer[[refusedSets]refusedSet] // from the first refusal on
+	pages [refusedPages]atomic.Pointer[refusedPage] // each from the first refusal of one of its keys on
 }
 
-const refusedSets = 1 << 9
+const (
+	refusedSets  = 1 << 9
+	refusedPages = 1 << 5
+)
+
+type refusedPage [refusedSets / refusedPages]refusedSet
 
 // refusedSet is a cache line.
 type refusedSet [4]struct {
@@ -34,32 +39,29 @@ const (
 	golden  = 0x9e3779b97f4a7c15 // 2^64 / golden ratio spreads numbers (Fibonacci hashing)
 )
 
-// Sampled returns for how many refusals the one counts that is number n of its stripe: 1, then 0 or 16. The
+// Sampled reports whether the refusal that is number n of its stripe is to be given to [Refused.Count]. The
 // fractions of n times the golden ratio follow no pattern that the order of keys could have.
-func Sampled(n uint64) uint64 {
-	switch {
-	case n <= exactly:
-		return 1
-	case n*golden>>60 == 0:
-		return weight
-	default:
-		return 0
-	}
-}
+func Sampled(n uint64) bool { return n/exactly*(n*golden>>60) == 0 } // one of the factors is 0
 
-// Count adds n refusals of the key of c.
+// Count counts a refusal of the key of c, number n of its stripe, for as many as it stands for.
 func (r *Refused) Count(c *Cell, n uint64) {
-	sets := r.sets.Load()
-	if sets == nil {
-		r.sets.CompareAndSwap(nil, new([refusedSets]refusedSet))
-		sets = r.sets.Load()
+	stands := uint64(1)
+	if n >= exactly {
+		stands = weight
 	}
 	address := uint64(uintptr(unsafe.Pointer(c)))
-	set := &sets[address>>6*golden>>(64-9)]
+	place := address >> 6 * golden >> (64 - 9)
+	page := &r.pages[place%refusedPages]
+	sets := page.Load()
+	if sets == nil {
+		page.CompareAndSwap(nil, new(refusedPage))
+		sets = page.Load()
+	}
+	set := &sets[place/refusedPages]
 	least := 0
 	for i := range set {
 		if set[i].cell.Load() == c {
-			set[i].count.Add(n)
+			set[i].count.Add(stands)
 			return
 		}
 		if set[i].count.Load() < set[least].count.Load() {
@@ -67,7 +69,7 @@ func (r *Refused) Count(c *Cell, n uint64) {
 		}
 	}
 	set[least].cell.Store(c)
-	set[least].count.Add(n)
+	set[least].count.Add(stands)
 }
 
 // KeyCount is a key and the number of its refusals.
@@ -76,19 +78,28 @@ type KeyCount struct {
 	Refused uint64
 }
 
-// Most returns the n keys with the highest counts, highest first.
-func (r *Refused) Most(n int) []KeyCount {
-	sets := r.sets.Load()
-	if sets == nil || n <= 0 {
-		return nil
+// add adds the counts of the page to those of the keys. A nil page has none.
+func (p *refusedPage) add(counts map[string]uint64) {
+	if p == nil {
+		return
 	}
-	counts := map[string]uint64{}
-	for i := range sets {
-		for j := range sets[i] {
-			if c := sets[i][j].cell.Load(); c != nil {
-				counts[c.Key()] += sets[i][j].count.Load()
+	for i := range p {
+		for j := range p[i] {
+			if c := p[i][j].cell.Load(); c != nil {
+				counts[c.Key()] += p[i][j].count.Load()
 			}
 		}
+	}
+}
+
+// Most returns the n keys with the highest counts, highest first.
+func (r *Refused) Most(n int) []KeyCount {
+	counts := map[string]uint64{}
+	for i := range r.pages {
+		r.pages[i].Load().add(counts)
+	}
+	if len(counts) == 0 || n <= 0 {
+		return nil
 	}
 	most := make([]KeyCount, 0, len(counts))
 	for key, count := range counts {

@@ -38,8 +38,16 @@ const (
 	maxPardons  = 1 << 10
 )
 
-// table is one array of instants, 2 MB; nil is all zero.
-type table []int64
+// table is one array of instants, 2 MB if it is full; nil is all zero. A table takes memory for a page
+// when the first instant of the page is written.
+type table []*page
+
+type page [pageCells]int64
+
+const (
+	pageCells  = 1 << 9
+	tablePages = sketchRows * sketchWidth / pageCells
+)
 
 // hashed is the hash of a key: 16 bits for the index in each row of a table, and all 64 bits as the
 // name of a trip.
@@ -47,13 +55,30 @@ type hashed uint64
 
 func (h hashed) index(row int) int { return row*sketchWidth + int(h>>(16*row)&(sketchWidth-1)) }
 
+// at is the instant in a cell.
+func (t table) at(cell int) int64 {
+	if t == nil || t[cell/pageCells] == nil {
+		return 0
+	}
+	return t[cell/pageCells][cell%pageCells]
+}
+
+// place returns the place of a cell, to write to.
+func (t *table) place(cell int) *int64 {
+	if *t == nil {
+		*t = make(table, tablePages)
+	}
+	p := &(*t)[cell/pageCells]
+	if *p == nil {
+		*p = new(page)
+	}
+	return &(*p)[cell%pageCells]
+}
+
 // raise writes at for h.
 func (t *table) raise(h hashed, at int64) {
-	if *t == nil {
-		*t = make(table, sketchRows*sketchWidth)
-	}
 	for row := range sketchRows {
-		cell := &(*t)[h.index(row)]
+		cell := t.place(h.index(row))
 		*cell = max(*cell, at)
 	}
 }
@@ -63,9 +88,9 @@ func (t table) least(h hashed) int64 {
 	if t == nil {
 		return 0
 	}
-	at := t[h.index(0)]
+	at := t.at(h.index(0))
 	for row := 1; row < sketchRows; row++ {
-		at = min(at, t[h.index(row)])
+		at = min(at, t.at(h.index(row)))
 	}
 	return at
 }
@@ -79,8 +104,8 @@ func (t table) load(now int64) float64 {
 		return 0
 	}
 	n := 0
-	for _, at := range t[:sampled] {
-		if at > now {
+	for cell := range sampled {
+		if t.at(cell) > now {
 			n++
 		}
 	}

@@ -62,7 +62,7 @@ func TestTheSketchTakesNoMemoryBeforeItIsNeeded(t *testing.T) {
 	require.Nil(t, s.pardons)
 	require.Nil(t, s.full[0])
 	s.spill("b", fullAts, remnant{probeAt: 0}, false)
-	require.Len(t, s.full[0], sketchRows*sketchWidth)
+	require.Len(t, s.full[0], tablePages)
 	require.Nil(t, s.trips, "no breaker was open")
 	s = newSketch(0)
 	s.spill("b", nil, remnant{probeAt: 7}, false)

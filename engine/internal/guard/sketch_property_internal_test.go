@@ -80,7 +80,7 @@ func (m *tableModel) least(h hashed) (want, own int64) {
 func (m *tableModel) clear() {
 	for _, w := range m.writes {
 		for row := range sketchRows {
-			m.table[w.h.index(row)] = 0
+			*m.table.place(w.h.index(row)) = 0
 		}
 	}
 	m.writes = m.writes[:0]
@@ -211,12 +211,8 @@ func (s *sketch) asNew(key string) bool {
 	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.trips != nil {
-		for _, trip := range s.trips[h%tripSets] {
-			if trip.key == h && trip.probeAt > 0 {
-				return false
-			}
-		}
+	if s.trips.find(h) != nil {
+		return false
 	}
 	if fullAts, pardoned := s.pardons[key]; pardoned {
 		return fullAts == nil

@@ -1,14 +1,18 @@
 package guard
 
 const (
-	tripSets = 1 << 14
-	tripWays = 8
+	tripSets  = 1 << 14
+	tripWays  = 8
+	tripPages = 1 << 9
 )
 
-// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB; nil is empty. A trip stands
-// under the whole hash of its key, in the set that the last bits of the hash choose. The oldest trip of a
-// full set is forgotten.
-type trips []tripSet
+// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB if it is full; nil is empty. A
+// trip stands under the whole hash of its key, in the set that the last bits of the hash choose. The
+// oldest trip of a full set is forgotten. The cache takes memory for a page of sets when the first trip
+// of the page is written.
+type trips []*tripPage
+
+type tripPage [tripSets / tripPages]tripSet
 
 // tripSet has the trips in the order in which they were put.
 type tripSet [tripWays]trip
@@ -29,9 +33,13 @@ type remnant struct {
 // perhaps this one; of several such trips the first that was put.
 func (t *trips) put(key hashed, open remnant) {
 	if *t == nil {
-		*t = make(trips, tripSets)
+		*t = make(trips, tripPages)
 	}
-	set := &(*t)[key%tripSets]
+	page := &(*t)[key%tripPages]
+	if *page == nil {
+		*page = new(tripPage)
+	}
+	set := &(*page)[key%tripSets/tripPages]
 	least := 0
 	for i := range set {
 		if set[i].probeAt < set[least].probeAt {
@@ -46,10 +54,10 @@ func (t *trips) put(key hashed, open remnant) {
 
 // find returns the trip of key, or nil.
 func (t trips) find(key hashed) *trip {
-	if t == nil {
+	if t == nil || t[key%tripPages] == nil {
 		return nil
 	}
-	set := &t[key%tripSets]
+	set := &t[key%tripPages][key%tripSets/tripPages]
 	for i := range set {
 		if set[i].key/tripSets == key/tripSets && set[i].probeAt > 0 {
 			return &set[i]

@@ -25,7 +25,7 @@ type Version struct {
 
 	own     sync.Mutex
 	known   map[ownLimits]weak.Pointer[Policy] // the policies of keys with limits of their own
-	longest int64                              // ns; from empty to full, of all policies
+	longest int64                              // ns; from empty to full, of all policies, and of those before that keys may still follow
 }
 
 // births says how the keys of a version are born. It does not change.
@@ -99,6 +99,13 @@ func (p *Policy) longest() (longest int64) {
 	return longest
 }
 
+// fillsWithin returns the longest time from empty to full of a bucket of v.
+func (v *Version) fillsWithin() int64 {
+	v.own.Lock()
+	defer v.own.Unlock()
+	return v.longest
+}
+
 // Current returns the version in force.
 func (b *Behavior) Current() *Version { return b.current.Load() }
 
@@ -109,10 +116,13 @@ func (b *Behavior) Install(v *Version, at int64) {
 	was := b.current.Load()
 	v.since = at
 	v.births.Store(&births{was: was})
+	longest := was.fillsWithin()
+	if v.shared == nil { // a key that nobody asks for stays as it was
+		v.own.Lock()
+		v.longest = max(v.longest, longest)
+		v.own.Unlock()
+	}
 	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
-		was.own.Lock()
-		longest := was.longest
-		was.own.Unlock()
 		b.sketch.change(at, longest)
 	}
 	if was.template.Breaks() != v.template.Breaks() {
@@ -195,7 +205,8 @@ func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) int64 {
 	return now
 }
 
-// follow changes the policy of a key as of the instant at. Failures, an open breaker and waiters stay.
+// follow changes the policy of a key as of the instant at. Failures that count then, an open breaker and waiters
+// stay.
 func (b *Behavior) follow(s *State, p *Policy, at int64) {
 	was := s.policy
 	s.policy = p
@@ -207,11 +218,13 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 		if Planted("a change that raises the tokens") {
 			s.fullAts[0] = max(at, s.fullAts[0]-int64(time.Millisecond))
 		}
+		if Planted("a change that fills the bucket") {
+			s.fullAts[0] = at
+		}
 	}
-	switch {
-	case was.Breaks() != p.Breaks():
+	if was.Breaks() != p.Breaks() {
 		s.circuit.Renew(p.rules)
-	case p.Breaks() && *was.Breaker != *p.Breaker:
+	} else {
 		s.circuit.Follow(was.rules, p.rules, at)
 	}
 	if s.queue != nil {

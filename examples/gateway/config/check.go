@@ -27,7 +27,7 @@ func (d *decoder) check(c *Config) {
 	if c.Connection != nil && !d.has("connection.rate") {
 		d.bad("connection.rate", `missing, such as "1MiB/s"`)
 	}
-	for path, value := range map[string]string{"listen": c.Listen, "log": c.Log} {
+	for path, value := range map[string]string{"listen": c.Listen, "admin": c.Admin, "log": c.Log} {
 		if n := d.nodes[path]; n != nil && n.kind == text && value == "" {
 			d.bad(path, "must not be empty; leave it out for its default")
 		}
@@ -37,8 +37,15 @@ func (d *decoder) check(c *Config) {
 	}
 	c.fill()
 
-	if reason := badListen(c.Listen); reason != "" {
+	if reason := badListen(c.Listen, "8080"); reason != "" {
 		d.bad("listen", reason)
+	}
+	if d.has("admin") && !d.wrong["admin"] {
+		if reason := badListen(c.Admin, "9090"); reason != "" {
+			d.bad("admin", reason)
+		} else if sameListener(c.Listen, c.Admin) {
+			d.badf("admin", "is the address of listen (%s), too", c.Listen)
+		}
 	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > 16 {
 		d.bad("trusted_proxies", "must be 0 to 16")

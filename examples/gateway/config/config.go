@@ -4,6 +4,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,10 @@ type Config struct {
 	Schema string `json:"$schema"`
 	// Listen is the address to serve on, "host:port". Port 0 is a free port. Default ":8080".
 	Listen string `json:"listen"`
+	// Admin is the address on which the gateway shows itself to its operators, "host:port". Without
+	// a host the address is on the loopback interface: ":9090" is "127.0.0.1:9090", and
+	// "0.0.0.0:9090" is open to the network. Default: none.
+	Admin string `json:"admin"`
 	// TrustedProxies is the number of proxies between the clients and the gateway, 0 to 16. The
 	// address of a client is the entry of X-Forwarded-For with that number, counted from the end,
 	// and the fields in which these proxies describe the client pass to upstreams. With 0 the
@@ -114,6 +119,9 @@ func load(data []byte, before *Config) (*Config, error) {
 // fill gives every field that is zero its default. Route.fill does so for a route.
 func (c *Config) fill() {
 	c.Listen = or(c.Listen, ":8080")
+	if strings.HasPrefix(c.Admin, ":") {
+		c.Admin = "127.0.0.1" + c.Admin
+	}
 	c.Shutdown = or(c.Shutdown, Duration(10*time.Second))
 	c.Log = or(c.Log, "text")
 	c.Timeouts.ReadHeader = or(c.Timeouts.ReadHeader, Duration(10*time.Second))

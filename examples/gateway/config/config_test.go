@@ -14,6 +14,7 @@ import (
 func TestDefaults(t *testing.T) {
 	c := load(t, smallest)
 	require.Equal(t, ":8080", c.Listen)
+	require.Empty(t, c.Admin)
 	require.Equal(t, "text", c.Log)
 	require.Zero(t, c.TrustedProxies)
 	require.Equal(t, config.Duration(10*time.Second), c.Shutdown)
@@ -49,7 +50,7 @@ func TestDefaultsOfStages(t *testing.T) {
 
 func TestEverything(t *testing.T) {
 	c := load(t, `{
-		"$schema": "./schema.json", "listen": "127.0.0.1:0", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
+		"$schema": "./schema.json", "listen": "127.0.0.1:0", "admin": ":9090", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
 		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s", "stall": "5s", "half_closed": "6s"},
 		"connection": {"rate": "500KB/s", "burst": "64KiB"}, "max_client_connections": 1000, "max_header_bytes": "1MiB",
 		"routes": [{
@@ -60,7 +61,7 @@ func TestEverything(t *testing.T) {
 			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
 			"timeout": "250ms", "max_connections": 99}]}`)
 	want := config.Config{
-		Schema: "./schema.json", Listen: "127.0.0.1:0", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
+		Schema: "./schema.json", Listen: "127.0.0.1:0", Admin: "127.0.0.1:9090", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
 		Timeouts: config.Timeouts{
 			ReadHeader: config.Duration(time.Second), Read: config.Duration(2 * time.Second),
 			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second),
@@ -112,4 +113,14 @@ func TestConnectionCountsBlocks(t *testing.T) {
 	require.Equal(t, config.Size(1<<20), load(t, `{"connection": {"rate": "1GB/s"}, `+smallest[1:]).Connection.Burst)
 	require.Equal(t, config.ByteRate(3e9), load(t, `{"connection": {"rate": "3000000000B/s"}, `+smallest[1:]).Connection.Rate)
 	require.Equal(t, config.Size(4<<10), load(t, `{"connection": {"rate": "1B/s"}, `+smallest[1:]).Connection.Burst)
+}
+
+// Only an address that says so opens the gateway's own figures to the network.
+func TestAdminIsLocal(t *testing.T) {
+	for written, want := range map[string]string{
+		":9090": "127.0.0.1:9090", ":0": "127.0.0.1:0", "0.0.0.0:9090": "0.0.0.0:9090", "[::]:9090": "[::]:9090",
+		"10.0.0.1:8080": "10.0.0.1:8080", "localhost:9090": "localhost:9090",
+	} {
+		require.Equal(t, want, load(t, `{"listen": "10.0.0.2:8080", "admin": "`+written+`", `+smallest[1:]).Admin)
+	}
 }

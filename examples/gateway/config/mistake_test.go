@@ -138,6 +138,15 @@ func TestMistakes(t *testing.T) {
 			`routes[0].address_limiter = {...}: is of use only with a key that is a header; with "ip", limiter counts addresses`}},
 		{"a limit by address and a wrong key", withRoute(`"key": {"header": "a b"}, "address_limiter": {"rate": "5/s"}`), []string{
 			`routes[0].key.header = "a b": must be the name of a header field`}},
+		{"an admin address", `{"admin": "metrics", ` + smallest[1:], []string{
+			`admin = "metrics": must be an address and a port, such as ":9090" or "127.0.0.1:9090"`}},
+		{"an admin port", `{"admin": ":http", ` + smallest[1:], []string{`admin = ":http": the port must be 0 to 65535`}},
+		{"no admin address", `{"admin": "", ` + smallest[1:], []string{`admin = "": must not be empty; leave it out for its default`}},
+		{"one address for both", `{"admin": ":8080", ` + smallest[1:], []string{`admin = ":8080": is the address of listen (:8080), too`}},
+		{"one address for both", `{"listen": "10.0.0.1:80", "admin": "0.0.0.0:80", ` + smallest[1:], []string{
+			`admin = "0.0.0.0:80": is the address of listen (10.0.0.1:80), too`}},
+		{"one address for both", `{"listen": "[::1]:80", "admin": "[::1]:80", ` + smallest[1:], []string{
+			`admin = "[::1]:80": is the address of listen ([::1]:80), too`}},
 		{"a port", `{"listen": ":65536", ` + smallest[1:], []string{`listen = ":65536": the port must be 0 to 65535`}},
 		{"keys", `{"routes": [{"path": "/a", "upstream": "http://x", "key": "cookie"}, {"path": "/b", "upstream": "http://x", "key": {}},
 			{"path": "/c", "upstream": "http://x", "key": {"header": "a b"}}, {"path": "/d", "upstream": "http://x", "key": {"Header": "host"}},

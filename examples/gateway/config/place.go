@@ -11,8 +11,8 @@ import (
 )
 
 // badListen, badHost and badPath return the reason for which a value is a mistake, or "".
-func badListen(s string) string {
-	const wanted = `must be an address and a port, such as ":8080" or "127.0.0.1:8080"`
+func badListen(s, example string) string {
+	wanted := fmt.Sprintf(`must be an address and a port, such as ":%[1]s" or "127.0.0.1:%[1]s"`, example)
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return wanted
@@ -24,6 +24,20 @@ func badListen(s string) string {
 		return wanted
 	}
 	return ""
+}
+
+// sameListener reports whether only one of two addresses can be listened on.
+func sameListener(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	every := func(host string) bool {
+		addr, err := netip.ParseAddr(host)
+		return host == "" || err == nil && addr.IsUnspecified()
+	}
+	return hostA == hostB || every(hostA) || every(hostB)
 }
 
 func badHost(s string) string {

@@ -36,16 +36,26 @@ func TestRunTellsThatTheGatewayDoesNotServe(t *testing.T) {
 	require.ErrorIs(t, err, wrong)
 }
 
+// readFile reads a configuration that has no other fields than file has.
+func readFile(t *testing.T, config []byte) (c file) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(config))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&c))
+	return c
+}
+
 func TestConfig(t *testing.T) {
 	require.True(t, json.Valid([]byte(template)), "also before the addresses are filled in")
 	ups, err := openUpstreams(tenSeconds(), &loopback{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, ups.close()) }()
 
-	var c file
-	decoder := json.NewDecoder(bytes.NewReader(ups.config()))
-	decoder.DisallowUnknownFields()
-	require.NoError(t, decoder.Decode(&c))
+	reformed := readFile(t, ups.config(true))
+	c := readFile(t, ups.config(false))
+	require.Equal(t, "40/s", reformed.Routes[0].Limiter.Rate)
+	reformed.Routes[0].Limiter.Rate = c.Routes[0].Limiter.Rate
+	require.Equal(t, c, reformed, "nothing else changes")
 	require.Equal(t, "127.0.0.1:0", c.Listen)
 	require.Equal(t, "off", c.Log, "an access log would be written over the view")
 	require.Equal(t, map[string]string{"rate": "1MiB/s", "burst": "64KiB"}, c.Connection)
@@ -56,6 +66,8 @@ func TestConfig(t *testing.T) {
 		require.Equal(t, "/"+r.Name+"/", r.Path)
 		require.Equal(t, "http://"+u.address, r.Upstream)
 		require.Equal(t, "X-API-Key", r.Key["header"])
+		require.Equal(t, "50/s", r.Limiter.Rate)
+		require.Equal(t, ups.script.burst, r.Limiter.Burst)
 	}
 }
 
@@ -68,5 +80,9 @@ func TestScript(t *testing.T) {
 		require.Equal(t, want, s.mood(at), at)
 	}
 	require.Equal(t, 2, s.patient())
+	require.Equal(t, "scraper", s.cast[s.greedy()].name)
+	middle := s.reform.at - s.cast[s.greedy()].wave/2
+	require.False(t, s.cast[s.greedy()].rests(middle), "the reform falls into a wave, when the bucket is empty")
+	require.True(t, s.cast[s.greedy()].rests(middle-1))
 	require.LessOrEqual(t, utf8.RuneCountInString(s.routes[2].name)+2, margin)
 }

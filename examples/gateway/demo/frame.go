@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// frame is the block that is redrawn: the state of the sick upstream, the last window in numbers,
-// and the strips. A frame always has the same number of lines, of at most 79 columns.
+// frame is the block that is redrawn: the state of the sick upstream, the limit that changes, the
+// last window in numbers, and the strips. A frame always has the same number of lines, of at most
+// 79 columns.
 func (s *story) frame(ink ink) string {
 	var b strings.Builder
 	mood := s.script.mood(s.at)
@@ -15,15 +16,15 @@ func (s *story) frame(ink ink) string {
 	if mood == well {
 		colour = green
 	}
-	fmt.Fprintf(&b, "%-*s The upstream of %s %s.\n\n", margin-1, fmt.Sprintf("%.1fs", s.at.Seconds()),
+	fmt.Fprintf(&b, "%-*s The upstream of %s %s.\n", margin-1, fmt.Sprintf("%.1fs", s.at.Seconds()),
 		s.script.routes[s.script.patient()].name, ink.paint(colour, mood.String()))
-
+	b.WriteString(s.ruling(ink) + "\n")
 	fmt.Fprintf(&b, "%-*s %-9s %6s %6s %6s %6s %8s %8s %8s\n",
 		margin-1, "route", "breaker", "req/s", "2xx", "429", "5xx", "refused", "p50", "p99")
 	for i, r := range s.script.routes {
-		state := s.status[i].state()
+		state, left := s.breaker(i)
 		text := state
-		if left := s.status[i].OpenFor; state == open && left > 0 {
+		if state == open && left > 0 {
 			text = fmt.Sprintf("open %.1fs", left.Seconds())
 		}
 		t := s.recent(i)
@@ -32,8 +33,7 @@ func (s *story) frame(ink ink) string {
 			s.alarm(ink, yellow, 6, t.count[limited]), s.alarm(ink, red, 6, t.count[failed]), s.alarm(ink, red, 8, t.count[refused]),
 			short(percentile(t.took, 50)), short(percentile(t.took, 99)))
 	}
-	fmt.Fprintf(&b, "%-*s The last second: req/s as sent, the rest as answered. refused: 503,\n", margin-1, "")
-	fmt.Fprintf(&b, "%-*s the breaker is open. p50, p99: without the 429s.\n\n", margin-1, "")
+	b.WriteString("The last second; req/s: sent.  refused: 503, breaker open.  p50, p99: no 429s.\n\n")
 	b.WriteString(s.strips(ink))
 	return b.String()
 }
@@ -61,7 +61,8 @@ func (s script) heading() string {
 // line is the last window in one line below the heading, for a file or a pipe.
 func (s *story) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5.1fs  %-11s  %-10s", s.at.Seconds(), s.script.mood(s.at).word(), s.status[s.script.patient()].state())
+	state, _ := s.breaker(s.script.patient())
+	fmt.Fprintf(&b, "%5.1fs  %-11s  %-10s", s.at.Seconds(), s.script.mood(s.at).word(), state)
 	for i := range s.script.routes {
 		t := s.recent(i)
 		fmt.Fprintf(&b, "  %12s", fmt.Sprintf("%d of %d", t.count[answered], t.total()))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -43,26 +44,64 @@ type file struct {
 	Connection map[string]string `json:"connection"`
 }
 
-// fake imitates the gateway, as small as can be, on a network. It takes the routes and upstreams from the configuration, and the
-// numbers of the demonstration's own.
+// fake imitates the gateway, as small as can be, on a network. It takes the routes, upstreams and limits from the configuration,
+// and the other numbers of the demonstration's own.
 type fake struct {
 	network
 
-	limits, calls *engine.Engine
-	transport     *http.Transport
-	closed        atomic.Int32
+	limits    map[string]*engine.Engine // by route
+	calls     *engine.Engine
+	transport *http.Transport
+	reload    func(limit *engine.Engine, next engine.Config) error // nil: Reconfigure
+	reloaded  atomic.Int32
+	closed    atomic.Int32
+}
+
+// limitsOf are the configurations of the engines that limit clients, by route.
+func limitsOf(config []byte) (c file, limits map[string]engine.Config, err error) {
+	if err := json.Unmarshal(config, &c); err != nil {
+		return c, nil, err
+	}
+	limits = map[string]engine.Config{}
+	for _, r := range c.Routes {
+		var rate int
+		if _, err := fmt.Sscanf(r.Limiter.Rate, "%d/s", &rate); err != nil {
+			return c, nil, err
+		}
+		limits[r.Name] = engine.Config{
+			Limiter: limiter.TokenBucket{Capacity: r.Limiter.Burst, RefillRate: limiter.PerSecond(float64(rate))}, MaxWait: engine.NoWait,
+		}
+	}
+	return c, limits, nil
+}
+
+// take is the Reload of a Gateway.
+func (f *fake) take(config []byte) error {
+	f.reloaded.Add(1)
+	_, limits, err := limitsOf(config)
+	if err != nil {
+		return err
+	}
+	reload := f.reload
+	if reload == nil {
+		reload = (*engine.Engine).Reconfigure
+	}
+	var errs []error
+	for name, next := range limits {
+		errs = append(errs, reload(f.limits[name], next))
+	}
+	return errors.Join(errs...)
 }
 
 // serve is the start of a demo.
 func (f *fake) serve(config []byte) (*Gateway, error) {
-	var c file
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
+	c, limits, err1 := limitsOf(config)
+	f.limits = map[string]*engine.Engine{}
+	for name, limit := range limits {
+		e, err := engine.New(limit)
+		f.limits[name], err1 = e, errors.Join(err1, err)
 	}
-	var err1, err2 error
-	f.limits, err1 = engine.New(engine.Config{
-		Limiter: limiter.TokenBucket{Capacity: 20, RefillRate: limiter.PerSecond(50)}, MaxWait: engine.NoWait,
-	})
+	var err2 error
 	f.calls, err2 = engine.New(engine.Config{
 		Breaker: &breaker.Policy{FailureThreshold: 5, RecoveryTimeout: time.Second},
 		Retry:   &retry.Policy{MaxAttempts: 3, BaseDelay: 20 * ms, MaxDelay: 200 * ms, Seed: 1},
@@ -75,7 +114,7 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 	mux := http.NewServeMux()
 	for _, r := range c.Routes {
 		mux.HandleFunc(r.Path, func(w http.ResponseWriter, req *http.Request) {
-			if !f.limits.Allow(r.Name + " " + req.Header.Get(r.Key["header"])) {
+			if !f.limits[r.Name].Allow(req.Header.Get(r.Key["header"])) {
 				w.WriteHeader(http.StatusTooManyRequests)
 				return
 			}
@@ -87,13 +126,16 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 	go func() { served <- server.Serve(listener) }() // ends with Close
 	return &Gateway{
 		URL: "http://" + listener.Addr().String(),
-		Status: func() (all []Route) {
-			for _, r := range c.Routes {
-				s, _ := f.calls.Inspect(r.Name)
-				all = append(all, Route{Name: r.Name, Breaker: s.Breaker.String(), OpenFor: s.OpenFor})
+		Changes: func(ctx context.Context) iter.Seq[Change] {
+			return func(yield func(Change) bool) {
+				for e := range f.calls.EventsSince(ctx, 0) {
+					if !yield(Change{Route: e.Key, State: e.To.String(), At: e.At, Until: e.Until}) {
+						return
+					}
+				}
 			}
-			return all
 		},
+		Reload: f.take,
 		Close: func(ctx context.Context) error {
 			f.closed.Add(1)
 			err := server.Close()
@@ -101,7 +143,10 @@ func (f *fake) serve(config []byte) (*Gateway, error) {
 				err = errors.Join(err, ended)
 			}
 			f.transport.CloseIdleConnections()
-			return errors.Join(err, f.limits.Close(ctx), f.calls.Close(ctx))
+			for _, e := range f.limits {
+				err = errors.Join(err, e.Close(ctx))
+			}
+			return errors.Join(err, f.calls.Close(ctx))
 		},
 	}, nil
 }

@@ -19,17 +19,20 @@ import (
 
 // The tests in this file perform the demonstration in bubbles, on a network in memory.
 
-// perform plays s on a screen until it is interrupted, or to its end if that comes first.
-func perform(t *testing.T, s script, screen *screen, interrupted time.Duration) {
+// perform plays s with f as the gateway, on a screen, until it is interrupted, or to its end if that comes first.
+func perform(t *testing.T, s script, f *fake, screen *screen, interrupted time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		defer time.AfterFunc(interrupted, cancel).Stop()
 		n := new(pipes.Network)
-		f := &fake{network: n}
+		f.network = n
 		require.NoError(t, s.play(ctx, n, screen, f.serve))
 		require.EqualValues(t, 1, f.closed.Load())
+		if interrupted > s.length {
+			require.EqualValues(t, 1, f.reloaded.Load())
+		}
 	})
 }
 
@@ -37,7 +40,7 @@ func perform(t *testing.T, s script, screen *screen, interrupted time.Duration) 
 func printed(t *testing.T, s script, interrupted time.Duration) string {
 	t.Helper()
 	var out bytes.Buffer
-	perform(t, s, newScreen(&out, func() int { return 0 }), interrupted)
+	perform(t, s, new(fake), newScreen(&out, func() int { return 0 }), interrupted)
 	return out.String()
 }
 
@@ -45,7 +48,7 @@ func printed(t *testing.T, s script, interrupted time.Duration) string {
 func shown(t *testing.T, s script, interrupted time.Duration) *terminal.Screen {
 	t.Helper()
 	term := terminal.New(80, 24)
-	perform(t, s, &screen{out: term, live: true, ink: true, interval: 125 * ms, height: func() int { return 24 }}, interrupted)
+	perform(t, s, new(fake), &screen{out: term, live: true, ink: true, interval: 125 * ms, height: func() int { return 24 }}, interrupted)
 	_, _ = io.WriteString(term, "$ ")
 	return term
 }
@@ -79,8 +82,10 @@ func TestPlay(t *testing.T) {
 	require.Regexp(t, `(?m)^payments +─{8}.*█+▒█+▒.*─{4}$`, text)
 	require.Contains(t, text, "payments: the breaker opened")
 	require.Regexp(t, `The\sbreaker\sclosed\s\d+ms\safter`, text)
+	require.Regexp(t, `\n limit     50/s {30}40/s\n`, text)
+	require.Regexp(t, `(?m)^  8\.5s  A new file sets 40/s per client of catalog; [1-9]\d* requests? under way\.$`, text)
 	require.Contains(t, text, "\ncatalog and orders: 0 requests refused, 0 failed.\n")
-	require.Regexp(t, `\nscraper: [1-9]\d* of \d+ requests got 429\. The other clients: 0 of \d+ requests\.\n$`, text)
+	require.Regexp(t, `\nscraper: [1-9]\d* of \d+ requests got 429\. The other clients: 0 of \d+ requests\.\n`, text)
 	require.NotContains(t, text, "\x1b", "control sequences without a terminal")
 	require.NotContains(t, text, "\r")
 	require.Regexp(t, `(?m)^  4\.0s  resets       open {7} +\d+ of \d+ +\d+ of \d+ +0 of \d+$`, text)
@@ -96,7 +101,7 @@ func TestTheEndFitsATerminal(t *testing.T) {
 			text := strings.Join(term.Lines(), "\n")
 			require.Empty(t, term.Wrapped())
 			if name != "interrupted at once" { // when there is nothing to tell
-				require.Contains(t, text, "\nroute      answers", "the beginning of the summary")
+				require.Contains(t, "\n"+text, "\nroute      answers", "the beginning of the summary")
 				require.NotContains(t, text, "The last second", "the block is erased")
 			}
 			require.True(t, strings.HasSuffix(text, "\n$") || text == "$", text)

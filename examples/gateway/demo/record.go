@@ -49,6 +49,17 @@ func (r *record) end(a answer) {
 	r.answers = append(r.answers, a)
 }
 
+// running is the number of requests that were sent and have not ended.
+func (r *record) running() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := -len(r.answers)
+	for _, begun := range r.begun {
+		n += len(begun)
+	}
+	return n
+}
+
 // read returns the record so far. Later additions do not change the result.
 func (r *record) read(routes int) (begun [][]time.Duration, answers []answer) {
 	r.mu.Lock()

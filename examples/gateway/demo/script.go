@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,8 @@ type script struct {
 	routes []route
 	acts   []act // of the route that falls sick, in order of time; before the first act its upstream is well
 	cast   []client
+	burst  int // of the limit of every route
+	reform reform
 
 	window time.Duration // rates and percentiles of the view are of the last window
 	cell   time.Duration // the time that one character of a strip stands for
@@ -20,7 +23,16 @@ type script struct {
 type route struct {
 	name  string
 	delay time.Duration // mean time to an answer; an answer takes from half to one and a half of delay
+	rate  int           // requests per second that the gateway lets each client send, until the reform
 	sick  bool          // follows the script's acts
+}
+
+// reform is the change of a limit, by a new configuration of the gateway: from this time on, but
+// not before a request is under way.
+type reform struct {
+	at    time.Duration
+	route int
+	rate  int // in place of the rate of the route
 }
 
 // act is a mood of the sick upstream from a moment on.
@@ -37,6 +49,9 @@ type client struct {
 	wave   time.Duration // the client sends for one wave and rests for the next; 0: never rests
 }
 
+// rests reports whether the client sends nothing at the given time.
+func (c client) rests(at time.Duration) bool { return c.wave > 0 && at/c.wave%2 == 1 }
+
 // greedy reports whether the client exceeds its limit.
 func (c client) greedy() bool { return c.wave > 0 }
 
@@ -46,9 +61,9 @@ func tenSeconds() script {
 	return script{
 		length: 10 * time.Second,
 		routes: []route{
-			{name: "catalog", delay: 2 * time.Millisecond},
-			{name: "orders", delay: 20 * time.Millisecond},
-			{name: "payments", delay: 5 * time.Millisecond, sick: true},
+			{name: "catalog", delay: 2 * time.Millisecond, rate: 50},
+			{name: "orders", delay: 20 * time.Millisecond, rate: 50},
+			{name: "payments", delay: 5 * time.Millisecond, rate: 50, sick: true},
 		},
 		acts: []act{
 			{2 * time.Second, hanging},
@@ -62,6 +77,8 @@ func tenSeconds() script {
 			{name: "partner", rate: 20, routes: all},
 			{name: "scraper", rate: 140, routes: []int{0}, wave: time.Second},
 		},
+		burst:  20,
+		reform: reform{at: 8500 * time.Millisecond, route: 0, rate: 40}, // in the middle of a wave, when the bucket is empty
 		window: time.Second,
 		cell:   250 * time.Millisecond,
 	}
@@ -123,17 +140,15 @@ func (s script) patient() int {
 	return 0
 }
 
+// greedy is the number of the client that exceeds its limit.
+func (s script) greedy() int { return slices.IndexFunc(s.cast, client.greedy) }
+
 // introduction announces the acts, in lines of at most 79 columns.
 func (s script) introduction() string {
 	from, to := s.sickness()
-	greedy := ""
-	for _, c := range s.cast {
-		if c.greedy() {
-			greedy = c.name
-		}
-	}
-	return wrap(fmt.Sprintf("%d clients send requests through a gateway with %d routes, for %gs. Each route has an upstream and a "+
-		"breaker, and a limit for each client. At %gs the upstream of %s falls sick: it hangs, then resets connections, then "+
-		"answers 503. At %gs it is well again. The client %s exceeds its limit, in waves.",
-		len(s.cast), len(s.routes), s.length.Seconds(), from.Seconds(), s.routes[s.patient()].name, to.Seconds(), greedy)) + "\n"
+	return wrap(fmt.Sprintf("For %gs, %d clients send requests through a gateway with %d routes. Each route has an upstream, a breaker, "+
+		"and a limit per client. From %gs to %gs the upstream of %s is sick: it hangs, resets connections, answers "+
+		"503. The client %s exceeds its limit, in waves. At %gs the limit of %s changes.",
+		s.length.Seconds(), len(s.cast), len(s.routes), from.Seconds(), to.Seconds(), s.routes[s.patient()].name,
+		s.cast[s.greedy()].name, s.reform.at.Seconds(), s.routes[s.reform.route].name)) + "\n"
 }

@@ -13,9 +13,21 @@ type story struct {
 	begun   [][]time.Duration
 	answers []answer // in the order of their ends
 	changes []change // in order
-	status  []Route  // as the gateway said last, by route
+
+	reformed *reformed // nil before the reform
 	// Requests that reached the upstreams, by route: all, and those during the sickness.
 	tried, triedIll []int
+}
+
+// breaker is the state of a route's breaker, and how long until an open breaker admits a probe.
+func (s *story) breaker(route int) (state string, left time.Duration) {
+	state = closed
+	for _, c := range s.changes {
+		if c.route == route {
+			state, left = c.to, max(0, c.until-s.at)
+		}
+	}
+	return state, left
 }
 
 // tally counts answers.

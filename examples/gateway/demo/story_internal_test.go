@@ -37,30 +37,27 @@ func fixed(at time.Duration) *story {
 		default:
 			send(2, 2, refused, t, 300*time.Microsecond)
 		}
-		if t/time.Second == 1 {
+		if t/time.Second == 1 || t/time.Second == 8 {
 			send(3, 0, answered, t, 2*ms)
 			for range 4 {
 				send(3, 0, limited, t, ms/2)
 			}
 		}
 	}
-	states := []Route{{Name: "catalog", Breaker: closed}, {Name: "orders"}, {Name: "payments", Breaker: closed}}
 	for _, c := range []change{
-		{2400 * ms, 2, open},
-		{3410 * ms, 2, halfOpen},
-		{3610 * ms, 2, open},
-		{7450 * ms, 2, halfOpen},
-		{7460 * ms, 2, closed},
+		{2400 * ms, 2, open, 3400 * ms},
+		{3410 * ms, 2, halfOpen, 0},
+		{3610 * ms, 2, open, 4410 * ms},
+		{7450 * ms, 2, halfOpen, 0},
+		{7460 * ms, 2, closed, 0},
 	} {
 		if c.at <= at {
 			s.changes = append(s.changes, c)
-			states[2].Breaker = c.to
 		}
 	}
-	if states[2].Breaker == open {
-		states[2].OpenFor = 410 * ms
+	if at >= 8503*ms {
+		s.reformed = &reformed{8501 * ms, 8503 * ms, 3}
 	}
-	s.status = states
 	return s
 }
 
@@ -74,6 +71,7 @@ func golden(t *testing.T, name, text string) {
 
 func TestFrame(t *testing.T) {
 	golden(t, "frame.txt", fixed(4*time.Second).frame(false))
+	golden(t, "frame_reformed.txt", fixed(8900*ms).frame(false))
 }
 
 func TestSummary(t *testing.T) {
@@ -149,9 +147,10 @@ func TestSummaryOfARunCutShort(t *testing.T) {
 		{"at once", 0, "The run ended before the upstream of payments fell sick, at 2s.", false},
 		{"before the sickness", time.Second, "The run ended before the upstream of payments fell sick, at 2s.", false},
 		{"before the breaker opened", 2300 * ms, "The upstream of payments fell sick at 2s; the breaker of payments has not\nopened since.", false},
-		{"in the sickness", 4 * time.Second, "opened 400ms after the upstream fell sick and refused 17\nrequests until the end.", false},
-		{"before the breaker closed", 7300 * ms, "The breaker did not close before the end.", false},
-		{"the whole of it", 10 * time.Second, "The breaker closed 460ms after the upstream was well.", true},
+		{"in the sickness", 4 * time.Second, "opened 400ms into the sickness and refused 17 requests;\n12 reached the upstream.\n", false},
+		{"before the breaker closed", 7300 * ms, "The breaker did not close.\n", false},
+		{"before the change", 8400 * ms, "The run ended before the limit of catalog changed, at 8.5s.", true},
+		{"the whole of it", 10 * time.Second, "The breaker closed 460ms after the recovery.", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			text := fixed(row.at).summary(false)

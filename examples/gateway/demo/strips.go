@@ -10,14 +10,17 @@ import (
 // margin is the width of the name before a strip.
 const margin = 11
 
-// strips are the timelines of all routes, with the moods of the sick upstream under its route, an
-// axis and a legend.
+// strips are the timelines of all routes, with the moods of the sick upstream and the limit that
+// changes under their routes, an axis and a legend.
 func (s *story) strips(ink ink) string {
 	var b strings.Builder
 	row := func(name, text string) { fmt.Fprintf(&b, "%-*s%s\n", margin, name, text) }
 	row("", s.axis())
 	for i, r := range s.script.routes {
 		row(r.name, ink.strip(s.strip(i)))
+		if i == s.script.reform.route {
+			row(" limit", s.limits())
+		}
 		if r.sick {
 			row(" upstream", ink.strip(s.moods()))
 		}

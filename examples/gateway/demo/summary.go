@@ -11,7 +11,7 @@ import (
 // summary is the text at the end, in lines of at most 79 columns. A terminal of 24 rows shows all
 // of it, with a row left for the prompt.
 func (s *story) summary(ink ink) string {
-	return strings.Join([]string{s.table(), s.strips(ink), wrap(s.sick()) + wrap(s.others()) + wrap(s.greed())}, "\n")
+	return strings.Join([]string{s.table(), s.strips(ink), wrap(s.sick()) + wrap(s.others()) + wrap(s.greed()) + wrap(s.change()) + s.bounded()}, "\n")
 }
 
 // table counts the answers by route, and compares the time until the answers before, during and
@@ -27,9 +27,8 @@ func (s *story) table() string {
 			t.count[limited], t.count[refused], t.count[failed], s.tried[i],
 			short(percentile(took[0], 99)), short(percentile(took[1], 99)), short(percentile(took[2], 99)))
 	}
-	b.WriteString("429: above the client's limit.  refused: 503, the route's breaker was open.\n" +
-		"failed: any other answer, or none.  upstream: requests that reached it.\n" +
-		"before, during, after the sickness: p99 of the time to an answer, without 429s.\n")
+	b.WriteString("429: above the client's limit.  refused: 503, breaker open.  failed: all else.\n" +
+		"upstream: requests there.  before, during, after the sickness: p99, no 429s.\n")
 	return b.String()
 }
 
@@ -88,20 +87,16 @@ func (s *story) sick() string {
 	ill := s.tally(func(a answer) bool {
 		return a.route == patient && a.ended >= from && a.ended < to && a.class == refused
 	})
-	until := "until the upstream was well"
-	if s.at < to {
-		until = "until the end"
-	}
-	text := fmt.Sprintf("%s: the breaker opened %s after the upstream fell sick and refused %s %s. %s reached the sick upstream.",
-		name, short(s.changes[opened].at-from), requests(ill.count[refused]), until, requests(s.triedIll[patient]))
+	text := fmt.Sprintf("%s: the breaker opened %s into the sickness and refused %s; %d reached the upstream.",
+		name, short(s.changes[opened].at-from), requests(ill.count[refused]), s.triedIll[patient])
 	again, ok := s.closedAgain()
 	switch {
 	case s.at < to || ok && again < to:
 		return text
 	case !ok:
-		return text + " The breaker did not close before the end."
+		return text + " The breaker did not close."
 	default:
-		return text + fmt.Sprintf(" The breaker closed %s after the upstream was well.", short(again-to))
+		return text + fmt.Sprintf(" The breaker closed %s after the recovery.", short(again-to))
 	}
 }
 
@@ -123,16 +118,11 @@ func (s *story) others() string {
 
 // greed says how many requests were limited, of the greedy client and of the others.
 func (s *story) greed() string {
-	for c, who := range s.script.cast {
-		if !who.greedy() {
-			continue
-		}
-		own := s.tally(func(a answer) bool { return a.client == c })
-		beside := s.tally(func(a answer) bool { return a.client != c })
-		return fmt.Sprintf("%s: %d of %s got 429. The other clients: %d of %s.", who.name,
-			own.count[limited], requests(own.total()), beside.count[limited], requests(beside.total()))
-	}
-	return ""
+	c := s.script.greedy()
+	own := s.tally(func(a answer) bool { return a.client == c })
+	beside := s.tally(func(a answer) bool { return a.client != c })
+	return fmt.Sprintf("%s: %d of %s got 429. The other clients: %d of %s.", s.script.cast[c].name,
+		own.count[limited], requests(own.total()), beside.count[limited], requests(beside.total()))
 }
 
 func requests(n int) string {

@@ -90,8 +90,8 @@ func (t *traffic) send(ctx context.Context, c, r int) error {
 			next = now
 		}
 		next = next.Add(mean/2 + time.Duration(gaps.Int64N(int64(mean))))
-		if who.wave > 0 && next.Sub(t.start)/who.wave%2 == 0 {
-			continue // the client rests
+		if who.rests(next.Sub(t.start)) {
+			continue
 		}
 		select {
 		case <-time.After(time.Until(next)):

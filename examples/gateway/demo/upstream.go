@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// template is the gateway's configuration, with the names of the routes where the addresses of the
-// upstreams belong.
+// template is the gateway's configuration. The name of a route stands for the address of its
+// upstream, and the name with ".rate" for the rate of its limit.
 //
 //go:embed config.json
 var template string
@@ -64,16 +64,14 @@ func openUpstreams(s script, n network) (*upstreams, error) {
 	return all, nil
 }
 
-// config is the configuration of a gateway in front of these upstreams.
-func (all *upstreams) config() []byte {
-	return []byte(os.Expand(template, func(name string) string {
-		for _, u := range all.servers {
-			if u.route.name == name {
-				return u.address
-			}
-		}
-		return ""
-	}))
+// config is the configuration of a gateway in front of these upstreams, before or after the reform.
+func (all *upstreams) config(after bool) []byte {
+	values := map[string]string{}
+	for i, u := range all.servers {
+		values[u.route.name] = u.address
+		values[u.route.name+".rate"] = fmt.Sprintf("%d/s", all.script.rate(i, after))
+	}
+	return []byte(os.Expand(template, func(name string) string { return values[name] }))
 }
 
 // begin makes now the start of the script.

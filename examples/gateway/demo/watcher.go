@@ -2,6 +2,10 @@ package demo
 
 import (
 	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -11,38 +15,54 @@ const (
 	halfOpen = "half-open"
 )
 
-// change is a transition of a route's breaker.
+// change is a change in the state of a route's breaker. Times are since the start.
 type change struct {
-	at    time.Duration // since the start
+	at    time.Duration
 	route int
 	to    string
+	until time.Duration // when an open breaker admits a probe; else 0
 }
 
-// watcher follows the breakers by asking the gateway every few milliseconds, and draws.
+// watcher notes the changes of the breakers, makes the reform, and draws.
 type watcher struct {
 	script    script
 	gateway   *Gateway
 	upstreams *upstreams
 	record    *record
 	start     time.Time
+	ended     time.Duration // when watch has returned; 0 before
 
-	seen    []Route // when last asked, by route
+	reformed *reformed // nil before the reform
+
+	mu      sync.Mutex
 	changes []change
 }
 
-// pace is the time between two looks.
+// pace is the time between two looks for a request that is under way.
 const pace = 5 * time.Millisecond
 
-// begin asks the gateway for the first time. Call begin before watch.
-func (w *watcher) begin() {
-	w.seen = make([]Route, len(w.script.routes))
-	w.look()
+// follow notes changes until there are no more.
+func (w *watcher) follow(changes iter.Seq[Change]) {
+	for c := range changes {
+		i := slices.IndexFunc(w.script.routes, func(r route) bool { return r.name == c.Route })
+		if i < 0 {
+			continue
+		}
+		noted := change{at: c.At.Sub(w.start), route: i, to: c.State}
+		if c.State == open {
+			noted.until = c.Until.Sub(w.start)
+		}
+		w.mu.Lock()
+		w.changes = append(w.changes, noted)
+		w.mu.Unlock()
+	}
 }
 
-// watch follows and draws until ctx ends, and then removes the block from the screen.
-func (w *watcher) watch(ctx context.Context, screen *screen) {
-	looking := time.NewTicker(pace)
-	defer looking.Stop()
+// watch makes the reform and draws until ctx ends, and then removes the block from the screen. An
+// error of the reform ends watch early.
+func (w *watcher) watch(ctx context.Context, screen *screen) error {
+	reforming := time.NewTimer(time.Until(w.start.Add(w.script.reform.at)))
+	defer reforming.Stop()
 	drawing := time.NewTicker(screen.interval)
 	defer drawing.Stop()
 	defer screen.erase()
@@ -51,8 +71,15 @@ func (w *watcher) watch(ctx context.Context, screen *screen) {
 	}
 	for {
 		select {
-		case <-looking.C:
-			w.look()
+		case <-reforming.C:
+			if err := w.reform(); err != nil {
+				return err
+			}
+			if w.reformed == nil {
+				reforming.Reset(pace)
+			} else if !screen.live {
+				screen.print(w.story().announcement())
+			}
 		case <-drawing.C:
 			told := w.story()
 			if screen.live {
@@ -61,49 +88,35 @@ func (w *watcher) watch(ctx context.Context, screen *screen) {
 				screen.print(told.line())
 			}
 		case <-ctx.Done():
-			w.look()
-			return
+			w.ended = time.Since(w.start)
+			return nil
 		}
 	}
 }
 
-// look asks the gateway once.
-func (w *watcher) look() {
-	at := time.Since(w.start)
-	for _, now := range w.gateway.Status() {
-		for i, r := range w.script.routes {
-			if r.name == now.Name {
-				w.changes = append(w.changes, between(w.seen[i], now, i, at)...)
-				w.seen[i] = now
-			}
-		}
-	}
-}
-
-// between returns the transitions that the breaker of a route must have made from one look to the
-// next, at the given time.
-func between(before, now Route, route int, at time.Duration) []change {
-	was, is := before.state(), now.state()
-	switch {
-	case is == was && (is != open || now.OpenFor <= before.OpenFor):
+// reform makes the reform if a request is under way.
+func (w *watcher) reform() error {
+	from, running := time.Since(w.start), w.record.running()
+	if running == 0 {
 		return nil
-	case was == open && is != halfOpen:
-		return []change{{at, route, halfOpen}, {at, route, is}} // a probe has come and gone
-	case was == closed && is == halfOpen:
-		return []change{{at, route, open}, {at, route, is}} // the recovery time has passed meanwhile
-	default:
-		return []change{{at, route, is}}
 	}
+	if err := w.gateway.Reload(w.upstreams.config(true)); err != nil {
+		return fmt.Errorf("changing a limit of the gateway: %w", err)
+	}
+	w.reformed = &reformed{from, time.Since(w.start), running}
+	return nil
 }
 
-// story is the story until now.
+// story is the story until now, or until the end of watch.
 func (w *watcher) story() *story {
-	s := &story{
-		script:  w.script,
-		at:      min(time.Since(w.start), w.script.length),
-		status:  w.seen,
-		changes: w.changes,
+	at := w.ended
+	if at == 0 {
+		at = time.Since(w.start)
 	}
+	s := &story{script: w.script, at: min(at, w.script.length), reformed: w.reformed}
+	w.mu.Lock()
+	s.changes = slices.Clone(w.changes)
+	w.mu.Unlock()
 	s.begun, s.answers = w.record.read(len(w.script.routes))
 	for _, u := range w.upstreams.servers {
 		s.tried = append(s.tried, int(u.seen.Load()))

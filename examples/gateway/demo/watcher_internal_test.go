@@ -1,39 +1,34 @@
 package demo
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-func TestBetweenTwoLooks(t *testing.T) {
-	waiting := func(left time.Duration) Route { return Route{Breaker: open, OpenFor: left} }
-	unknown, well, probing := Route{}, Route{Breaker: closed}, Route{Breaker: halfOpen}
-	for _, row := range []struct {
-		name        string
-		before, now Route
-		want        []string
-	}{
-		{"nothing is known", unknown, unknown, nil},
-		{"it has become known", unknown, well, nil},
-		{"time passed", waiting(5), waiting(4), nil},
-		{"it opened", unknown, waiting(5), []string{open}},
-		{"a probe may come", waiting(1), probing, []string{halfOpen}},
-		{"the probe was answered", probing, well, []string{closed}},
-		{"the probe failed", probing, waiting(5), []string{open}},
-		{"a probe was sent and failed", waiting(1), waiting(5), []string{halfOpen, open}},
-		{"a probe was sent and answered", waiting(1), well, []string{halfOpen, closed}},
-		{"it opened long ago", well, probing, []string{open, halfOpen}},
-		{"a probe was answered, and all was forgotten", waiting(1), unknown, []string{halfOpen, closed}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var got []string
-			for _, c := range between(row.before, row.now, 2, time.Second) {
-				require.Equal(t, change{time.Second, 2, c.to}, c)
-				got = append(got, c.to)
-			}
-			require.Equal(t, row.want, got)
-		})
+func TestFollow(t *testing.T) {
+	start := time.Now()
+	w := watcher{script: tenSeconds(), start: start}
+	w.follow(slices.Values([]Change{
+		{Route: "payments", State: open, At: start.Add(2), Until: start.Add(9)},
+		{Route: "unknown", State: open, At: start.Add(3)},
+		{Route: "catalog", State: open, At: start.Add(4), Until: start.Add(5)},
+		{Route: "payments", State: halfOpen, At: start.Add(9)},
+		{Route: "catalog", State: closed, At: start.Add(9)},
+	}))
+	require.Len(t, w.changes, 4)
+	require.Equal(t, change{2, 2, open, 9}, w.changes[0])
+	require.Equal(t, change{9, 2, halfOpen, 0}, w.changes[2])
+	for at, want := range map[int]string{1: open, 2: open, 3: halfOpen, 4: halfOpen} {
+		s := story{at: 3, changes: w.changes[:at]}
+		state, left := s.breaker(2)
+		require.Equal(t, want, state)
+		require.Equal(t, map[bool]time.Duration{true: 6}[want == open], left)
+		state, _ = s.breaker(0)
+		require.Equal(t, map[bool]string{true: open, false: closed}[at == 2 || at == 3], state)
+		state, _ = s.breaker(1)
+		require.Equal(t, closed, state)
 	}
 }

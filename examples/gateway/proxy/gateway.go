@@ -35,6 +35,7 @@ type Gateway struct {
 	dial    dialFunc // nil: a net.Dialer
 	buffers buffers
 	seed    maphash.Seed // of the hashes in the log
+	journal journal      // of the events of all engines
 
 	reloads sync.Mutex // for one Reload at a time
 	closed  bool
@@ -63,6 +64,7 @@ func newGateway(cfg *config.Config, log *slog.Logger, dial dialFunc) (*Gateway, 
 	g := &Gateway{now: newInFlight(), log: log, dial: dial, seed: maphash.MakeSeed()}
 	t, err := g.newTable(cfg, nil)
 	if err != nil {
+		g.journal.close()
 		return nil, err
 	}
 	g.table.Store(t)
@@ -181,7 +183,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.reloads.Lock()
 	defer g.reloads.Unlock()
 	g.closed = true
-	return g.parts.close(ctx)
+	err := g.parts.close(ctx)
+	g.journal.close() // an engine ends its events also if ctx ends before the engine does
+	return err
 }
 
 // hostOf returns a Host field without the port, in the spelling of a configuration.

@@ -16,6 +16,8 @@ const (
 	ofAddresses = "address"
 	ofClients   = "client"
 	ofUpstream  = "upstream"
+
+	ofConnections = "connection" // of the limit below HTTP
 )
 
 // keys are the keys of a request: the address and the client, each with a limit, and the upstream,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -21,9 +20,9 @@ func (g *Gateway) note(x *exchange, r *http.Request, took time.Duration) {
 	name, upstream, key := "", "", ""
 	if x.route != nil {
 		name, upstream = x.route.config.Name, x.route.host
-		if header := x.route.config.Key.Header; header != "" && x.route.limits != nil {
-			if value := r.Header.Get(header); value != "" {
-				key = fmt.Sprintf("%016x", maphash.String(g.seed, value))
+		if x.route.config.Key.Header != "" && x.route.limits != nil {
+			if value := x.route.client(r); value != "" {
+				key = g.hash(value)
 			}
 		}
 	}

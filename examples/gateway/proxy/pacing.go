@@ -16,6 +16,7 @@ type pacing struct {
 	net.Listener
 	engine   atomic.Pointer[engine.Engine] // nil until there is a limit
 	accepted atomic.Uint64
+	made     func(*engine.Engine) // called with the engine
 }
 
 // Accept waits for the next connection. The connection follows each change of the limit, if there
@@ -34,14 +35,17 @@ func (p *pacing) change(c *config.Connection) error {
 	e := p.engine.Load()
 	switch {
 	case e != nil && c != nil:
-		return e.Reconfigure(c.Engine())
+		return e.Reconfigure(named(ofConnections, c.Engine()))
 	case e != nil:
 		unlimited := e.Config()
 		unlimited.Limiter = nil
 		return e.Reconfigure(unlimited)
 	case c != nil:
-		e, err := engine.New(c.Engine())
-		p.engine.Store(e)
+		e, err := engine.New(named(ofConnections, c.Engine()))
+		if err == nil {
+			p.engine.Store(e)
+			p.made(e)
+		}
 		return err
 	default:
 		return nil

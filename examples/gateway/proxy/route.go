@@ -101,14 +101,18 @@ func (g *Gateway) guard(t *table, r, before *route) error {
 		calls = nil
 	}
 	var errs [3]error
+	name, shown := r.config.Name, short
+	if r.config.Key.Header != "" {
+		shown = g.hash
+	}
 	if limit := r.config.AddressLimiter; limit != nil {
-		r.addresses, errs[0] = g.engine(t, named(ofAddresses, limit.Engine()), addresses)
+		r.addresses, errs[0] = g.engine(t, name, named(ofAddresses, limit.Engine()), short, addresses)
 	}
 	if limit := r.config.Limiter; limit != nil {
-		r.limits, errs[1] = g.engine(t, named(ofClients, limit.Engine()), limits)
+		r.limits, errs[1] = g.engine(t, name, named(ofClients, limit.Engine()), shown, limits)
 	}
 	if cfg, guarded := r.config.Engine(); guarded {
-		if r.calls, errs[2] = g.engine(t, named(ofUpstream, cfg), calls); errs[2] == nil {
+		if r.calls, errs[2] = g.engine(t, name, named(ofUpstream, cfg), short, calls); errs[2] == nil {
 			r.upstream = r.calls.Key(r.host)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
@@ -60,6 +61,7 @@ func (s *Server) open(cfg *config.Config, listen listenFunc, dial dialFunc, acce
 	if s.gateway, err = newGateway(cfg, access, dial); err != nil {
 		return err
 	}
+	s.pacing.made = func(e *engine.Engine) { s.gateway.journal.follow("", e, short, access) }
 	if err = s.pacing.change(cfg.Connection); err != nil {
 		return err
 	}
@@ -164,11 +166,10 @@ func (s *Server) Close(ctx context.Context) error {
 
 // release ends all but the listener.
 func (s *Server) release(ctx context.Context) error {
-	var errs []error
+	errs := []error{s.pacing.end(ctx)} // first, since the gateway waits for the events of this engine, too
 	if s.gateway != nil {
 		errs = append(errs, s.gateway.Close(ctx))
 	}
-	errs = append(errs, s.pacing.end(ctx))
 	if s.log != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		defer cancel()

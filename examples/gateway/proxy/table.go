@@ -66,9 +66,10 @@ func (g *Gateway) use(t *table, one part) {
 	g.parts.hold(one)
 }
 
-// engine makes an engine with cfg; or has before, if not nil, follow cfg when the table comes into
-// force, and returns before.
-func (g *Gateway) engine(t *table, cfg engine.Config, before *engine.Engine) (*engine.Engine, error) {
+// engine makes an engine of a route with cfg; or has before, if not nil, follow cfg when the table
+// comes into force, and returns before. shown is a key as the log shows keys.
+func (g *Gateway) engine(t *table, route string, cfg engine.Config, shown func(string) string, before *engine.Engine) (*engine.Engine, error) {
+	cfg.Latency = t.config.Admin != "" // else nobody asks
 	if before != nil {
 		g.use(t, before)
 		t.changes = append(t.changes, func() error { return before.Reconfigure(cfg) })
@@ -77,6 +78,7 @@ func (g *Gateway) engine(t *table, cfg engine.Config, before *engine.Engine) (*e
 	e, err := engine.New(cfg)
 	if err == nil {
 		g.use(t, e)
+		g.journal.follow(route, e, shown, g.log)
 	}
 	return e, err
 }

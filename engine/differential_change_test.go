@@ -1,0 +1,148 @@
+package engine_test
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// scheduled is an engine of a schedule.
+type scheduled struct {
+	*engine.Engine
+	per   time.Duration // of the rates
+	full  []int         // tokens of each limit of a new key without a plan
+	plans atomic.Pointer[map[string]plan]
+}
+
+// plan is the limit of a key and the tokens of each limit of a new key.
+type plan struct {
+	limiter limiter.Limiter // nil: that of the engine
+	full    []int
+}
+
+// fullOf returns the tokens of each limit of key when it is new.
+func (e *scheduled) fullOf(key string) []int {
+	if p, planned := e.plan(key); planned {
+		return p.full
+	}
+	return e.full
+}
+
+// plan returns the plan of key, if keys have plans.
+func (e *scheduled) plan(key string) (p plan, planned bool) {
+	if plans := e.plans.Load(); plans != nil {
+		p = (*plans)[key]
+	}
+	return p, p.limiter != nil
+}
+
+// limiterFor is the LimiterFor of the engine.
+func (e *scheduled) limiterFor(key string) limiter.Limiter {
+	p, _ := e.plan(key)
+	return p.limiter
+}
+
+// renew resets key, changes the configuration of an engine or the plan of a key, or does nothing.
+func (s *schedule) renew(key string) {
+	e, other := s.eng, key
+	if s.rng.IntN(2) == 0 {
+		e, other = s.wide, "w"
+	}
+	switch s.rng.IntN(4) {
+	case 0:
+		s.eng.Reset(key)
+	case 1:
+		s.change(e)
+	case 2:
+		if e.plans.Load() != nil {
+			s.drawPlans(e, other)
+			e.Refresh(other)
+		}
+	}
+}
+
+// drawPlans draws other plans for keys.
+func (s *schedule) drawPlans(e *scheduled, keys ...string) {
+	plans := map[string]plan{}
+	for _, key := range append(scheduleKeys[:], "w") {
+		plans[key], _ = e.plan(key)
+	}
+	for _, key := range keys {
+		var p plan
+		if p.limiter, p.full = randomLimiter(s.rng, e.per); p.limiter == nil && s.rng.IntN(2) == 0 {
+			p.limiter = limiter.Unlimited
+		}
+		plans[key] = p
+	}
+	e.plans.Store(&plans)
+}
+
+// change gives an engine another random configuration. Keys get plans only where no key is forgotten: a key
+// that nobody asks for is judged by the limit before, and the contract does not say when it is forgotten.
+func (s *schedule) change(e *scheduled) {
+	was := e.Config()
+	cfg, full := randomConfig(s.rng, was.Dispatch, e.per)
+	cfg.IdleAfter, cfg.Retry = was.IdleAfter, was.Retry
+	cfg.PerCall, cfg.Shadow = s.rng.IntN(3) == 0, s.rng.IntN(4) == 0
+	e.plans.Store(nil)
+	if !s.evicts && s.rng.IntN(2) == 0 {
+		s.drawPlans(e, append(scheduleKeys[:], "w")...)
+		cfg.LimiterFor = e.limiterFor
+	}
+	s.changed = true
+	e.full = full
+	s.note("changed: %v", seen(e.Reconfigure(cfg)))
+	if cfg.LimiterFor != nil {
+		for _, key := range append(scheduleKeys[:], "w") {
+			e.Inspect(key) // a key with an actor has followed its plan already
+		}
+	}
+}
+
+// randomConfig returns a configuration, and the tokens that a new key has of each limit. The rates are in
+// tokens per per.
+func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg engine.Config, full []int) {
+	cfg = engine.Config{Dispatch: d, IdleAfter: 24 * time.Hour}
+	if rng.IntN(2) == 0 {
+		cfg.IdleAfter = time.Duration(1+rng.IntN(8)) * time.Second // keys are evicted
+	}
+	cfg.Limiter, full = randomLimiter(rng, per)
+	if rng.IntN(4) > 0 {
+		cfg.Breaker = &breaker.Policy{
+			FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second, HalfOpenProbes: 1 + rng.IntN(2),
+			HalfOpenSuccesses: 1 + rng.IntN(2), ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second,
+		}
+		if rng.IntN(3) == 0 {
+			cfg.Breaker.HalfOpenFailures = rng.IntN(2)
+			cfg.Breaker.MaxRecovery = time.Duration(1+rng.IntN(5)) * time.Second
+			cfg.Breaker.RecoveryJitter, cfg.Breaker.Seed = 0.25*float64(rng.IntN(5)), 1+rng.Uint64N(9)
+		}
+	}
+	switch rng.IntN(3) {
+	case 0:
+		cfg.MaxWait = engine.NoWait
+	case 1:
+		cfg.MaxWait, cfg.MaxQueue = time.Second, 2
+	}
+	return cfg, full
+}
+
+// randomLimiter returns a limit, or nil, and the tokens that a new key has of each.
+func randomLimiter(rng *rand.Rand, per time.Duration) (l limiter.Limiter, full []int) {
+	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), per)}
+	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), per)}
+	switch rng.IntN(6) {
+	case 0:
+		return leaky, []int{leaky.Capacity}
+	case 1:
+		return limiter.All(bucket, leaky), []int{bucket.Capacity, leaky.Capacity}
+	case 2:
+		return nil, nil
+	default:
+		return bucket, []int{bucket.Capacity}
+	}
+}
