@@ -32,9 +32,9 @@ type Circuit struct {
 	last       int64   // closed: the instant of the last failure
 	leases     []int64 // half-open: the ends of the leases, in order; replaced, never modified
 
-	// until is an instant: of an open circuit that at which a probe is admitted. A half-open circuit
-	// keeps it until an outcome of a probe is counted; until is then RecoveryTimeout after that. Of a
-	// closed circuit with growth left it is the instant at which the growth steps back.
+	// until is an instant: of an open circuit that at which a probe is admitted. A half-open
+	// circuit keeps it until an outcome of a probe is counted; until is then RecoveryTimeout after
+	// that. Of a closed circuit with growth left it is the instant at which the growth steps back.
 }
 
 // Renew makes the circuit closed and clean and begins a new generation: outcomes of calls that were
@@ -56,8 +56,8 @@ func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
 //
 // An open circuit that is reopened, and given its [Circuit.Growth], answers as before, whatever
 // rules opened it. A half-open circuit is reopened as if the last counted outcome of a probe had
-// opened the circuit, for RecoveryTimeout, and so admits no call that the dropped circuit would have
-// refused.
+// opened the circuit, for RecoveryTimeout, and so admits no call that the dropped circuit would
+// have refused.
 func (c *Circuit) ProbeAt() int64 {
 	if c.state == Closed {
 		return 0
@@ -69,8 +69,8 @@ func (c *Circuit) ProbeAt() int64 {
 // period, and so does [Circuit.Renew].
 func (c *Circuit) Generation() uint64 { return c.generation }
 
-// Clean reports whether the circuit is as after [Circuit.Renew]: closed with no failure counted, and
-// with no growth of the open time left.
+// Clean reports whether the circuit is as after [Circuit.Renew]: closed with no failure counted,
+// and with no growth of the open time left.
 func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 && c.growth == 0 }
 
 // Counts reports whether a success may change the circuit: a failure is counted, or the circuit is
@@ -117,8 +117,8 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 // that is ForgetAfter after the last failure or, if that is later, the instant at which the open
 // time is back at RecoveryTimeout. While open or half-open it is ForgetAfter, less RecoveryTimeout,
 // or ten times RecoveryTimeout, the longer of both, after the instant that [Circuit.ProbeAt]
-// returns. CleanAt returns math.MinInt64 if the circuit is clean, and math.MaxInt64 while a probe is
-// in flight.
+// returns. CleanAt returns math.MinInt64 if the circuit is clean, and math.MaxInt64 while a probe
+// is in flight.
 func (c *Circuit) CleanAt(r *Rules) int64 {
 	switch {
 	case len(c.leases) > 0:
@@ -183,10 +183,10 @@ func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
 	}
 }
 
-// FailFor is [Circuit.Report] of a Failure with which the upstream asked to be left alone for the next
-// d nanoseconds: the failure opens the circuit, however few came before, for d or, if that is longer,
-// for the open time that was due anyway. d counts as MaxRecovery at most. Without MaxRecovery,
-// or if d is not above 0, the failure is one like any other.
+// FailFor is [Circuit.Report] of a Failure with which the upstream asked to be left alone for the
+// next d nanoseconds: the failure opens the circuit, however few came before, for d or, if that is
+// longer, for the open time that was due anyway. d counts as MaxRecovery at most. Without
+// MaxRecovery, or if d is not above 0, the failure is one like any other.
 func (c *Circuit) FailFor(r *Rules, now int64, p Permit, d int64) {
 	if c.takes(r, now, p) {
 		c.fail(r, now, min(d, r.mayAsk))
@@ -243,8 +243,8 @@ func (c *Circuit) succeed(r *Rules, now int64) {
 	}
 }
 
-// open opens the circuit at the instant at for the next d nanoseconds. Each trip makes the next open
-// time grow.
+// open opens the circuit at the instant at for the next d nanoseconds. Each trip makes the next
+// open time grow.
 func (c *Circuit) open(r *Rules, at, d int64) {
 	*c = Circuit{generation: r.generation(), state: Open, until: after(at, d), growth: min(c.growth+1, r.doublings)}
 }

@@ -9,15 +9,15 @@ import (
 // stepped back from, as far as each of them makes a difference. Without MaxRecovery it is 0.
 func (c *Circuit) Growth() int { return int(c.growth) }
 
-// Grow gives an open circuit the growth of a dropped circuit, which [Circuit.Growth] returned: after
-// [Circuit.Reopen]. The dropped circuit may have followed other rules.
+// Grow gives an open circuit the growth of a dropped circuit, which [Circuit.Growth] returned:
+// after [Circuit.Reopen]. The dropped circuit may have followed other rules.
 func (c *Circuit) Grow(r *Rules, growth int) {
 	c.growth = uint8(min(max(0, growth), int(r.doublings))) //nolint:gosec // doublings is small
 }
 
-// Follow has the circuit follow r from now on, in place of was. An open circuit stays open until the
-// same instant, and a lease keeps its end. The open time shrinks to what r allows from the next trip
-// on. A step back that is under way keeps its instant.
+// Follow has the circuit follow r from now on, in place of was. An open circuit stays open until
+// the same instant, and a lease keeps its end. The open time shrinks to what r allows from the next
+// trip on. A step back that is under way keeps its instant.
 func (c *Circuit) Follow(was, r *Rules, now int64) {
 	c.Advance(was, now)
 	c.growth = min(c.growth, r.doublings)

@@ -4,8 +4,8 @@ import "math"
 
 // Ready returns the first instant at which the circuit lets a call through if nothing is reported:
 // now, or before now, if a call may be made now. While as many probes are in flight as may be, or
-// as are still needed, Ready returns the end of the first lease, plus the open time that its failure
-// would bring if the failure is not tolerated.
+// as are still needed, Ready returns the end of the first lease, plus the open time that its
+// failure would bring if the failure is not tolerated.
 func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	c.Advance(r, now)
 	switch c.state {
@@ -18,9 +18,9 @@ func (c *Circuit) Ready(r *Rules, now int64) int64 {
 	}
 }
 
-// Passes returns the first instant from at on, which is not before now, at which the circuit would let a
-// call through if nothing else happened until then. Passes changes nothing. A circuit that lets a call
-// through now may be open later, when the lease of a probe has ended.
+// Passes returns the first instant from at on, which is not before now, at which the circuit would
+// let a call through if nothing else happened until then. Passes changes nothing. A circuit that
+// lets a call through now may be open later, when the lease of a probe has ended.
 func (c *Circuit) Passes(r *Rules, at int64) int64 {
 	switch {
 	case c.state == Closed || at >= c.CleanAt(r):

@@ -52,9 +52,9 @@ type Policy struct {
 	// than successes are still needed: with two of three successes counted, one probe may be in
 	// flight, whatever HalfOpenProbes is. Default 1.
 	HalfOpenProbes int
-	// HalfOpenFailures is how many probes may fail before the breaker opens again: the breaker opens
-	// with the next failure of a probe. Successes and failures between count, in any order. At most
-	// 2^31 - 1. Default 0: the first failure of a probe opens the breaker.
+	// HalfOpenFailures is how many probes may fail before the breaker opens again: the breaker
+	// opens with the next failure of a probe. Successes and failures between count, in any order.
+	// At most 2^31 - 1. Default 0: the first failure of a probe opens the breaker.
 	HalfOpenFailures int
 	// ProbeTimeout is how long a probe may take. A probe that takes longer counts as a failure when
 	// ProbeTimeout has passed, and its real outcome is not counted. So a probe that hangs cannot
@@ -64,20 +64,21 @@ type Policy struct {
 	// has counted. An open breaker that no probe closes is forgotten likewise, ForgetAfter after
 	// its last counted outcome, but never before it has been half-open for ten times
 	// RecoveryTimeout. By as much as the open time is longer or shorter than RecoveryTimeout, that
-	// comes later or earlier. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61 ns.
+	// comes later or earlier. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61
+	// ns.
 	ForgetAfter time.Duration
-	// MaxRecovery is the longest time for which the breaker stays open. With MaxRecovery the open time
-	// doubles with each trip: RecoveryTimeout, twice that, four times that, up to MaxRecovery. For
-	// each RecoveryTimeout that the breaker spends closed, the next open time halves, down to
+	// MaxRecovery is the longest time for which the breaker stays open. With MaxRecovery the open
+	// time doubles with each trip: RecoveryTimeout, twice that, four times that, up to MaxRecovery.
+	// For each RecoveryTimeout that the breaker spends closed, the next open time halves, down to
 	// RecoveryTimeout. A breaker that is forgotten starts over. MaxRecovery also allows an upstream
 	// to ask for an open time: see engine.Verdict.OpenFor. At least RecoveryTimeout. Default 0: the
 	// open time is RecoveryTimeout, and no upstream is asked.
 	MaxRecovery time.Duration
 	// RecoveryJitter is the share of the open time that is random, from 0 to 1, so that breakers of
-	// many processes do not probe one upstream at the same time. With 0.2 the breaker is open for 80
-	// to 100 % of the open time that RecoveryTimeout and MaxRecovery give, so never for longer than
-	// MaxRecovery and never for less than 80 % of RecoveryTimeout; with 1 for at least 1 ns. An open
-	// time that an upstream asked for has no random part. Default 0.
+	// many processes do not probe one upstream at the same time. With 0.2 the breaker is open for
+	// 80 to 100 % of the open time that RecoveryTimeout and MaxRecovery give, so never for longer
+	// than MaxRecovery and never for less than 80 % of RecoveryTimeout; with 1 for at least 1 ns.
+	// An open time that an upstream asked for has no random part. Default 0.
 	RecoveryJitter float64
 	// Seed makes RecoveryJitter reproducible: the random part is a function of Seed and of the
 	// instant at which the breaker opens. Default 0: a random seed for each compiled Policy.
@@ -164,8 +165,8 @@ type Rules struct {
 	generation                   func() uint64
 }
 
-// places is how many probes may be in flight after so many have succeeded. By other rules than those of now
-// there may have been successes enough: then the next one closes the circuit.
+// places is how many probes may be in flight after so many have succeeded. By other rules than
+// those of now there may have been successes enough: then the next one closes the circuit.
 func (r *Rules) places(succeeded int) int {
 	if planted("more probes than are needed") {
 		return r.probes

@@ -11,8 +11,8 @@ import (
 // adapters do: a 429 is no failure of the server, and is worth another attempt at the time that the
 // answer names.
 //
-// A Verdict counts only if it is the very error that fn returned or that [Ticket.Done] was given, and
-// not if it is wrapped. Callers of the engine get Err. Success and Ignore hold in any state of
+// A Verdict counts only if it is the very error that fn returned or that [Ticket.Done] was given,
+// and not if it is wrapped. Callers of the engine get Err. Success and Ignore hold in any state of
 // the caller's context; a Failure counts for nothing if the context was cancelled.
 type Verdict struct {
 	Err     error         // how the call ended; not nil
@@ -20,11 +20,11 @@ type Verdict struct {
 	Final   bool          // not worth another attempt, as with retry.Permanent
 	After   time.Duration // no attempt before that, as with retry.After; 0: no advice; not negative
 
-	// OpenFor is how long the upstream asks to be left alone: if the end counts as a Failure for the
-	// breaker of an engine, that Failure opens the breaker for OpenFor, however few came before. OpenFor
-	// is for engines that allow it by a breaker.Policy with MaxRecovery, counts as MaxRecovery at most, and
-	// means nothing to other engines. If the Failure was to open the breaker anyway, the longer of both
-	// times holds. 0 and below: the upstream does not ask.
+	// OpenFor is how long the upstream asks to be left alone: if the end counts as a Failure for
+	// the breaker of an engine, that Failure opens the breaker for OpenFor, however few came
+	// before. OpenFor is for engines that allow it by a breaker.Policy with MaxRecovery, counts as
+	// MaxRecovery at most, and means nothing to other engines. If the Failure was to open the
+	// breaker anyway, the longer of both times holds. 0 and below: the upstream does not ask.
 	OpenFor time.Duration
 }
 

@@ -6,10 +6,10 @@ const (
 	tripPages = 1 << 9
 )
 
-// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB if it is full; nil is empty. A
-// trip stands under the whole hash of its key, in the set that the last bits of the hash choose. The
-// oldest trip of a full set is forgotten. The cache takes memory for a page of sets when the first trip
-// of the page is written.
+// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB if it is full; nil is
+// empty. A trip stands under the whole hash of its key, in the set that the last bits of the hash
+// choose. The oldest trip of a full set is forgotten. The cache takes memory for a page of sets
+// when the first trip of the page is written.
 type trips []*tripPage
 
 type tripPage [tripSets / tripPages]tripSet
@@ -29,8 +29,8 @@ type remnant struct {
 	growth  int   // breaker.Circuit.Growth, below tripSets
 }
 
-// put writes a trip of a key that has none. In a full set the trip with the earliest instant is lost,
-// perhaps this one; of several such trips the first that was put.
+// put writes a trip of a key that has none. In a full set the trip with the earliest instant is
+// lost, perhaps this one; of several such trips the first that was put.
 func (t *trips) put(key hashed, open remnant) {
 	if *t == nil {
 		*t = make(trips, tripPages)
