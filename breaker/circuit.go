@@ -1,58 +1,9 @@
 package breaker
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
-
-// State is the state of a breaker. The state decides about a call.
-type State uint8
-
-// The three states. The zero State is Closed.
-const (
-	Closed   State = iota // calls pass
-	Open                  // calls are refused
-	HalfOpen              // probes pass
-)
-
-// String returns "closed", "open" or "half-open".
-func (s State) String() string {
-	switch s {
-	case Closed:
-		return "closed"
-	case Open:
-		return "open"
-	case HalfOpen:
-		return "half-open"
-	default:
-		return fmt.Sprintf("State(%d)", uint8(s))
-	}
-}
-
-// Outcome says how a call ended, as far as the health of the called upstream is concerned.
-type Outcome uint8
-
-// The outcomes. The zero Outcome is Success.
-const (
-	Success Outcome = iota // the upstream did its work
-	Failure                // the upstream failed
-	Ignore                 // neither: a probe's place is free again, and nothing is counted
-)
-
-// String returns "success", "failure" or "ignore".
-func (o Outcome) String() string {
-	switch o {
-	case Success:
-		return "success"
-	case Failure:
-		return "failure"
-	case Ignore:
-		return "ignore"
-	default:
-		return fmt.Sprintf("Outcome(%d)", uint8(o))
-	}
-}
 
 // Permit is the leave to make one call, returned by [Circuit.Admit]. The caller hands the Permit
 // back to [Circuit.Report] with the outcome of the call.
@@ -74,10 +25,16 @@ type Permit struct {
 type Circuit struct {
 	generation uint64
 	state      State
+	growth     uint8   // how many times the next open time doubles
+	failed     uint32  // half-open: failures of probes
 	count      int     // closed: failures in a row; half-open: successes of probes
-	openUntil  int64   // open: the instant at which a probe is admitted
-	last       int64   // the instant of the last success or failure that was counted
+	until      int64   // see below
+	last       int64   // closed: the instant of the last failure
 	leases     []int64 // half-open: the ends of the leases, in order; replaced, never modified
+
+	// until is an instant: of an open circuit that at which a probe is admitted. A half-open
+	// circuit keeps it until an outcome of a probe is counted; until is then RecoveryTimeout after
+	// that. Of a closed circuit with growth left it is the instant at which the growth steps back.
 }
 
 // Renew makes the circuit closed and clean and begins a new generation: outcomes of calls that were
@@ -89,34 +46,36 @@ func (c *Circuit) Renew(r *Rules) { *c = Circuit{generation: r.generation()} }
 func (c *Circuit) Resume(generation uint64) { *c = Circuit{generation: generation} }
 
 // Reopen makes the circuit open until probeAt, an answer of [Circuit.ProbeAt], and continues
-// generation.
+// generation. The open time has grown by one trip; see [Circuit.Grow].
 func (c *Circuit) Reopen(r *Rules, generation uint64, probeAt int64) {
-	*c = Circuit{generation: generation, state: Open, openUntil: probeAt, last: probeAt - r.recovery}
+	*c = Circuit{generation: generation, state: Open, until: probeAt, growth: min(1, r.doublings)}
 }
 
 // ProbeAt returns the instant to [Circuit.Reopen] a circuit with after the circuit was dropped, or
 // 0 if the circuit is closed. No probe may be in flight.
 //
-// An open circuit that is reopened answers as before, whatever rules opened it. A half-open circuit is reopened as if the
-// last counted success had opened the circuit, and so admits no call that the dropped circuit would
+// An open circuit that is reopened, and given its [Circuit.Growth], answers as before, whatever
+// rules opened it. A half-open circuit is reopened as if the last counted outcome of a probe had
+// opened the circuit, for RecoveryTimeout, and so admits no call that the dropped circuit would
 // have refused.
-func (c *Circuit) ProbeAt(r *Rules) int64 {
-	switch c.state {
-	case Closed:
+func (c *Circuit) ProbeAt() int64 {
+	if c.state == Closed {
 		return 0
-	case Open:
-		return c.openUntil
-	default:
-		return after(c.last, r.recovery)
 	}
+	return c.until
 }
 
 // Generation returns the number of the circuit's present period. Every change of state begins a new
 // period, and so does [Circuit.Renew].
 func (c *Circuit) Generation() uint64 { return c.generation }
 
-// Clean reports whether the circuit is closed with no failure counted, as after [Circuit.Renew].
-func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 }
+// Clean reports whether the circuit is as after [Circuit.Renew]: closed with no failure counted,
+// and with no growth of the open time left.
+func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 && c.growth == 0 }
+
+// Counts reports whether a success may change the circuit: a failure is counted, or the circuit is
+// not closed.
+func (c *Circuit) Counts() bool { return c.state != Closed || c.count > 0 }
 
 // OpenUntil returns the instant at which an open circuit admits a probe, or 0 if the circuit is not
 // open.
@@ -124,50 +83,65 @@ func (c *Circuit) OpenUntil() int64 {
 	if c.state != Open {
 		return 0
 	}
-	return c.openUntil
+	return c.until
 }
 
 // Admits reports whether the circuit is closed, with or without failures counted: every call
 // passes.
 func (c *Circuit) Admits() bool { return c.state == Closed }
 
-// Advance brings the circuit to now. The first lease that has ended is a failure at its end, and a
-// circuit whose [Circuit.CleanAt] has come is clean. Every other method with an argument now calls
-// Advance.
+// Advance brings the circuit to now. A lease that has ended is a failure at its end, and a circuit
+// whose [Circuit.CleanAt] has come is clean. Every other method with an argument now calls Advance.
 func (c *Circuit) Advance(r *Rules, now int64) {
 	if c.Clean() {
 		return
 	}
-	if len(c.leases) > 0 && c.leases[0] <= now {
-		c.open(r, c.leases[0])
+	for len(c.leases) > 0 && c.leases[0] <= now {
+		end := c.leases[0]
+		c.leases = slices.Clone(c.leases[1:])
+		c.fail(r, end, 0)
 	}
-	if now < c.CleanAt(r) {
+	if c.state != Closed {
+		if now >= c.CleanAt(r) {
+			c.Renew(r)
+		}
 		return
 	}
-	if c.state == Closed {
+	if c.count > 0 && now >= after(c.last, r.forget) {
 		c.count = 0
-		return
 	}
-	c.Renew(r)
+	c.recede(r, now)
 }
 
-// CleanAt returns the instant from which the circuit is clean if nothing is reported: ForgetAfter
-// after the last failure while closed, and else ForgetAfter or 11 times RecoveryTimeout after the
-// last counted outcome, the longer of both. CleanAt returns math.MinInt64 if the circuit is clean,
-// and math.MaxInt64 while a probe is in flight.
+// CleanAt returns the instant from which the circuit is clean if nothing is reported. While closed
+// that is ForgetAfter after the last failure or, if that is later, the instant at which the open
+// time is back at RecoveryTimeout. While open or half-open it is ForgetAfter, less RecoveryTimeout,
+// or ten times RecoveryTimeout, the longer of both, after the instant that [Circuit.ProbeAt]
+// returns. CleanAt returns math.MinInt64 if the circuit is clean, and math.MaxInt64 while a probe
+// is in flight.
 func (c *Circuit) CleanAt(r *Rules) int64 {
 	switch {
-	case c.Clean():
-		return math.MinInt64
 	case len(c.leases) > 0:
 		return math.MaxInt64
 	case c.state == Closed:
-		return after(c.last, r.forget)
+		return c.cleanAt(r)
 	case planted("an open breaker that closes without a probe"):
-		return after(c.last, r.forget)
+		return after(c.until-r.recovery, r.forget)
 	default:
-		return after(c.last, r.abandon)
+		return after(c.until, r.abandon)
 	}
+}
+
+// cleanAt is CleanAt of a closed circuit.
+func (c *Circuit) cleanAt(r *Rules) int64 {
+	at := int64(math.MinInt64)
+	if c.count > 0 {
+		at = after(c.last, r.forget)
+	}
+	if c.growth > 0 {
+		at = max(at, after(c.until, int64(c.growth-1)*r.recovery))
+	}
+	return at
 }
 
 // LeaseEnds returns the instant at which the first lease of the probes in flight ends, or
@@ -179,40 +153,6 @@ func (c *Circuit) LeaseEnds() int64 {
 	return c.leases[0]
 }
 
-// Ready returns the first instant at which the circuit lets a call through if nothing is reported:
-// now, or before now, if a call may be made now. While as many probes are in flight as may be, or
-// as are still needed, Ready returns the end of the first lease plus the recovery that its failure
-// would bring.
-func (c *Circuit) Ready(r *Rules, now int64) int64 {
-	c.Advance(r, now)
-	switch {
-	case c.state == Open:
-		return c.openUntil
-	case c.state == HalfOpen && len(c.leases) >= r.places(c.count):
-		return after(c.leases[0], r.recovery)
-	default:
-		return now
-	}
-}
-
-// Passes returns the first instant from at on, which is not before now, at which the circuit would let a
-// call through if nothing else happened until then. Passes changes nothing. A circuit that lets a call
-// through now may be open later, when the lease of a probe has ended.
-func (c *Circuit) Passes(r *Rules, at int64) int64 {
-	switch {
-	case at >= c.CleanAt(r):
-		return at
-	case len(c.leases) > 0 && c.leases[0] <= at:
-		return max(at, after(c.leases[0], r.recovery))
-	case c.state == Open:
-		return max(at, c.openUntil)
-	case c.state == HalfOpen && len(c.leases) >= r.places(c.count):
-		return after(c.leases[0], r.recovery)
-	default:
-		return at
-	}
-}
-
 // Admit lets a call through at now and returns the permit. A probe takes a place until the permit
 // is reported or its lease ends. The caller must have asked [Circuit.Ready], whose answer must not
 // be after now.
@@ -222,7 +162,7 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 		return Permit{Generation: c.generation}
 	}
 	if c.state == Open {
-		c.state, c.generation, c.count = HalfOpen, r.generation(), 0
+		c.state, c.generation = HalfOpen, r.generation()
 	}
 	p := Permit{Generation: c.generation, Lease: after(now, r.lease)}
 	c.leases = append(slices.Clip(c.leases), p.Lease)
@@ -232,34 +172,62 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 // Report counts the outcome of the call that p let through. A permit must be reported once at most.
 // The outcome is not counted if p is of another generation, or if the lease of p has ended.
 func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
-	c.Advance(r, now)
-	if p.Generation != c.generation || c.state == Open { // an open circuit let no call through
+	if !c.takes(r, now, p) {
 		return
-	}
-	if c.state == HalfOpen {
-		i := slices.Index(c.leases, p.Lease)
-		if i < 0 {
-			return // reported already
-		}
-		c.leases = slices.Concat(c.leases[:i], c.leases[i+1:])
 	}
 	switch o {
 	case Failure:
-		c.fail(r, now)
+		c.fail(r, now, 0)
 	case Success:
 		c.succeed(r, now)
 	}
 }
 
-func (c *Circuit) fail(r *Rules, now int64) {
-	if c.state == HalfOpen {
-		c.open(r, now)
-		return
+// FailFor is [Circuit.Report] of a Failure with which the upstream asked to be left alone for the
+// next d nanoseconds: the failure opens the circuit, however few came before, for d or, if that is
+// longer, for the open time that was due anyway. d counts as MaxRecovery at most. Without
+// MaxRecovery, or if d is not above 0, the failure is one like any other.
+func (c *Circuit) FailFor(r *Rules, now int64, p Permit, d int64) {
+	if c.takes(r, now, p) {
+		c.fail(r, now, min(d, r.mayAsk))
 	}
-	c.count++
-	c.last = now
-	if c.count >= r.threshold {
-		c.open(r, now)
+}
+
+// takes reports whether the outcome of the call that p let through counts, and ends the lease of a
+// probe.
+func (c *Circuit) takes(r *Rules, now int64, p Permit) bool {
+	c.Advance(r, now)
+	if p.Generation != c.generation || c.state == Open { // an open circuit let no call through
+		return false
+	}
+	if c.state == HalfOpen || p.Lease != 0 {
+		i := slices.Index(c.leases, p.Lease)
+		if i < 0 {
+			return false // reported already, or too late: then the circuit may have been forgotten since
+		}
+		c.leases = slices.Concat(c.leases[:i], c.leases[i+1:])
+	}
+	return true
+}
+
+// fail counts a failure. If the upstream asked to be left alone, asked is for how long, in ns, and
+// else not above 0.
+func (c *Circuit) fail(r *Rules, now, asked int64) {
+	var trips bool
+	if c.state == HalfOpen {
+		c.failed++
+		c.until = after(now, r.recovery)
+		trips = c.failed > r.tolerated || planted("a tolerated failure that opens the breaker")
+	} else {
+		c.count++
+		c.last = now
+		trips = c.count >= r.threshold
+	}
+	switch {
+	case trips:
+		c.open(r, now, max(asked, r.openTime(c.growth, now)))
+	case asked > 0:
+		c.open(r, now, asked)
 	}
 }
 
@@ -269,14 +237,16 @@ func (c *Circuit) succeed(r *Rules, now int64) {
 		return
 	}
 	c.count++
-	c.last = now
+	c.until = after(now, r.recovery)
 	if c.count >= r.successes {
-		c.Renew(r)
+		c.heal(r)
 	}
 }
 
-func (c *Circuit) open(r *Rules, at int64) {
-	*c = Circuit{generation: r.generation(), state: Open, openUntil: after(at, r.recovery), last: at}
+// open opens the circuit at the instant at for the next d nanoseconds. Each trip makes the next
+// open time grow.
+func (c *Circuit) open(r *Rules, at, d int64) {
+	*c = Circuit{generation: r.generation(), state: Open, until: after(at, d), growth: min(c.growth+1, r.doublings)}
 }
 
 // Leased reports whether p is the permit of a probe of this circuit whose lease has not ended at
@@ -284,21 +254,6 @@ func (c *Circuit) open(r *Rules, at int64) {
 func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
 	c.Advance(r, now)
 	return p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
-}
-
-// Look describes the circuit at now: the state, the failures counted in a row while closed, and the
-// nanoseconds until a call is let through, 0 if a call may be made now. An open circuit whose
-// recovery has come is shown as half-open.
-func (c *Circuit) Look(r *Rules, now int64) (s State, failures int, openFor int64) {
-	openFor = max(0, c.Ready(r, now)-now)
-	switch {
-	case c.state == Closed:
-		return Closed, c.count, 0
-	case c.state == Open && openFor > 0:
-		return Open, 0, openFor
-	default:
-		return HalfOpen, 0, openFor
-	}
 }
 
 // latest is the last instant. The int64 above is for answers that are no instant.

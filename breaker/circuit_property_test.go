@@ -43,6 +43,9 @@ func randomOutcome(r *rand.Rand) breaker.Outcome {
 	return []breaker.Outcome{breaker.Failure, breaker.Failure, breaker.Success, breaker.Ignore}[r.IntN(4)]
 }
 
+// randomWish is how long an upstream asks to be left alone: mostly not at all.
+func randomWish(r *rand.Rand) int64 { return max(0, r.Int64N(60)-30) * r.Int64N(2) }
+
 // edge is a step to the next instant at which something happens, or to just before or after it.
 func (m *machine) edge(r *rand.Rand) time.Duration {
 	at := []int64{m.Ready(m.rules, m.now), m.LeaseEnds(), m.CleanAt(m.rules)}[r.IntN(3)]
@@ -66,7 +69,7 @@ func TestCircuitEqualsTheNaiveModel(t *testing.T) {
 				err = d.call()
 			default:
 				if i := r.IntN(len(d.permits) + 1); i < len(d.permits) && !d.reported[i] {
-					err = d.end(i, randomOutcome(r))
+					err = d.end(i, randomOutcome(r), randomWish(r))
 				}
 			}
 			if err != nil {
@@ -99,8 +102,9 @@ func TestLazyEqualsEager(t *testing.T) {
 			}
 			if i := r.IntN(len(permits) + 1); i < len(permits) && r.IntN(2) == 0 {
 				o := randomOutcome(r)
-				lazy.report(permits[i][0], o)
-				eager.report(permits[i][1], o)
+				wish := randomWish(r)
+				lazy.end(permits[i][0], o, wish)
+				eager.end(permits[i][1], o, wish)
 			} else {
 				a, passed := lazy.call()
 				b, passes := eager.call()
@@ -147,7 +151,7 @@ func TestPassesIsReadyAtALaterInstant(t *testing.T) {
 				}
 			default:
 				if i := r.IntN(len(d.permits) + 1); i < len(d.permits) && !d.reported[i] {
-					if err := d.end(i, randomOutcome(r)); err != nil {
+					if err := d.end(i, randomOutcome(r), randomWish(r)); err != nil {
 						return err
 					}
 				}

@@ -131,8 +131,8 @@ func TestAnOpenCircuitIsReopenedAsItWasByOtherRules(t *testing.T) {
 		m := newMachine(t, breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Minute})
 		m.ends(t, 1, breaker.Failure)
 		m.rules = breaker.Policy{FailureThreshold: 1, RecoveryTimeout: recovery}.Rules(counter())
-		require.Equal(t, m.now+int64(time.Minute), m.ProbeAt(m.rules))
-		m.Reopen(m.rules, 1, m.ProbeAt(m.rules))
+		require.Equal(t, m.now+int64(time.Minute), m.ProbeAt())
+		m.Reopen(m.rules, 1, m.ProbeAt())
 		require.Equal(t, look{breaker.Open, 0, time.Minute}, m.look())
 	}
 }

@@ -35,11 +35,15 @@ func (d *duel) call() error {
 	return d.compare()
 }
 
-// end reports the outcome of call i, which was not reported before.
-func (d *duel) end(i int, o breaker.Outcome) error {
+// end reports the outcome of call i, which was not reported before. With a failure, the upstream may ask to be left alone for so long.
+func (d *duel) end(i int, o breaker.Outcome, asked int64) error {
 	d.reported[i] = true
-	d.machine.report(d.permits[i], o)
-	d.model.report(d.now, d.visits[i], o)
+	if o == breaker.Failure && asked > 0 {
+		d.FailFor(d.rules, d.now, d.permits[i], asked)
+	} else {
+		d.machine.report(d.permits[i], o)
+	}
+	d.model.report(d.now, d.visits[i], o, asked)
 	return d.compare()
 }
 
@@ -48,6 +52,9 @@ func (d *duel) compare() error {
 	want := d.model.look(d.now)
 	if got := d.machine.look(); got != want {
 		return fmt.Errorf("%+v at %d: looks %+v, the model %+v", d.policy, d.now, got, want)
+	}
+	if got, want := max(d.now, d.CleanAt(d.rules)), d.model.cleanAt(d.now); got != want || d.Clean() != (want <= d.now) {
+		return fmt.Errorf("%+v at %d: clean at %d, the model at %d", d.policy, d.now, got, want)
 	}
 	p := d.model.present(d.now)
 	if known, ok := d.periods[d.Generation()]; ok && known != p {
@@ -60,7 +67,7 @@ func (d *duel) compare() error {
 		return fmt.Errorf("%+v at %d: %d probes in flight, and %d have succeeded", d.policy, d.now, n, good)
 	}
 	later := *d.machine // liveness: whoever reports nothing is waited for no longer than this
-	later.now += int64(d.policy.ProbeTimeout + d.policy.RecoveryTimeout)
+	later.now += int64(d.policy.ProbeTimeout + max(d.policy.RecoveryTimeout, d.policy.MaxRecovery))
 	if _, ok := later.call(); !ok {
 		return fmt.Errorf("%+v at %d: no call passes even at %d", d.policy, d.now, later.now)
 	}

@@ -31,8 +31,9 @@ func TestForgettingACleanCircuitIsUnobservable(t *testing.T) {
 				if permits[i][1].Generation != anew.Generation() {
 					late++
 				}
-				kept.report(permits[i][0], o)
-				anew.report(permits[i][1], o)
+				wish := randomWish(r)
+				kept.end(permits[i][0], o, wish)
+				anew.report(permits[i][1], o, wish)
 				permits = append(permits[:i], permits[i+1:]...)
 			} else {
 				a, passed := kept.call()
@@ -71,9 +72,9 @@ func (m *mortal) die() {
 
 // report is of a call that may have begun in an earlier life. The period that let it through goes on in the next life, if there was none
 // after it in its own.
-func (m *mortal) report(p breaker.Permit, o breaker.Outcome) {
+func (m *mortal) report(p breaker.Permit, o breaker.Outcome, wish int64) {
 	for next, ok := m.next[p.Generation]; ok; next, ok = m.next[p.Generation] {
 		p.Generation = next
 	}
-	m.machine.report(p, o)
+	m.end(p, o, wish)
 }

@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -36,6 +37,15 @@ func (m *machine) call() (p breaker.Permit, ok bool) {
 
 func (m *machine) report(p breaker.Permit, o breaker.Outcome) { m.Report(m.rules, m.now, p, o) }
 
+// end is report, and with a failure the upstream may ask to be left alone for so long.
+func (m *machine) end(p breaker.Permit, o breaker.Outcome, asked int64) {
+	if o == breaker.Failure {
+		m.FailFor(m.rules, m.now, p, asked) // without a wish, as Report
+	} else {
+		m.report(p, o)
+	}
+}
+
 // must is a call that has to pass.
 func (m *machine) must(t testing.TB) breaker.Permit {
 	t.Helper()
@@ -62,4 +72,26 @@ type look struct {
 	state    breaker.State
 	failures int
 	openFor  time.Duration
+}
+
+// randomPolicy has small numbers, so that random schedules come across every edge.
+func randomPolicy(r *rand.Rand) breaker.Policy {
+	p := breaker.Policy{
+		FailureThreshold:  1 + r.IntN(3),
+		RecoveryTimeout:   time.Duration(1 + r.IntN(10)),
+		HalfOpenSuccesses: 1 + r.IntN(3),
+		HalfOpenProbes:    1 + r.IntN(3),
+		ProbeTimeout:      time.Duration(1 + r.IntN(10)),
+		ForgetAfter:       time.Duration(1 + r.IntN(20)*(1+r.IntN(10))), // longer than eleven recoveries, or not
+	}
+	if r.IntN(2) == 0 {
+		p.HalfOpenFailures = r.IntN(3)
+	}
+	if r.IntN(2) == 0 {
+		p.MaxRecovery = p.RecoveryTimeout * time.Duration(1+r.IntN(20))
+	}
+	if r.IntN(3) == 0 {
+		p.RecoveryJitter, p.Seed = []float64{1, r.Float64()}[r.IntN(2)], 1+r.Uint64N(9)
+	}
+	return p
 }

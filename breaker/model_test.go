@@ -1,6 +1,8 @@
 package breaker_test
 
 import (
+	"math"
+	"math/big"
 	"math/rand/v2"
 	"time"
 
@@ -12,7 +14,11 @@ import (
 // is stored.
 type model struct {
 	threshold, successes, probes int
+	tolerated                    int
 	recovery, lease, forget      int64
+	longest, mayAsk              int64
+	jitter                       float64
+	seed                         uint64
 	periods                      []*period
 }
 
@@ -20,6 +26,8 @@ type model struct {
 type period struct {
 	state   breaker.State
 	begin   int64
+	asked   int64    // open: how long the upstream asked for; 0 if it did not
+	early   bool     // open: only because the upstream asked
 	probes  []*visit // half-open: all that were ever let through
 	reports []report
 }
@@ -39,6 +47,8 @@ func newModel(p breaker.Policy) *model {
 	return &model{
 		threshold: p.FailureThreshold, successes: p.HalfOpenSuccesses, probes: p.HalfOpenProbes,
 		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
+		tolerated: p.HalfOpenFailures, longest: int64(max(p.MaxRecovery, p.RecoveryTimeout)), mayAsk: int64(p.MaxRecovery),
+		jitter: p.RecoveryJitter, seed: p.Seed,
 		periods: []*period{{}},
 	}
 }
@@ -52,7 +62,8 @@ func (m *model) present(now int64) *period {
 	p := m.periods[len(m.periods)-1]
 	if p.state == breaker.HalfOpen {
 		if end := m.firstEnd(p); end >= 0 && end <= now {
-			m.begin(breaker.Open, end)
+			m.inFlight(p)[0].back = true
+			m.fail(p, end, 0)
 			return m.present(now)
 		}
 	}
@@ -81,25 +92,90 @@ func (m *model) firstEnd(p *period) int64 {
 	return -1
 }
 
-// forgotten is when a period that is not closed counts no more: ForgetAfter after the last that counted, and not before the recovery and
-// ten more of them have passed since then.
+// forgotten is when a period that is not closed counts no more: ForgetAfter, of which a recovery has passed, or ten recoveries after
+// the first probe could come or, if a probe has counted since, a recovery after that.
 func (m *model) forgotten(p *period) int64 {
-	last := m.opened(p)
+	probe := m.opened(len(m.periods) - 1)
 	for _, r := range p.reports {
-		if r.outcome == breaker.Success {
-			last = r.at
+		if r.outcome != breaker.Ignore {
+			probe = r.at + m.recovery
 		}
 	}
-	return last + max(m.recovery+10*m.recovery, m.forget)
+	return probe + max(10*m.recovery, m.forget-m.recovery)
 }
 
-// opened is when the open period that p is, or that came before p, began.
-func (m *model) opened(p *period) int64 {
-	for i := len(m.periods) - 1; ; i-- {
-		if m.periods[i].state == breaker.Open && m.periods[i].begin <= p.begin {
-			return m.periods[i].begin
+// opened is when the first probe may come of the open period that period i is, or that came before it.
+func (m *model) opened(i int) int64 {
+	for m.periods[i].state != breaker.Open {
+		i--
+	}
+	return m.periods[i].begin + m.length(i)
+}
+
+// length is how long period i is open.
+func (m *model) length(i int) int64 {
+	p := m.periods[i]
+	if p.early {
+		return p.asked
+	}
+	return max(p.asked, m.due(i, p.begin))
+}
+
+// due is how long period i would be open if the failures alone opened it at the instant at.
+func (m *model) due(i int, at int64) int64 {
+	d := m.recovery
+	for range m.growth(i) {
+		d = min(2*d, m.longest)
+	}
+	share := big.NewInt(int64(m.jitter * (1 << 32)))
+	most := share.Mul(share, big.NewInt(d)).Rsh(share, 32).Int64()
+	off := new(big.Int).SetUint64(rand.NewPCG(m.seed, uint64(at)).Uint64())
+	off.Mul(off, big.NewInt(min(most, d-1)+1)).Rsh(off, 64)
+	return d - off.Int64()
+}
+
+// growth is how often the open time has doubled when period i begins: once for each trip before, as far as that makes a difference, and
+// once less for each recovery spent closed since. A breaker that is forgotten starts over.
+func (m *model) growth(i int) (n int) {
+	for j, p := range m.periods[:i] {
+		switch {
+		case p.state == breaker.Open:
+			if m.recovery<<n < m.longest {
+				n++
+			}
+		case p.state == breaker.Closed && m.anew(j):
+			n = 0
+		case p.state == breaker.Closed:
+			n -= int(min((m.periods[j+1].begin-p.begin)/m.recovery, int64(n)))
 		}
 	}
+	return n
+}
+
+// anew says of a closed period that no probes brought it about.
+func (m *model) anew(i int) bool { return i == 0 || m.good(m.periods[i-1]) < m.successes }
+
+// cleanAt is when nothing is left of all that happened, if nothing else comes.
+func (m *model) cleanAt(now int64) int64 {
+	p, i := m.present(now), len(m.periods)-1
+	switch {
+	case len(m.inFlight(p)) > 0:
+		return math.MaxInt64
+	case p.state != breaker.Closed:
+		return m.forgotten(p)
+	}
+	at := now
+	if !m.anew(i) {
+		at = max(now, p.begin+int64(m.growth(i))*m.recovery)
+	}
+	if m.failures(p, now) > 0 {
+		for _, r := range p.reports {
+			if r.outcome == breaker.Failure {
+				at = max(at, r.at+m.forget)
+			}
+		}
+	}
+	return at
 }
 
 // failures are the failures in a row of a closed period, none of them longer than forget before the next, or before now.
@@ -123,23 +199,35 @@ func (m *model) ready(now int64) int64 {
 	p := m.present(now)
 	switch {
 	case p.state == breaker.Open:
-		return max(now, p.begin+m.recovery)
-	case p.state == breaker.HalfOpen && (len(m.inFlight(p)) >= m.probes || len(m.inFlight(p))+m.good(p) >= m.successes):
-		return m.firstEnd(p) + m.recovery
+		return max(now, m.opened(len(m.periods)-1))
+	case p.state == breaker.HalfOpen && (len(m.inFlight(p)) >= m.probes || len(m.inFlight(p))+m.count(p, breaker.Success) >= m.successes):
+		end, failures := m.firstEnd(p), m.count(p, breaker.Failure)
+		for _, v := range m.inFlight(p) {
+			if v.at+m.lease == end {
+				failures++
+			}
+		}
+		if failures > m.tolerated {
+			return end + m.due(len(m.periods), end)
+		}
+		return end
 	default:
 		return now
 	}
 }
 
-// good are the probes of p that succeeded.
-func (m *model) good(p *period) (n int) {
+// count is how many reports of p have the outcome.
+func (m *model) count(p *period, o breaker.Outcome) (n int) {
 	for _, r := range p.reports {
-		if r.outcome == breaker.Success {
+		if r.outcome == o {
 			n++
 		}
 	}
 	return n
 }
+
+// good are the probes of p that succeeded.
+func (m *model) good(p *period) int { return m.count(p, breaker.Success) }
 
 // admit lets a call through.
 func (m *model) admit(now int64) *visit {
@@ -153,24 +241,32 @@ func (m *model) admit(now int64) *visit {
 	return v
 }
 
-func (m *model) report(now int64, v *visit, o breaker.Outcome) {
+// report is the end of a call. With a failure, the upstream may ask for an open time.
+func (m *model) report(now int64, v *visit, o breaker.Outcome, asked int64) {
 	p := m.present(now)
-	if v.period != p {
+	if v.period != p || v.back {
 		return
 	}
 	v.back = true
+	if o == breaker.Failure {
+		m.fail(p, now, min(asked, m.mayAsk))
+		return
+	}
 	p.reports = append(p.reports, report{now, o})
-	switch p.state {
-	case breaker.Closed:
-		if o == breaker.Failure && m.failures(p, now) >= m.threshold {
-			m.begin(breaker.Open, now)
-		}
-	case breaker.HalfOpen:
-		if o == breaker.Failure {
-			m.begin(breaker.Open, now)
-		} else if m.good(p) >= m.successes {
-			m.begin(breaker.Closed, now)
-		}
+	if p.state == breaker.HalfOpen && m.good(p) >= m.successes {
+		m.begin(breaker.Closed, now)
+	}
+}
+
+// fail is a failure in p.
+func (m *model) fail(p *period, at, asked int64) {
+	p.reports = append(p.reports, report{at, breaker.Failure})
+	trips := p.state == breaker.Closed && m.failures(p, at) >= m.threshold ||
+		p.state == breaker.HalfOpen && m.count(p, breaker.Failure) > m.tolerated
+	if trips || asked > 0 {
+		m.begin(breaker.Open, at)
+		opened := m.periods[len(m.periods)-1]
+		opened.asked, opened.early = asked, !trips
 	}
 }
 
@@ -185,17 +281,5 @@ func (m *model) look(now int64) look {
 		return look{breaker.Open, 0, wait}
 	default:
 		return look{breaker.HalfOpen, 0, wait}
-	}
-}
-
-// randomPolicy has small numbers, so that random schedules come across every edge.
-func randomPolicy(r *rand.Rand) breaker.Policy {
-	return breaker.Policy{
-		FailureThreshold:  1 + r.IntN(3),
-		RecoveryTimeout:   time.Duration(1 + r.IntN(10)),
-		HalfOpenSuccesses: 1 + r.IntN(3),
-		HalfOpenProbes:    1 + r.IntN(3),
-		ProbeTimeout:      time.Duration(1 + r.IntN(10)),
-		ForgetAfter:       time.Duration(1 + r.IntN(20)*(1+r.IntN(10))), // longer than eleven recoveries, or not
 	}
 }

@@ -11,7 +11,7 @@
 //   - [Closed]: calls pass. FailureThreshold failures in a row open the breaker.
 //   - [Open]: calls are refused. After RecoveryTimeout the breaker is half-open.
 //   - [HalfOpen]: calls are refused, except for a few probes. HalfOpenSuccesses successes of probes
-//     close the breaker, and one failure opens the breaker again.
+//     close the breaker, and one failure, or one more than HalfOpenFailures, opens the breaker again.
 //
 // The end of a call is an [Outcome]: Success, Failure or Ignore.
 //
@@ -26,6 +26,8 @@ package breaker
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"time"
 )
 
@@ -35,7 +37,8 @@ var ErrOpen = errors.New("breaker: open")
 // Policy says when a breaker opens and how it recovers. In every field zero means the default, and
 // so the zero Policy holds the documented defaults.
 //
-// No field may be negative, and no duration longer than 2^61 ns (73 years): see [Policy.Validate].
+// No field may be negative, and no duration longer than 2^61 ns (73 years): see [Policy.Validate]
+// for all bounds.
 type Policy struct {
 	// FailureThreshold is the number of failures in a row that open the breaker. A success starts
 	// the count anew. Default 5.
@@ -43,13 +46,16 @@ type Policy struct {
 	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default 5
 	// s.
 	RecoveryTimeout time.Duration
-	// HalfOpenSuccesses is the number of probes that must succeed to close the breaker. One failure
-	// of a probe opens the breaker again. Default 1.
+	// HalfOpenSuccesses is the number of probes that must succeed to close the breaker. Default 1.
 	HalfOpenSuccesses int
 	// HalfOpenProbes is how many probes may be in flight at once. No more probes are let through
 	// than successes are still needed: with two of three successes counted, one probe may be in
 	// flight, whatever HalfOpenProbes is. Default 1.
 	HalfOpenProbes int
+	// HalfOpenFailures is how many probes may fail before the breaker opens again: the breaker
+	// opens with the next failure of a probe. Successes and failures between count, in any order.
+	// At most 2^31 - 1. Default 0: the first failure of a probe opens the breaker.
+	HalfOpenFailures int
 	// ProbeTimeout is how long a probe may take. A probe that takes longer counts as a failure when
 	// ProbeTimeout has passed, and its real outcome is not counted. So a probe that hangs cannot
 	// hold the breaker half-open. Default 30 s.
@@ -57,8 +63,26 @@ type Policy struct {
 	// ForgetAfter is how long after the last failure a closed breaker forgets the failures that it
 	// has counted. An open breaker that no probe closes is forgotten likewise, ForgetAfter after
 	// its last counted outcome, but never before it has been half-open for ten times
-	// RecoveryTimeout. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61 ns.
+	// RecoveryTimeout. By as much as the open time is longer or shorter than RecoveryTimeout, that
+	// comes later or earlier. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61
+	// ns.
 	ForgetAfter time.Duration
+	// MaxRecovery is the longest time for which the breaker stays open. With MaxRecovery the open
+	// time doubles with each trip: RecoveryTimeout, twice that, four times that, up to MaxRecovery.
+	// For each RecoveryTimeout that the breaker spends closed, the next open time halves, down to
+	// RecoveryTimeout. A breaker that is forgotten starts over. MaxRecovery also allows an upstream
+	// to ask for an open time: see engine.Verdict.OpenFor. At least RecoveryTimeout. Default 0: the
+	// open time is RecoveryTimeout, and no upstream is asked.
+	MaxRecovery time.Duration
+	// RecoveryJitter is the share of the open time that is random, from 0 to 1, so that breakers of
+	// many processes do not probe one upstream at the same time. With 0.2 the breaker is open for
+	// 80 to 100 % of the open time that RecoveryTimeout and MaxRecovery give, so never for longer
+	// than MaxRecovery and never for less than 80 % of RecoveryTimeout; with 1 for at least 1 ns.
+	// An open time that an upstream asked for has no random part. Default 0.
+	RecoveryJitter float64
+	// Seed makes RecoveryJitter reproducible: the random part is a function of Seed and of the
+	// instant at which the breaker opens. Default 0: a random seed for each compiled Policy.
+	Seed uint64
 }
 
 // ConfigError says that a field of a [Policy] cannot be used, and why.
@@ -77,7 +101,8 @@ const maxDuration = time.Duration(1 << 61)
 
 // Validate returns nil if every field of p can be used, and else an error that joins one
 // *[ConfigError] for every bad field. A field is bad if it is negative, or a duration longer than
-// 2^61 ns (73 years).
+// 2^61 ns (73 years), a HalfOpenFailures above 2^31 - 1, a MaxRecovery that is set and shorter than
+// RecoveryTimeout, or a RecoveryJitter that is not from 0 to 1.
 func (p Policy) Validate() error {
 	var errs []error
 	for _, f := range []struct {
@@ -87,10 +112,14 @@ func (p Policy) Validate() error {
 		{"FailureThreshold", p.FailureThreshold},
 		{"HalfOpenSuccesses", p.HalfOpenSuccesses},
 		{"HalfOpenProbes", p.HalfOpenProbes},
+		{"HalfOpenFailures", p.HalfOpenFailures},
 	} {
 		if f.value < 0 {
 			errs = append(errs, &ConfigError{f.name, f.value, "must not be negative (0 is the default)"})
 		}
+	}
+	if p.HalfOpenFailures > math.MaxInt32 {
+		errs = append(errs, &ConfigError{"HalfOpenFailures", p.HalfOpenFailures, "must be at most 2^31 - 1"})
 	}
 	for _, f := range []struct {
 		name  string
@@ -99,6 +128,7 @@ func (p Policy) Validate() error {
 		{"RecoveryTimeout", p.RecoveryTimeout},
 		{"ProbeTimeout", p.ProbeTimeout},
 		{"ForgetAfter", p.ForgetAfter},
+		{"MaxRecovery", p.MaxRecovery},
 	} {
 		switch {
 		case f.value < 0:
@@ -107,21 +137,36 @@ func (p Policy) Validate() error {
 			errs = append(errs, &ConfigError{f.name, f.value, "must be at most 2^61 ns (73 years)"})
 		}
 	}
+	if recovery := p.recovery(); p.MaxRecovery > 0 && p.MaxRecovery < recovery && recovery <= maxDuration {
+		errs = append(errs, &ConfigError{"MaxRecovery", p.MaxRecovery, fmt.Sprintf("must be at least RecoveryTimeout, %v (0 is the default)", recovery)})
+	}
+	if j := p.RecoveryJitter; !(j >= 0 && j <= 1) {
+		errs = append(errs, &ConfigError{"RecoveryJitter", j, "must be from 0 to 1"})
+	}
 	return errors.Join(errs...)
 }
+
+// recovery returns RecoveryTimeout or its default.
+func (p *Policy) recovery() time.Duration { return orElse(p.RecoveryTimeout, 5*time.Second) }
 
 // Rules is a [Policy] with its defaults filled in, returned by [Policy.Rules]. Any number of
 // circuits and goroutines may use the same Rules, as far as the function generation allows.
 type Rules struct {
 	threshold, successes, probes int
-	recovery, lease              int64 // ns
-	forget                       int64 // ns; how long a closed circuit counts its last failure
-	abandon                      int64 // ns; how long another circuit lasts after an outcome
+	tolerated                    uint32 // failures of probes
+	recovery, lease              int64  // ns
+	forget                       int64  // ns; how long a closed circuit counts its last failure
+	abandon                      int64  // ns; how long another circuit lasts after a probe may come
+	longest                      int64  // ns; the longest open time, but for what an upstream asks for
+	mayAsk                       int64  // ns; the longest open time that an upstream may ask for
+	doublings                    uint8  // of recovery until longest
+	jitter                       uint64 // the share of the open time that is random, of 2^jitterBits
+	seed                         uint64
 	generation                   func() uint64
 }
 
-// places is how many probes may be in flight after so many have succeeded. By other rules than those of now
-// there may have been successes enough: then the next one closes the circuit.
+// places is how many probes may be in flight after so many have succeeded. By other rules than
+// those of now there may have been successes enough: then the next one closes the circuit.
 func (r *Rules) places(succeeded int) int {
 	if planted("more probes than are needed") {
 		return r.probes
@@ -136,18 +181,28 @@ const probation = 10
 // number its periods. The function must return a number above 0 that it has not returned before, so
 // that circuits with the same generation function never have a period's number in common.
 func (p Policy) Rules(generation func() uint64) *Rules {
-	recovery := orElse(p.RecoveryTimeout, 5*time.Second)
+	recovery := p.recovery()
 	forget := orElse(p.ForgetAfter, max(time.Minute, 10*min(recovery, maxDuration/10)))
-	return &Rules{
+	r := &Rules{
 		threshold:  orElse(p.FailureThreshold, 5),
 		successes:  orElse(p.HalfOpenSuccesses, 1),
 		probes:     orElse(p.HalfOpenProbes, 1),
+		tolerated:  uint32(p.HalfOpenFailures), //nolint:gosec // valid
 		recovery:   int64(recovery),
 		lease:      int64(orElse(p.ProbeTimeout, 30*time.Second)),
 		forget:     int64(forget),
-		abandon:    max(int64(forget), (1+probation)*min(int64(recovery), latest/(1+probation))),
+		abandon:    max(int64(forget-recovery), probation*min(int64(recovery), latest/probation)),
+		longest:    int64(max(recovery, p.MaxRecovery)),
+		mayAsk:     int64(p.MaxRecovery),
+		jitter:     uint64(p.RecoveryJitter * (1 << jitterBits)),
+		seed:       p.Seed,
 		generation: generation,
 	}
+	r.doublings = doublings(r.recovery, r.longest)
+	if r.jitter > 0 && r.seed == 0 {
+		r.seed = rand.Uint64() //nolint:gosec // no secret
+	}
+	return r
 }
 
 func orElse[T int | time.Duration](v, fallback T) T {

@@ -62,8 +62,8 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		want   []breaker.ConfigError
 	}{
 		{breaker.Policy{}, nil},
-		{breaker.Policy{1, limit, 1, 1, limit, limit}, nil},
-		{breaker.Policy{math.MaxInt, 1, math.MaxInt, math.MaxInt, 1, 1}, nil},
+		{breaker.Policy{1, limit, 1, 1, math.MaxInt32, limit, limit, limit, 1, math.MaxUint64}, nil},
+		{breaker.Policy{math.MaxInt, 1, math.MaxInt, math.MaxInt, 1, 1, 1, 1, 0.5, 1}, nil},
 		{breaker.Policy{FailureThreshold: -1}, []breaker.ConfigError{{"FailureThreshold", -1, negative}}},
 		{breaker.Policy{HalfOpenSuccesses: math.MinInt}, []breaker.ConfigError{{"HalfOpenSuccesses", math.MinInt, negative}}},
 		{breaker.Policy{HalfOpenProbes: -3}, []breaker.ConfigError{{"HalfOpenProbes", -3, negative}}},
@@ -73,10 +73,27 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		{breaker.Policy{ProbeTimeout: math.MaxInt64}, []breaker.ConfigError{{"ProbeTimeout", time.Duration(math.MaxInt64), long}}},
 		{breaker.Policy{ForgetAfter: math.MinInt64}, []breaker.ConfigError{{"ForgetAfter", time.Duration(math.MinInt64), negative}}},
 		{breaker.Policy{ForgetAfter: limit + 1}, []breaker.ConfigError{{"ForgetAfter", limit + 1, long}}},
-		{breaker.Policy{-1, -2, -3, -4, -5, -6}, []breaker.ConfigError{
+		{breaker.Policy{HalfOpenFailures: -1}, []breaker.ConfigError{{"HalfOpenFailures", -1, negative}}},
+		{breaker.Policy{HalfOpenFailures: 1 << 31}, []breaker.ConfigError{{"HalfOpenFailures", 1 << 31, "must be at most 2^31 - 1"}}},
+		{breaker.Policy{MaxRecovery: 5 * time.Second}, nil},
+		{breaker.Policy{MaxRecovery: 5*time.Second - 1}, []breaker.ConfigError{
+			{"MaxRecovery", 5*time.Second - 1, "must be at least RecoveryTimeout, 5s (0 is the default)"},
+		}},
+		{breaker.Policy{RecoveryTimeout: time.Minute, MaxRecovery: 10 * time.Second}, []breaker.ConfigError{
+			{"MaxRecovery", 10 * time.Second, "must be at least RecoveryTimeout, 1m0s (0 is the default)"},
+		}},
+		{breaker.Policy{MaxRecovery: -time.Second}, []breaker.ConfigError{{"MaxRecovery", -time.Second, negative}}},
+		{breaker.Policy{MaxRecovery: limit + 1}, []breaker.ConfigError{{"MaxRecovery", limit + 1, long}}},
+		{breaker.Policy{RecoveryTimeout: limit + 1, MaxRecovery: time.Hour}, []breaker.ConfigError{{"RecoveryTimeout", limit + 1, long}}},
+		{breaker.Policy{RecoveryJitter: -0.1}, []breaker.ConfigError{{"RecoveryJitter", -0.1, "must be from 0 to 1"}}},
+		{breaker.Policy{RecoveryJitter: 1.5}, []breaker.ConfigError{{"RecoveryJitter", 1.5, "must be from 0 to 1"}}},
+		{breaker.Policy{RecoveryJitter: math.Inf(1)}, []breaker.ConfigError{{"RecoveryJitter", math.Inf(1), "must be from 0 to 1"}}},
+		{breaker.Policy{-1, -2, -3, -4, -5, -6, -7, -8, -9, 0}, []breaker.ConfigError{
 			{"FailureThreshold", -1, negative}, {"HalfOpenSuccesses", -3, negative}, {"HalfOpenProbes", -4, negative},
-			{"RecoveryTimeout", time.Duration(-2), negative}, {"ProbeTimeout", time.Duration(-5), negative},
-			{"ForgetAfter", time.Duration(-6), negative},
+			{"HalfOpenFailures", -5, negative},
+			{"RecoveryTimeout", time.Duration(-2), negative}, {"ProbeTimeout", time.Duration(-6), negative},
+			{"ForgetAfter", time.Duration(-7), negative}, {"MaxRecovery", time.Duration(-8), negative},
+			{"RecoveryJitter", -9.0, "must be from 0 to 1"},
 		}},
 	} {
 		err := test.policy.Validate()
@@ -93,6 +110,10 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, test.want[0], *first)
 	}
+}
+
+func TestAJitterThatIsNoNumberIsRefused(t *testing.T) {
+	require.EqualError(t, breaker.Policy{RecoveryJitter: math.NaN()}.Validate(), "breaker: RecoveryJitter = NaN: must be from 0 to 1")
 }
 
 func TestErrorsCarryThePrefixOfThePackage(t *testing.T) {

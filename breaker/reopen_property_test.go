@@ -25,11 +25,11 @@ func TestAReopenedCircuitIsAtLeastAsStrict(t *testing.T) {
 			}
 			if len(permits) > 0 && r.IntN(2) == 0 {
 				i := r.IntN(len(permits))
-				m.report(permits[i], randomOutcome(r))
+				m.end(permits[i], randomOutcome(r), randomWish(r))
 				permits = append(permits[:i], permits[i+1:]...)
 			}
 			state := m.look().state
-			at := m.ProbeAt(m.rules)
+			at := m.ProbeAt()
 			if m.Admits() {
 				if at != 0 {
 					return fmt.Errorf("closed, and yet to be probed at %d", at)
@@ -42,6 +42,7 @@ func TestAReopenedCircuitIsAtLeastAsStrict(t *testing.T) {
 			reopened[state]++
 			again := &machine{rules: m.rules, now: m.now}
 			again.Reopen(m.rules, m.Generation(), at)
+			again.Grow(m.rules, m.Growth())
 			if m.OpenUntil() != 0 && answers(again) != answers(m) {
 				return fmt.Errorf("at %d: was %+v, is %+v", m.now, answers(m), answers(again))
 			}

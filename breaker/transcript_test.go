@@ -70,8 +70,8 @@ type narrator struct {
 
 func newNarrator(t *testing.T, settings []string) *narrator {
 	var p breaker.Policy
-	numbers := map[string]*int{"threshold": &p.FailureThreshold, "successes": &p.HalfOpenSuccesses, "probes": &p.HalfOpenProbes}
-	times := map[string]*time.Duration{"recovery": &p.RecoveryTimeout, "lease": &p.ProbeTimeout, "forget": &p.ForgetAfter}
+	numbers := map[string]*int{"threshold": &p.FailureThreshold, "successes": &p.HalfOpenSuccesses, "probes": &p.HalfOpenProbes, "tolerated": &p.HalfOpenFailures}
+	times := map[string]*time.Duration{"recovery": &p.RecoveryTimeout, "lease": &p.ProbeTimeout, "forget": &p.ForgetAfter, "max": &p.MaxRecovery}
 	for _, s := range settings {
 		name, value, _ := strings.Cut(s, "=")
 		var err error
@@ -111,6 +111,12 @@ func (n *narrator) do(words []string) string {
 	default: // the end of a call by that name
 		p, ok := n.permits[words[0]]
 		require.True(n, ok, "no call is named %q", words[0])
+		if words[1] == "asks" {
+			d, err := time.ParseDuration(words[2])
+			require.NoError(n, err)
+			n.FailFor(n.rules, n.now, p, int64(d))
+			return n.state()
+		}
 		o := outcomes[n.known(words[1])]
 		n.Advance(n.rules, n.now)
 		stale := p.Generation != n.Generation()

@@ -103,7 +103,8 @@ var _ = engine.Snapshot{
 
 var _ = breaker.Policy{
 	FailureThreshold: 1, RecoveryTimeout: time.Second, HalfOpenSuccesses: 1, HalfOpenProbes: 1,
-	ProbeTimeout: time.Second, ForgetAfter: time.Second,
+	ProbeTimeout: time.Second, ForgetAfter: time.Second, HalfOpenFailures: 1,
+	MaxRecovery: time.Second, RecoveryJitter: 0.5, Seed: 1,
 }
 
 var _ = retry.Policy{

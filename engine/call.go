@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/retry"
@@ -15,6 +16,8 @@ type call struct {
 	again bool    // whether engines with PerCall have decided already
 	asked bool    // whether an actor has been asked for tokens or for a permit
 	watch watch
+
+	openFor time.Duration // how long the upstream asked to be left alone at the end of the last attempt
 }
 
 // share is what a call has got of one key.
@@ -199,6 +202,7 @@ func (c *call) admitted() {
 
 // fail is the end of an attempt whose function has not returned.
 func (c *call) fail() {
+	c.openFor = 0
 	for i := range c.got {
 		c.got[i].outcome = Failure
 	}
@@ -217,6 +221,7 @@ func endAll(probes *[longestChain]*probe) {
 
 // judge has each engine judge the end of an attempt.
 func (c *call) judge(ctx context.Context, err error) {
+	c.openFor = wishIn(err)
 	for i := range c.links {
 		c.got[i].outcome = c.links[i].eng.judge(ctx, err)
 	}
@@ -229,7 +234,7 @@ func (c *call) report(last bool, cause error) {
 	for i := range c.links {
 		if l, s := &c.links[i], &c.got[i]; s.once == last {
 			l.eng.endedAs(&s.admission, s.outcome)
-			answered[i] = l.eng.record(&l.place, &s.admission, s.outcome, cause)
+			answered[i] = l.eng.record(&l.place, &s.admission, s.outcome, cause, c.openFor)
 		}
 	}
 	for i := range c.links {

@@ -53,6 +53,11 @@ func randomMember(r *rand.Rand, name string) engine.Config {
 			FailureThreshold: 1 + r.IntN(2), HalfOpenSuccesses: 1 + r.IntN(2), HalfOpenProbes: 1 + r.IntN(2),
 			RecoveryTimeout: time.Duration(1 + r.Int64N(1000)), ProbeTimeout: time.Duration(1 + r.Int64N(2000)),
 		}
+		if r.IntN(3) == 0 {
+			cfg.Breaker.HalfOpenFailures = r.IntN(3)
+			cfg.Breaker.MaxRecovery = cfg.Breaker.RecoveryTimeout * time.Duration(1+r.IntN(9))
+			cfg.Breaker.RecoveryJitter, cfg.Breaker.Seed = r.Float64(), 1+r.Uint64N(9)
+		}
 	}
 	return cfg
 }

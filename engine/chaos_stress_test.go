@@ -37,8 +37,11 @@ type weather struct {
 var weathers = []weather{
 	{
 		name: "all at once", keys: 8, resets: true, forces: true,
-		bucket:  bucket{50, time.Microsecond},
-		breaker: breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond},
+		bucket: bucket{50, time.Microsecond},
+		breaker: breaker.Policy{
+			FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond,
+			HalfOpenFailures: 1, MaxRecovery: 4 * time.Millisecond, RecoveryJitter: 0.5,
+		},
 	},
 	{
 		name: "no token comes back", keys: 40, scarce: true, forces: true,
@@ -63,7 +66,7 @@ var weathers = []weather{
 	{
 		name: "half-open for ever", keys: 12, single: true,
 		bucket:  bucket{2, 20 * time.Microsecond}, // so that calls queue
-		breaker: breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Microsecond, ProbeTimeout: time.Hour, ForgetAfter: 2 * time.Hour},
+		breaker: breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Microsecond, ProbeTimeout: time.Hour, ForgetAfter: 2 * time.Hour, MaxRecovery: 5 * time.Microsecond},
 	},
 }
 

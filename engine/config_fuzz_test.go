@@ -158,8 +158,17 @@ func (c *candidate) breaker() {
 	p := &breaker.Policy{
 		FailureThreshold: int(c.input.number()), RecoveryTimeout: c.duration(), HalfOpenSuccesses: int(c.input.number()),
 		HalfOpenProbes: int(c.input.number()), ProbeTimeout: c.duration(), ForgetAfter: c.duration(),
+		HalfOpenFailures: int(c.input.number()), MaxRecovery: c.duration(), RecoveryJitter: c.input.float(), Seed: uint64(c.input.byte()),
 	}
 	c.Breaker = p
+	recovery := p.RecoveryTimeout
+	if recovery == 0 {
+		recovery = 5 * time.Second
+	}
+	short := p.MaxRecovery > 0 && p.MaxRecovery < recovery && recovery <= 1<<61
+	c.has("Breaker.HalfOpenFailures", p.HalfOpenFailures, p.HalfOpenFailures < 0 || p.HalfOpenFailures > math.MaxInt32)
+	c.has("Breaker.MaxRecovery", p.MaxRecovery, p.MaxRecovery < 0 || p.MaxRecovery > 1<<61 || short)
+	c.has("Breaker.RecoveryJitter", p.RecoveryJitter, !(p.RecoveryJitter >= 0 && p.RecoveryJitter <= 1))
 	c.has("Breaker.FailureThreshold", p.FailureThreshold, p.FailureThreshold < 0)
 	c.has("Breaker.HalfOpenSuccesses", p.HalfOpenSuccesses, p.HalfOpenSuccesses < 0)
 	c.has("Breaker.HalfOpenProbes", p.HalfOpenProbes, p.HalfOpenProbes < 0)

@@ -83,7 +83,11 @@ func newPair(t *testing.T, in *input) *pair {
 	if wait%4 > 0 {
 		cfg.Breaker = &breaker.Policy{
 			FailureThreshold: int(wait % 4), RecoveryTimeout: time.Second, HalfOpenProbes: 1 + int(wait/4%2), HalfOpenSuccesses: 1 + int(wait/8%2),
-			ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second,
+			ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second, HalfOpenFailures: int(limit / 64 % 2),
+			RecoveryJitter: 0.25 * float64(limit/128), Seed: 7,
+		}
+		if limit/32%2 > 0 {
+			cfg.Breaker.MaxRecovery = 4 * time.Second
 		}
 	}
 	cfg.MaxWait = []time.Duration{0, 0, time.Second, engine.NoWait}[wait/16%4]

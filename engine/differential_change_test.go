@@ -125,6 +125,11 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg eng
 			FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second, HalfOpenProbes: 1 + rng.IntN(2),
 			HalfOpenSuccesses: 1 + rng.IntN(2), ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second,
 		}
+		if rng.IntN(3) == 0 {
+			cfg.Breaker.HalfOpenFailures = rng.IntN(2)
+			cfg.Breaker.MaxRecovery = time.Duration(1+rng.IntN(5)) * time.Second
+			cfg.Breaker.RecoveryJitter, cfg.Breaker.Seed = 0.25*float64(rng.IntN(5)), 1+rng.Uint64N(9)
+		}
 	}
 	switch rng.IntN(3) {
 	case 0:

@@ -94,7 +94,11 @@ func (h *halfOpen) checkProbes(t *testing.T, begin time.Time) {
 	first, last := returns[0], returns[len(returns)-1]
 	if first.After(begin) { // else some may have made room for others, or opened the breaker to them
 		require.Len(t, returns, min(h.policy.HalfOpenProbes, h.policy.HalfOpenSuccesses), "%v", h)
-		h.require(t, breaker.HalfOpen, h.policy.ProbeTimeout+h.policy.RecoveryTimeout)
+		full := h.policy.ProbeTimeout
+		if len(returns) > h.policy.HalfOpenFailures { // the leases end together
+			full += h.openAgain()
+		}
+		h.require(t, breaker.HalfOpen, full)
 	}
 	switch h.kind {
 	case "ok":
@@ -123,10 +127,10 @@ func (h *halfOpen) opensAt(t *testing.T, begin, at time.Time) {
 	t.Helper()
 	if at.After(begin) {
 		h.until(at.Add(-1))
-		h.require(t, breaker.HalfOpen, begin.Add(h.policy.ProbeTimeout+h.policy.RecoveryTimeout).Sub(at.Add(-1)))
+		h.require(t, breaker.HalfOpen, begin.Add(h.policy.ProbeTimeout+h.openAgain()).Sub(at.Add(-1)))
 	}
 	h.until(at)
-	h.require(t, breaker.Open, h.policy.RecoveryTimeout)
+	h.require(t, breaker.Open, h.openAgain())
 }
 
 // until waits for an instant, and for all events at that instant.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,13 +84,19 @@ type halfOpen struct {
 	above   int64
 }
 
-func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *halfOpen {
+func newHalfOpen(t *testing.T, rng *rand.Rand, of kind, d engine.Dispatch) *halfOpen {
 	within := func(most time.Duration) time.Duration { return 1 + time.Duration(rng.Int64N(int64(most))) }
-	h := &halfOpen{kind: kind, rng: rng, policy: breaker.Policy{
+	h := &halfOpen{kind: of, rng: rng, policy: breaker.Policy{
 		FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second + within(9*time.Second), ProbeTimeout: time.Second + within(19*time.Second),
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3),
 		ForgetAfter: 100 * time.Hour, // forgetting must not close the breaker
 	}}
+	if rng.IntN(2) == 0 {
+		h.policy.MaxRecovery = h.policy.RecoveryTimeout + within(2*h.policy.RecoveryTimeout)
+	}
+	if slices.Contains([]kind{"ok", "neutral", "cancelled", "limited"}, of) {
+		h.policy.HalfOpenFailures = rng.IntN(3) // no probe fails
+	}
 	for range h.policy.HalfOpenProbes + 1 + rng.IntN(3) {
 		h.took = append(h.took, time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout)))*time.Duration(rng.IntN(2))) // every other one takes no time
 	}
@@ -110,6 +117,11 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, kind kind, d engine.Dispatch) *ha
 	h.eng, err = engine.New(cfg)
 	require.NoError(t, err)
 	return h
+}
+
+// openAgain is the open time of the second trip.
+func (h *halfOpen) openAgain() time.Duration {
+	return max(h.policy.RecoveryTimeout, min(2*h.policy.RecoveryTimeout, h.policy.MaxRecovery))
 }
 
 // play makes the breaker half-open, sends the probes, checks the breaker, and has the breaker
@@ -138,7 +150,7 @@ func (h *halfOpen) play(t *testing.T) {
 	}
 	synctest.Wait()
 	h.checkProbes(t, begin)
-	h.recover(t, begin.Add(h.policy.ProbeTimeout+h.policy.RecoveryTimeout))
+	h.recover(t, begin.Add(h.policy.ProbeTimeout+h.openAgain()))
 	callers.Wait()
 	if s := h.look(); h.wedged == 0 {
 		require.Equal(t, breaker.Closed, s.Breaker, "a late result counts for nothing; %v", h)

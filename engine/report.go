@@ -3,12 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's place
-// comes back.
+// nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's
+// place comes back.
 func (e *Engine) nowHolding(p *place, a *admission) int64 {
 	read := false
 	defer func() {
@@ -21,8 +22,8 @@ func (e *Engine) nowHolding(p *place, a *admission) int64 {
 	return now
 }
 
-// giveUp ends a call that was admitted as a and is not made. A probe's place and the tokens come back;
-// tokens that others have taken on top of stay spent.
+// giveUp ends a call that was admitted as a and is not made. A probe's place and the tokens come
+// back; tokens that others have taken on top of stay spent.
 func (e *Engine) giveUp(p *place, a *admission, tokens int64) {
 	e.report(p, a, Ignore, nil)
 	e.giveBack(a, tokens)
@@ -81,7 +82,8 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 	}
 }
 
-// reportEnd judges the end of an attempt that was admitted as a, counts the outcome, and reports it.
+// reportEnd judges the end of an attempt that was admitted as a, counts the outcome, and reports
+// it.
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
 	outcome := Failure // in case Classify panics
 	defer func() {
@@ -94,11 +96,16 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor. cause is the error of a failure, nil after a panic.
 func (e *Engine) report(p *place, a *admission, outcome Outcome, cause error) {
-	e.recorded(e.record(p, a, outcome, cause))
+	var openFor time.Duration
+	if outcome == Failure && cause != nil && a.cell != nil && a.cell.Published.Policy().MayAsk() {
+		openFor = wishIn(cause)
+	}
+	e.recorded(e.record(p, a, outcome, cause, openFor))
 }
 
-// record is report without the wait; the result is for [Engine.recorded].
-func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *guard.Request {
+// record is report without the wait; the result is for [Engine.recorded]. openFor is how long the
+// upstream asks to be left alone, if the outcome is a Failure.
+func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, openFor time.Duration) *guard.Request {
 	if a.cell == nil || !a.cell.Published.Policy().Breaks() {
 		return nil
 	}
@@ -112,13 +119,14 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error) *g
 	}
 	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome}
 	successor := func(retired *guard.Cell) (*guard.Cell, error) { return e.successor(p, a, &m, retired) }
-	// The next call of this caller finds the outcome recorded. If that call asks the actor, its message
-	// comes behind m. Gate and notice may be read without a message, so the turn of a failure, which may
-	// change both, is awaited. An error says that the engine is closed, that there is no room for the key,
-	// or that the result is late: then there is no breaker to count for.
+	// The next call of this caller finds the outcome recorded. If that call asks the actor, its
+	// message comes behind m. Gate and notice may be read without a message, so the turn of a
+	// failure, which may change both, is awaited. An error says that the engine is closed, that
+	// there is no room for the key, or that the result is late: then there is no breaker to count
+	// for.
 	if outcome == Failure {
 		m.Request = e.behavior.Request()
-		m.Request.Cause = cause
+		m.Request.Cause, m.Request.OpenFor = cause, int64(openFor)
 		if e.dispatch == Published && !probe {
 			m.Answers = m.Request.Answers()
 		}
@@ -146,7 +154,8 @@ var errLateResult = errors.New("engine: a result of an earlier period")
 
 // successor returns the cell that is to count the report m, in place of a retired cell. The retired
 // cell was clean. If the retired cell was still in the period in which it let the call through, the
-// call counts as a call that the successor let through in its first period; else the result is late.
+// call counts as a call that the successor let through in its first period; else the result is
+// late.
 func (e *Engine) successor(p *place, a *admission, m *guard.Message, retired *guard.Cell) (*guard.Cell, error) {
 	if a.permit.Generation != retired.Published.Generation() && !m.FromPredecessor {
 		return nil, errLateResult

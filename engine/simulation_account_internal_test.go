@@ -107,11 +107,11 @@ func (w *world) isClean(a *account, now int64) bool {
 			return false
 		}
 	}
-	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && len(a.waiting()) == 0
+	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && w.grown(&a.circuit, now) == 0 && len(a.waiting()) == 0
 }
 
-// spilled is what a loses when its cell goes before it is as new: failures of a closed breaker, and
-// a half-open one is as if the last success had opened it.
+// spilled is what a loses when its cell goes before it is as new: failures of a closed breaker and the growth
+// of its open time; and a half-open one is as if the last outcome that counted had opened it.
 func (w *world) spilled(a *account, st *site) {
 	a.spilt = true
 	c := &a.circuit
@@ -120,10 +120,10 @@ func (w *world) spilled(a *account, st *site) {
 	}
 	switch c.state {
 	case breaker.Closed:
-		c.row = 0
+		c.row, c.trips = 0, 0
 	case breaker.HalfOpen:
 		a.version++
-		w.trip(c, c.last)
+		*c = naiveCircuit{state: breaker.Open, period: w.period(), trips: c.trips, until: c.due, due: c.due}
 	}
 }
 

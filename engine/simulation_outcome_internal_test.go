@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
 // drawEnd draws the error of a function, and whether the function panics.
@@ -33,9 +35,28 @@ func (p *person) drawEnd() (err error, panics bool) {
 		return fmt.Errorf("inner engine: %w", errRefused), false
 	case 9:
 		return &StoppedError{Reason: errRefused, Last: errSimulated}, false
+	case 10:
+		wish := u.spread(1, 64*u.tick)
+		u.wishes[wish] = true
+		return &Verdict{Err: errSimulated, Outcome: Failure, OpenFor: time.Duration(wish)}, false
 	default:
 		return errSimulated, false
 	}
+}
+
+// wished is how long the upstream asked to be left alone with the failure that m reports. At the end of a call
+// that was decided once, the cause is the error that the caller gets, and the wish is that of the last attempt.
+func (u *universe) wished(m *guard.Message) int64 {
+	if m.Request == nil {
+		return 0
+	}
+	if v, ok := m.Request.Cause.(*Verdict); ok {
+		return int64(v.OpenFor)
+	}
+	if m.Request.OpenFor > 0 && !u.wishes[m.Request.OpenFor] {
+		u.fail("an upstream asks for %d ns, which none has done", m.Request.OpenFor)
+	}
+	return m.Request.OpenFor
 }
 
 // outcomeOf is the outcome of a function that ends now with err, by the table in docs/design.md.

@@ -72,8 +72,14 @@ func (p *person) refusing(r *Rejection) *caller {
 }
 
 // foresee works out whether it is known when a refused call through a chain would pass: if nothing has
-// changed since the attempt began, nobody waits, and no lease ends.
+// changed since the attempt began, nobody waits, and no lease ends. Where failures of probes are tolerated, a
+// place is free at the end of a lease, and the end of another lease opens the breaker again.
 func (p *person) foresee() {
+	for _, c := range p.links {
+		if c.w.circuit.tolerated > 0 && c.account != nil && c.account.circuit.out > 1 {
+			c.seen = 0
+		}
+	}
 	if !p.looks() {
 		return
 	}

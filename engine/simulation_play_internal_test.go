@@ -65,7 +65,7 @@ func (u *universe) play(until int64) {
 func (u *universe) tryAll() {
 	length, breaks := int64(0), false
 	for _, w := range u.worlds {
-		length, breaks = max(length, w.circuit.recovery+w.circuit.lease), breaks || w.cfg.Breaker != nil
+		length, breaks = max(length, w.circuit.longest+w.circuit.lease), breaks || w.cfg.Breaker != nil
 	}
 	if !breaks || length > int64(24*time.Hour) {
 		return

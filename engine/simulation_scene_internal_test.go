@@ -217,12 +217,34 @@ func (w *world) drawBreaker(s *setup) {
 	if p.ForgetAfter < 0 || p.ForgetAfter > 1<<61 {
 		p.ForgetAfter = 1 << 61
 	}
+	w.drawGrowth(&p)
 	s.cfg.Breaker = &p
 	s.circuit = naiveRules{
 		threshold: p.FailureThreshold, successes: p.HalfOpenSuccesses, probes: p.HalfOpenProbes,
 		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
+		tolerated: p.HalfOpenFailures, longest: int64(p.MaxRecovery), mayAsk: int64(p.MaxRecovery), jitter: p.RecoveryJitter, seed: p.Seed,
 	}
 	s.circuit.fill()
+}
+
+// drawGrowth draws what a breaker tolerates half-open, and how its open time grows; mostly neither.
+func (w *world) drawGrowth(p *breaker.Policy) {
+	if w.oneIn(3) {
+		p.HalfOpenFailures = w.below(3)
+	}
+	if w.oneIn(3) {
+		recovery := p.RecoveryTimeout
+		if recovery == 0 {
+			recovery = 5 * time.Second
+		}
+		p.MaxRecovery = 1 << 61
+		if recovery < 1<<50 && !w.oneIn(16) {
+			p.MaxRecovery = recovery * time.Duration(1+w.below(40))
+		}
+	}
+	if w.oneIn(4) {
+		p.RecoveryJitter, p.Seed = float64(w.below(17))/16, w.rng.Uint64()|1
+	}
 }
 
 // orThree is attempts with the default of retry.Policy.MaxAttempts.

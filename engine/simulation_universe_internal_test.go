@@ -24,7 +24,8 @@ type universe struct {
 	rng    rand.PCG
 	sum    uint64 // FNV-1a over every event: the trace
 	events int64
-	passed int64 // ns, in earlier scenes
+	passed int64          // ns, in earlier scenes
+	wishes map[int64]bool // the times in ns for which upstreams asked to be left alone
 
 	source clock.Clock // of all engines
 	now    int64       // ns since the beginning of the scene, as timers see it
@@ -79,7 +80,7 @@ type runner struct {
 }
 
 func newUniverse() *universe {
-	u := &universe{}
+	u := &universe{wishes: map[int64]bool{}}
 	for i := range u.persons {
 		u.persons[i] = newPerson(u, i)
 	}

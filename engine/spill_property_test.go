@@ -14,8 +14,9 @@ import (
 )
 
 // TestATightEngineAdmitsWhatAWideOneDoes runs random schedules through an engine that has to spill
-// all the time, and an engine that never spills. Only failures below the threshold and successes of
-// a half-open breaker may be lost. Here there are none of both, so that every decision is the same.
+// all the time, and an engine that never spills. Only failures below the threshold, growth of a closed
+// breaker, and outcomes of a half-open breaker may be lost. Here there are none, so that every decision
+// is the same, and so is the random part of an open time.
 func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
 	t.Parallel()
 	rng := random(t)
@@ -29,6 +30,7 @@ func TestATightEngineAdmitsWhatAWideOneDoes(t *testing.T) {
 				cfg.MaxWait, cfg.IdleAfter = engine.NoWait, time.Duration(seed%100+1)*100*time.Millisecond
 				if cfg.Breaker != nil {
 					cfg.Breaker.FailureThreshold, cfg.Breaker.HalfOpenSuccesses = 1, 1
+					cfg.Breaker.HalfOpenFailures, cfg.Breaker.MaxRecovery = 0, 0
 				}
 				wide := start(t, cfg)
 				cfg.MaxKeys = 2

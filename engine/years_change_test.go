@@ -19,10 +19,16 @@ func (s *side) drawBucket(rng *rand.Rand) bucket {
 }
 
 func drawRules(rng *rand.Rand) breaker.Policy {
-	return breaker.Policy{
+	p := breaker.Policy{
 		FailureThreshold: 1 + rng.IntN(5), RecoveryTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
 		HalfOpenProbes: 1 + rng.IntN(3), HalfOpenSuccesses: 1 + rng.IntN(3), ProbeTimeout: time.Duration(1+rng.IntN(60)) * time.Second,
 	}
+	if rng.IntN(2) == 0 {
+		p.HalfOpenFailures = rng.IntN(3)
+		p.MaxRecovery = p.RecoveryTimeout * time.Duration(1+rng.IntN(5))
+		p.RecoveryJitter, p.Seed = rng.Float64(), 1+rng.Uint64N(1<<60)
+	}
+	return p
 }
 
 // drawLimiter draws a limit of any kind but limiter.All, and returns the bucket that the accounts follow:

@@ -97,7 +97,7 @@ func (s *side) recover() {
 
 // close sees whether all keys are well, and closes the engine.
 func (s *side) close(t *testing.T, w *world) {
-	time.Sleep(s.rules.ProbeTimeout + s.rules.RecoveryTimeout)
+	time.Sleep(s.rules.ProbeTimeout + 5*time.Minute) // the longest open time of drawRules
 	for i := range s.keys {
 		k := &s.keys[i]
 		for range s.rules.HalfOpenSuccesses {

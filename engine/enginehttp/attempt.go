@@ -17,6 +17,7 @@ type attempts struct {
 	req       *http.Request // the caller's, never changed
 	begun     bool          // Base has been given the request, and the duty to close its body
 	sent      bool          // Base has been given the request, and has not returned
+	heeds     bool          // as in subject
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that brought resp; nil after its end
 	err       error           // of the last attempt that brought no response
@@ -149,9 +150,17 @@ func (a *attempts) answered() error {
 		return nil
 	}
 	v := &engine.Verdict{Err: attemptStatusError(a.resp.StatusCode), Outcome: outcome, Final: true}
+	asks := a.heeds && outcome == engine.Failure && a.resp.StatusCode == http.StatusServiceUnavailable
+	if !again && !asks {
+		return v
+	}
+	after, _ := RetryAfter(a.resp.Header, time.Now())
+	if asks {
+		v.OpenFor = after
+	}
 	if again {
-		v.After, _ = RetryAfter(a.resp.Header, time.Now())
-		v.Final = v.After > a.transport.maxRetryAfter()
+		v.After = after
+		v.Final = after > a.transport.maxRetryAfter()
 	}
 	if !v.Final && a.ctx != nil {
 		a.ctx.hold()

@@ -22,6 +22,10 @@ import (
 // *http.Transport that dials itself or with the DialContext of a net.Dialer. With any other Base or
 // dialer, such a wait looks like a dial that hangs, and is a failure.
 //
+// A 503 Service Unavailable that is a Failure opens the breaker for the time that its Retry-After
+// asks for, if the breaker.Policy of the engine has a MaxRecovery, and for MaxRecovery at most: see
+// engine.Verdict.OpenFor. A Classify that calls the answer no Failure keeps the breaker closed.
+//
 // A Transport makes an attempt after the first if all of these hold. The engine has a retry.Policy
 // with attempts, time and delay to spare. Retryable says that the attempt is worth it. The method
 // is GET, HEAD, OPTIONS, TRACE, PUT or DELETE (RFC 9110, section 9.2.2), or the request has the
@@ -121,6 +125,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	s, err := t.subjectOf(req)
+	a.heeds = s.heeds
 	mistaken := err != nil
 	switch {
 	case mistaken:

@@ -12,6 +12,7 @@ type transportEngine struct {
 	revision uint64 // of engine, when it was asked
 	engine   *engine.Engine
 	breaker  bool          // whether engine has one
+	heeds    bool          // whether its open time may be what the upstream asks for
 	patience time.Duration // of a lease
 	err      error         // names a field of the configuration that a Transport cannot honour
 }
@@ -42,7 +43,7 @@ func (t *Transport) subjectOf(req *http.Request) (subject, error) {
 	if known.err != nil {
 		return subject{}, known.err
 	}
-	return subject{eng: t.Engine, key: t.key(req), breaker: known.breaker, patience: known.patience}, nil
+	return subject{eng: t.Engine, key: t.key(req), breaker: known.breaker, heeds: known.heeds, patience: known.patience}, nil
 }
 
 // chainOf is subjectOf for the keys of Chain.
@@ -68,6 +69,7 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 			return subject{}, e.err
 		}
 		s.add(e.breaker, e.patience)
+		s.heeds = s.heeds || e.heeds
 	}
 	if empty {
 		return subject{}, zeroKey("Transport")
@@ -80,6 +82,7 @@ func newTransportEngine(eng *engine.Engine) *transportEngine {
 	revision := eng.Revision() // first, so that a change that comes meanwhile is found later
 	cfg := eng.Config()
 	e := &transportEngine{revision: revision, engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
+	e.heeds = e.breaker && cfg.Breaker.MaxRecovery > 0
 	if cfg.Classify != nil {
 		e.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
 	}

@@ -10,6 +10,7 @@ import (
 // policy is a breaker.Policy, durations in ticks.
 type policy struct {
 	threshold, recovery, successes, probes, lease, forget int
+	tolerated, longest                                    int // longest: 0 is no growth
 }
 
 // circuit is the breaker of a key.
@@ -17,8 +18,11 @@ type circuit struct {
 	state     breaker.State
 	failures  int // in a row, while closed
 	successes int // of probes, while half-open
+	bad       int // failures of probes, while half-open
 	probeAt   int // from when on a probe is let through, once it has opened
-	last      int // the time of the last outcome that counted
+	last      int // closed: the time of the last failure; else a recovery before a probe could come, or the last outcome that counted
+	trips     int // that make the next open time grow
+	since     int // closed: from when on the trips become fewer
 }
 
 // ticket is the leave that a client has to make a call, until its outcome is counted.
@@ -97,8 +101,40 @@ func (s *state) closed() {
 
 // trip opens the breaker as of the instant at.
 func (r *rules) trip(s *state, at int) {
-	s.circuit = circuit{state: breaker.Open, probeAt: at + r.breaker.recovery, last: at}
+	trips := s.circuit.trips
+	probeAt := at + r.openTime(trips)
+	if r.openTime(trips) < r.breaker.longest {
+		trips++
+	}
+	s.circuit = circuit{state: breaker.Open, probeAt: probeAt, last: probeAt - r.breaker.recovery, trips: trips}
 	s.period()
+}
+
+// openTime is how long the breaker is open after so many trips before.
+func (r *rules) openTime(trips int) int {
+	d := r.breaker.recovery
+	for range trips {
+		d = min(2*d, r.breaker.longest)
+	}
+	return d
+}
+
+// fail counts a failure of a probe, or the end of its lease, at the instant at.
+func (r *rules) fail(s *state, at int) {
+	c := &s.circuit
+	if c.bad, c.last = c.bad+1, at; c.bad > r.breaker.tolerated {
+		r.trip(s, at)
+	}
+}
+
+// lapse takes the place back of a probe whose lease has ended.
+func (s *state) lapse(first int) {
+	for i := range s.tickets {
+		if t := &s.tickets[i]; t.current && int(t.lease) == first {
+			t.current, t.lease = false, 1
+			return
+		}
+	}
 }
 
 // probing are the probes in flight and the instant at which the first of them must be back.
@@ -115,19 +151,25 @@ func (s *state) probing() (n, first int) {
 // age is what time alone does: leases end, each a failure, and what is old is forgotten.
 func (r *rules) age(s *state) {
 	c := &s.circuit
-	if r.breaker == nil || c.state == breaker.Closed && c.failures == 0 {
+	if r.breaker == nil || c.state == breaker.Closed && c.failures == 0 && c.trips == 0 {
 		return
 	}
 	n, first := s.probing()
-	if n > 0 && first <= s.now {
-		r.trip(s, first)
-		n = 0
+	for ; n > 0 && first <= s.now; n, first = s.probing() {
+		s.lapse(first)
+		r.fail(s, first)
 	}
 	switch {
 	case n > 0:
 	case c.state == breaker.Closed:
-		if s.now >= c.last+r.breaker.forget {
-			*c = circuit{}
+		for ; c.trips > 0 && s.now >= c.since+r.breaker.recovery; c.trips-- {
+			c.since += r.breaker.recovery
+		}
+		if c.trips == 0 {
+			c.since = 0
+		}
+		if c.failures > 0 && s.now >= c.last+r.breaker.forget {
+			c.failures, c.last = 0, 0
 		}
 	case s.now >= c.last+max(r.breaker.forget, 11*r.breaker.recovery): // half-open for ten of them
 		s.closed()
@@ -155,7 +197,7 @@ func (r *rules) lets(s *state) bool {
 func (r *rules) admit(s *state, serial int8) bool {
 	if s.circuit.state == breaker.Open {
 		s.period()
-		s.circuit = circuit{state: breaker.HalfOpen, last: s.circuit.last}
+		s.circuit = circuit{state: breaker.HalfOpen, last: s.circuit.last, trips: s.circuit.trips}
 	}
 	t := ticket{serial: serial, current: true}
 	if s.circuit.state == breaker.HalfOpen {
@@ -207,14 +249,17 @@ func (r *rules) judge(s *state, t ticket, stray bool) {
 	}
 	switch {
 	case c.state == breaker.HalfOpen && o == engine.Failure:
-		r.trip(s, s.now)
+		r.fail(s, s.now)
 	case c.state == breaker.HalfOpen:
 		c.successes, c.last = c.successes+1, s.now
 		if c.successes >= r.breaker.successes {
-			s.closed()
+			trips := c.trips
+			if s.closed(); trips > 0 {
+				c.trips, c.since = trips, s.now
+			}
 		}
 	case o == engine.Success:
-		*c = circuit{}
+		c.failures, c.last = 0, 0
 	default:
 		c.failures, c.last = c.failures+1, s.now
 		if c.failures >= r.breaker.threshold {
@@ -232,7 +277,16 @@ func (r *rules) look(s *state) (state breaker.State, failures, openFor int) {
 	case c.state == breaker.Open && s.now < c.probeAt:
 		return breaker.Open, 0, c.probeAt - s.now
 	case c.state == breaker.HalfOpen && r.full(s, n):
-		return breaker.HalfOpen, 0, first + r.breaker.recovery - s.now
+		bad := c.bad
+		for i := range s.tickets {
+			if t := &s.tickets[i]; t.current && int(t.lease) == first {
+				bad++
+			}
+		}
+		if bad > r.breaker.tolerated {
+			first += r.openTime(c.trips)
+		}
+		return breaker.HalfOpen, 0, first - s.now
 	default:
 		return breaker.HalfOpen, 0, 0
 	}

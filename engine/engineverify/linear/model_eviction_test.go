@@ -10,8 +10,8 @@ func (r *rules) mayGo(s *state) bool {
 
 // forgotten is the state that s may be in too, without anything having been done to the key, if there is
 // one: the key may have been forgotten, and may have come back. Nothing is gained by that; but what is
-// lost is written down in docs/gates.md: failures of a closed breaker, and successes of a half-open
-// one, which comes back as if the last of them had opened it.
+// lost is written down in docs/gates.md: failures and growth of a closed breaker, and the outcomes of a
+// half-open one, which comes back as if the last of them had opened it.
 func (r *rules) forgotten(s *state) (back state, ok bool) {
 	if !r.spills || r.breaker == nil || !r.mayGo(s) {
 		return state{}, false
@@ -20,7 +20,8 @@ func (r *rules) forgotten(s *state) (back state, ok bool) {
 	if c := &back.circuit; c.state == breaker.Closed {
 		*c = circuit{}
 	} else {
-		r.trip(&back, c.last)
+		*c = circuit{state: breaker.Open, probeAt: c.last + r.breaker.recovery, last: c.last, trips: c.trips}
+		back.period()
 	}
 	return back, true
 }

@@ -81,6 +81,7 @@ func hash(of any) uint64 {
 		add(1)
 	}
 	add(s.circuit.probeAt<<16 ^ s.circuit.last)
+	add(s.circuit.trips<<16 ^ s.circuit.since<<4 ^ s.circuit.bad)
 	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
 	for i := range s.tickets {
 		t := &s.tickets[i]

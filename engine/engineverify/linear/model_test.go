@@ -260,7 +260,7 @@ func (r *rules) inspect(s *state, got *shown) bool {
 
 // asNew reports whether the key equals a new one.
 func (r *rules) asNew(s *state) bool {
-	return r.within(s.levels) == r.within(s.newborn) && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.waiting == 0
+	return r.within(s.levels) == r.within(s.newborn) && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.circuit.trips == 0 && s.waiting == 0
 }
 
 // awaited reports whether a caller that reports an outcome is told when it has been counted.

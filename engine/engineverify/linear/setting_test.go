@@ -46,6 +46,7 @@ func settings() []setting {
 	leaky := limit{capacity: 3, interval: 2, leaky: true}
 	brittle := &policy{threshold: 2, recovery: 3, successes: 2, probes: 2, lease: 4, forget: 14}
 	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
+	growing := &policy{threshold: 1, recovery: 2, successes: 2, probes: 2, lease: 4, forget: 20, tolerated: 1, longest: 7}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
 	changes := append(tokens[:len(tokens):len(tokens)], actStep, actStep, actChange)
@@ -57,6 +58,7 @@ func settings() []setting {
 		{name: "leaky", rules: rules{limits: []limit{leaky}}, mix: tokens},
 		{name: "breaker", rules: rules{breaker: brittle}, mix: append(calls, calls...)},
 		{name: "strict-breaker", rules: rules{breaker: strict}, mix: append(calls, actReset)},
+		{name: "growing-breaker", rules: rules{breaker: growing}, mix: append(calls, calls...)},
 		{name: "breaker-and-limiter", rules: rules{limits: []limit{bucket}, breaker: brittle}, mix: append(calls, actAllow, actAllow, actReset)},
 		{name: "composite", rules: rules{limits: []limit{bucket, leaky}}, mix: tokens},
 		{name: "composite-and-breaker", rules: rules{limits: []limit{small, bucket}, breaker: strict}, mix: append(calls, actAllow)},
@@ -71,9 +73,12 @@ func settings() []setting {
 		{name: "composite-changes", known: true, rules: rules{limits: []limit{bucket, leaky}, others: []limit{more, more}}, mix: changes},
 		{name: "changes-and-eviction", rules: rules{limits: []limit{bucket}, others: []limit{more}, evicts: true}, idleAfter: 2, mix: unreset},
 		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
+		{name: "eviction-and-growing-breaker", rules: rules{limits: []limit{small}, breaker: growing, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
 		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
+			mix: append(calls, actAcquire, actReset, actResetAll)},
+		{name: "spill-and-growing-breaker", rules: rules{limits: []limit{bucket}, breaker: growing, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
 	}, chains()...)
 }
@@ -99,6 +104,7 @@ func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
 		cfg.Breaker = &breaker.Policy{
 			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
 			HalfOpenProbes: p.probes, ProbeTimeout: time.Duration(p.lease) * tick, ForgetAfter: time.Duration(p.forget) * tick,
+			HalfOpenFailures: p.tolerated, MaxRecovery: time.Duration(p.longest) * tick,
 		}
 	}
 	return cfg

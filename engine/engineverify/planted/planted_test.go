@@ -51,6 +51,10 @@ var faults = []struct{ part, name string }{
 	{"registry", "a parked state that is forgotten before its time"},
 	{"breaker", "more probes than are needed"},
 	{"breaker", "an open breaker that closes without a probe"},
+	{"breaker", "a tolerated failure that opens the breaker"},
+	{"breaker", "a recovery after which the open time starts over"},
+	{"breaker", "an open time above MaxRecovery"},
+	{"evict", "a spill that forgets the growth"},
 }
 
 // most is how many seeds a fault may take.

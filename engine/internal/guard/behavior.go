@@ -73,12 +73,12 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 	fullAts := b.newborns(len(p.Limits))
 	v.bear(fullAts, now)
 	bornFull := p.Limits.FullAt(fullAts)
-	probeAt := b.sketch.recall(key, p.Limits, fullAts)
+	left := b.sketch.recall(key, p.Limits, fullAts)
 	g.fullAt.Store(fullAts[0])
 	g.generation.Store(generation)
 	g.posted.Store(&p.clean)
-	s.circuit.Reopen(p.rules, generation, probeAt)
-	open := probeAt > 0 && s.circuit.CleanAt(p.rules) > now
+	s.reopen(p, generation, left)
+	open := left.probeAt > 0 && s.circuit.CleanAt(p.rules) > now
 	if open || p.Limits.FullAt(fullAts) > bornFull {
 		b.sketch.hit()
 	}
@@ -180,7 +180,11 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 			m.Request.failures = failures + 1
 		}
 	}
-	if counts {
+	switch {
+	case !counts:
+	case m.Outcome == breaker.Failure && m.Request != nil:
+		s.circuit.FailFor(s.policy.rules, now, m.Permit, m.Request.OpenFor) // 0: as Report
+	default:
 		s.circuit.Report(s.policy.rules, now, m.Permit, m.Outcome)
 	}
 	if m.Outcome == breaker.Failure && len(s.policy.Limits) > 0 && Planted("a late refund") {
@@ -287,7 +291,7 @@ func (b *Behavior) Request() *Request {
 // Release takes back a request that has ended, from the caller that received the answer or from the
 // actor that found the request left.
 func (b *Behavior) Release(r *Request) {
-	r.Cause, r.failures = nil, 0
+	r.Cause, r.OpenFor, r.failures = nil, 0, 0
 	b.requests.Put(r)
 }
 

@@ -15,8 +15,8 @@
 //	owned        the gate's state in which the actor has full-at for itself
 //	retired      the gate's state after the key's cell has gone; look the key up again
 //	notice       the actor's posting for callers about the key, beside full-at
-//	clean        equal to a new key: bucket full, breaker closed with no failure counted, nobody
-//	             waiting or in flight
+//	clean        equal to a new key: bucket full, breaker closed with no failure counted and no
+//	             growth of its open time left, nobody waiting or in flight
 //	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker,
 //	             the origin
 //	receipt      the effect of a debit on the first full-at: the values before and after; the epoch

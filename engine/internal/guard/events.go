@@ -34,13 +34,14 @@ type Event struct {
 
 	cause    error // of a failure: the error of the call; else the reason
 	failed   bool  // whether a failure was the cause
+	asked    bool  // whether the upstream asked with the failure to be left alone
 	failures int   // in a row; 0: a probe failed
 }
 
 // Reason returns the reason of the event, or nil. It is made when it is asked for.
 func (e *Event) Reason() error {
 	if e.failed {
-		return &tripError{e.failures, e.cause}
+		return &tripError{e.failures, e.asked, e.cause}
 	}
 	return e.cause
 }
@@ -117,6 +118,7 @@ var (
 // tripError says why a breaker opened.
 type tripError struct {
 	failures int   // in a row; 0: a probe failed
+	asked    bool  // the upstream asked to be left alone
 	last     error // of the last attempt; nil after a panic
 }
 
@@ -127,6 +129,9 @@ func (e *tripError) Error() string {
 	}
 	if e.failures == 1 {
 		text, sep = "a failure", ": "
+	}
+	if e.asked {
+		text, sep = "the upstream asked to be left alone", ": "
 	}
 	if e.last == nil {
 		return text
@@ -154,6 +159,7 @@ func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 		switch {
 		case report && m.Outcome == breaker.Failure && m.Request != nil:
 			e.failed, e.failures, e.cause = true, m.Request.failures, m.Request.Cause
+			e.asked = m.Request.OpenFor > 0 && is.policy.MayAsk()
 		case was.state == breaker.Closed:
 			e.cause = errSpilled
 		default:

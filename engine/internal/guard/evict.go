@@ -41,7 +41,7 @@ func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	if s.queue != nil || s.circuit.LeaseEnds() != actors.Never {
 		return actors.Never
 	}
-	if at := s.circuit.ProbeAt(s.policy.rules); at > 0 {
+	if at := s.circuit.ProbeAt(); at > 0 {
 		return open + min(at, open-2)
 	}
 	if fullAt < 0 {
@@ -60,18 +60,37 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	p := g.posted.Load().policy
 	fullAt := g.fullAt.Swap(retired)
 	g.posted.Store(&p.clean)
-	var probeAt int64
+	var open remnant
 	fullAts := b.newborns(1)
 	if s != nil {
-		fullAts, probeAt = s.fullAts, s.circuit.ProbeAt(p.rules)
+		fullAts, open = s.fullAts, s.remnant()
 	}
 	if p.Stale() && !b.current.Load().template.Breaks() { // the breaker is off now
-		probeAt = 0
+		open = remnant{}
 	}
 	if fullAt >= 0 {
 		fullAts[0] = fullAt
 	}
-	b.sketch.spill(key, fullAts[:len(p.Limits)], probeAt, p.Stale())
+	b.sketch.spill(key, fullAts[:len(p.Limits)], open, p.Stale())
+}
+
+// remnant returns what is to be remembered of the breaker of s. The growth of a closed breaker is lost
+// like its failures: only open breakers are remembered.
+func (s *State) remnant() remnant {
+	at := s.circuit.ProbeAt()
+	if at == 0 {
+		return remnant{}
+	}
+	if Planted("a spill that forgets the growth") {
+		return remnant{probeAt: at}
+	}
+	return remnant{at, s.circuit.Growth()}
+}
+
+// reopen makes the breaker of s, by p, what a spilled breaker has left.
+func (s *State) reopen(p *Policy, generation uint64, left remnant) {
+	s.circuit.Reopen(p.rules, generation, left.probeAt)
+	s.circuit.Grow(p.rules, left.growth)
 }
 
 // Stale reports whether [Behavior.Update] has something to do for a key that goes on without an actor: whether a

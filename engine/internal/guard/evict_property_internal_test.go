@@ -71,8 +71,9 @@ func (p *pair) step() error {
 	case i < len(p.visits) && p.b.policy().Breaks():
 		v, o := p.visits[i], breaker.Outcome(p.IntN(3))
 		p.visits = slices.Delete(p.visits, i, i+1)
-		v.by[0].report(p.now, v.permits[0], o)
-		v.by[1].report(p.now, v.permits[1], o)
+		openFor := max(0, p.Int64N(80)-40)
+		v.by[0].report(p.now, v.permits[0], o, openFor)
+		v.by[1].report(p.now, v.permits[1], o, openFor)
 		if v.by[1] != p.anew {
 			p.late++
 		}
@@ -114,8 +115,9 @@ func same(a, b Snapshot) bool {
 
 // TestNothingIsGainedByASpill spills a key at any time at which the runtime might, and has the key
 // come back. The buckets are the same as before. An open breaker is open until the same instant. A
-// half-open breaker is half-open, or open as if its last success had opened it. A closed breaker is
-// closed, and has lost its count of failures.
+// half-open breaker is half-open, or open as if its last counted outcome had opened it. Both have the
+// growth of the open time that they had. A closed breaker is closed, and has lost its count of failures
+// and the growth.
 func TestNothingIsGainedByASpill(t *testing.T) {
 	var b *Behavior
 	var sharing uint64 // few keys share a sketch, so that no key finds the instants of another
@@ -134,7 +136,7 @@ func TestNothingIsGainedByASpill(t *testing.T) {
 			in.wake(now)
 			switch i := r.IntN(2 * (len(visits) + 1)); {
 			case i < len(visits):
-				in.report(now, visits[i].permits[0], []breaker.Outcome{breaker.Failure, breaker.Failure, breaker.Success, breaker.Ignore}[r.IntN(4)])
+				in.report(now, visits[i].permits[0], []breaker.Outcome{breaker.Failure, breaker.Failure, breaker.Success, breaker.Ignore}[r.IntN(4)], max(0, r.Int64N(80)-60))
 				visits = slices.Delete(visits, i, i+1)
 			case r.IntN(20) == 0:
 				in.reset(now)
@@ -183,6 +185,9 @@ func (in *incarnation) goAndComeBack(now int64) (*incarnation, error) {
 		wrong = is.Breaker != breaker.Open || is.OpenFor != was.OpenFor
 	case breaker.HalfOpen:
 		wrong = is.Breaker == breaker.Closed
+	}
+	if was.Breaker != breaker.Closed && c.Growth() != circuit.Growth() {
+		return nil, fmt.Errorf("%+v had grown %d times, is %+v and has grown %d times", was, circuit.Growth(), is, c.Growth())
 	}
 	if wrong || was.Breaker != breaker.Closed && c.CleanAt(in.policy().rules) < circuit.CleanAt(in.policy().rules) {
 		return nil, fmt.Errorf("%+v, clean at %d, became %+v, clean at %d", was, circuit.CleanAt(in.policy().rules), is, c.CleanAt(in.policy().rules))

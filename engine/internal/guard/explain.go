@@ -30,8 +30,8 @@ func (b *Behavior) ExplainUnknown(now int64, key string, p *Policy, m *Message) 
 func (b *Behavior) unknown(now int64, key string, p *Policy) State {
 	s := State{policy: p, fullAts: make([]int64, max(1, len(p.Limits)))}
 	p.version.bear(s.fullAts, now)
-	if probeAt := b.sketch.look(key, p.Limits, s.fullAts); probeAt > 0 {
-		s.circuit.Reopen(p.rules, 0, probeAt)
+	if left := b.sketch.look(key, p.Limits, s.fullAts); left.probeAt > 0 {
+		s.reopen(p, 0, left)
 	}
 	return s
 }

@@ -92,8 +92,13 @@ func (in *incarnation) ask(now int64, d Demand) Answer {
 
 // report reports the end of a call that in let through. If in was forgotten in the period of the
 // call, the period goes on in the heir of in.
-func (in *incarnation) report(now int64, p breaker.Permit, o breaker.Outcome) {
+// With a failure, the upstream may ask to be left alone for openFor.
+func (in *incarnation) report(now int64, p breaker.Permit, o breaker.Outcome, openFor int64) {
 	m := Message{Kind: Report, Permit: p, Outcome: o}
+	if o == breaker.Failure {
+		m.Request = in.Request()
+		m.Request.OpenFor = openFor
+	}
 	for period := p.Generation; in.heir != nil; in = in.heir {
 		if in.gate.generation.Load() != period {
 			return
@@ -141,7 +146,7 @@ func (in *incarnation) look(now int64) (s Snapshot) {
 }
 
 // randomBehavior returns a behavior of keys with few tokens and a breaker that opens soon, within
-// nanoseconds.
+// nanoseconds, and whose open time may grow.
 func randomBehavior(t *testing.T, r *rand.Rand) *Behavior {
 	bucket := limiter.TokenBucket{Capacity: 1 + r.IntN(4), RefillRate: limiter.Per(1, time.Duration(1+r.IntN(20)))}
 	leaky := limiter.LeakyBucket{Capacity: 1 + r.IntN(4), LeakRate: limiter.Per(1, time.Duration(1+r.IntN(20)))}
@@ -154,6 +159,11 @@ func randomBehavior(t *testing.T, r *rand.Rand) *Behavior {
 		c.Breaker = &breaker.Policy{
 			FailureThreshold: 1 + r.IntN(3), RecoveryTimeout: time.Duration(1 + r.IntN(20)), HalfOpenSuccesses: 1 + r.IntN(2),
 			HalfOpenProbes: 1 + r.IntN(2), ProbeTimeout: time.Duration(1 + r.IntN(20)), ForgetAfter: time.Duration(1 + r.IntN(60)),
+		}
+		if r.IntN(2) == 0 {
+			c.Breaker.MaxRecovery = c.Breaker.RecoveryTimeout * time.Duration(1+r.IntN(9))
+			c.Breaker.HalfOpenFailures = r.IntN(2)
+			c.Breaker.RecoveryJitter, c.Breaker.Seed = 0.5*float64(r.IntN(3)), 1+r.Uint64N(9)
 		}
 	}
 	return behaviorOf(t, c)

@@ -87,7 +87,7 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	switch {
 	case s.forced != nil:
 		return b.forcedNotice(now, was, s)
-	case s.circuit.Clean():
+	case !s.circuit.Counts():
 		return &p.clean
 	case s.circuit.Admits():
 		return &p.counted

@@ -39,7 +39,7 @@ type Policy struct {
 	limit   limiter.Limit // the only one
 	limited bool          // whether there is one
 	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
-	clean   Notice        // of every clean key
+	clean   Notice        // of every key whose breaker is closed and has no failure counted
 	counted Notice        // of every key whose breaker is closed and has a failure counted
 	probing Notice        // of every key whose breaker is half-open
 	queues  *sync.Pool    // of *queue that are empty
@@ -84,6 +84,9 @@ func (p *Policy) HasLimit() bool { return p.limited }
 
 // Breaks reports whether there is a breaker.
 func (p *Policy) Breaks() bool { return p.Breaker != nil }
+
+// MayAsk reports whether an upstream may ask to be left alone.
+func (p *Policy) MayAsk() bool { return p.Breaker != nil && p.Breaker.MaxRecovery > 0 }
 
 // Concerns reports whether anything is to be asked for d.
 func (p *Policy) Concerns(d *Demand) bool { return p.limited || d.Breaker && p.Breaker != nil }

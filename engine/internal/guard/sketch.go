@@ -118,15 +118,18 @@ func newSketch(limits int) *sketch {
 
 func (s *sketch) hash(key string) hashed { return hashed(maphash.String(s.seed, key)) }
 
-// spill remembers key: fullAts are those of the key's limits, and probeAt is breaker.Circuit.ProbeAt. With
+// spill remembers key: fullAts are those of the key's limits, and open is what is left of the breaker. With
 // stale, the limits are those from before the last change.
-func (s *sketch) spill(key string, fullAts []int64, probeAt int64, stale bool) {
+func (s *sketch) spill(key string, fullAts []int64, open remnant, stale bool) {
 	h := s.hash(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
-	if probeAt > 0 {
-		s.trips.put(h, max(probeAt, s.trips.take(h))) // there is one only if two hashes are equal
+	if open.probeAt > 0 {
+		if other := s.trips.take(h); other.probeAt > open.probeAt { // there is one only if two hashes are equal
+			open = other
+		}
+		s.trips.put(h, open)
 	}
 	if Planted("a sketch that forgets") {
 		fullAts = make([]int64, len(fullAts))
@@ -157,13 +160,13 @@ func (s *sketch) write(h hashed, fullAts []int64) {
 }
 
 // recall raises fullAts, which are those of a new key, to the instants that the sketch remembers of
-// key, and returns the instant of the key's trip, or 0. The trip is remembered no longer: from now on
-// the breaker is the key's own.
-func (s *sketch) recall(key string, limits limiter.Limits, fullAts []int64) (probeAt int64) {
+// key, and returns what is left of the key's breaker. That is remembered no longer: from now on the
+// breaker is the key's own.
+func (s *sketch) recall(key string, limits limiter.Limits, fullAts []int64) remnant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used {
-		return 0
+		return remnant{}
 	}
 	h := s.hash(key)
 	s.read(h, key, limits, fullAts)
@@ -171,18 +174,15 @@ func (s *sketch) recall(key string, limits limiter.Limits, fullAts []int64) (pro
 }
 
 // look is recall, and the trip stays remembered.
-func (s *sketch) look(key string, limits limiter.Limits, fullAts []int64) (probeAt int64) {
+func (s *sketch) look(key string, limits limiter.Limits, fullAts []int64) remnant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used {
-		return 0
+		return remnant{}
 	}
 	h := s.hash(key)
 	s.read(h, key, limits, fullAts)
-	if trip := s.trips.find(h); trip != nil {
-		return trip.probeAt
-	}
-	return 0
+	return s.trips.find(h).remnant()
 }
 
 // read raises fullAts, those of limits, to the instants that are remembered of key, whose hash is h. The

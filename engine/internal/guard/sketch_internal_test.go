@@ -29,13 +29,13 @@ func TestTheSketchDominates(t *testing.T) {
 			key := strconv.Itoa(rng.IntN(30_000))
 			m := spilled[key]
 			fullAts, probeAt := []int64{rng.Int64N(1e15), rng.Int64N(1e12)}, rng.Int64N(1e15)*rng.Int64N(2)
-			s.spill(key, fullAts, probeAt, false)
+			s.spill(key, fullAts, remnant{probeAt: probeAt}, false)
 			spilled[key] = memory{[2]int64{max(m.fullAts[0], fullAts[0]), max(m.fullAts[1], fullAts[1])}, max(m.probeAt, probeAt)}
 		}
 		exact, forgotten := 0, 0
 		for key, m := range spilled {
 			fullAts := []int64{1, 1}
-			probeAt := s.recall(key, two, fullAts)
+			probeAt := s.recall(key, two, fullAts).probeAt
 			require.GreaterOrEqual(t, fullAts[0], m.fullAts[0], "seed %d, key %s", seed, key)
 			require.GreaterOrEqual(t, fullAts[1], m.fullAts[1], "seed %d, key %s", seed, key)
 			if probeAt == 0 && m.probeAt > 0 {
@@ -61,11 +61,11 @@ func TestTheSketchTakesNoMemoryBeforeItIsNeeded(t *testing.T) {
 	s.pardon("a")
 	require.Nil(t, s.pardons)
 	require.Nil(t, s.full[0])
-	s.spill("b", fullAts, 0, false)
+	s.spill("b", fullAts, remnant{probeAt: 0}, false)
 	require.Len(t, s.full[0], tablePages)
 	require.Nil(t, s.trips, "no breaker was open")
 	s = newSketch(0)
-	s.spill("b", nil, 7, false)
+	s.spill("b", nil, remnant{probeAt: 7}, false)
 	s.pardon("b")
 	require.Zero(t, s.recall("b", nil, fullAts), "without a limit, too")
 	require.Nil(t, s.pardons)
@@ -78,29 +78,29 @@ func TestAPardon(t *testing.T) {
 		s.recall(key, one, fullAts)
 		return fullAts[0]
 	}
-	s.spill("a", []int64{100}, 50, false)
-	s.spill("b", []int64{200}, 0, false)
+	s.spill("a", []int64{100}, remnant{probeAt: 50}, false)
+	s.spill("b", []int64{200}, remnant{probeAt: 0}, false)
 	require.False(t, s.asNew("a"))
 	s.pardon("a")
 	require.True(t, s.asNew("a"))
 	require.EqualValues(t, 1, read("a"))
 	require.Zero(t, s.recall("a", one, []int64{1}))
 	require.EqualValues(t, 200, read("b"), "the others have lost nothing")
-	s.spill("a", []int64{70}, 0, false)
+	s.spill("a", []int64{70}, remnant{probeAt: 0}, false)
 	require.False(t, s.asNew("a"), "it has been used since")
 	require.EqualValues(t, 70, read("a"), "what was before does not count")
 	require.Zero(t, s.recall("a", one, []int64{1}))
-	s.spill("a", []int64{80}, 60, false)
-	require.EqualValues(t, 60, s.recall("a", one, []int64{1}))
+	s.spill("a", []int64{80}, remnant{probeAt: 60}, false)
+	require.EqualValues(t, 60, s.recall("a", one, []int64{1}).probeAt)
 	require.Zero(t, s.recall("a", one, []int64{1}), "it is the key's own now")
 	require.EqualValues(t, 80, read("a"))
 
 	for i := range int64(3 * maxPardons) {
 		key := fmt.Sprint(i)
-		s.spill(key, []int64{300}, 0, false)
+		s.spill(key, []int64{300}, remnant{probeAt: 0}, false)
 		s.pardon(key)
 		require.True(t, s.asNew(key), "the last one counts")
-		s.spill(key, []int64{400 + i}, 0, false)
+		s.spill(key, []int64{400 + i}, remnant{probeAt: 0}, false)
 	}
 	require.Len(t, s.pardons, maxPardons)
 	for i := range int64(3 * maxPardons) {

@@ -165,7 +165,7 @@ func (s *sketchModel) leave(k string) {
 	if _, pardoned := s.pardons[k]; pardoned || held == nil {
 		held = make([]int64, 2)
 	}
-	s.spill(k, fullAts, probeAt, false)
+	s.spill(k, fullAts, remnant{probeAt: probeAt}, false)
 	s.held[k] = []int64{max(held[0], fullAts[0]), max(held[1], fullAts[1])}
 	s.tripped[k] = max(s.tripped[k], probeAt)
 }
@@ -185,7 +185,7 @@ func (s *sketchModel) forgive(k string) error {
 // read recalls a key whose buckets would be full at 1 and 2.
 func (s *sketchModel) read(k string) error {
 	fullAts, held, tripped, asNew := []int64{1, 2}, s.held[k], s.tripped[k], s.asNew(k)
-	probeAt := s.recall(k, two, fullAts)
+	probeAt := s.recall(k, two, fullAts).probeAt
 	delete(s.tripped, k)
 	if held == nil {
 		held = []int64{1, 2}

@@ -6,10 +6,10 @@ const (
 	tripPages = 1 << 9
 )
 
-// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB if it is full; nil is empty. A
-// trip stands under the whole hash of its key, in the set that the hash chooses. The oldest trip of a
-// full set is forgotten. The cache takes memory for a page of sets when the first trip of the page is
-// written.
+// trips is an exact cache of the open breakers of up to 131,072 keys, 2 MB if it is full; nil is
+// empty. A trip stands under the whole hash of its key, in the set that the last bits of the hash
+// choose. The oldest trip of a full set is forgotten. The cache takes memory for a page of sets
+// when the first trip of the page is written.
 type trips []*tripPage
 
 type tripPage [tripSets / tripPages]tripSet
@@ -19,13 +19,19 @@ type tripSet [tripWays]trip
 
 // trip is the open breaker of a key.
 type trip struct {
-	key     hashed
-	probeAt int64 // the instant from which a probe is let through; 0: the place is free
+	key     hashed // with breaker.Circuit.Growth in place of the last bits, which all keys of a set share
+	probeAt int64  // the instant from which a probe is let through; 0: the place is free
 }
 
-// put writes a trip of a key that has none. In a full set the trip with the earliest instant is lost,
-// perhaps this one; of several such trips the first that was put.
-func (t *trips) put(key hashed, probeAt int64) {
+// remnant is what is remembered of an open breaker; the zero remnant is that of a closed breaker.
+type remnant struct {
+	probeAt int64 // breaker.Circuit.ProbeAt
+	growth  int   // breaker.Circuit.Growth, below tripSets
+}
+
+// put writes a trip of a key that has none. In a full set the trip with the earliest instant is
+// lost, perhaps this one; of several such trips the first that was put.
+func (t *trips) put(key hashed, open remnant) {
 	if *t == nil {
 		*t = make(trips, tripPages)
 	}
@@ -40,9 +46,9 @@ func (t *trips) put(key hashed, probeAt int64) {
 			least = i
 		}
 	}
-	if set[least].probeAt <= probeAt {
+	if set[least].probeAt <= open.probeAt {
 		copy(set[least:], set[least+1:])
-		set[tripWays-1] = trip{key, probeAt}
+		set[tripWays-1] = trip{key - key%tripSets + hashed(open.growth), open.probeAt} //nolint:gosec // small
 	}
 }
 
@@ -53,22 +59,30 @@ func (t trips) find(key hashed) *trip {
 	}
 	set := &t[key%tripPages][key%tripSets/tripPages]
 	for i := range set {
-		if set[i].key == key && set[i].probeAt > 0 {
+		if set[i].key/tripSets == key/tripSets && set[i].probeAt > 0 {
 			return &set[i]
 		}
 	}
 	return nil
 }
 
-// take returns the instant of a trip, or 0, and removes the trip.
-func (t trips) take(key hashed) (probeAt int64) {
+// remnant returns what t says about the breaker.
+func (t *trip) remnant() remnant {
+	if t == nil {
+		return remnant{}
+	}
+	return remnant{t.probeAt, int(t.key % tripSets)}
+}
+
+// take returns what is remembered of the breaker of key, and removes the trip.
+func (t trips) take(key hashed) remnant {
 	found := t.find(key)
 	if found == nil {
-		return 0
+		return remnant{}
 	}
-	probeAt = found.probeAt
+	open := found.remnant()
 	if !Planted("a spilled breaker that recovered and is open again") {
 		*found = trip{}
 	}
-	return probeAt
+	return open
 }

@@ -209,7 +209,6 @@ func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) int64 {
 // stay.
 func (b *Behavior) follow(s *State, p *Policy, at int64) {
 	was := s.policy
-	s.circuit.Advance(was.rules, at)
 	s.policy = p
 	switch {
 	case slices.Equal(was.Limits, p.Limits):
@@ -225,6 +224,8 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 	}
 	if was.Breaks() != p.Breaks() {
 		s.circuit.Renew(p.rules)
+	} else {
+		s.circuit.Follow(was.rules, p.rules, at)
 	}
 	if s.queue != nil {
 		if s.queue.follow(p.Limits, at); s.queue.waiters == 0 {

@@ -131,7 +131,7 @@ func TestASpilledBreakerIsForgottenWhenTheBreakerIsSwitchedOff(t *testing.T) {
 	b.Resume("k", &g, &s)
 	s.circuit.Reopen(on.rules, 7, 1e12)
 	b.Spill("k", &g, &s)
-	require.EqualValues(t, 1e12, b.sketch.look("k", nil, nil))
+	require.EqualValues(t, 1e12, b.sketch.look("k", nil, nil).probeAt)
 	for at, change := range []*breaker.Policy{nil, on.Breaker} {
 		v := b.Prepare(&Policy{Publish: true, Breaker: change}, false)
 		b.Install(v, int64(2+at))
