@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -55,6 +56,21 @@ func TestARefusalByAnOpenBreakerAllocatesNothing(t *testing.T) {
 	eng := start(t, engine.Config{Breaker: opensAfter(1)})
 	failTimes(t, eng, "k", 1)
 	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), "k", succeed) }))
+}
+
+// TestForcedKeysCostOtherCallsNoAllocation, nor their own: the notice of a key that is forced open holds the refusal.
+func TestForcedKeysCostOtherCallsNoAllocation(t *testing.T) {
+	for _, policy := range []*breaker.Policy{nil, {}} {
+		eng := start(t, engine.Config{Breaker: policy})
+		require.NoError(t, eng.Force("open", breaker.Open, breaker.Forever))
+		require.NoError(t, eng.Force("closed", breaker.Closed, time.Hour))
+		for _, key := range []string{"open", "closed", "other"} {
+			require.Zero(t, testing.AllocsPerRun(1000, func() { _ = eng.Run(context.Background(), key, succeed) }), key)
+		}
+		if policy == nil {
+			require.Equal(t, 2, eng.Stats().Keys, "another key stays unknown where nothing is to be asked")
+		}
+	}
 }
 
 // TestALookAtACleanKeyAllocatesItsLimitsOnly, and a refusal by the limiter itself only.

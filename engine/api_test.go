@@ -52,6 +52,8 @@ var (
 	_ func(*engine.Engine, string) (engine.Snapshot, bool)                          = (*engine.Engine).Inspect
 	_ func(*engine.Engine, string)                                                  = (*engine.Engine).Reset
 	_ func(*engine.Engine)                                                          = (*engine.Engine).ResetAll
+	_ func(*engine.Engine, string, breaker.State, time.Duration) error              = (*engine.Engine).Force
+	_ time.Duration                                                                 = breaker.Forever
 	_ func(*engine.Engine) iter.Seq[string]                                         = (*engine.Engine).Keys
 	_ func(*engine.Engine) engine.Stats                                             = (*engine.Engine).Stats
 	_ func(*engine.Engine, context.Context) error                                   = (*engine.Engine).Close
@@ -59,7 +61,7 @@ var (
 	_ func(*engine.Rejection) time.Duration                                         = (*engine.Rejection).RetryAfter
 	_ func(*engine.Rejection) error                                                 = (*engine.Rejection).Unwrap
 	_ keyMethods                                                                    = engine.Key{}
-	_ []error                                                                       = []error{engine.ErrClosed, engine.ErrQueueFull, engine.ErrKeyLimit}
+	_ []error                                                                       = []error{engine.ErrClosed, engine.ErrQueueFull, engine.ErrKeyLimit, engine.ErrForceLimit}
 	_ func(...limiter.Limiter) limiter.Limiter                                      = limiter.All
 	_ func(int64, time.Duration) limiter.Rate                                       = limiter.Per
 	_ func(float64) limiter.Rate                                                    = limiter.PerSecond
@@ -96,7 +98,7 @@ var _ = engine.Config{
 }
 
 var _ = engine.Snapshot{
-	Key: "k", Breaker: breaker.Closed, Failures: 1, OpenFor: time.Second, Limits: []limiter.Status{}, Waiting: 1,
+	Key: "k", Breaker: breaker.Closed, Failures: 1, OpenFor: time.Second, Forced: true, Limits: []limiter.Status{}, Waiting: 1,
 }
 
 var _ = breaker.Policy{

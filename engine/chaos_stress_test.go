@@ -31,11 +31,12 @@ type weather struct {
 	quick   bool // full again all the time, so that keys retire while in use; the admissions are judged over all windows
 	scarce  bool // nothing refills, so that all that a key ever gets is its capacity, which goes by the number of calls
 	changes bool // policies change all the time; where tokens are scarce, in no way that gives a key any
+	forces  bool // somebody forces keys
 }
 
 var weathers = []weather{
 	{
-		name: "all at once", keys: 8, resets: true,
+		name: "all at once", keys: 8, resets: true, forces: true,
 		bucket: bucket{50, time.Microsecond},
 		breaker: breaker.Policy{
 			FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond,
@@ -43,7 +44,7 @@ var weathers = []weather{
 		},
 	},
 	{
-		name: "no token comes back", keys: 40, scarce: true,
+		name: "no token comes back", keys: 40, scarce: true, forces: true,
 		bucket:  bucket{interval: 1000 * time.Hour},
 		breaker: breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond},
 	},
@@ -210,10 +211,7 @@ func (c *chaos) play(t *testing.T, calls int64) {
 			}
 		})
 	}
-	if c.changes {
-		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 1))
-		callers.Go(func() { c.change(rng, &left) })
-	}
+	c.operate(t, &callers, &left)
 	back := make(chan struct{})
 	go func() { // ends with the last caller
 		defer close(back)

@@ -75,8 +75,8 @@ type Config struct {
 	// At MaxKeys a new key takes the place of a key that equals a new one. If the engine finds no such
 	// key, it spills one: the engine writes the key's debt of tokens into a sketch of fixed size, 2 MB
 	// for each limit, and an open breaker into a cache of 2 MB, and the key starts with both if it
-	// comes back. Keys with callers in the queue or probes out are never spilled. If every key is such
-	// a key, the call is refused with ErrKeyLimit.
+	// comes back. Keys with callers in the queue, probes out or a forced breaker are never spilled. If
+	// every key is such a key, the call is refused with ErrKeyLimit.
 	//
 	// Under a flood of made-up keys every new key may start with fewer tokens than a new key has:
 	// Stats.SketchLoad shows how likely that is. The cache forgets the oldest open breakers when many
@@ -170,7 +170,7 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 	idle := cmp.Or(c.IdleAfter, 5*time.Minute)
 	p := &guard.Policy{
 		Publish: c.Dispatch == Published, MaxQueue: 1024, MaxWait: guard.LongestWait, Coarse: int64(idle / 8),
-		Shadow: c.Shadow,
+		Shadow: c.Shadow, MaxForced: int64(cmp.Or(c.MaxKeys, 1<<20) / 2),
 	}
 	if c.Limiter != nil {
 		var err error

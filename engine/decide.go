@@ -34,14 +34,15 @@ func callFor(stay int64) guard.Demand {
 // breaker is closed, in one step. If the gate does not say, decide asks the key's actor. If the error is
 // nil, a is the admission; a.cell may have been found before. The error is a *Rejection, except for Allow, or the error of ctx.
 func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
-	if e.ended.Load() {
-		return e.refuse(p.key, ErrClosed, 0)
-	}
 	st := e.settings.Load()
-	if !st.concerns(d) {
+	switch concerned := st.concerns(d); {
+	case e.ended.Load():
+		return e.refuse(p.key, ErrClosed, 0)
+	case !concerned && !e.forces():
 		return nil
-	}
-	if st.shadow {
+	case !concerned:
+		return e.decideByHand(ctx, p, d, a)
+	case st.shadow:
 		return e.decideInShadow(ctx, p, d, a)
 	}
 	if st.shared != nil { // a call that can never pass makes no key known

@@ -46,13 +46,13 @@ func (e *scheduled) limiterFor(key string) limiter.Limiter {
 	return p.limiter
 }
 
-// renew resets key, changes the configuration of an engine or the plan of a key, or does nothing.
+// renew resets or forces a key, changes the configuration of an engine or the plan of a key, or does nothing.
 func (s *schedule) renew(key string) {
 	e, other := s.eng, key
 	if s.rng.IntN(2) == 0 {
 		e, other = s.wide, "w"
 	}
-	switch s.rng.IntN(4) {
+	switch s.rng.IntN(6) {
 	case 0:
 		s.eng.Reset(key)
 	case 1:
@@ -62,7 +62,16 @@ func (s *schedule) renew(key string) {
 			s.drawPlans(e, other)
 			e.Refresh(other)
 		}
+	case 3, 4:
+		s.force(e, other)
 	}
+}
+
+// force forces key, or ends that. No forced state ends at the instant of a step.
+func (s *schedule) force(e *scheduled, key string) {
+	to := []breaker.State{breaker.Open, breaker.Closed}[s.rng.IntN(2)]
+	length := []time.Duration{0, 0, time.Duration(1+s.rng.IntN(900))*time.Millisecond + 13, breaker.Forever}[s.rng.IntN(4)]
+	s.note("%v by hand for %v: %v", to, length, seen(e.Force(key, to, length)))
 }
 
 // drawPlans draws other plans for keys.

@@ -20,6 +20,7 @@
 //   - [Engine.Allow] and [Engine.Acquire] use the limiter alone and skip the breaker.
 //   - [Engine.Key] gives a handle for a key that is used often. [Key.NoWait] and [Key.Within] bound
 //     the wait of single calls.
+//   - [Engine.Force] opens or closes the breaker of a key by hand.
 //   - [Engine.Reconfigure] changes the configuration while calls run. Config.LimiterFor gives keys
 //     limits of their own, and [Engine.Refresh] asks for one of them again.
 //   - [Chain] joins keys of several engines, from narrow to wide: a call through the chain passes
@@ -72,6 +73,7 @@
 //	refusal    the engine's own answer that a call may not start: a *Rejection
 //	clean      equal to a new key: bucket full, breaker closed with no failure counted, no waiter
 //	evict      to forget a key; see Config.IdleAfter and Config.MaxKeys
+//	force      to open or close the breaker of a key by hand; see Engine.Force
 //	spill      to evict a key that is not clean, at MaxKeys; the key's debt goes to the sketch
 //	debt       the tokens that a bucket lacks, and the rest of an open breaker's recovery time
 //	sketch     the memory of fixed size for the debts of spilled keys

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
@@ -30,6 +31,7 @@ type Engine struct {
 	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
 	settings  atomic.Pointer[settings]
+	forced    atomic.Int64             // keys whose breaker is forced; Counters.ForcedKeys
 	changes   sync.Mutex               // for one Reconfigure at a time
 	latency   atomic.Pointer[measured] // from the first Config.Latency on
 	refreshed atomic.Uint64            // calls of Refresh that have begun
@@ -71,6 +73,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	e.settings.Store(st)
 	e.prepare = func(*guard.Gate) bool { return e.behavior.Current().Shared() != nil }
 	e.counters = e.behavior.Counters
+	e.counters.ForcedKeys = &e.forced
 	ac.Clock = e.clock
 	var b behavior = e.behavior
 	if d != nil {
@@ -211,6 +214,8 @@ func (e *Engine) keep(p *place, c *guard.Cell, h actors.Hash) (*guard.Cell, erro
 // refuse makes the error of a refusal; at is the instant from which a retry would be admitted, or 0.
 func (e *Engine) refuse(key string, reason error, at int64) error {
 	switch {
+	case reason == guard.ErrForced: //nolint:errorlint // never wrapped
+		reason, at = breaker.ErrOpen, byHand(at)
 	case errors.Is(reason, actors.ErrClosed):
 		reason = ErrClosed
 	case errors.Is(reason, actors.ErrKeyLimit):

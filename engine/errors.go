@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -20,7 +21,7 @@ var (
 	// many that came through the same narrower key.
 	ErrQueueFull = guard.ErrQueueFull
 	// ErrKeyLimit says that as many keys are known as Config.MaxKeys allows, and that every one of them
-	// has callers in the queue or probes out, so that none could be forgotten.
+	// has callers in the queue or probes out or is forced, so that none could be forgotten.
 	ErrKeyLimit = errors.New("engine: too many keys")
 	// ErrCloseInGo says that Close was called inside a function that Go started, and did not wait for the
 	// functions of Go that still ran. The engine is closed all the same.
@@ -44,19 +45,52 @@ type Rejection struct {
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
-	at  int64   // the instant of eng from which a retry would be admitted; 0: there is none
+	at  int64   // see until; below 0 if Force has opened the breaker
 	eng *Engine // that refused
+}
+
+// never, as Rejection.at, is the end of a breaker that Force has opened for ever.
+const never = math.MinInt64
+
+// byHand returns Rejection.at for a breaker that Force has opened until the instant at.
+func byHand(at int64) int64 {
+	if at == 0 || at == guard.Never {
+		return never
+	}
+	return -at
+}
+
+// until returns the instant of r.eng from which a retry would be admitted, or 0 if there is none.
+func (r *Rejection) until() int64 {
+	switch {
+	case r.at == never:
+		return 0
+	case r.at < 0:
+		return -r.at
+	default:
+		return r.at
+	}
+}
+
+// reason returns Err or, for a breaker that Force has opened, guard.ErrForced.
+func (r *Rejection) reason() error {
+	if r.at < 0 {
+		return guard.ErrForced
+	}
+	return r.Err
 }
 
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
 // else came: behind all callers that waited when the call was refused, and not before the breaker lets
-// a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not help or nothing is known, as for
-// ErrExceedsCapacity and ErrClosed. Otherwise it is at least 1 ns, also if the instant has passed.
+// a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not
+// help or nothing is known, as for ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has
+// opened for ever. Otherwise RetryAfter is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
-	if r.at == 0 {
+	at := r.until()
+	if at == 0 {
 		return 0
 	}
-	return time.Duration(max(1, r.at-r.eng.system.Now()))
+	return time.Duration(max(1, at-r.eng.system.Now()))
 }
 
 // Limited reports whether the limiter refused: the caller asks for more than its share. After any
@@ -80,7 +114,7 @@ const (
 // stageOf returns the stage that a reason belongs to.
 func stageOf(reason error) Stage {
 	switch reason {
-	case breaker.ErrOpen: //nolint:errorlint // made by the stages, never wrapped
+	case breaker.ErrOpen, guard.ErrForced: //nolint:errorlint // made by the stages, never wrapped
 		return BreakerStage
 	case limiter.ErrLimited, limiter.ErrExceedsCapacity:
 		return LimiterStage
@@ -101,9 +135,9 @@ func (r *Rejection) Error() string {
 		name += " " + r.Engine
 	}
 	if after := r.RetryAfter(); after >= time.Millisecond {
-		return fmt.Sprintf("%s: key %s: %v (retry after %v)", name, shown(r.Key), r.Err, after.Round(time.Millisecond))
+		return fmt.Sprintf("%s: key %s: %v (retry after %v)", name, shown(r.Key), r.reason(), after.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%s: key %s: %v", name, shown(r.Key), r.Err)
+	return fmt.Sprintf("%s: key %s: %v", name, shown(r.Key), r.reason())
 }
 
 // Unwrap returns the reason.

@@ -16,7 +16,7 @@ import (
 type EventKind int
 
 // The kinds. Each change of the state that Stats.OpenKeys and Stats.HalfOpenKeys count is one event of the
-// first three kinds.
+// first four kinds.
 const (
 	// Tripped: a breaker has opened. Until is the instant from which it lets a probe through. Reason says
 	// why; errors.Is finds the error of the last attempt.
@@ -24,9 +24,11 @@ const (
 	// Probing: a breaker is half-open, and has let its first probe through.
 	Probing
 	// Recovered: a breaker is closed. Reason is nil if probes succeeded. Otherwise the breaker
-	// was closed by a Reset or a change of the Config, or the key was forgotten.
+	// was closed by a Reset or a change of the Config, the key was forgotten, or a forced state has ended.
 	Recovered
-	// Forced: a breaker was opened or closed by hand.
+	// Forced: Engine.Force has opened or closed a breaker, as To says. Until is the end of the state,
+	// or zero with breaker.Forever. The key is forced until its next event of the kind Recovered,
+	// whatever From and To are.
 	Forced
 	// Reconfigured: Engine.Reconfigure or, if Key is set, Engine.Refresh has put limits into force.
 	Reconfigured
@@ -164,8 +166,9 @@ func (ev *Event) log(ctx context.Context, l *slog.Logger, missed uint64) {
 	}
 	add(ev.Engine != "", slog.String("engine", ev.Engine))
 	add(ev.Key != "", slog.String("key", beginning(ev.Key)))
-	add(ev.From != ev.To, slog.String("from", ev.From.String()))
-	add(ev.From != ev.To, slog.String("to", ev.To.String()))
+	changes := ev.From != ev.To || ev.Kind == Forced
+	add(changes, slog.String("from", ev.From.String()))
+	add(changes, slog.String("to", ev.To.String()))
 	if ev.Reason != nil {
 		r.AddAttrs(slog.String("reason", ev.Reason.Error()))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -81,14 +80,14 @@ func (c *call) explain(i int, w *guard.Demand) (x KeyExplanation, ahead int) {
 	if e.ended.Load() {
 		return x, 0
 	}
-	if x.Passes = !e.settings.Load().concerns(&d); x.Passes {
+	if x.Passes = !e.asks(e.settings.Load(), l.key, &d); x.Passes {
 		return x, 0
 	}
 	now, a, ahead := e.explained(l, &d)
 	x.Passes = a.Err == nil && a.At > 0
 	if a.Err != nil {
 		x.Stage = stageOf(a.Err)
-		if a.At > 0 {
+		if a.At > 0 && a.At != guard.Never {
 			x.RetryAfter = time.Duration(max(1, a.At-now))
 		}
 	}
@@ -104,7 +103,7 @@ func (e *Engine) explained(l *link, d *guard.Demand) (now int64, a guard.Answer,
 		g := &c.Published
 		if n := g.Posted(); d.Breaker && n.Refuses() && !n.Policy().Stale() {
 			if now = e.system.Now(); now < n.Until() {
-				return now, guard.Answer{Err: breaker.ErrOpen, At: n.At()}, 0
+				return now, guard.Answer{Err: n.Reason(), At: n.At()}, 0
 			}
 		}
 		switch ruling, now, at := g.Look(e.system, g.Policy(), d); ruling {

@@ -68,7 +68,7 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 			c.giveUp() // the leaves of probes
 			return i, err
 		}
-		open := reason == breaker.ErrOpen //nolint:errorlint // never wrapped
+		open := stageOf(reason) == BreakerStage
 		if !open && foreseen > 0 {
 			reason = nil // there may be room by then
 		}
@@ -117,7 +117,7 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		return nil, e.refuse(l.key, ErrClosed, 0)
 	}
 	d := c.demand(i, w)
-	if !e.settings.Load().concerns(&d) {
+	if !e.asks(e.settings.Load(), l.key, &d) {
 		return nil, nil
 	}
 	if after != notAfter { // a refused call makes no key known
@@ -137,8 +137,8 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 	}
 	if n := g.Posted(); d.Breaker && n.Refuses() && !n.Policy().Stale() {
 		if now := e.system.Now(); now < n.Until() {
-			s.wait = max(s.wait, n.At()-now)
-			return breaker.ErrOpen, nil
+			s.wait = max(s.wait, waitUntil(n.At(), now))
+			return n.Reason(), nil
 		}
 	}
 	var at int64
@@ -155,6 +155,14 @@ func (c *call) lookAt(ctx context.Context, i int, w *guard.Demand, after int64) 
 		return c.lookInside(ctx, i, &d, after)
 	}
 	return nil, nil
+}
+
+// waitUntil returns the time from now until the instant at, or guard.Never if at is.
+func waitUntil(at, now int64) int64 {
+	if at == guard.Never {
+		return guard.Never
+	}
+	return at - now
 }
 
 // lookForgotten is lookAt for a key that is not known, about an instant not before after.
@@ -202,9 +210,9 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 		return nil, e.asRefusal(l.key, err)
 	}
 	s.cell, s.rough = cell, answer.Rough
-	s.wait = max(s.wait, answer.At-e.system.Now())
+	s.wait = max(s.wait, waitUntil(answer.At, e.system.Now()))
 	switch answer.Err {
-	case nil, breaker.ErrOpen, limiter.ErrLimited, ErrQueueFull: //nolint:errorlint // never wrapped
+	case nil, breaker.ErrOpen, guard.ErrForced, limiter.ErrLimited, ErrQueueFull: //nolint:errorlint // never wrapped
 		return answer.Err, nil
 	default: // there are never so many tokens, or the actor has panicked
 		return nil, e.refuse(l.key, answer.Err, 0)
@@ -214,7 +222,7 @@ func (c *call) lookInside(ctx context.Context, i int, d *guard.Demand, after int
 // earliest returns the time until every key would let the call pass if nothing else came. A key that
 // lets the call pass at one instant may refuse it later, when the lease of a probe has ended; so every
 // key is asked again about an instant at which another one lets the call pass. ok is false if an engine
-// has ended or has no room for the key.
+// has ended or has no room for the key, or if a key never lets the call pass.
 func (c *call) earliest(w *guard.Demand) (after int64, ok bool) {
 	for range len(c.links) + 1 { // a breaker has one more say at most
 		next := after
@@ -223,7 +231,7 @@ func (c *call) earliest(w *guard.Demand) (after int64, ok bool) {
 				continue
 			}
 			_, err := c.lookAt(context.Background(), i, w, next)
-			if err != nil {
+			if err != nil || c.got[i].wait == guard.Never {
 				return 0, false
 			}
 			next = max(next, c.got[i].wait)

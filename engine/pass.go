@@ -97,7 +97,10 @@ func (ch *chain) seek(got *[3]taken) bool {
 			return false
 		}
 		got[i].once = st.perCall
-		if !st.gated { // there is nothing to ask
+		if !st.gated { // there is nothing to ask, unless a person has forced a key
+			if e.forces() {
+				return false
+			}
 			continue
 		}
 		if got[i].cell = l.held(); got[i].cell == nil {

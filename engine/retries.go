@@ -144,7 +144,7 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 		if r, ok := err.(*Rejection); ok && len(c.links) > 1 { //nolint:errorlint // made just now
 			w := callFor(guard.NoStay)
 			if after, ok := c.earliest(&w); ok {
-				return l.eng.refuse(l.key, r.Err, guard.Later(l.eng.system.Now(), after))
+				return l.eng.refuse(l.key, r.reason(), guard.Later(l.eng.system.Now(), after))
 			}
 		}
 		if err != nil {
@@ -156,7 +156,7 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 
 // sureToBeRefused is that of a call for one key; the attempt must begin within left.
 func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, left int64) error {
-	may := a.cell != nil && a.cell.Published.Policy().Breaks() && !a.cell.Published.Shared() // whether the breaker may be open
+	may := a.cell != nil && breaks(a.cell) && !a.cell.Published.Shared() // whether the breaker may be open
 	if e.settings.Load().shadow || !may && left == guard.Never {
 		return nil
 	}
@@ -169,7 +169,11 @@ func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, le
 		wait = max(wait, l.Wait)
 	}
 	if s.Breaker == breaker.Open && s.OpenFor > delay {
-		return e.refuse(p.key, breaker.ErrOpen, guard.Later(e.system.Now(), int64(max(wait, s.OpenFor))))
+		reason := breaker.ErrOpen
+		if s.Forced {
+			reason = guard.ErrForced
+		}
+		return e.refuse(p.key, reason, guard.Later(e.system.Now(), int64(max(wait, s.OpenFor))))
 	}
 	if int64(wait) > left {
 		return errLate

@@ -23,6 +23,8 @@ type settings struct {
 	shadow     bool
 	latency    *measured // of Config.Latency; else nil
 	watched    bool      // whether there is a Trace, or latency
+	limited    bool      // whether a key may have a limit
+	breaks     bool      // whether a key may have a breaker
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	plain   bool // whether that may be all there is to a call for one key
@@ -46,7 +48,8 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	}
 	st.watched = c.Latency || c.Trace != nil
 	published := c.Dispatch == Published && !c.Shadow
-	concerns := st.shared == nil || len(policy.Limits) > 0 || policy.Breaks()
+	st.limited, st.breaks = st.shared == nil || len(policy.Limits) > 0, policy.Breaks()
+	concerns := st.limited || st.breaks
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
 	st.plain = st.gated && !c.PerCall && !st.watched
 	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched
@@ -54,7 +57,7 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 }
 
 // concerns reports whether anything is to be asked for d.
-func (st *settings) concerns(d *guard.Demand) bool { return st.shared == nil || st.shared.Concerns(d) }
+func (st *settings) concerns(d *guard.Demand) bool { return st.limited || d.Breaker && st.breaks }
 
 // own returns the policy of a key with limits of its own, as LimiterFor says now.
 func (st *settings) own(key string) (*guard.Policy, error) {

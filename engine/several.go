@@ -56,7 +56,7 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 	}
 	for i := range c.links {
-		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !s.cell.Published.Policy().Breaks() {
+		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !breaks(s.cell) {
 			continue
 		}
 		if err := c.inShadow(i, c.permit(ctx, i, w)); err != nil {
@@ -164,8 +164,8 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 
 // stop ends an attempt that link i did not let pass, because of err.
 func (c *call) stop(i int, w *guard.Demand, err error) error {
-	if r, ok := err.(*Rejection); ok && r.at != 0 { //nolint:errorlint // made by link i just now
-		return c.refuse(i, w, r.Err)
+	if r, ok := err.(*Rejection); ok && r.until() != 0 { //nolint:errorlint // made by link i just now
+		return c.refuse(i, w, r.reason())
 	}
 	c.giveUp()
 	return err

@@ -107,7 +107,7 @@ func (w *world) isClean(a *account, now int64) bool {
 			return false
 		}
 	}
-	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && w.grown(&a.circuit, now) == 0 && len(a.waiting()) == 0
+	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && w.grown(&a.circuit, now) == 0 && len(a.waiting()) == 0
 }
 
 // spilled is what a loses when its cell goes before it is as new: failures of a closed breaker and the growth
@@ -115,8 +115,8 @@ func (w *world) isClean(a *account, now int64) bool {
 func (w *world) spilled(a *account, st *site) {
 	a.spilt = true
 	c := &a.circuit
-	if c.out > 0 || len(st.queue) > 0 {
-		w.fail("a cell with a probe out or with callers in the queue was spilled")
+	if c.out > 0 || c.forced || len(st.queue) > 0 {
+		w.fail("a cell with a probe out, with a forced breaker or with callers in the queue was spilled")
 	}
 	switch c.state {
 	case breaker.Closed:

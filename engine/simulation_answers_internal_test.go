@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
@@ -107,7 +109,7 @@ func (w *world) collectGranted(st *site) {
 			w.fail("caller %d was granted its turn out of order by a turn that panicked", c.id)
 		case a.Err == nil:
 			w.debitFor(c, st.account, w.reckoned(st, st.account, &q), q.n, true)
-		case a.Err == breaker.ErrOpen && q.breaker:
+		case errors.Is(a.Err, breaker.ErrOpen) && q.breaker:
 		default:
 			w.fail("caller %d was answered %v by a turn that panicked", c.id, a.Err)
 		}

@@ -118,7 +118,7 @@ func (w *world) checkSuccess(c *caller) {
 
 // checkClean is for a success that is not counted: there must be nothing that it would change.
 func (w *world) checkClean(st *site) {
-	if c := &st.account.circuit; c.state != breaker.Closed || c.row > 0 {
+	if c := &st.account.circuit; !c.forced && (c.state != breaker.Closed || c.row > 0) {
 		w.fail("a success is not counted, and the breaker is %v with %d failures", c.state, c.row)
 	}
 }
@@ -134,6 +134,9 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 	wake := int64(actors.Never)
 	if a.circuit.out > 0 {
 		wake = a.circuit.begun[0] + w.circuit.lease
+	}
+	if a.circuit.forced {
+		wake = a.circuit.until
 	}
 	if len(st.queue) > 0 {
 		wake = min(wake, a.ready(now, st.queue[st.next()].n, true))
@@ -155,10 +158,10 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 		w.fail("%d callers are in the queue, and should be %d", s.Waiters(), len(st.queue))
 	}
 	shared := st.gate.Shared()
-	if shared && (len(st.queue) > 0 || a.circuit.state != breaker.Closed || !w.mayShare()) {
+	if shared && (len(st.queue) > 0 || a.circuit.state != breaker.Closed || a.circuit.forced || !w.mayShare()) {
 		w.fail("the gate is shared, with %d callers in the queue and the breaker %v", len(st.queue), a.circuit.state)
 	}
-	if !shared && w.mayShare() && len(st.queue) == 0 && a.circuit.state == breaker.Closed {
+	if !shared && w.mayShare() && len(st.queue) == 0 && a.circuit.state == breaker.Closed && !a.circuit.forced {
 		w.fail("the gate is owned, with nobody in the queue and the breaker closed")
 	}
 	w.checkNotice(st, now)
@@ -167,6 +170,9 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 // checkNotice compares the notice of a gate with the naive models.
 func (w *world) checkNotice(st *site, now int64) {
 	n, c := st.gate.Posted(), &st.account.circuit
+	if n.Forced() != c.forced {
+		w.fail("the notice says %t, and the breaker is forced: %t", n.Forced(), c.forced)
+	}
 	if !n.Refuses() {
 		return
 	}
@@ -188,7 +194,7 @@ func (w *world) checkSnapshot(c *caller, is Snapshot) {
 	for i := range is.Limits {
 		is.Limits[i].Wait = 0
 	}
-	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.OpenFor != ought.OpenFor || is.Waiting != ought.Waiting ||
+	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.OpenFor != ought.OpenFor || is.Forced != ought.Forced || is.Waiting != ought.Waiting ||
 		!slices.Equal(is.Limits, ought.Limits) {
 		w.fail("the snapshot is %+v, and should be %+v", is, *ought)
 	}
@@ -206,7 +212,7 @@ func (w *world) checkGraves() {
 // checkEvents makes sure that the events tell every change of a breaker's state: each begins where the one before of its key
 // ended, and the last ones say which breakers are not closed now.
 func (w *world) checkEvents() {
-	states, number := map[string]breaker.State{}, map[breaker.State]int64{}
+	states, forced, number := map[string]breaker.State{}, map[string]bool{}, map[breaker.State]int64{}
 	last := w.eng.behavior.Events.Last()
 	if last > guard.EventsKept {
 		return // the first are forgotten
@@ -214,18 +220,22 @@ func (w *world) checkEvents() {
 	room := make([]guard.Event, last)
 	_, n, _ := w.eng.behavior.Events.Read(1, room)
 	for i, e := range room[:n] {
-		if e.Kind > guard.Recovered {
+		if e.Kind > guard.Forced {
 			continue // not of a breaker
 		}
-		if was := states[e.Key]; e.From != was || e.To == was {
-			w.fail("event %d is %+v, and the breaker was %v", i+1, e, was)
+		byHand := e.Kind == guard.Forced || e.Kind == guard.Recovered && forced[e.Key]
+		if was := states[e.Key]; e.From != was || e.To == was && !byHand || forced[e.Key] && !byHand {
+			w.fail("event %d is %+v, and the breaker was %v, forced: %t", i+1, e, was, forced[e.Key])
+		}
+		if delete(forced, e.Key); e.Kind == guard.Forced {
+			forced[e.Key] = true
 		}
 		number[e.From]--
 		number[e.To]++
 		states[e.Key] = e.To
 	}
 	c := w.eng.counters
-	if number[breaker.Open] != c.OpenKeys.Load() || number[breaker.HalfOpen] != c.HalfOpenKeys.Load() {
-		w.fail("%d breakers are open and %d half-open, and the events say %v", c.OpenKeys.Load(), c.HalfOpenKeys.Load(), number)
+	if number[breaker.Open] != c.OpenKeys.Load() || number[breaker.HalfOpen] != c.HalfOpenKeys.Load() || len(forced) != int(c.ForcedKeys.Load()) {
+		w.fail("%d breakers are open, %d half-open and %d forced, and the events say %v and %d", c.OpenKeys.Load(), c.HalfOpenKeys.Load(), c.ForcedKeys.Load(), number, len(forced))
 	}
 }

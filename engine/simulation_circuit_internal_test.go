@@ -80,7 +80,8 @@ type naiveCircuit struct {
 	trips  int               // that make the next open time grow
 	last   int64             // closed: the last failure
 	since  int64             // closed: when a probe closed it
-	until  int64             // open, and half-open since: when the first probe was due
+	until  int64             // open, and half-open since: when the first probe was due; forced: when that ends
+	forced bool              // open or closed by hand
 	due    int64             // likewise; or a recovery after the last outcome of a probe that counted
 	begun  [mostProbes]int64 // when the probes that are out began, in order
 	out    int               // how many
@@ -108,6 +109,12 @@ func (w *world) holds(b *naiveCircuit, now int64, p naiveProbe) bool {
 // is brings the circuit to now and returns its state.
 func (w *world) is(b *naiveCircuit, now int64) breaker.State {
 	r := &w.circuit
+	if b.forced && now < b.until {
+		return b.state
+	}
+	if b.forced {
+		w.renew(b)
+	}
 	for b.out > 0 && now-b.begun[0] >= r.lease {
 		end := b.begun[0] + r.lease
 		b.back(0)
@@ -197,7 +204,7 @@ func (w *world) admit(b *naiveCircuit, now int64) (lease int64) {
 
 // outcome records how a call of this period ended. With a failure, the upstream may ask to be left alone.
 func (w *world) outcome(b *naiveCircuit, now, lease int64, o Outcome, asked int64) {
-	if b.state == breaker.Open || b.state == breaker.Closed && lease != 0 {
+	if b.state == breaker.Open || b.state == breaker.Closed && lease != 0 || b.forced {
 		return
 	}
 	if b.state == breaker.HalfOpen {

@@ -3,7 +3,6 @@ package engine
 import (
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -33,7 +32,7 @@ func (w *world) expectAt(now int64) {
 		t.before = *a
 		t.line, t.moved, t.debits = append(t.line[:0], st.queue...), st.moved, w.debits
 	}
-	if t.message == nil || len(st.queue) > 0 {
+	if t.message == nil || len(st.queue) > 0 || a.circuit.forced {
 		w.is(&a.circuit, now)
 	}
 	if m := t.message; m != nil {
@@ -55,6 +54,8 @@ func (w *world) expectAt(now int64) {
 			w.forgive(a, now)
 			st.moved = now
 			w.expect(t.who, expectation{})
+		case guard.Force:
+			w.expectForce(a, m.Request.Forcing)
 		}
 	}
 	w.expectServed(st, a)
@@ -173,7 +174,7 @@ func (w *world) judge(st *site, m *guard.Message) (under bool, at int64, waits b
 	a, who, d, now := st.account, w.turning.who, &m.Demand, w.turning.now
 	if under = d.Breaker && m.Permit.Lease != 0 && w.holds(&a.circuit, now, who.under); d.Breaker && !under {
 		if at := w.probeReady(&a.circuit, now); at > now {
-			return under, at, false, breaker.ErrOpen
+			return under, at, false, a.circuit.whyOpen()
 		}
 	}
 	switch {
@@ -263,34 +264,4 @@ func (w *world) reckoned(p *site, a *account, q *waiter) int64 {
 		at = max(at, a.buckets[i].at)
 	}
 	return a.ready(at, q.n, true)
-}
-
-// expectSnapshot works out what Inspect ought to show.
-func (w *world) expectSnapshot(c *caller, a *account, now int64) {
-	to := &c.expected
-	*to = guard.Snapshot{Limits: to.Limits[:0], Waiting: len(a.waiting())}
-	b := a.atGate()
-	for i := range b.rules.limits {
-		l := &b.rules.limits[i]
-		burst, used := l.burst(), max(0, b.buckets[i].full-now)
-		st := limiter.Status{Available: min(max(0, float64(burst-used)/float64(l.interval)), float64(l.capacity))}
-		for _, q := range a.waiting() {
-			st.Queued += int(q.n)
-		}
-		if l.paced {
-			st.Available = max(0, st.Available-float64(st.Queued))
-			if used > 0 {
-				st.Queued = int(guard.Later(int64(st.Queued), (used-1)/l.interval+1))
-			}
-		}
-		to.Limits = append(to.Limits, st)
-	}
-	at := w.probeReady(&a.circuit, now)
-	to.Breaker, to.OpenFor = a.circuit.state, time.Duration(at-now)
-	if to.Breaker == breaker.Closed {
-		to.Failures = a.circuit.row
-	}
-	if to.Breaker == breaker.Open && at == now {
-		to.Breaker = breaker.HalfOpen
-	}
 }

@@ -67,6 +67,7 @@ func TestSimulation(t *testing.T) {
 	t.Attr("replays", strconv.FormatInt(s.again.Load(), 10))
 	t.Attr("events", strconv.FormatInt(s.events.Load(), 10))
 	t.Attr("changes", strconv.FormatInt(s.changes.Load(), 10))
+	t.Attr("forces", strconv.FormatInt(s.forces.Load(), 10))
 	t.Attr("violations", strconv.FormatInt(s.violations.Load(), 10))
 	t.Attr("simulated-years", strconv.FormatFloat(float64(s.seconds.Load())/(365*24*3600), 'f', 3, 64))
 }
@@ -79,6 +80,7 @@ type simulation struct {
 	run, again atomic.Int64
 	events     atomic.Int64
 	changes    atomic.Int64
+	forces     atomic.Int64
 	seconds    atomic.Int64
 	violations atomic.Int64
 }
@@ -99,6 +101,7 @@ func (s *simulation) work() {
 		s.run.Add(1)
 		s.events.Add(u.events)
 		s.changes.Add(u.changed)
+		s.forces.Add(u.forced)
 		s.seconds.Add(u.passed / int64(time.Second))
 		if violated == "" && (i%again == 0 || *simulationFlag != 0) {
 			s.again.Add(1)
@@ -134,7 +137,7 @@ func (u *universe) simulate(seed uint64) (sum uint64, violated string) {
 		}
 	}()
 	u.rng.Seed(seed, 7)
-	u.sum, u.events, u.passed, u.periods, u.changed = 14695981039346656037, 0, 0, 0, 0
+	u.sum, u.events, u.passed, u.periods, u.changed, u.forced = 14695981039346656037, 0, 0, 0, 0, 0
 	for i := range scenesOfSeed {
 		u.open()
 		u.play(int64(i+1) * eventsOfSeed / scenesOfSeed)

@@ -21,19 +21,19 @@ func (p *person) over(err error) {
 	}
 	p.u.note(7, p.id, r.at)
 	c := p.refusing(r)
-	if c.reason != r.Err {
+	if c.reason != r.reason() {
 		c.w.checkRefused(c, r)
 	}
 	if p.u.recovered && errors.Is(r.Err, breaker.ErrOpen) {
 		p.u.fail("the breaker of %q is still open after a lease and a recovery in which nothing was called", keyNames[c.key])
 	}
 	p.foresee()
-	if hoped != nil && errors.Is(r.Err, hoped) && r.at > 0 && p.decided >= p.hopeAt && p.asForeseen() && p.attempts == 0 {
+	if hoped != nil && errors.Is(r.Err, hoped) && r.until() > 0 && p.decided >= p.hopeAt && p.asForeseen() && p.attempts == 0 {
 		p.u.fail("caller %d was refused (%v) when it came back at the instant it was told", p.id, r.Err)
 	}
 	now := p.u.reading()
-	if wait := r.at - now; r.at > 0 && wait < p.u.nights && p.u.oneIn(3) && !p.u.draining {
-		p.hope, p.hopeAt = r.Err, r.at
+	if wait := r.until() - now; r.until() > 0 && wait < p.u.nights && p.u.oneIn(3) && !p.u.draining {
+		p.hope, p.hopeAt = r.Err, r.until()
 		for _, c := range p.links {
 			c.hopeVersion = c.seen
 		}

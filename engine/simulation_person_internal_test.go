@@ -22,6 +22,7 @@ const (
 	inspecting
 	resetting
 	changing
+	forcing
 	closing
 	parked     // until the end of the scene
 	mostPhases = iota
@@ -131,7 +132,9 @@ func (p *person) live() {
 		c.reset(c.key)
 	case what < 56:
 		p.alone().inspect()
-	case what < 60 && u.changes:
+	case what < 80 && u.forces:
+		p.alone().force()
+	case what >= 80 && what < 84 && u.changes:
 		p.alone().reconfigure()
 	default:
 		p.phase = []phase{allowing, acquiring, calling, calling}[what%4]

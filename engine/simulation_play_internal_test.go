@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+)
 
 // Of a simulation.
 const (
@@ -81,6 +85,9 @@ func (u *universe) tryAll() {
 
 // try has p make a call of a key.
 func (w *world) try(p *person, key int) {
+	if b := &w.keys[key].circuit; b.forced && w.is(b, w.reading()) == breaker.Open {
+		return
+	}
 	for _, c := range p.links {
 		c.account = nil
 	}

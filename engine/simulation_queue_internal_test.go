@@ -240,7 +240,7 @@ func (w *world) expectServed(st *site, a *account) {
 		}
 		under := q.breaker && w.holds(&a.circuit, now, q.under)
 		if at := w.probeReady(&a.circuit, now); q.breaker && !under && at > now {
-			w.refuse(st, i, breaker.ErrOpen, at)
+			w.refuse(st, i, a.circuit.whyOpen(), at)
 			continue
 		}
 		due := w.reckoned(st, a, &q)
@@ -269,7 +269,7 @@ func (w *world) refuseAsking(st *site, at int64) {
 	}
 	for _, q := range refused {
 		if !q.req.Left() {
-			w.expect(q.who, expectation{err: breaker.ErrOpen, at: w.passes(st, w.turning.now, at, q.n, true, true)})
+			w.expect(q.who, expectation{err: st.account.circuit.whyOpen(), at: w.passes(st, w.turning.now, at, q.n, true, true)})
 		}
 	}
 }

@@ -34,6 +34,7 @@ type scene struct {
 	comings int   // others come in the midst of one step in so many
 	resets  bool  // somebody resets all keys, now and then
 	changes bool  // somebody changes configurations, now and then
+	forces  bool  // somebody forces keys, now and then
 }
 
 // setup is a random configuration of an engine, boundary values included, and what the naive models have
@@ -96,7 +97,7 @@ func (u *universe) drawScene() {
 	s.panics = []int{32, 512, 512, 512}[u.below(4)]
 	s.comings = []int{2, 12, 12, 12}[u.below(4)]
 	s.failing = []int{2, 30, 60, 95}[u.below(4)]
-	s.resets, s.changes = u.oneIn(16), u.oneIn(3)
+	s.resets, s.changes, s.forces = u.oneIn(16), u.oneIn(3), u.oneIn(3)
 	s.nights = u.spread(s.tick, int64(4*time.Hour))
 	s.patient = true
 }

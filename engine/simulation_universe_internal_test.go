@@ -50,6 +50,7 @@ type universe struct {
 	recovered bool // every breaker has had the time to
 	periods   uint64
 	changed   int64 // configurations, of the seed
+	forced    int64 // keys, of the seed
 	debits    int
 
 	clockPanics int // so far

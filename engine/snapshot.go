@@ -15,6 +15,7 @@ type Snapshot struct {
 	Breaker  breaker.State    // Closed without a breaker. An open breaker whose recovery has come is half-open
 	Failures int              // counted in a row, while closed
 	OpenFor  time.Duration    // until the breaker lets a call through, if nothing else happens; 0 if it does now
+	Forced   bool             // whether Engine.Force has opened or closed the breaker. OpenFor may be breaker.Forever then
 	Limits   []limiter.Status // one for each limit, in the order of limiter.All; none without a limiter
 	Waiting  int              // callers in the queue
 }
@@ -37,9 +38,9 @@ func (e *Engine) Inspect(key string) (Snapshot, bool) {
 	return Snapshot(s), known
 }
 
-// Reset makes key as new before Reset returns: buckets full and breaker closed. Results of calls that
-// are still running are not counted. Callers that wait stay in the queue and are served from the full
-// bucket.
+// Reset makes key as new before Reset returns: buckets full and breaker closed, also a breaker that
+// [Engine.Force] has opened or closed. Results of calls that are still running are not counted.
+// Callers that wait stay in the queue and are served from the full bucket.
 //
 // A key that is not known stays unknown, and begins as a new key when it comes; only the result of a
 // call that was running before Reset may be counted then.

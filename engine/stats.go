@@ -23,6 +23,7 @@ type Stats struct {
 	Waiting      int // callers that wait in queues now
 	OpenKeys     int // keys whose breaker is open now; also if the time is up and no call has come since
 	HalfOpenKeys int // keys whose breaker lets probes through now
+	ForcedKeys   int // keys whose breaker Engine.Force has opened or closed; those that it opened are OpenKeys, too
 
 	Admitted  uint64 // decisions to let pass
 	Limited   uint64 // refusals by the limiter, or false from Allow
@@ -62,7 +63,7 @@ func (e *Engine) Stats() Stats {
 	sum := c.Sum()
 	return Stats{
 		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()),
-		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()),
+		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
 		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),
@@ -75,7 +76,7 @@ func (e *Engine) Stats() Stats {
 type Transitions struct {
 	Tripped   uint64 // to open
 	Probing   uint64 // to half-open
-	Recovered uint64 // to closed, for any reason
+	Recovered uint64 // to closed, for any reason, and ends of forced states
 }
 
 // Transitions returns how often breakers of e have changed their state since New: the number of events of each

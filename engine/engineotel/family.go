@@ -70,6 +70,9 @@ var families = []family{
 		{"open", func(f *figures) float64 { return float64(f.OpenKeys) }},
 		{"half_open", func(f *figures) float64 { return float64(f.HalfOpenKeys) }},
 	}, help: "Keys whose breaker is in the state."},
+	{name: "limitpal.breaker.forced_keys", unit: "{key}", kind: upDown, series: []series{
+		{"", func(f *figures) float64 { return float64(f.ForcedKeys) }},
+	}, help: "Keys whose breaker Engine.Force has opened or closed."},
 	{name: "limitpal.breaker.transitions", unit: "{transition}", kind: counter, attribute: "limitpal.to", series: []series{
 		{"open", func(f *figures) float64 { return float64(f.Tripped) }},
 		{"half_open", func(f *figures) float64 { return float64(f.Probing) }},

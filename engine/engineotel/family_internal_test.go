@@ -17,6 +17,7 @@ var seriesOf = map[string]string{
 	"Waiting":       "limitpal.queued{}",
 	"OpenKeys":      "limitpal.breaker.keys{open}",
 	"HalfOpenKeys":  "limitpal.breaker.keys{half_open}",
+	"ForcedKeys":    "limitpal.breaker.forced_keys{}",
 	"Admitted":      "limitpal.decisions{admitted}",
 	"Limited":       "limitpal.decisions{limited}",
 	"Open":          "limitpal.decisions{open}",

@@ -56,6 +56,9 @@ var families = describe([]family{
 		{"open", func(f *figures) float64 { return float64(f.OpenKeys) }},
 		{"half_open", func(f *figures) float64 { return float64(f.HalfOpenKeys) }},
 	}, help: "Keys whose breaker is in the state."},
+	{name: "limitpal_breaker_forced_keys", series: []series{
+		{"", func(f *figures) float64 { return float64(f.ForcedKeys) }},
+	}, help: "Keys whose breaker Engine.Force has opened or closed."},
 	{name: "limitpal_breaker_transitions_total", counter: true, label: "to", series: []series{
 		{"open", func(f *figures) float64 { return float64(f.Tripped) }},
 		{"half_open", func(f *figures) float64 { return float64(f.Probing) }},

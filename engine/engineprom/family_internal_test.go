@@ -17,6 +17,7 @@ var seriesOf = map[string]string{
 	"Waiting":       "limitpal_queued{}",
 	"OpenKeys":      "limitpal_breaker_keys{open}",
 	"HalfOpenKeys":  "limitpal_breaker_keys{half_open}",
+	"ForcedKeys":    "limitpal_breaker_forced_keys{}",
 	"Admitted":      "limitpal_decisions_total{admitted}",
 	"Limited":       "limitpal_decisions_total{limited}",
 	"Open":          "limitpal_decisions_total{open}",

@@ -15,6 +15,7 @@ type State struct {
 	key     string
 	policy  *Policy
 	circuit breaker.Circuit
+	forced  *forced        // nil unless a person has forced the breaker
 	fullAts []int64        // one for each limit, and at least one. While the gate is shared, the gate has the first
 	rests   []limiter.Rest // of fullAts, from the last change of the limits; nil if none is left
 	queue   *queue         // nil while nobody waits
@@ -43,7 +44,7 @@ type Behavior struct {
 // New returns the behavior of keys that p decides or, if each key has limits of its own, the policies
 // that are made of p. New keeps p.
 func New(p *Policy, perKey bool) *Behavior {
-	b := &Behavior{Counters: new(Counters), sketch: newSketch(len(p.Limits)), requests: new(sync.Pool)}
+	b := &Behavior{Counters: &Counters{ForcedKeys: new(atomic.Int64)}, sketch: newSketch(len(p.Limits)), requests: new(sync.Pool)}
 	b.current.Store(b.Prepare(p, perKey))
 	return b
 }
@@ -120,6 +121,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		g.own(s)
 	}
 	now = b.adopt(now, s, m.Policy, m.Kind == Refresh && m.Request != nil)
+	b.lapse(now, s)
 	var a Answer
 	switch m.Kind {
 	case Ask:
@@ -143,6 +145,8 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		}
 	case Inspect:
 		b.describe(now, s, m.Request.Snapshot)
+	case Force:
+		a.Err = b.force(now, g, s, m.Request.Forcing)
 	case Refresh:
 		if m.Request == nil {
 			return b.next(now, g, s, m)
@@ -170,14 +174,17 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 	if is := s.circuit.Generation(); m.FromPredecessor && is&firstPeriod != 0 {
 		m.Permit.Generation = is
 	}
-	if m.Outcome == breaker.Failure && m.Request != nil {
+	counts := s.forced == nil || Planted("a forced breaker that counts")
+	if counts && m.Outcome == breaker.Failure && m.Request != nil {
 		if state, failures, _ := s.circuit.Look(s.policy.rules, now); state == breaker.Closed {
 			m.Request.failures = failures + 1
 		}
 	}
-	if m.Outcome == breaker.Failure && m.Request != nil {
+	switch {
+	case !counts:
+	case m.Outcome == breaker.Failure && m.Request != nil:
 		s.circuit.FailFor(s.policy.rules, now, m.Permit, m.Request.OpenFor) // 0: as Report
-	} else {
+	default:
 		s.circuit.Report(s.policy.rules, now, m.Permit, m.Outcome)
 	}
 	if m.Outcome == breaker.Failure && len(s.policy.Limits) > 0 && Planted("a late refund") {
@@ -201,15 +208,16 @@ func (b *Behavior) reset(now int64, s *State) {
 		s.queue.moved = now // the tokens were not there before for those who wait
 	}
 	s.policy.Limits.Reset(s.fullAts, now)
-	s.rests = nil
+	s.rests, s.forced = nil, nil
 	s.circuit.Renew(s.policy.rules)
 	s.epoch = s.circuit.Generation()
 }
 
-// Wake serves the head of the queue, and ends the lease of a probe. In both cases the actor owns the
-// gate.
+// Wake serves the head of the queue, and ends the lease of a probe and a forced state. In all cases the
+// actor owns the gate.
 func (b *Behavior) Wake(now int64, g *Gate, s *State) actors.Next {
 	now = b.adopt(now, s, nil, false)
+	b.lapse(now, s)
 	s.circuit.Advance(s.policy.rules, now)
 	return b.next(now, g, s, nil)
 }
@@ -230,8 +238,11 @@ func (b *Behavior) next(now int64, g *Gate, s *State, m *Message) actors.Next {
 		next.Wake = b.serve(now, s)
 	}
 	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was admitted may be a probe
+	if s.forced != nil {
+		next.Wake = min(next.Wake, s.forced.until)
+	}
 	next.Clean = b.post(now, g, s, m)
-	if next.Wake == actors.Never {
+	if next.Wake == actors.Never && s.forced == nil {
 		next.Forget = max(s.policy.Limits.FullAt(s.fullAts), s.circuit.CleanAt(s.policy.rules))
 	}
 	if q != nil && s.queue == nil {

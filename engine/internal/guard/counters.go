@@ -18,6 +18,9 @@ type Counters struct {
 	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused atomic.Uint64
 	OpenKeys, HalfOpenKeys                              atomic.Int64
 	Tripped, Probing, Recovered                         atomic.Uint64
+
+	// ForcedKeys is where its reader wants it: an engine looks at it before every call that asks nothing else.
+	ForcedKeys *atomic.Int64
 }
 
 // Stripe is a cache line of counters.

@@ -59,8 +59,8 @@ func (b *Behavior) look(now int64, s *State, m *Message) Answer {
 // no call pass now; the instant is then the breaker's.
 func (b *Behavior) judge(now int64, s *State, d *Demand, under bool) (at int64, waits bool, err error) {
 	if d.Breaker && !under {
-		if at := s.circuit.Ready(s.policy.rules, now); at > now {
-			return at, false, breaker.ErrOpen
+		if at, err := s.lets(now); err != nil {
+			return at, false, err
 		}
 	}
 	switch {
@@ -141,7 +141,7 @@ func (b *Behavior) earliest(now int64, s *State, d *Demand, at int64) int64 {
 		at = max(at, b.readyBehind(now, s, d.Tokens, d.Mode))
 	}
 	if d.Breaker {
-		at = s.circuit.Passes(s.policy.rules, at)
+		at = s.passes(at)
 	}
 	return at
 }

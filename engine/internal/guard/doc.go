@@ -33,5 +33,6 @@
 //	parked       the state that a key's last actor left in the cell
 //	spill        to evict a key that is not clean; the key's debt goes to the sketch
 //	sketch       the memory of fixed size for the debts of spilled keys
+//	forced       of a key: a person has opened or closed the breaker; the circuit rests meanwhile
 //	permit, lease, generation    as in package breaker
 package guard

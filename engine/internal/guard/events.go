@@ -111,6 +111,8 @@ var (
 	errSpilled   = errors.New("the breaker was open when the key was last forgotten")
 	errFull      = errors.New("more than half of the sketch holds debts of spilled keys: MaxKeys is too small, or a client makes keys up")
 	errLease     = errors.New("a probe did not end within ProbeTimeout")
+	errUnforced  = errors.New("the forced state was ended by hand")
+	errLapsed    = errors.New("the time of the forced state is over")
 )
 
 // tripError says why a breaker opened.
@@ -141,6 +143,10 @@ func (e *tripError) Unwrap() error { return e.last }
 
 // moved counts that the breaker of s has changed its state, and makes that known. m is the message of the turn, or nil.
 func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
+	if was.forced != is.forced {
+		b.movedByHand(now, s, m, was, is)
+		return
+	}
 	if was.state == is.state {
 		return
 	}

@@ -35,6 +35,9 @@ func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	if s == nil {
 		return min(fullAt, open-1)
 	}
+	if s.forced != nil && !Planted("a forced key that is spilled") {
+		return actors.Never
+	}
 	if s.queue != nil || s.circuit.LeaseEnds() != actors.Never {
 		return actors.Never
 	}
@@ -108,6 +111,7 @@ func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
 		g.own(s)
 	}
 	now = b.adopt(now, s, nil, false)
+	b.lapse(now, s)
 	return b.next(now, g, s, nil)
 }
 

@@ -18,6 +18,7 @@ const (
 	Look                   // what would become of Demand; nothing is taken
 	Explain                // as Look, and how many wait
 	GiveBack               // undo the debit of Request.Receipt
+	Force                  // the state of the breaker that Request.Forcing wishes
 	Refresh                // follow Message.Policy, also in place of another policy of the same version; answered if there is a Request
 )
 
@@ -45,6 +46,7 @@ type Request struct {
 	Receipt  Receipt   // GiveBack
 	Cause    error     // Report of a failure: the error of the call, nil after a panic
 	OpenFor  int64     // ns; Report of a failure: how long the upstream asks to be left alone; else 0
+	Forcing  Forcing   // Force
 	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
 
 	failures int // Report: counted in a row, with this one; 0 if the breaker was not closed

@@ -11,10 +11,11 @@ import (
 // change. The ordinary notices belong to the policy, and all keys share them.
 type Notice struct {
 	policy  *Policy
-	refusal error // of an open breaker: every plain call of the trip that asks the breaker shares the error
-	until   int64 // of an open breaker: the instant from which the breaker is to be asked again; else 0
-	at      int64 // of an open breaker: the instant from which breaker and limits would both let a call pass
-	reports bool  // whether a success has something to report
+	forced  *forced // of a key whose breaker is forced; else nil
+	refusal error   // of an open breaker: every plain call of the trip that asks the breaker shares the error
+	until   int64   // of an open breaker: the instant from which the breaker is to be asked again, or Never; else 0
+	at      int64   // of an open breaker: the instant from which breaker and limits would both let a call pass, or Never
+	reports bool    // whether a success has something to report
 	state   breaker.State
 }
 
@@ -30,6 +31,17 @@ func (n *Notice) Until() int64 { return n.until }
 // At returns the instant from which an open breaker and the limits would both let a call pass, or 0.
 func (n *Notice) At() int64 { return n.at }
 
+// Forced reports whether a person has forced the breaker.
+func (n *Notice) Forced() bool { return n.forced != nil }
+
+// Reason returns why an open breaker refuses: breaker.ErrOpen or ErrForced.
+func (n *Notice) Reason() error {
+	if n.forced != nil {
+		return ErrForced
+	}
+	return breaker.ErrOpen
+}
+
 // Refusal returns the error that all calls of a trip share, or nil.
 func (n *Notice) Refusal() error { return n.refusal }
 
@@ -42,7 +54,7 @@ func (n *Notice) Reports() bool { return n.reports }
 // gate last, so that no caller takes a token under a generation that admits none. The result is
 // whether the gate then says all there is to know about the key.
 func (b *Behavior) post(now int64, g *Gate, s *State, m *Message) (clean bool) {
-	share := s.policy.shares && s.queue == nil && s.circuit.Admits()
+	share := s.policy.shares && s.queue == nil && s.circuit.Admits() && s.forced == nil
 	if s.policy.shares && !share { // by a policy that does not share, the actor owns the gate all the time
 		g.own(s)
 	}
@@ -73,6 +85,8 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	p := s.policy
 	until := s.circuit.OpenUntil()
 	switch {
+	case s.forced != nil:
+		return b.forcedNotice(now, was, s)
 	case !s.circuit.Counts():
 		return &p.clean
 	case s.circuit.Admits():

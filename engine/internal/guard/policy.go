@@ -21,14 +21,15 @@ const LongestWait = 1 << 61
 // Policy is the rules by which keys of an engine are decided: all keys of a [Version], or those with the
 // same limits of their own. A Policy does not change once [New] or [Behavior.Prepare] has been given it.
 type Policy struct {
-	Limits   limiter.Limits
-	Breaker  *breaker.Policy // nil: no breaker
-	Publish  bool            // whether callers may decide by gates and notices; else each decision is a message
-	NoWait   bool            // whether no caller queues
-	MaxWait  int64           // ns; the longest stay in a queue, at most LongestWait
-	MaxQueue int             // callers in one row of a queue
-	Shadow   bool            // whether no caller queues: tokens are taken as of when they are there
-	Coarse   int64           // ns; without a limit, full-at tells the last use of a key to within Coarse
+	Limits    limiter.Limits
+	Breaker   *breaker.Policy // nil: no breaker
+	Publish   bool            // whether callers may decide by gates and notices; else each decision is a message
+	NoWait    bool            // whether no caller queues
+	MaxWait   int64           // ns; the longest stay in a queue, at most LongestWait
+	MaxQueue  int             // callers in one row of a queue
+	MaxForced int64           // keys whose breaker may be forced
+	Shadow    bool            // whether no caller queues: tokens are taken as of when they are there
+	Coarse    int64           // ns; without a limit, full-at tells the last use of a key to within Coarse
 	// Refuse makes the error of a refusal; at is the instant from which a retry would be admitted,
 	// or 0.
 	Refuse func(key string, reason error, at int64) error
@@ -59,7 +60,7 @@ func (p *Policy) compile(v *Version, generation func() uint64) {
 func (p *Policy) with(limits limiter.Limits) *Policy {
 	other := &Policy{
 		Limits: limits, Breaker: p.Breaker, Publish: p.Publish, NoWait: p.NoWait, MaxWait: p.MaxWait, MaxQueue: p.MaxQueue,
-		Shadow: p.Shadow, Coarse: p.Coarse, Refuse: p.Refuse, version: p.version, rules: p.rules,
+		MaxForced: p.MaxForced, Shadow: p.Shadow, Coarse: p.Coarse, Refuse: p.Refuse, version: p.version, rules: p.rules,
 	}
 	other.prepare()
 	return other

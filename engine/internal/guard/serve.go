@@ -3,7 +3,6 @@ package guard
 import (
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -20,8 +19,8 @@ const lateness = int64(10 * time.Millisecond)
 // The breaker is asked again at grant time; its answer at enqueue time is ignored.
 func (b *Behavior) serve(now int64, s *State) (wake int64) {
 	q, p := s.queue, s.policy
-	if state, _, openFor := s.circuit.Look(p.rules, now); state == breaker.Open && q.asking > 0 {
-		b.refuseAsking(now, now+openFor, s)
+	if until, err := s.isOpen(now); err != nil && q.asking > 0 {
+		b.refuseAsking(now, until, s, err)
 	}
 	for r := q.next(); r != nil; r = q.next() {
 		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
@@ -55,8 +54,8 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 // instant until which r is refused; or nil.
 func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (until int64, reason error) {
 	if r.demand.Breaker && !under && !Planted("a breaker that is not asked at the grant") {
-		if until := s.circuit.Ready(s.policy.rules, now); until > now {
-			return until, breaker.ErrOpen
+		if until, err := s.lets(now); err != nil {
+			return until, err
 		}
 	}
 	if s.queue.shared && at >= r.until {
@@ -90,8 +89,8 @@ func (b *Behavior) refuseLate(now int64, s *State) {
 	}
 }
 
-// refuseAsking refuses every waiter that asked the breaker; the breaker is open until openUntil.
-func (b *Behavior) refuseAsking(now, openUntil int64, s *State) {
+// refuseAsking refuses every waiter that asked the breaker; the breaker is open until openUntil for a reason.
+func (b *Behavior) refuseAsking(now, openUntil int64, s *State, reason error) {
 	var refused []*Request
 	for _, r := range s.queue.all() {
 		if r.demand.Breaker {
@@ -100,7 +99,7 @@ func (b *Behavior) refuseAsking(now, openUntil int64, s *State) {
 		}
 	}
 	for _, r := range refused {
-		r.refuse(breaker.ErrOpen, b.earliest(now, s, &r.demand, openUntil))
+		r.refuse(reason, b.earliest(now, s, &r.demand, openUntil))
 	}
 }
 

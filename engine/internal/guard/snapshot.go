@@ -13,6 +13,7 @@ type Snapshot struct {
 	Breaker  breaker.State
 	Failures int
 	OpenFor  time.Duration
+	Forced   bool
 	Limits   []limiter.Status
 	Waiting  int
 }
@@ -46,6 +47,6 @@ func (b *Behavior) describe(now int64, s *State, to *Snapshot) {
 	for i := range limits {
 		to.Limits = append(to.Limits, limits.Status(i, s.fullAts, tail, now, tokens))
 	}
-	state, failures, openFor := s.circuit.Look(s.policy.rules, now)
-	to.Breaker, to.Failures, to.OpenFor = state, failures, time.Duration(openFor)
+	state, failures, openFor := s.look(now)
+	to.Breaker, to.Failures, to.OpenFor, to.Forced = state, failures, time.Duration(openFor), s.forced != nil
 }
