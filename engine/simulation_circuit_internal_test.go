@@ -81,6 +81,7 @@ type naiveCircuit struct {
 	last   int64             // closed: the last failure
 	since  int64             // closed: when a probe closed it
 	until  int64             // open, and half-open since: when the first probe was due; forced: when that ends
+	forced bool              // open or closed by hand
 	due    int64             // likewise; or a recovery after the last outcome of a probe that counted
 	forced bool              // open or closed by hand
 	begun  [mostProbes]int64 // when the probes that are out began, in order
@@ -204,7 +205,7 @@ func (w *world) admit(b *naiveCircuit, now int64) (lease int64) {
 
 // outcome records how a call of this period ended. With a failure, the upstream may ask to be left alone.
 func (w *world) outcome(b *naiveCircuit, now, lease int64, o Outcome, asked int64) {
-	if b.state == breaker.Open || b.forced || b.state == breaker.Closed && lease != 0 {
+	if b.state == breaker.Open || b.state == breaker.Closed && lease != 0 || b.forced {
 		return
 	}
 	if b.state == breaker.HalfOpen {

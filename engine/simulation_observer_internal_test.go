@@ -205,6 +205,7 @@ func (o *observer) Update(now int64, g *guard.Gate, s *guard.State) actors.Next 
 	}
 	w.adopted(st.account)
 	w.learn(g.Generation(), st.account)
+	w.watchAllAt(st.account, max(now, w.latest)) // an open breaker may have been forgotten
 	w.checkFullAt(st, s, max(now, w.latest))
 	if g.Shared() {
 		st.account.restsAt(now)

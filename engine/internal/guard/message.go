@@ -45,8 +45,8 @@ type Request struct {
 	Snapshot *Snapshot // Inspect: to be filled in; Explain: Waiting alone
 	Receipt  Receipt   // GiveBack
 	Cause    error     // Report of a failure: the error of the call, nil after a panic
-	Forcing  Forcing   // Force
 	OpenFor  int64     // ns; Report of a failure: how long the upstream asks to be left alone; else 0
+	Forcing  Forcing   // Force
 	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
 
 	failures int // Report: counted in a row, with this one; 0 if the breaker was not closed
