@@ -83,7 +83,6 @@ type naiveCircuit struct {
 	until  int64             // open, and half-open since: when the first probe was due; forced: when that ends
 	forced bool              // open or closed by hand
 	due    int64             // likewise; or a recovery after the last outcome of a probe that counted
-	forced bool              // open or closed by hand
 	begun  [mostProbes]int64 // when the probes that are out began, in order
 	out    int               // how many
 }
