@@ -130,8 +130,9 @@ func (e *Engine) isForced(key string, d *guard.Demand) bool {
 	return d.Breaker && known && c.Published.Posted().Forced()
 }
 
-// breaks reports whether a call for the key of c needs a permit.
-func breaks(c *guard.Cell) bool {
+// breaks reports whether a call for the key of c needs a permit. If c has been retired since the call took its
+// tokens there, the key may be forced in a later cell.
+func (e *Engine) breaks(c *guard.Cell) bool {
 	n := c.Published.Posted()
-	return n.Policy().Breaks() || n.Forced()
+	return n.Policy().Breaks() || n.Forced() || e.forces() && c.Published.Retired()
 }

@@ -156,7 +156,7 @@ func (c *call) sureToBeRefused(e *Engine, delay time.Duration, end int64) error 
 
 // sureToBeRefused is that of a call for one key; the attempt must begin within left.
 func (e *Engine) sureToBeRefused(p *place, a *admission, delay time.Duration, left int64) error {
-	may := a.cell != nil && breaks(a.cell) && !a.cell.Published.Shared() // whether the breaker may be open
+	may := a.cell != nil && e.breaks(a.cell) && !a.cell.Published.Shared() // whether the breaker may be open
 	if e.settings.Load().shadow || !may && left == guard.Never {
 		return nil
 	}

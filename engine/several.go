@@ -56,7 +56,7 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 	}
 	for i := range c.links {
-		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !breaks(s.cell) {
+		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !c.links[i].eng.breaks(s.cell) {
 			continue
 		}
 		if err := c.inShadow(i, c.permit(ctx, i, w)); err != nil {
