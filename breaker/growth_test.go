@@ -190,8 +190,8 @@ func TestTheOpenTimeSaturates(t *testing.T) {
 		m.now = m.OpenUntil()
 	}
 	m.trip(t)
-	require.EqualValues(t, math.MaxInt64-1, m.OpenUntil(), "the last instant")
-	require.EqualValues(t, math.MaxInt64-1, m.CleanAt(m.rules))
+	require.EqualValues(t, int64(math.MaxInt64-1), m.OpenUntil(), "the last instant")
+	require.EqualValues(t, int64(math.MaxInt64-1), m.CleanAt(m.rules))
 	require.Equal(t, 61, m.Growth())
 }
 

@@ -49,8 +49,8 @@ func (e *Event) Reason() error {
 // EventsKept is how many events a reader may be behind.
 const EventsKept = 4096
 
-// Events is the ring of an engine's last events. They are numbered from 1 on. Nobody who adds an event waits
-// for a reader, except while the reader copies a few events: each method holds the lock for less than a
+// Events is the ring of an engine's last events. They are numbered from 1 on. Adding an event waits for no
+// reader, except while the reader copies a few events: each method holds the lock for less than a
 // microsecond or so.
 type Events struct {
 	mu   sync.Mutex

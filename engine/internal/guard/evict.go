@@ -74,7 +74,7 @@ func (b *Behavior) Spill(key string, g *Gate, s *State) {
 	b.sketch.spill(key, fullAts[:len(p.Limits)], open, p.Stale())
 }
 
-// remnant returns what is to be remembered of the breaker of s. The growth of a closed breaker is lost
+// remnant returns the memory of the breaker of s. The growth of a closed breaker is lost
 // like its failures: only open breakers are remembered.
 func (s *State) remnant() remnant {
 	at := s.circuit.ProbeAt()
@@ -87,7 +87,7 @@ func (s *State) remnant() remnant {
 	return remnant{at, s.circuit.Growth()}
 }
 
-// reopen makes the breaker of s, by p, what a spilled breaker has left.
+// reopen makes the breaker of s, by p, from the remnant of a spilled breaker.
 func (s *State) reopen(p *Policy, generation uint64, left remnant) {
 	s.circuit.Reopen(p.rules, generation, left.probeAt)
 	s.circuit.Grow(p.rules, left.growth)
@@ -115,7 +115,7 @@ func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
 	return b.next(now, g, s, nil)
 }
 
-// Pardon has the sketch forget what it remembers of key. The caller holds the lock of births.
+// Pardon has the sketch forget all of key. The caller holds the lock of births.
 func (b *Behavior) Pardon(key string) { b.sketch.pardon(key) }
 
 // Sketched returns the number of keys that began with less than a new key has, and the share of the

@@ -26,7 +26,7 @@ func (b *Behavior) ExplainUnknown(now int64, key string, p *Policy, m *Message) 
 	return b.explain(now, &s, m)
 }
 
-// unknown returns the state with which a key without a cell would begin: as new, but for what the sketch remembers.
+// unknown returns the state with which a key without a cell would begin: as new, but for the memory of the sketch.
 func (b *Behavior) unknown(now int64, key string, p *Policy) State {
 	s := State{policy: p, fullAts: make([]int64, max(1, len(p.Limits)))}
 	p.version.bear(s.fullAts, now)

@@ -118,7 +118,7 @@ func newSketch(limits int) *sketch {
 
 func (s *sketch) hash(key string) hashed { return hashed(maphash.String(s.seed, key)) }
 
-// spill remembers key: fullAts are those of the key's limits, and open is what is left of the breaker. With
+// spill remembers key: fullAts are those of the key's limits, and open is the remnant of the breaker. With
 // stale, the limits are those from before the last change.
 func (s *sketch) spill(key string, fullAts []int64, open remnant, stale bool) {
 	h := s.hash(key)
@@ -160,7 +160,7 @@ func (s *sketch) write(h hashed, fullAts []int64) {
 }
 
 // recall raises fullAts, which are those of a new key, to the instants that the sketch remembers of
-// key, and returns what is left of the key's breaker. That is remembered no longer: from now on the
+// key, and returns the remnant of the key's breaker. That is remembered no longer: from now on the
 // breaker is the key's own.
 func (s *sketch) recall(key string, limits limiter.Limits, fullAts []int64) remnant {
 	s.mu.Lock()

@@ -23,7 +23,7 @@ type trip struct {
 	probeAt int64  // the instant from which a probe is let through; 0: the place is free
 }
 
-// remnant is what is remembered of an open breaker; the zero remnant is that of a closed breaker.
+// remnant is the memory of an open breaker; the zero remnant is that of a closed breaker.
 type remnant struct {
 	probeAt int64 // breaker.Circuit.ProbeAt
 	growth  int   // breaker.Circuit.Growth, below tripSets
@@ -66,7 +66,7 @@ func (t trips) find(key hashed) *trip {
 	return nil
 }
 
-// remnant returns what t says about the breaker.
+// remnant returns the remnant of t.
 func (t *trip) remnant() remnant {
 	if t == nil {
 		return remnant{}
@@ -74,7 +74,7 @@ func (t *trip) remnant() remnant {
 	return remnant{t.probeAt, int(t.key % tripSets)}
 }
 
-// take returns what is remembered of the breaker of key, and removes the trip.
+// take returns the remnant of the breaker of key, and removes the trip.
 func (t trips) take(key hashed) remnant {
 	found := t.find(key)
 	if found == nil {
