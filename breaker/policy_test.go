@@ -57,6 +57,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 	const negative = "must not be negative (0 is the default)"
 	const long = "must be at most 2^61 ns (73 years)"
 	const limit = time.Duration(1 << 61)
+	most := math.MaxInt32 // a variable, so that the sum below compiles for 32 bits
 	for _, test := range []struct {
 		policy breaker.Policy
 		want   []breaker.ConfigError
@@ -74,7 +75,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		{breaker.Policy{ForgetAfter: math.MinInt64}, []breaker.ConfigError{{"ForgetAfter", time.Duration(math.MinInt64), negative}}},
 		{breaker.Policy{ForgetAfter: limit + 1}, []breaker.ConfigError{{"ForgetAfter", limit + 1, long}}},
 		{breaker.Policy{HalfOpenFailures: -1}, []breaker.ConfigError{{"HalfOpenFailures", -1, negative}}},
-		{breaker.Policy{HalfOpenFailures: 1 << 31}, []breaker.ConfigError{{"HalfOpenFailures", 1 << 31, "must be at most 2^31 - 1"}}},
+		{breaker.Policy{HalfOpenFailures: most + 1}, []breaker.ConfigError{{"HalfOpenFailures", most + 1, "must be at most 2^31 - 1"}}},
 		{breaker.Policy{MaxRecovery: 5 * time.Second}, nil},
 		{breaker.Policy{MaxRecovery: 5*time.Second - 1}, []breaker.ConfigError{
 			{"MaxRecovery", 5*time.Second - 1, "must be at least RecoveryTimeout, 5s (0 is the default)"},
