@@ -18,6 +18,7 @@ type Version struct {
 	template *Policy // of policies with other limits
 
 	since int64        // the change came at this instant or later; set by Install, never changed after that
+	moves bool         // whether limits changed; likewise
 	at    atomic.Int64 // the instant of the change; 0 before Date, and for the first version
 	next  atomic.Pointer[Version]
 
@@ -122,7 +123,8 @@ func (b *Behavior) Install(v *Version, at int64) {
 		v.longest = max(v.longest, longest)
 		v.own.Unlock()
 	}
-	if was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits) {
+	v.moves = was.shared == nil || v.shared == nil || !slices.Equal(was.shared.Limits, v.shared.Limits)
+	if v.moves {
 		b.sketch.change(at, longest)
 	}
 	if was.template.Breaks() != v.template.Breaks() {
@@ -137,7 +139,9 @@ func (b *Behavior) Install(v *Version, at int64) {
 // holds the lock of births.
 func (b *Behavior) Date(v *Version, at int64) {
 	fullAts, rests := v.bornFull(v.how().was, at)
-	b.sketch.date(v.since, at)
+	if v.moves { // else the date could be taken for that of an earlier change at the same instant
+		b.sketch.date(v.since, at)
+	}
 	v.births.Store(&births{fullAts: fullAts, rests: rests})
 	v.at.Store(at)
 }

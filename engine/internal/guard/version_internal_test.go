@@ -121,6 +121,27 @@ func TestASpilledKeyComesBackEmptyAsOfTheChange(t *testing.T) {
 	require.Equal(t, 25*second, born("owes", 25*second), "it was full before the change")
 }
 
+// TestAChangeOfNoLimitDatesNoOther: a change that leaves the limits alone begins at the instant of one that did not, and counts from
+// later on. (The debts of keys that were spilled before counted as of the later instant.)
+func TestAChangeOfNoLimitDatesNoOther(t *testing.T) {
+	const second = int64(time.Second)
+	b := behaviorOf(t, settings{Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Hour)}})
+	var g Gate
+	var s State
+	b.Init(second, "owes", &g, &s)
+	_, ok := g.Take(g.Policy(), 1, g.Policy().Latest(1, limiter.Immediate, second), second)
+	require.True(t, ok)
+	b.Spill("owes", &g, nil)
+	b.changeTo(t, limiter.TokenBucket{Capacity: 4, RefillRate: limiter.PerSecond(1)}, 2*second)
+	v := b.Prepare(&Policy{Publish: true, Limits: b.policy().Limits}, false)
+	b.Install(v, 2*second)
+	b.Date(v, 4*second)
+	b.Settle()
+	var again Gate
+	b.Init(4*second, "owes", &again, new(State))
+	require.Equal(t, 6*second, again.FullAt())
+}
+
 // TestASpilledBreakerIsForgottenWhenTheBreakerIsSwitchedOff, and on again.
 func TestASpilledBreakerIsForgottenWhenTheBreakerIsSwitchedOff(t *testing.T) {
 	b := behaviorOf(t, settings{Breaker: &breaker.Policy{FailureThreshold: 1, RecoveryTimeout: time.Hour}})
