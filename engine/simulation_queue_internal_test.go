@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -244,7 +245,9 @@ func (w *world) expectServed(st *site, a *account) {
 			continue
 		}
 		due := w.reckoned(st, a, &q)
-		if st.rows.shared && due >= q.until {
+		// The tokens may have been there in time, although another row, whose caller came later, has its turn first.
+		there := a.ready(max(q.since, st.moved, now-int64(10*time.Millisecond)), q.n, true)
+		if st.rows.shared && there >= q.until {
 			w.refuse(st, i, limiter.ErrLimited, now)
 			continue
 		}
