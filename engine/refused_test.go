@@ -16,7 +16,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-var zipfFlag = flag.Int("engine.zipf", 400_000/slowdown, "how many calls TestMostRefusedOfAMillionKeys makes")
+var zipfFlag = flag.Int("engine.zipf", 2_000_000/(5*slowdown-4), "how many calls TestMostRefusedOfAMillionKeys makes")
 
 // A few refusals are counted exactly, whatever refuses.
 func TestMostRefusedCountsFewRefusalsExactly(t *testing.T) {

@@ -131,7 +131,8 @@ func TestIncompleteRequestsAreRefused(t *testing.T) {
 			"Expect: 100-continue\r\nContent-Length: 100\r\n\r\nhalf",
 		} {
 			for _, method := range []string{"POST", "PUT", "GET"} {
-				answer := strings.TrimPrefix(halfClosed(t, s, method+" / HTTP/1.1\r\nHost: x\r\n"+body), "HTTP/1.1 100 Continue\r\n\r\n")
+				// The server writes one 100 Continue, and the upstream's may come through as another.
+				answer := strings.ReplaceAll(halfClosed(t, s, method+" / HTTP/1.1\r\nHost: x\r\n"+body), "HTTP/1.1 100 Continue\r\n\r\n", "")
 				require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), "%s %q: %q", method, body, answer)
 			}
 		}
