@@ -36,7 +36,8 @@ const (
 	SketchFull
 	// Restarted: the actor of a key has panicked and goes on: a fault of this library. Reason is the panic.
 	Restarted
-	// StoreDown and StoreUp: the store that several processes share does not answer, and answers again.
+	// StoreDown and StoreUp: the store that several processes share does not answer, and answers again. No
+	// engine has such a store yet.
 	StoreDown
 	StoreUp
 )
@@ -55,15 +56,15 @@ func (k EventKind) String() string {
 
 // Event is a change in an engine; see [Engine.Events].
 type Event struct {
-	Seq    uint64    // the number of the event, from 1. A gap is what a slow reader missed
-	At     time.Time // by the engine's clock, without the steps of a clock that is set
-	Kind   EventKind
+	Seq    uint64        // the number of the event, from 1. A gap is what a slow reader missed
+	At     time.Time     // by the engine's clock, without the steps of a clock that is set
+	Kind   EventKind     // the subject
 	Engine string        // Config.Name
 	Key    string        // empty if the event concerns every key
 	From   breaker.State // of a breaker: the state before
 	To     breaker.State // and after
-	Reason error
-	Until  time.Time // of Tripped and Forced: when the state ends; else zero
+	Reason error         // see the kinds; else nil. The engine keeps it as long as the event
+	Until  time.Time     // of Tripped and Forced: when the state ends; else zero
 }
 
 // Events returns the events of e from this call on. The iteration waits for the next event. It ends with ctx or,

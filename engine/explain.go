@@ -11,17 +11,17 @@ import (
 
 // Explanation says how a call would fare; see [Key.Explain].
 type Explanation struct {
-	Passes     bool          // whether every key would let the call through at once
-	RetryAfter time.Duration // until every key would, if nothing else came; 0 if they do now, or if no time is known
-	Ahead      int           // callers that wait in the queues of the keys
-	Keys       []KeyExplanation
+	Passes     bool             // whether every key would let the call through at once
+	RetryAfter time.Duration    // until every key would, if nothing else came; 0 if they do now, or if no time is known
+	Ahead      int              // callers that wait in the queues of the keys
+	Keys       []KeyExplanation // of each key, from narrow to wide
 }
 
 // KeyExplanation is the part of one key in an [Explanation].
 type KeyExplanation struct {
 	Engine string // Config.Name
 	Key    string
-	Passes bool
+	Passes bool // whether this key would let the call through at once
 	// Stage is the stage that would refuse the call or have it wait; empty if the key lets the call through, or
 	// if its engine is closed.
 	Stage      Stage

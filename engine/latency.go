@@ -16,8 +16,8 @@ type Latency struct {
 
 // Histogram counts durations in buckets whose bounds are powers of two of a second.
 type Histogram struct {
-	Count uint64
-	Sum   time.Duration
+	Count uint64        // of all durations
+	Sum   time.Duration // of all durations
 	// Buckets are not cumulative. Bucket i counts durations above Bound(i-1), up to Bound(i). Bucket 0 also
 	// counts all shorter ones, and bucket 31 those longer than 512 s.
 	Buckets [32]uint64

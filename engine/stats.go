@@ -129,7 +129,7 @@ func (e *Engine) countRefusal(key string, counter *atomic.Uint64) {
 // KeyCount is a key and how often calls for it were refused; see [Engine.MostRefused].
 type KeyCount struct {
 	Key     string
-	Refused uint64
+	Refused uint64 // refusals
 }
 
 // MostRefused returns the n keys that were refused most since New, most refused first: by the limiter, by the
