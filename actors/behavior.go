@@ -49,11 +49,11 @@ type Behavior[P, S, M any] interface {
 	Refuse(m *M, err error)
 }
 
-// Updater is a [Behavior] that may change for all keys at once. Both methods run under the lifecycle
+// Updater is a [Behavior] that may change for all keys at once, or that has something to tidy up. Both methods run under the lifecycle
 // lock, before the system judges whether a key that has no actor may go.
 type Updater[P, S any] interface {
-	// Stale reports whether p is of an earlier behavior, and Update can bring p up to date.
-	Stale(p *P) bool
+	// Stale reports whether Update has something to do for p at now.
+	Stale(now int64, p *P) bool
 	// Update brings p and the key's state up to date. Next.Wake must be Never.
 	Update(now int64, p *P, s *S) Next
 }

@@ -29,7 +29,7 @@ func (s *System[P, S, M]) forget(c *Cell[P, S, M], now, unused int64) {
 // retire forgets c, which has no actor, if the state of c equals that of a new cell now, and no use
 // came after unused. The result is whether retire did. The lifecycle lock is held.
 func (s *System[P, S, M]) retire(c *Cell[P, S, M], now, unused int64) bool {
-	if s.updater != nil && s.updater.Stale(&c.Published) {
+	if s.updater != nil && s.updater.Stale(now, &c.Published) {
 		s.update(c, now)
 	}
 	if p := c.parked; p != nil && (p.forget > now && !planted("a parked state that is forgotten before its time") || p.used > unused) || !s.mayRetire(c, unused) {

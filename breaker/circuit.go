@@ -15,7 +15,8 @@ type Permit struct {
 // Circuit is the breaker of one key, as a state machine. The zero Circuit is closed, has counted no
 // failure and is of generation 0; [Circuit.Renew] gives the first generation.
 //
-// Only one goroutine may use a Circuit at a time. A copy is a circuit of its own. Every instant is
+// Only one goroutine may use a Circuit at a time. A copy is a circuit of its own, but for the [Tally],
+// which both share. Every instant is
 // an int64 of nanoseconds, not negative, and never before the instant of an earlier call. A sum of
 // an instant and a duration that an int64 cannot hold is 2^63 - 2, the last instant.
 //
@@ -29,8 +30,8 @@ type Circuit struct {
 	failed     uint32  // half-open: failures of probes
 	count      int     // closed: failures in a row; half-open: successes of probes
 	until      int64   // see below
-	last       int64   // closed: the instant of the last failure
-	leases     []int64 // half-open: the ends of the leases, in order; replaced, never modified
+	last       int64   // closed: the instant of the last failure or slow call
+	detail     *detail // nil if there is nothing in it
 
 	// until is an instant: of an open circuit that at which a probe is admitted. A half-open
 	// circuit keeps it until an outcome of a probe is counted; until is then RecoveryTimeout after
@@ -69,12 +70,15 @@ func (c *Circuit) ProbeAt() int64 {
 // period, and so does [Circuit.Renew].
 func (c *Circuit) Generation() uint64 { return c.generation }
 
-// Clean reports whether the circuit is as after [Circuit.Renew]: closed with no failure counted,
-// and with no growth of the open time left.
-func (c *Circuit) Clean() bool { return c.state == Closed && c.count == 0 && c.growth == 0 }
+// Clean reports whether the circuit is as after [Circuit.Renew]: closed with no failure and no slow call
+// counted, and with no growth of the open time left. Successes in the window do not matter: to forget
+// them may open the breaker sooner or, below MinCalls, later.
+func (c *Circuit) Clean() bool {
+	return c.state == Closed && c.count == 0 && c.growth == 0 && len(c.recent().marks) == 0
+}
 
-// Counts reports whether a success may change the circuit: a failure is counted, or the circuit is
-// not closed.
+// Counts reports whether a success may change the circuit, apart from its [Tally]: a failure in a row is
+// counted, or the circuit is not closed.
 func (c *Circuit) Counts() bool { return c.state != Closed || c.count > 0 }
 
 // OpenUntil returns the instant at which an open circuit admits a probe, or 0 if the circuit is not
@@ -96,10 +100,9 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 	if c.Clean() {
 		return
 	}
-	for len(c.leases) > 0 && c.leases[0] <= now {
-		end := c.leases[0]
-		c.leases = slices.Clone(c.leases[1:])
-		c.fail(r, end, 0)
+	for ends := c.leases(); len(ends) > 0 && ends[0] <= now; ends = c.leases() {
+		c.lease(slices.Clone(ends[1:]))
+		c.fail(r, ends[0], 0, false)
 	}
 	if c.state != Closed {
 		if now >= c.CleanAt(r) {
@@ -110,18 +113,20 @@ func (c *Circuit) Advance(r *Rules, now int64) {
 	if c.count > 0 && now >= after(c.last, r.forget) {
 		c.count = 0
 	}
+	c.slide(r, now)
 	c.recede(r, now)
 }
 
 // CleanAt returns the instant from which the circuit is clean if nothing is reported. While closed
-// that is ForgetAfter after the last failure or, if that is later, the instant at which the open
-// time is back at RecoveryTimeout. While open or half-open it is ForgetAfter, less RecoveryTimeout,
+// that is ForgetAfter after the last failure or slow call or, if no failure in a row is counted, the
+// instant at which the last of them leaves the window, if that is earlier. If the open time is back at
+// RecoveryTimeout later than that, it is that instant. While open or half-open it is ForgetAfter, less RecoveryTimeout,
 // or ten times RecoveryTimeout, the longer of both, after the instant that [Circuit.ProbeAt]
 // returns. CleanAt returns math.MinInt64 if the circuit is clean, and math.MaxInt64 while a probe
 // is in flight.
 func (c *Circuit) CleanAt(r *Rules) int64 {
 	switch {
-	case len(c.leases) > 0:
+	case len(c.leases()) > 0:
 		return math.MaxInt64
 	case c.state == Closed:
 		return c.cleanAt(r)
@@ -138,6 +143,9 @@ func (c *Circuit) cleanAt(r *Rules) int64 {
 	if c.count > 0 {
 		at = after(c.last, r.forget)
 	}
+	if len(c.recent().marks) > 0 {
+		at = max(at, c.recentUntil(r))
+	}
 	if c.growth > 0 {
 		at = max(at, after(c.until, int64(c.growth-1)*r.recovery))
 	}
@@ -147,10 +155,10 @@ func (c *Circuit) cleanAt(r *Rules) int64 {
 // LeaseEnds returns the instant at which the first lease of the probes in flight ends, or
 // math.MaxInt64 if no probe is in flight.
 func (c *Circuit) LeaseEnds() int64 {
-	if len(c.leases) == 0 {
-		return math.MaxInt64
+	if ends := c.leases(); len(ends) > 0 {
+		return ends[0]
 	}
-	return c.leases[0]
+	return math.MaxInt64
 }
 
 // Admit lets a call through at now and returns the permit. A probe takes a place until the permit
@@ -159,38 +167,59 @@ func (c *Circuit) LeaseEnds() int64 {
 func (c *Circuit) Admit(r *Rules, now int64) Permit {
 	c.Advance(r, now)
 	if c.state == Closed {
+		if t := c.Tally(); t != nil {
+			t.Open(r, now)
+		}
 		return Permit{Generation: c.generation}
 	}
 	if c.state == Open {
 		c.state, c.generation = HalfOpen, r.generation()
 	}
 	p := Permit{Generation: c.generation, Lease: after(now, r.lease)}
-	c.leases = append(slices.Clip(c.leases), p.Lease)
+	c.lease(append(slices.Clip(c.leases()), p.Lease))
 	return p
 }
 
-// Report counts the outcome of the call that p let through. A permit must be reported once at most.
-// The outcome is not counted if p is of another generation, or if the lease of p has ended.
-func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
-	if !c.takes(r, now, p) {
-		return
-	}
-	switch o {
-	case Failure:
-		c.fail(r, now, 0)
-	case Success:
-		c.succeed(r, now)
-	}
+// Ending is how a call ended.
+type Ending struct {
+	Outcome Outcome
+	Slow    bool // whether the call took SlowAfter or longer; of no effect without SlowRate
+	// OpenFor is for how many nanoseconds from now on the upstream asked to be left alone, with a Failure.
+	// Then the failure opens the circuit, however few came before, for OpenFor or, if that is longer, for
+	// the open time that was due anyway. OpenFor counts as MaxRecovery at most. Without MaxRecovery, or if
+	// OpenFor is not above 0, the failure is one like any other.
+	OpenFor int64
 }
 
-// FailFor is [Circuit.Report] of a Failure with which the upstream asked to be left alone for the
-// next d nanoseconds: the failure opens the circuit, however few came before, for d or, if that is
-// longer, for the open time that was due anyway. d counts as MaxRecovery at most. Without
-// MaxRecovery, or if d is not above 0, the failure is one like any other.
-func (c *Circuit) FailFor(r *Rules, now int64, p Permit, d int64) {
-	if c.takes(r, now, p) {
-		c.fail(r, now, min(d, r.mayAsk))
+// Report is [Circuit.End] for a call that was not slow and asked for nothing.
+func (c *Circuit) Report(r *Rules, now int64, p Permit, o Outcome) {
+	c.End(r, now, p, Ending{Outcome: o})
+}
+
+// End counts the end of the call that p let through. A permit must be reported once at most. The end is not
+// counted if p is of another generation, or if the lease of p has ended. The result is what a closed circuit
+// has counted with this call, before the call opens the circuit: failures in a row and, after a failure or a
+// slow call, the calls in the window.
+func (c *Circuit) End(r *Rules, now int64, p Permit, e Ending) (inARow int, in Counts) {
+	if !c.takes(r, now, p) {
+		return 0, Counts{}
 	}
+	slow := e.Slow && r.slowRate > 0
+	switch {
+	case e.Outcome == Failure:
+		return c.fail(r, now, min(e.OpenFor, r.mayAsk), slow)
+	case e.Outcome == Success && slow && c.state == HalfOpen:
+		return c.fail(r, now, 0, slow)
+	case e.Outcome == Success && slow && c.state == Closed:
+		c.count = 0
+		in = c.mark(r, now, false, true)
+		if r.tooMany(in, false, true) {
+			c.open(r, now, r.openTime(c.growth, now))
+		}
+	case e.Outcome == Success:
+		c.succeed(r, now)
+	}
+	return 0, in
 }
 
 // takes reports whether the outcome of the call that p let through counts, and ends the lease of a
@@ -201,27 +230,31 @@ func (c *Circuit) takes(r *Rules, now int64, p Permit) bool {
 		return false
 	}
 	if c.state == HalfOpen || p.Lease != 0 {
-		i := slices.Index(c.leases, p.Lease)
+		ends := c.leases()
+		i := slices.Index(ends, p.Lease)
 		if i < 0 {
 			return false // reported already, or too late: then the circuit may have been forgotten since
 		}
-		c.leases = slices.Concat(c.leases[:i], c.leases[i+1:])
+		c.lease(slices.Concat(ends[:i], ends[i+1:]))
 	}
 	return true
 }
 
 // fail counts a failure. If the upstream asked to be left alone, asked is for how long, in ns, and
 // else not above 0.
-func (c *Circuit) fail(r *Rules, now, asked int64) {
+func (c *Circuit) fail(r *Rules, now, asked int64, slow bool) (inARow int, in Counts) {
 	var trips bool
 	if c.state == HalfOpen {
 		c.failed++
 		c.until = after(now, r.recovery)
 		trips = c.failed > r.tolerated || planted("a tolerated failure that opens the breaker")
 	} else {
-		c.count++
-		c.last = now
-		trips = c.count >= r.threshold
+		if r.threshold > 0 {
+			c.count++
+			trips = c.count >= r.threshold
+		}
+		inARow, in = c.count, c.mark(r, now, true, slow)
+		trips = trips || r.tooMany(in, true, slow)
 	}
 	switch {
 	case trips:
@@ -229,11 +262,15 @@ func (c *Circuit) fail(r *Rules, now, asked int64) {
 	case asked > 0:
 		c.open(r, now, asked)
 	}
+	return inARow, in
 }
 
 func (c *Circuit) succeed(r *Rules, now int64) {
 	if c.state == Closed {
 		c.count = 0
+		if r.rated {
+			c.counting(r, now).Succeed(r, c.generation, 0)
+		}
 		return
 	}
 	c.count++
@@ -253,7 +290,7 @@ func (c *Circuit) open(r *Rules, at, d int64) {
 // now and whose outcome has not been reported.
 func (c *Circuit) Leased(r *Rules, now int64, p Permit) bool {
 	c.Advance(r, now)
-	return p.Generation == c.generation && slices.Contains(c.leases, p.Lease)
+	return p.Generation == c.generation && slices.Contains(c.leases(), p.Lease)
 }
 
 // latest is the last instant. The int64 above is for answers that are no instant.

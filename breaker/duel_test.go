@@ -38,12 +38,16 @@ func (d *duel) call() error {
 // end reports the outcome of call i, which was not reported before. With a failure, the upstream may ask to be left alone for so long.
 func (d *duel) end(i int, o breaker.Outcome, asked int64) error {
 	d.reported[i] = true
-	if o == breaker.Failure && asked > 0 {
-		d.FailFor(d.rules, d.now, d.permits[i], asked)
-	} else {
-		d.machine.report(d.permits[i], o)
-	}
-	d.model.report(d.now, d.visits[i], o, asked)
+	d.machine.end(d.permits[i], o, asked)
+	d.model.report(d.now, d.visits[i], o, asked, false)
+	return d.compare()
+}
+
+// endSlow is end for a call that was slow.
+func (d *duel) endSlow(i int, o breaker.Outcome, asked int64) error {
+	d.reported[i] = true
+	d.machine.slow(d.permits[i], o, asked)
+	d.model.report(d.now, d.visits[i], o, asked, true)
 	return d.compare()
 }
 
@@ -52,6 +56,9 @@ func (d *duel) compare() error {
 	want := d.model.look(d.now)
 	if got := d.machine.look(); got != want {
 		return fmt.Errorf("%+v at %d: looks %+v, the model %+v", d.policy, d.now, got, want)
+	}
+	if got, want := d.Window(d.rules, d.now), d.model.counts(d.now); got != want {
+		return fmt.Errorf("%+v at %d: %+v in the window, the model has %+v", d.policy, d.now, got, want)
 	}
 	if got, want := max(d.now, d.CleanAt(d.rules)), d.model.cleanAt(d.now); got != want || d.Clean() != (want <= d.now) {
 		return fmt.Errorf("%+v at %d: clean at %d, the model at %d", d.policy, d.now, got, want)
@@ -68,7 +75,7 @@ func (d *duel) compare() error {
 	}
 	later := *d.machine // liveness: whoever reports nothing is waited for no longer than this
 	later.now += int64(d.policy.ProbeTimeout + max(d.policy.RecoveryTimeout, d.policy.MaxRecovery))
-	if _, ok := later.call(); !ok {
+	if later.Ready(later.rules, later.now) > later.now {
 		return fmt.Errorf("%+v at %d: no call passes even at %d", d.policy, d.now, later.now)
 	}
 	return nil

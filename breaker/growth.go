@@ -15,17 +15,6 @@ func (c *Circuit) Grow(r *Rules, growth int) {
 	c.growth = uint8(min(max(0, growth), int(r.doublings))) //nolint:gosec // doublings is small
 }
 
-// Follow has the circuit follow r from now on, in place of was. An open circuit stays open until
-// the same instant, and a lease keeps its end. The open time shrinks to what r allows from the next
-// trip on. A step back that is under way keeps its instant.
-func (c *Circuit) Follow(was, r *Rules, now int64) {
-	c.Advance(was, now)
-	c.growth = min(c.growth, r.doublings)
-	if c.state == Closed && c.growth == 0 {
-		c.until = 0
-	}
-}
-
 // heal closes a half-open circuit as of the last outcome of a probe. The growth of the open time
 // steps back once for each RecoveryTimeout from then on.
 func (c *Circuit) heal(r *Rules) {

@@ -166,7 +166,7 @@ func TestAnUpstreamAsksForAnOpenTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, test.policy)
 			m.ends(t, test.failures, breaker.Failure)
-			m.FailFor(m.rules, m.now, m.must(t), int64(test.asked))
+			m.end(m.must(t), breaker.Failure, int64(test.asked))
 			require.Equal(t, test.want, m.look())
 		})
 	}
@@ -174,7 +174,7 @@ func TestAnUpstreamAsksForAnOpenTime(t *testing.T) {
 
 func TestATripThatTheUpstreamAskedForCountsAsATrip(t *testing.T) {
 	m := newMachine(t, breaker.Policy{FailureThreshold: 1, MaxRecovery: time.Minute})
-	m.FailFor(m.rules, m.now, m.must(t), 30*second)
+	m.end(m.must(t), breaker.Failure, 30*second)
 	m.advance(30 * time.Second)
 	require.Equal(t, 10*time.Second, m.trip(t))
 }
@@ -248,7 +248,7 @@ func TestADroppedCircuitKeepsItsGrowthAsFarAsTheRulesAllow(t *testing.T) {
 }
 
 func TestAClosedCircuitCostsWhatItDid(t *testing.T) {
-	require.EqualValues(t, 64, unsafe.Sizeof(breaker.Circuit{}))
+	require.EqualValues(t, 48, unsafe.Sizeof(breaker.Circuit{}))
 	m := newMachine(t, breaker.Policy{FailureThreshold: 9, MaxRecovery: time.Minute, RecoveryJitter: 1})
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		m.report(m.Admit(m.rules, m.now), breaker.Failure)

@@ -31,22 +31,22 @@ func (c *Circuit) Passes(r *Rules, at int64) int64 {
 	if opensAt := c.opensAt(r); opensAt <= at {
 		return max(at, after(opensAt, r.openTime(c.growth, opensAt)))
 	}
-	ended := 0
-	for ended < len(c.leases) && c.leases[ended] <= at {
+	ended, ends := 0, c.leases()
+	for ended < len(ends) && ends[ended] <= at {
 		ended++
 	}
-	if len(c.leases)-ended < r.places(c.count) {
+	if len(ends)-ended < r.places(c.count) {
 		return at
 	}
-	return c.Passes(r, c.leases[ended]) // other rules may have let more probes through than r
+	return c.Passes(r, ends[ended]) // other rules may have let more probes through than r
 }
 
 // opensAt returns the instant at which a half-open circuit opens because of leases that end, or
 // math.MaxInt64 if there are too few of them.
 func (c *Circuit) opensAt(r *Rules) int64 {
 	tolerated := int64(r.tolerated) - int64(min(r.tolerated, c.failed))
-	if tolerated < int64(len(c.leases)) {
-		return c.leases[tolerated]
+	if ends := c.leases(); tolerated < int64(len(ends)) {
+		return ends[tolerated]
 	}
 	return math.MaxInt64
 }

@@ -39,11 +39,12 @@ func (m *machine) report(p breaker.Permit, o breaker.Outcome) { m.Report(m.rules
 
 // end is report, and with a failure the upstream may ask to be left alone for so long.
 func (m *machine) end(p breaker.Permit, o breaker.Outcome, asked int64) {
-	if o == breaker.Failure {
-		m.FailFor(m.rules, m.now, p, asked) // without a wish, as Report
-	} else {
-		m.report(p, o)
-	}
+	m.End(m.rules, m.now, p, breaker.Ending{Outcome: o, OpenFor: asked})
+}
+
+// slow is end of a call that was slow.
+func (m *machine) slow(p breaker.Permit, o breaker.Outcome, asked int64) {
+	m.End(m.rules, m.now, p, breaker.Ending{Outcome: o, OpenFor: asked, Slow: true})
 }
 
 // must is a call that has to pass.

@@ -19,6 +19,7 @@ type model struct {
 	longest, mayAsk              int64
 	jitter                       float64
 	seed                         uint64
+	rates                        rates
 	periods                      []*period
 }
 
@@ -30,6 +31,7 @@ type period struct {
 	early   bool     // open: only because the upstream asked
 	probes  []*visit // half-open: all that were ever let through
 	reports []report
+	begun   []int64 // the instants of the admissions and failures
 }
 
 type visit struct {
@@ -41,6 +43,8 @@ type visit struct {
 type report struct {
 	at      int64
 	outcome breaker.Outcome
+	slow    bool
+	slice   int64 // of a window of time
 }
 
 func newModel(p breaker.Policy) *model {
@@ -48,7 +52,7 @@ func newModel(p breaker.Policy) *model {
 		threshold: p.FailureThreshold, successes: p.HalfOpenSuccesses, probes: p.HalfOpenProbes,
 		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
 		tolerated: p.HalfOpenFailures, longest: int64(max(p.MaxRecovery, p.RecoveryTimeout)), mayAsk: int64(p.MaxRecovery),
-		jitter: p.RecoveryJitter, seed: p.Seed,
+		jitter: p.RecoveryJitter, seed: p.Seed, rates: ratesOf(p),
 		periods: []*period{{}},
 	}
 }
@@ -63,7 +67,7 @@ func (m *model) present(now int64) *period {
 	if p.state == breaker.HalfOpen {
 		if end := m.firstEnd(p); end >= 0 && end <= now {
 			m.inFlight(p)[0].back = true
-			m.fail(p, end, 0)
+			m.fail(p, end, 0, false)
 			return m.present(now)
 		}
 	}
@@ -168,6 +172,9 @@ func (m *model) cleanAt(now int64) int64 {
 	if !m.anew(i) {
 		at = max(now, p.begin+int64(m.growth(i))*m.recovery)
 	}
+	if until := m.rates.until(m, p, now); until > now {
+		at = max(at, until)
+	}
 	if m.failures(p, now) > 0 {
 		for _, r := range p.reports {
 			if r.outcome == breaker.Failure {
@@ -180,6 +187,9 @@ func (m *model) cleanAt(now int64) int64 {
 
 // failures are the failures in a row of a closed period, none of them longer than forget before the next, or before now.
 func (m *model) failures(p *period, now int64) (n int) {
+	if m.threshold == 0 {
+		return 0
+	}
 	next := now
 	for i := len(p.reports) - 1; i >= 0; i-- {
 		r := p.reports[i]
@@ -235,6 +245,7 @@ func (m *model) admit(now int64) *visit {
 		m.begin(breaker.HalfOpen, now)
 	}
 	v := &visit{period: m.present(now), at: now}
+	v.period.begun = append(v.period.begun, now)
 	if v.period.state == breaker.HalfOpen {
 		v.period.probes = append(v.period.probes, v)
 	}
@@ -242,26 +253,33 @@ func (m *model) admit(now int64) *visit {
 }
 
 // report is the end of a call. With a failure, the upstream may ask for an open time.
-func (m *model) report(now int64, v *visit, o breaker.Outcome, asked int64) {
+func (m *model) report(now int64, v *visit, o breaker.Outcome, asked int64, slow bool) {
+	slow = slow && m.rates.slow > 0 && o != breaker.Ignore
 	p := m.present(now)
 	if v.period != p || v.back {
 		return
 	}
 	v.back = true
-	if o == breaker.Failure {
-		m.fail(p, now, min(asked, m.mayAsk))
+	if o == breaker.Failure || o == breaker.Success && slow && p.state == breaker.HalfOpen {
+		if o == breaker.Success {
+			asked = 0
+		}
+		m.fail(p, now, min(asked, m.mayAsk), slow)
 		return
 	}
-	p.reports = append(p.reports, report{now, o})
+	m.rates.report(p, report{at: now, outcome: o, slow: slow})
+	if o == breaker.Success && slow && m.rates.trips(m, p, now) {
+		m.begin(breaker.Open, now)
+	}
 	if p.state == breaker.HalfOpen && m.good(p) >= m.successes {
 		m.begin(breaker.Closed, now)
 	}
 }
 
 // fail is a failure in p.
-func (m *model) fail(p *period, at, asked int64) {
-	p.reports = append(p.reports, report{at, breaker.Failure})
-	trips := p.state == breaker.Closed && m.failures(p, at) >= m.threshold ||
+func (m *model) fail(p *period, at, asked int64, slow bool) {
+	m.rates.report(p, report{at: at, outcome: breaker.Failure, slow: slow})
+	trips := p.state == breaker.Closed && (m.threshold > 0 && m.failures(p, at) >= m.threshold || m.rates.trips(m, p, at)) ||
 		p.state == breaker.HalfOpen && m.count(p, breaker.Failure) > m.tolerated
 	if trips || asked > 0 {
 		m.begin(breaker.Open, at)

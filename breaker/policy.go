@@ -8,7 +8,8 @@
 //
 // A circuit breaker (Michael Nygard, "Release It!", 2007) is in one of three states:
 //
-//   - [Closed]: calls pass. FailureThreshold failures in a row open the breaker.
+//   - [Closed]: calls pass. FailureThreshold failures in a row open the breaker or, if a rate is set, the
+//     share of failures or of slow calls among the calls in a window.
 //   - [Open]: calls are refused. After RecoveryTimeout the breaker is half-open.
 //   - [HalfOpen]: calls are refused, except for a few probes. HalfOpenSuccesses successes of probes
 //     close the breaker, and one failure, or one more than HalfOpenFailures, opens the breaker again.
@@ -41,8 +42,34 @@ var ErrOpen = errors.New("breaker: open")
 // for all bounds.
 type Policy struct {
 	// FailureThreshold is the number of failures in a row that open the breaker. A success starts
-	// the count anew. Default 5.
+	// the count anew. Default 5; with a FailureRate or a SlowRate, the default is that failures in a
+	// row open nothing.
 	FailureThreshold int
+	// FailureRate is the share of failures among the calls in the window that opens the breaker,
+	// above 0 and at most 1: with 0.5, the breaker opens if half of the calls fail. The breaker opens
+	// with a failure, never with a success or because time passes, and not before there are MinCalls
+	// calls in the window. Default 0: failures are not judged by their share.
+	FailureRate float64
+	// SlowRate is the share of slow calls among the calls in the window that opens the breaker, above
+	// 0 and at most 1. The breaker opens with a slow call, and not before there are MinCalls calls in
+	// the window. While the breaker is half-open, a slow probe counts as a failed one. SlowRate costs
+	// a reading of the clock after each call. Default 0: slow calls are not judged.
+	SlowRate float64
+	// SlowAfter is how long a call takes at least that counts as slow, from its admission to its
+	// end. SlowAfter must be set with SlowRate, and has no effect without.
+	SlowAfter time.Duration
+	// Window is the length of the window over which FailureRate and SlowRate judge. The window has
+	// ten slices and moves on by a slice at a time, so that it shows the last 90 to 100 % of Window.
+	// A failure is in the slice of its end. A success is in the slice that the newest admission or
+	// failure has begun: so a success that took long does not leave the window before a failure that
+	// took as long. At least 10 ns. Default 10 s, unless WindowCalls is set.
+	Window time.Duration
+	// WindowCalls makes the window the last so many calls in place of the calls of a time; Window
+	// must be 0 then. At most 100,000. Default 0: a window of time.
+	WindowCalls int
+	// MinCalls is how many calls must be in the window before a share of them opens the breaker. At
+	// most WindowCalls, if that is set. Default 20, or WindowCalls if that is less.
+	MinCalls int
 	// RecoveryTimeout is how long the breaker stays open before it lets a probe through. Default 5
 	// s.
 	RecoveryTimeout time.Duration
@@ -61,7 +88,8 @@ type Policy struct {
 	// hold the breaker half-open. Default 30 s.
 	ProbeTimeout time.Duration
 	// ForgetAfter is how long after the last failure a closed breaker forgets the failures that it
-	// has counted. An open breaker that no probe closes is forgotten likewise, ForgetAfter after
+	// has counted, also those in a window that is longer, and those in a window of calls. A slow call
+	// counts as a failure here. An open breaker that no probe closes is forgotten likewise, ForgetAfter after
 	// its last counted outcome, but never before it has been half-open for ten times
 	// RecoveryTimeout. By as much as the open time is longer or shorter than RecoveryTimeout, that
 	// comes later or earlier. Default: the larger of 1 min and 10 × RecoveryTimeout, at most 2^61
@@ -102,7 +130,9 @@ const maxDuration = time.Duration(1 << 61)
 // Validate returns nil if every field of p can be used, and else an error that joins one
 // *[ConfigError] for every bad field. A field is bad if it is negative, or a duration longer than
 // 2^61 ns (73 years), a HalfOpenFailures above 2^31 - 1, a MaxRecovery that is set and shorter than
-// RecoveryTimeout, or a RecoveryJitter that is not from 0 to 1.
+// RecoveryTimeout, or a rate or RecoveryJitter that is not from 0 to 1. Of the window, a Window is bad
+// below 10 ns or beside WindowCalls, a WindowCalls above 100,000, a MinCalls above WindowCalls, and a
+// SlowAfter of 0 with SlowRate.
 func (p Policy) Validate() error {
 	var errs []error
 	for _, f := range []struct {
@@ -113,6 +143,8 @@ func (p Policy) Validate() error {
 		{"HalfOpenSuccesses", p.HalfOpenSuccesses},
 		{"HalfOpenProbes", p.HalfOpenProbes},
 		{"HalfOpenFailures", p.HalfOpenFailures},
+		{"WindowCalls", p.WindowCalls},
+		{"MinCalls", p.MinCalls},
 	} {
 		if f.value < 0 {
 			errs = append(errs, &ConfigError{f.name, f.value, "must not be negative (0 is the default)"})
@@ -129,6 +161,8 @@ func (p Policy) Validate() error {
 		{"ProbeTimeout", p.ProbeTimeout},
 		{"ForgetAfter", p.ForgetAfter},
 		{"MaxRecovery", p.MaxRecovery},
+		{"Window", p.Window},
+		{"SlowAfter", p.SlowAfter},
 	} {
 		switch {
 		case f.value < 0:
@@ -140,10 +174,19 @@ func (p Policy) Validate() error {
 	if recovery := p.recovery(); p.MaxRecovery > 0 && p.MaxRecovery < recovery && recovery <= maxDuration {
 		errs = append(errs, &ConfigError{"MaxRecovery", p.MaxRecovery, fmt.Sprintf("must be at least RecoveryTimeout, %v (0 is the default)", recovery)})
 	}
-	if j := p.RecoveryJitter; !(j >= 0 && j <= 1) {
-		errs = append(errs, &ConfigError{"RecoveryJitter", j, "must be from 0 to 1"})
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{
+		{"RecoveryJitter", p.RecoveryJitter},
+		{"FailureRate", p.FailureRate},
+		{"SlowRate", p.SlowRate},
+	} {
+		if !(f.value >= 0 && f.value <= 1) {
+			errs = append(errs, &ConfigError{f.name, f.value, "must be from 0 to 1"})
+		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.validateWindow()...)...)
 }
 
 // recovery returns RecoveryTimeout or its default.
@@ -152,17 +195,19 @@ func (p *Policy) recovery() time.Duration { return orElse(p.RecoveryTimeout, 5*t
 // Rules is a [Policy] with its defaults filled in, returned by [Policy.Rules]. Any number of
 // circuits and goroutines may use the same Rules, as far as the function generation allows.
 type Rules struct {
-	threshold, successes, probes int
-	tolerated                    uint32 // failures of probes
-	recovery, lease              int64  // ns
-	forget                       int64  // ns; how long a closed circuit counts its last failure
-	abandon                      int64  // ns; how long another circuit lasts after a probe may come
-	longest                      int64  // ns; the longest open time, but for what an upstream asks for
-	mayAsk                       int64  // ns; the longest open time that an upstream may ask for
-	doublings                    uint8  // of recovery until longest
-	jitter                       uint64 // the share of the open time that is random, of 2^jitterBits
-	seed                         uint64
-	generation                   func() uint64
+	threshold         int // 0: failures in a row open nothing
+	successes, probes int
+	tolerated         uint32 // failures of probes
+	window
+	recovery, lease int64  // ns
+	forget          int64  // ns; how long a closed circuit counts its last failure
+	abandon         int64  // ns; how long another circuit lasts after a probe may come
+	longest         int64  // ns; the longest open time, but for what an upstream asks for
+	mayAsk          int64  // ns; the longest open time that an upstream may ask for
+	doublings       uint8  // of recovery until longest
+	jitter          uint64 // the share of the open time that is random, of 2^jitterBits
+	seed            uint64
+	generation      func() uint64
 }
 
 // places is how many probes may be in flight after so many have succeeded. By other rules than
@@ -184,7 +229,7 @@ func (p Policy) Rules(generation func() uint64) *Rules {
 	recovery := p.recovery()
 	forget := orElse(p.ForgetAfter, max(time.Minute, 10*min(recovery, maxDuration/10)))
 	r := &Rules{
-		threshold:  orElse(p.FailureThreshold, 5),
+		threshold:  p.FailureThreshold,
 		successes:  orElse(p.HalfOpenSuccesses, 1),
 		probes:     orElse(p.HalfOpenProbes, 1),
 		tolerated:  uint32(p.HalfOpenFailures), //nolint:gosec // valid
@@ -197,6 +242,10 @@ func (p Policy) Rules(generation func() uint64) *Rules {
 		jitter:     uint64(p.RecoveryJitter * (1 << jitterBits)),
 		seed:       p.Seed,
 		generation: generation,
+		window:     p.window(int64(forget)),
+	}
+	if !r.rated {
+		r.threshold = orElse(r.threshold, 5)
 	}
 	r.doublings = doublings(r.recovery, r.longest)
 	if r.jitter > 0 && r.seed == 0 {

@@ -63,8 +63,8 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		want   []breaker.ConfigError
 	}{
 		{breaker.Policy{}, nil},
-		{breaker.Policy{1, limit, 1, 1, math.MaxInt32, limit, limit, limit, 1, math.MaxUint64}, nil},
-		{breaker.Policy{math.MaxInt, 1, math.MaxInt, math.MaxInt, 1, 1, 1, 1, 0.5, 1}, nil},
+		{breaker.Policy{1, 1, 1, limit, limit, 0, math.MaxInt, limit, 1, 1, math.MaxInt32, limit, limit, limit, 1, math.MaxUint64}, nil},
+		{breaker.Policy{math.MaxInt, 0.5, 0.5, 1, 10, 0, 1, 1, math.MaxInt, math.MaxInt, 1, 1, 1, 1, 0.5, 1}, nil},
 		{breaker.Policy{FailureThreshold: -1}, []breaker.ConfigError{{"FailureThreshold", -1, negative}}},
 		{breaker.Policy{HalfOpenSuccesses: math.MinInt}, []breaker.ConfigError{{"HalfOpenSuccesses", math.MinInt, negative}}},
 		{breaker.Policy{HalfOpenProbes: -3}, []breaker.ConfigError{{"HalfOpenProbes", -3, negative}}},
@@ -89,12 +89,26 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		{breaker.Policy{RecoveryJitter: -0.1}, []breaker.ConfigError{{"RecoveryJitter", -0.1, "must be from 0 to 1"}}},
 		{breaker.Policy{RecoveryJitter: 1.5}, []breaker.ConfigError{{"RecoveryJitter", 1.5, "must be from 0 to 1"}}},
 		{breaker.Policy{RecoveryJitter: math.Inf(1)}, []breaker.ConfigError{{"RecoveryJitter", math.Inf(1), "must be from 0 to 1"}}},
-		{breaker.Policy{-1, -2, -3, -4, -5, -6, -7, -8, -9, 0}, []breaker.ConfigError{
-			{"FailureThreshold", -1, negative}, {"HalfOpenSuccesses", -3, negative}, {"HalfOpenProbes", -4, negative},
-			{"HalfOpenFailures", -5, negative},
-			{"RecoveryTimeout", time.Duration(-2), negative}, {"ProbeTimeout", time.Duration(-6), negative},
-			{"ForgetAfter", time.Duration(-7), negative}, {"MaxRecovery", time.Duration(-8), negative},
-			{"RecoveryJitter", -9.0, "must be from 0 to 1"},
+		{breaker.Policy{FailureRate: 1, Window: 10, MinCalls: math.MaxInt}, nil},
+		{breaker.Policy{FailureRate: 0.1, WindowCalls: 100_000, MinCalls: 100_000}, nil},
+		{breaker.Policy{Window: time.Minute, MinCalls: 3, SlowAfter: time.Second}, nil},
+		{breaker.Policy{FailureRate: 1.01}, []breaker.ConfigError{{"FailureRate", 1.01, "must be from 0 to 1"}}},
+		{breaker.Policy{SlowRate: -0.5, SlowAfter: 1}, []breaker.ConfigError{{"SlowRate", -0.5, "must be from 0 to 1"}}},
+		{breaker.Policy{SlowRate: 0.5}, []breaker.ConfigError{{"SlowAfter", time.Duration(0), "must be set with SlowRate"}}},
+		{breaker.Policy{Window: 9}, []breaker.ConfigError{{"Window", time.Duration(9), "must be at least 10 ns (0 is the default)"}}},
+		{breaker.Policy{Window: limit + 1}, []breaker.ConfigError{{"Window", limit + 1, long}}},
+		{breaker.Policy{WindowCalls: 100_001}, []breaker.ConfigError{{"WindowCalls", 100_001, "must be at most 100000"}}},
+		{breaker.Policy{Window: time.Second, WindowCalls: 30}, []breaker.ConfigError{
+			{"Window", time.Second, "must be 0 with WindowCalls, which is 30"},
+		}},
+		{breaker.Policy{WindowCalls: 30, MinCalls: 31}, []breaker.ConfigError{{"MinCalls", 31, "must be at most WindowCalls, 30"}}},
+		{breaker.Policy{-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -14, -15, 0}, []breaker.ConfigError{
+			{"FailureThreshold", -1, negative}, {"HalfOpenSuccesses", -9, negative}, {"HalfOpenProbes", -10, negative},
+			{"HalfOpenFailures", -11, negative}, {"WindowCalls", -6, negative}, {"MinCalls", -7, negative},
+			{"RecoveryTimeout", time.Duration(-8), negative}, {"ProbeTimeout", time.Duration(-12), negative},
+			{"ForgetAfter", time.Duration(-13), negative}, {"MaxRecovery", time.Duration(-14), negative},
+			{"Window", time.Duration(-5), negative}, {"SlowAfter", time.Duration(-4), negative},
+			{"RecoveryJitter", -15.0, "must be from 0 to 1"}, {"FailureRate", -2.0, "must be from 0 to 1"}, {"SlowRate", -3.0, "must be from 0 to 1"},
 		}},
 	} {
 		err := test.policy.Validate()
@@ -113,8 +127,9 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 	}
 }
 
-func TestAJitterThatIsNoNumberIsRefused(t *testing.T) {
+func TestAShareThatIsNoNumberIsRefused(t *testing.T) {
 	require.EqualError(t, breaker.Policy{RecoveryJitter: math.NaN()}.Validate(), "breaker: RecoveryJitter = NaN: must be from 0 to 1")
+	require.EqualError(t, breaker.Policy{FailureRate: math.NaN()}.Validate(), "breaker: FailureRate = NaN: must be from 0 to 1")
 }
 
 func TestErrorsCarryThePrefixOfThePackage(t *testing.T) {

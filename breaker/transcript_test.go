@@ -114,7 +114,7 @@ func (n *narrator) do(words []string) string {
 		if words[1] == "asks" {
 			d, err := time.ParseDuration(words[2])
 			require.NoError(n, err)
-			n.FailFor(n.rules, n.now, p, int64(d))
+			n.End(n.rules, n.now, p, breaker.Ending{Outcome: breaker.Failure, OpenFor: int64(d)})
 			return n.state()
 		}
 		o := outcomes[n.known(words[1])]

@@ -53,10 +53,10 @@ func (e *Engine) allow(p *place, n int) bool {
 		return e.allowOther(p, c, n)
 	}
 	var now int64
-	if e.base.IsZero() {
-		now = e.system.Now()
-	} else {
+	if e.monotonic {
 		now = int64(time.Since(e.base)) + 1
+	} else {
+		now = e.system.Now()
 	}
 	latest := policy.Latest(tokens, limiter.Immediate, now)
 	if fullAt > latest && c.Published.Follows(policy) && !policy.Stale() {

@@ -19,6 +19,7 @@ type admission struct {
 	permit   breaker.Permit // of the breaker, or that of under
 	under    *probe         // the probe in whose function the call passed the breaker; nil otherwise
 	receipt  guard.Receipt  // of the tokens taken
+	began    int64          // when the call began, if the breaker judges slow calls; else 0
 	shadowed bool           // the call would have been refused, but for Config.Shadow; then there is nothing else
 }
 

@@ -63,6 +63,7 @@
 //	           first served. The rows of a queue take turns
 //	waiter     one caller in a queue
 //	breaker    the stage that refuses calls of a key whose calls keep failing; see Config.Breaker
+//	window     the last calls of a key, or those of the last seconds, of which the breaker judges shares
 //	half-open  the state of a breaker when the recovery time is over: only probes pass
 //	probe      a call through a half-open breaker, to learn whether the upstream is well again
 //	permit     the breaker's leave to make one call

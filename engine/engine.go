@@ -19,16 +19,17 @@ import (
 // methods.
 type Engine struct {
 	// Set in New, never changed.
-	name     string
-	behavior *guard.Behavior
-	system   *guard.System
-	counters *guard.Counters
-	clock    clock.Clock
-	dispatch Dispatch
-	driver   driver                 // nil but in simulations
-	base     time.Time              // of the system's instants, if the clock is the system's; else zero
-	since    time.Time              // of the system's instants
-	prepare  func(*guard.Gate) bool // whether a key may be born with the policy of every key
+	name      string
+	behavior  *guard.Behavior
+	system    *guard.System
+	counters  *guard.Counters
+	clock     clock.Clock
+	dispatch  Dispatch
+	driver    driver                 // nil but in simulations
+	base      time.Time              // of the system's instants, if monotonic
+	monotonic bool                   // whether the clock is the system's
+	since     time.Time              // of the system's instants
+	prepare   func(*guard.Gate) bool // whether a key may be born with the policy of every key
 
 	settings  atomic.Pointer[settings]
 	forced    atomic.Int64             // keys whose breaker is forced; Counters.ForcedKeys
@@ -84,6 +85,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 		return nil, err
 	}
 	e.base = e.system.Base()
+	e.monotonic = !e.base.IsZero()
 	return e, nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -36,8 +37,12 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 	}()
 	err := fn(ctx)
 	returned = true
-	if err != nil || !ch.quiet(&got) {
+	quiet, counts := ch.quiet(&got)
+	if err != nil || !quiet {
 		return ch.over(ctx, &got, stay, fn, err)
+	}
+	if counts {
+		ch.succeed(&got)
 	}
 	for i := range ch.links {
 		ch.links[i].eng.counters.Stripe().Successes.Add(1)
@@ -83,6 +88,9 @@ func (ch *chain) pass(got *[3]taken) bool {
 			ch.giveUp(got)
 			return false
 		}
+		if policies[i].Rated() {
+			got[i].cell.Published.Open(now[i])
+		}
 	}
 	return true
 }
@@ -117,14 +125,33 @@ func (ch *chain) seek(got *[3]taken) bool {
 	return true
 }
 
-// quiet reports whether a success changes nothing at any engine.
-func (ch *chain) quiet(got *[3]taken) bool {
+// quiet reports whether a success changes nothing at any engine, but for what it counts in a tally.
+func (ch *chain) quiet(got *[3]taken) (quiet, counts bool) {
 	for i := range ch.links {
-		if t := &got[i]; t.cell != nil && t.cell.Published.Policy().Breaks() && (t.once || t.cell.Published.Reports()) {
-			return false
+		t := &got[i]
+		if t.cell == nil || !t.cell.Published.Policy().Breaks() {
+			continue
+		}
+		switch reports := t.cell.Published.Reports(); {
+		case t.once || reports && !t.cell.Published.Counts():
+			return false, false
+		case reports:
+			counts = true
 		}
 	}
-	return true
+	return true, counts
+}
+
+// succeed counts a success in the tallies of the keys.
+//
+//go:noinline
+func (ch *chain) succeed(got *[3]taken) {
+	for i := range ch.links {
+		if t := &got[i]; t.cell != nil {
+			l := &ch.links[i]
+			l.eng.report(&l.place, &admission{cell: t.cell, permit: breaker.Permit{Generation: t.receipt.Epoch}}, Success, nil)
+		}
+	}
 }
 
 // call returns the call that has got what got says; it uses room.

@@ -113,18 +113,21 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, op
 		a.under.free() // the probe reports for both
 		return nil
 	}
-	c, probe := a.cell, a.permit.Lease != 0
-	if outcome == Ignore && !probe || outcome == Success && !probe && !c.Published.Reports() {
+	c, probe, slow := a.cell, a.permit.Lease != 0, e.isSlow(a, outcome)
+	if outcome == Ignore && !probe {
 		return nil // the outcome would change nothing
 	}
-	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome}
+	if outcome == Success && !probe && !slow && (!c.Published.Reports() || c.Published.Counted(nil, a.permit.Generation, 0)) {
+		return nil
+	}
+	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome, Slow: slow}
 	successor := func(retired *guard.Cell) (*guard.Cell, error) { return e.successor(p, a, &m, retired) }
 	// The next call of this caller finds the outcome recorded. If that call asks the actor, its
 	// message comes behind m. Gate and notice may be read without a message, so the turn of a
-	// failure, which may change both, is awaited. An error says that the engine is closed, that
+	// failure or a slow call, which may change both, is awaited. An error says that the engine is closed, that
 	// there is no room for the key, or that the result is late: then there is no breaker to count
 	// for.
-	if outcome == Failure {
+	if outcome == Failure || slow {
 		m.Request = e.behavior.Request()
 		m.Request.Cause, m.Request.OpenFor = cause, int64(openFor)
 		if e.dispatch == Published && !probe {
@@ -140,6 +143,16 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, op
 		return nil // the actor releases the request
 	}
 	return r
+}
+
+// isSlow reports whether the call of a was slow, by the present reading of the clock, and counts it then.
+func (e *Engine) isSlow(a *admission, outcome Outcome) bool {
+	after := a.cell.Published.Policy().SlowAfter()
+	if after == 0 || a.began == 0 || outcome == Ignore || e.nowOr(a.began)-a.began < after {
+		return false
+	}
+	e.counters.Slow.Add(1)
+	return true
 }
 
 // recorded waits until the turn of a report has ended, if it is answered.

@@ -17,50 +17,50 @@ import (
 // Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
 // What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
-	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || e.ended.Load() {
+	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || e.ended.Load() || ctx.Err() != nil {
 		return e.runOther(ctx, p, stay, ch, fn)
 	}
-	if ctx.Err() != nil {
-		return e.endOf(ctx)
-	}
-	// First the cell, then its policy and full-at, and then the clock: so the reading holds for all.
-	c, h := (*guard.Cell)(nil), actors.Hash(0)
+	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
 	if p.cell != nil {
 		c = p.cell.Load()
 	} else {
 		c, h = e.system.Lookup(p.key)
 	}
 	if c == nil {
-		var err error
 		if c, err = e.bear(p, h); err != nil {
 			return err
 		}
 	}
-	policy := c.Published.Policy()
-	fullAt := c.Published.FullAt()
+	policy, fullAt := c.Published.Policy(), c.Published.FullAt() // and then the clock: so the reading holds for both
 	if fullAt < 0 {
 		return e.runOwned(ctx, p, c, stay, fn)
 	}
 	var now int64
-	if e.base.IsZero() {
-		now = e.system.Now()
+	if e.monotonic {
+		now = int64(time.Since(e.base)) + 1 // the same as Now, for two calls less
 	} else {
-		now = int64(time.Since(e.base)) + 1 // the same, for two calls less
+		now = e.system.Now()
 	}
 	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
 	if !ok {
 		return e.runShort(ctx, p, c, policy, fullAt, now, stay, fn)
 	}
+	if policy.Rated() {
+		c.Published.Open(now)
+	}
 	if ctx.Err() != nil {
 		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
 	}
-	stripe, generation := e.counters.Stripe(), receipt.Epoch
+	stripe, generation, returned := e.counters.Stripe(), receipt.Epoch, false
 	stripe.Admitted.Add(1)
-	returned := false // no recover: the panic goes on, and recover does not see Goexit
-	defer e.failUnless(&returned, p, c, generation)
-	err := fn(ctx)
+	defer func() {
+		if !returned { // no recover: the panic goes on, and recover does not see Goexit
+			e.fail(p, c, generation)
+		}
+	}()
+	err = fn(ctx)
 	returned = true
-	if err == nil && !c.Published.Reports() {
+	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
 		stripe.Successes.Add(1)
 		return nil
 	}
@@ -89,10 +89,10 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
 	if n := c.Published.Posted(); n.Refuses() && !n.Policy().Stale() { // as in openFor
 		var now int64
-		if e.base.IsZero() {
-			now = e.system.Now()
-		} else {
+		if e.monotonic {
 			now = int64(time.Since(e.base)) + 1
+		} else {
+			now = e.system.Now()
 		}
 		if now < n.Until() {
 			if n := e.counters.Stripe().Open.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
@@ -179,7 +179,7 @@ func (e *Engine) over(
 	ctx context.Context, p *place, c *guard.Cell, generation uint64, stay int64, fn func(context.Context) error, err error,
 	began int64,
 ) error {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began}
 	e.reportEnd(ctx, p, &a, err)
 	if err = advised(err); err == nil {
 		return nil
@@ -187,12 +187,11 @@ func (e *Engine) over(
 	return e.again(ctx, p, stay, fn, &a, watch{}, err, began)
 }
 
-// failUnless is the end of an attempt whose function has not returned. The gate of c let the attempt
+// fail is the end of an attempt whose function has not returned. The gate of c let the attempt
 // through in a generation of the breaker.
-func (e *Engine) failUnless(returned *bool, p *place, c *guard.Cell, generation uint64) {
-	if *returned {
-		return
-	}
+//
+//go:noinline
+func (e *Engine) fail(p *place, c *guard.Cell, generation uint64) {
 	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
 	e.endedAs(&a, Failure)
 	e.report(p, &a, Failure, nil)

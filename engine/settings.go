@@ -25,6 +25,7 @@ type settings struct {
 	watched    bool      // whether there is a Trace, or latency
 	limited    bool      // whether a key may have a limit
 	breaks     bool      // whether a key may have a breaker
+	slow       bool      // whether the breaker judges slow calls
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	plain   bool // whether that may be all there is to a call for one key
@@ -49,10 +50,11 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	st.watched = c.Latency || c.Trace != nil
 	published := c.Dispatch == Published && !c.Shadow
 	st.limited, st.breaks = st.shared == nil || len(policy.Limits) > 0, policy.Breaks()
+	st.slow = policy.Breaks() && policy.Breaker.SlowRate > 0
 	concerns := st.limited || st.breaks
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
 	st.plain = st.gated && !c.PerCall && !st.watched
-	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched
+	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow
 	return st
 }
 

@@ -13,7 +13,8 @@ import (
 type Snapshot struct {
 	Key      string
 	Breaker  breaker.State    // Closed without a breaker. An open breaker whose recovery has come is half-open
-	Failures int              // counted in a row, while closed
+	Failures int              // counted in a row, while closed, if failures in a row open the breaker
+	Window   breaker.Counts   // the calls in the window, while closed, if the breaker has a FailureRate or a SlowRate
 	OpenFor  time.Duration    // until the breaker lets a call through, if nothing else happens; 0 if it does now
 	Forced   bool             // whether Engine.Force has opened or closed the breaker. OpenFor may be breaker.Forever then
 	Limits   []limiter.Status // one for each limit, in the order of limiter.All; none without a limiter

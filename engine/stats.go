@@ -38,6 +38,7 @@ type Stats struct {
 	Successes uint64 // attempts that ended well
 	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
 	Ignored   uint64 // other attempts
+	Slow      uint64 // successes and failures that took breaker.Policy.SlowAfter or longer, if the breaker has a SlowRate
 
 	Retries   uint64 // attempts after the first of a call
 	KeptSpent uint64 // tokens of calls that were not made and that could not be given back, because others had taken tokens since
@@ -66,7 +67,7 @@ func (e *Engine) Stats() Stats {
 		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
 		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
-		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(),
+		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(), Slow: c.Slow.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
 	}
@@ -86,10 +87,13 @@ func (e *Engine) Transitions() Transitions {
 	return Transitions{Tripped: c.Tripped.Load(), Probing: c.Probing.Load(), Recovered: c.Recovered.Load()}
 }
 
-// admitted counts a decision to let pass.
+// admitted counts a decision to let pass. If the breaker judges slow calls, the call begins now.
 func (e *Engine) admitted(a *admission) {
 	if !a.shadowed {
 		e.counters.Stripe().Admitted.Add(1)
+	}
+	if e.settings.Load().slow {
+		a.began = e.nowOr(0)
 	}
 }
 

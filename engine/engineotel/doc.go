@@ -16,6 +16,7 @@
 //	metric                        instrument     unit          further attribute
 //	limitpal.decisions            counter        {decision}    limitpal.result
 //	limitpal.outcomes             counter        {attempt}     limitpal.outcome
+//	limitpal.slow                 counter        {attempt}
 //	limitpal.retries              counter        {attempt}
 //	limitpal.tokens.kept_spent    counter        {token}
 //	limitpal.breaker.keys         updowncounter  {key}         limitpal.state

@@ -59,6 +59,9 @@ var families = []family{
 		{"failure", func(f *figures) float64 { return float64(f.Failures) }},
 		{"ignore", func(f *figures) float64 { return float64(f.Ignored) }},
 	}, help: "Ends of attempts that were admitted."},
+	{name: "limitpal.slow", unit: "{attempt}", kind: counter, series: []series{
+		{"", func(f *figures) float64 { return float64(f.Slow) }},
+	}, help: "Attempts that took the SlowAfter of the breaker or longer, where the breaker judges slow calls."},
 	{name: "limitpal.retries", unit: "{attempt}", kind: counter, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Retries) }},
 	}, help: "Attempts after the first of a call."},

@@ -31,6 +31,7 @@ var seriesOf = map[string]string{
 	"Tripped":       "limitpal.breaker.transitions{open}",
 	"Probing":       "limitpal.breaker.transitions{half_open}",
 	"Recovered":     "limitpal.breaker.transitions{closed}",
+	"Slow":          "limitpal.slow{}",
 	"Retries":       "limitpal.retries{}",
 	"KeptSpent":     "limitpal.tokens.kept_spent{}",
 	"Evicted":       "limitpal.evictions{}",

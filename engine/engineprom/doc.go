@@ -17,6 +17,7 @@
 //	limitpal_decisions_total            counter    result: admitted, limited, open, queue_full,
 //	                                                       key_limit, gave_up, shadow_refused
 //	limitpal_outcomes_total             counter    outcome: success, failure, ignore
+//	limitpal_slow_total                 counter
 //	limitpal_retries_total              counter
 //	limitpal_tokens_kept_spent_total    counter
 //	limitpal_breaker_keys               gauge      state: closed, open, half_open

@@ -45,6 +45,9 @@ var families = describe([]family{
 		{"failure", func(f *figures) float64 { return float64(f.Failures) }},
 		{"ignore", func(f *figures) float64 { return float64(f.Ignored) }},
 	}, help: "Ends of attempts that were admitted."},
+	{name: "limitpal_slow_total", counter: true, series: []series{
+		{"", func(f *figures) float64 { return float64(f.Slow) }},
+	}, help: "Attempts that took the SlowAfter of the breaker or longer, where the breaker judges slow calls."},
 	{name: "limitpal_retries_total", counter: true, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Retries) }},
 	}, help: "Attempts after the first of a call."},

@@ -31,6 +31,7 @@ var seriesOf = map[string]string{
 	"Tripped":       "limitpal_breaker_transitions_total{open}",
 	"Probing":       "limitpal_breaker_transitions_total{half_open}",
 	"Recovered":     "limitpal_breaker_transitions_total{closed}",
+	"Slow":          "limitpal_slow_total{}",
 	"Retries":       "limitpal_retries_total{}",
 	"KeptSpent":     "limitpal_tokens_kept_spent_total{}",
 	"Evicted":       "limitpal_evictions_total{}",

@@ -105,12 +105,13 @@ func (b *Behavior) Resume(key string, g *Gate, s *State) {
 	s.key, s.policy = key, g.posted.Load().policy
 	s.epoch = g.generation.Load()
 	s.circuit.Resume(s.epoch)
+	s.circuit.Count(g.posted.Load().tally)
 	s.fullAts = []int64{g.fullAt.Load()}
 }
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
 func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) actors.Next {
-	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() {
+	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() && !s.policy.rated {
 		return actors.Next{Same: true}
 	}
 	if s.policy.shares && !Planted("a gate that is owned too late") {
@@ -174,18 +175,14 @@ func (b *Behavior) report(now int64, g *Gate, s *State, m *Message) actors.Next 
 	if is := s.circuit.Generation(); m.FromPredecessor && is&firstPeriod != 0 {
 		m.Permit.Generation = is
 	}
-	counts := s.forced == nil || Planted("a forced breaker that counts")
-	if counts && m.Outcome == breaker.Failure && m.Request != nil {
-		if state, failures, _ := s.circuit.Look(s.policy.rules, now); state == breaker.Closed {
-			m.Request.failures = failures + 1
+	if s.forced == nil || Planted("a forced breaker that counts") {
+		e := breaker.Ending{Outcome: m.Outcome, Slow: m.Slow}
+		if m.Request == nil {
+			s.circuit.End(s.policy.rules, now, m.Permit, e)
+		} else {
+			e.OpenFor = m.Request.OpenFor
+			m.Request.inARow, m.Request.in = s.circuit.End(s.policy.rules, now, m.Permit, e)
 		}
-	}
-	switch {
-	case !counts:
-	case m.Outcome == breaker.Failure && m.Request != nil:
-		s.circuit.FailFor(s.policy.rules, now, m.Permit, m.Request.OpenFor) // 0: as Report
-	default:
-		s.circuit.Report(s.policy.rules, now, m.Permit, m.Outcome)
 	}
 	if m.Outcome == breaker.Failure && len(s.policy.Limits) > 0 && Planted("a late refund") {
 		s.fullAts[0] = max(now, s.fullAts[0]-s.policy.Limits[0].After(0, 0, 1))
@@ -291,7 +288,7 @@ func (b *Behavior) Request() *Request {
 // Release takes back a request that has ended, from the caller that received the answer or from the
 // actor that found the request left.
 func (b *Behavior) Release(r *Request) {
-	r.Cause, r.OpenFor, r.failures = nil, 0, 0
+	r.Cause, r.OpenFor, r.inARow, r.in = nil, 0, 0, breaker.Counts{}
 	b.requests.Put(r)
 }
 

@@ -17,6 +17,9 @@
 //	notice       the actor's posting for callers about the key, beside full-at
 //	clean        equal to a new key: bucket full, breaker closed with no failure counted and no
 //	             growth of its open time left, nobody waiting or in flight
+//	tally        the successes in the window of a key whose policy is rated, to which callers add; see package
+//	             breaker
+//	rated        of a policy: the breaker judges shares of the calls in a window
 //	demand       one request's wishes: tokens, longest stay in the queue, whether to ask the breaker,
 //	             the origin
 //	receipt      the effect of a debit on the first full-at: the values before and after; the epoch

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/limitpal/limitpal-go/actors"
@@ -32,16 +31,14 @@ type Event struct {
 	Kind      EventKind
 	From, To  breaker.State
 
-	cause    error // of a failure: the error of the call; else the reason
-	failed   bool  // whether a failure was the cause
-	asked    bool  // whether the upstream asked with the failure to be left alone
-	failures int   // in a row; 0: a probe failed
+	cause error // of a failure: the error of the call; else the reason
+	blame blame // if the end of a call was the cause
 }
 
 // Reason returns the reason of the event, or nil. It is made when it is asked for.
 func (e *Event) Reason() error {
-	if e.failed {
-		return &tripError{e.failures, e.asked, e.cause}
+	if e.blame.policy != nil {
+		return &tripError{e.blame, e.cause}
 	}
 	return e.cause
 }
@@ -115,32 +112,6 @@ var (
 	errLapsed    = errors.New("the time of the forced state is over")
 )
 
-// tripError says why a breaker opened.
-type tripError struct {
-	failures int   // in a row; 0: a probe failed
-	asked    bool  // the upstream asked to be left alone
-	last     error // of the last attempt; nil after a panic
-}
-
-func (e *tripError) Error() string {
-	text, sep := "a probe failed", ": "
-	if e.failures > 0 {
-		text, sep = fmt.Sprintf("%d failures in a row", e.failures), ", the last: "
-	}
-	if e.failures == 1 {
-		text, sep = "a failure", ": "
-	}
-	if e.asked {
-		text, sep = "the upstream asked to be left alone", ": "
-	}
-	if e.last == nil {
-		return text
-	}
-	return text + sep + e.last.Error()
-}
-
-func (e *tripError) Unwrap() error { return e.last }
-
 // moved counts that the breaker of s has changed its state, and makes that known. m is the message of the turn, or nil.
 func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 	if was.forced != is.forced {
@@ -157,9 +128,8 @@ func (b *Behavior) moved(now int64, s *State, m *Message, was, is *Notice) {
 	case breaker.Open:
 		e.Kind, e.Until = Tripped, s.circuit.OpenUntil()
 		switch {
-		case report && m.Outcome == breaker.Failure && m.Request != nil:
-			e.failed, e.failures, e.cause = true, m.Request.failures, m.Request.Cause
-			e.asked = m.Request.OpenFor > 0 && is.policy.MayAsk()
+		case report && m.Request != nil:
+			e.blame, e.cause = blameOf(m, is.policy), m.Request.Cause
 		case was.state == breaker.Closed:
 			e.cause = errSpilled
 		default:

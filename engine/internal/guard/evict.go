@@ -94,10 +94,14 @@ func (s *State) reopen(p *Policy, generation uint64, left remnant) {
 }
 
 // Stale reports whether [Behavior.Update] has something to do for a key that goes on without an actor: whether a
-// version is in force that gives the key its policy. If the key has limits of its own, only a caller can
-// ask which.
-func (b *Behavior) Stale(g *Gate) bool {
-	for v := g.posted.Load().policy.version.next.Load(); v != nil && v.how().was == nil; v = v.next.Load() {
+// version is in force that gives the key its policy, or the key's tally is over. If the key has limits of its
+// own, only a caller can ask which.
+func (b *Behavior) Stale(now int64, g *Gate) bool {
+	n := g.posted.Load()
+	if n.tally != nil && n.tally.Over(n.policy.rules, now) {
+		return true
+	}
+	for v := n.policy.version.next.Load(); v != nil && v.how().was == nil; v = v.next.Load() {
 		if v.shared != nil {
 			return true
 		}
@@ -105,13 +109,15 @@ func (b *Behavior) Stale(g *Gate) bool {
 	return false
 }
 
-// Update has a key without an actor follow the newest version that gives the key its policy.
+// Update has a key without an actor follow the newest version that gives the key its policy, and drops a tally
+// that is over.
 func (b *Behavior) Update(now int64, g *Gate, s *State) actors.Next {
 	if s.policy.shares {
 		g.own(s)
 	}
 	now = b.adopt(now, s, nil, false)
 	b.lapse(now, s)
+	s.circuit.Rest(s.policy.rules, now)
 	return b.next(now, g, s, nil)
 }
 

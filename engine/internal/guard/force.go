@@ -130,6 +130,14 @@ func (s *State) look(now int64) (state breaker.State, failures int, openFor int6
 	}
 }
 
+// window returns the calls in the window of the breaker at now.
+func (s *State) window(now int64) breaker.Counts {
+	if s.forced != nil || !s.policy.rated {
+		return breaker.Counts{}
+	}
+	return s.circuit.Window(s.policy.rules, now)
+}
+
 // forcedNotice returns the notice to post of a key that is forced; was is the notice before.
 func (b *Behavior) forcedNotice(now int64, was *Notice, s *State) *Notice {
 	p, f := s.policy, s.forced

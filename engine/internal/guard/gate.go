@@ -59,8 +59,47 @@ func (g *Gate) Shared() bool { return g.fullAt.Load() >= 0 }
 func (g *Gate) Retired() bool { return g.fullAt.Load() == retired }
 
 // Reports reports whether the success of a call may change something: the breaker is not closed, has
-// a failure counted, or a turn is about to count one.
-func (g *Gate) Reports() bool { return g.fullAt.Load() < 0 || g.posted.Load().reports }
+// a failure counted, or a turn is about to count one. By a rated policy every success counts.
+func (g *Gate) Reports() bool { return g.posted.Load().reports || g.fullAt.Load() < 0 }
+
+// Counted counts the success of a call, which the gate let through at the instant at in a generation of the
+// breaker, in the key's tally. Counted returns false if that is for the actor: the key has no tally yet,
+// failures in a row count, or the call was slow by the present reading of the clock. If clock is nil, the call
+// is known not to have been slow.
+//
+//go:noinline
+func (g *Gate) Counted(clock *System, generation uint64, at int64) bool {
+	n := g.posted.Load()
+	if p := n.policy; !n.counts(g) || p.slow > 0 && clock != nil && clock.Now()-at >= p.slow {
+		return false
+	}
+	n.tally.Succeed(n.policy.rules, generation, Spread())
+	return true
+}
+
+// Counts reports whether a success that was not slow counts in the key's tally without the actor.
+func (g *Gate) Counts() bool { return g.posted.Load().counts(g) }
+
+// counts is Counts of the gate g, which has the notice n. A turn that may count a failure owns the gate.
+func (n *Notice) counts(g *Gate) bool {
+	return n.tally != nil && (!n.policy.inARow || !n.told && g.fullAt.Load() >= 0)
+}
+
+// Open begins the slice of now in the key's window: a call is let through that the breaker judges.
+//
+//go:noinline
+func (g *Gate) Open(now int64) {
+	if n := g.posted.Load(); n.tally != nil {
+		n.tally.Open(n.policy.rules, now)
+	}
+}
+
+// judged is Open for a call of the demand d.
+func (g *Gate) judged(p *Policy, d *Demand, now int64) {
+	if p.rated && d.Breaker {
+		g.Open(now)
+	}
+}
 
 // Ruling is the answer that a caller reads off a gate.
 type Ruling uint8
@@ -97,6 +136,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 	}
 	if !p.limited {
 		receipt.Epoch = g.use(fullAt, now, p)
+		g.judged(p, d, now)
 		return Admitted, now, 0, receipt
 	}
 	limit := &p.limit
@@ -111,6 +151,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 	for {
 		var ok bool
 		if receipt, ok = g.Take(p, d.Tokens, latest, now); ok {
+			g.judged(p, d, now)
 			return Admitted, now, 0, receipt
 		}
 		if fullAt = g.fullAt.Load(); fullAt < 0 || !g.Follows(p) {

@@ -27,6 +27,7 @@ const (
 type Message struct {
 	Kind            Kind
 	Outcome         breaker.Outcome // Report
+	Slow            bool            // Report: whether the call was slow
 	FromPredecessor bool            // Report: an earlier cell of the key let the call through, in the cell's last period
 	Stays           bool            // Ask: whether the caller cannot leave, and need not be claimed
 	Demand          Demand          // Ask, Look, Explain, GiveBack
@@ -34,7 +35,7 @@ type Message struct {
 	Until           int64           // Ask, Explain: the instant at which a grant is of no use any more
 	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version
 	Answers         chan<- Answer   // Ask, Report: those of Request; nil for a Report that is not to be answered
-	Request         *Request        // nil for a Report of a success
+	Request         *Request        // nil for a Report of a success that was not slow
 
 	queue *queue // Ask: the queue that Request has been put into; owned by the actor
 }
@@ -49,7 +50,8 @@ type Request struct {
 	Forcing  Forcing   // Force
 	After    int64     // ns; Look: how much later than now the call is to pass at the earliest; below 0: as soon as it gets its tokens
 
-	failures int // Report: counted in a row, with this one; 0 if the breaker was not closed
+	inARow int            // Report: failures in a row, with this one; 0 if the breaker was not closed
+	in     breaker.Counts // Report: the calls in the window, with this one
 
 	// Owned by the actor while the request is a waiter.
 	demand   Demand

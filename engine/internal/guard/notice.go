@@ -11,11 +11,13 @@ import (
 // change. The ordinary notices belong to the policy, and all keys share them.
 type Notice struct {
 	policy  *Policy
-	forced  *forced // of a key whose breaker is forced; else nil
-	refusal error   // of an open breaker: every plain call of the trip that asks the breaker shares the error
-	until   int64   // of an open breaker: the instant from which the breaker is to be asked again, or Never; else 0
-	at      int64   // of an open breaker: the instant from which breaker and limits would both let a call pass, or Never
-	reports bool    // whether a success has something to report
+	forced  *forced        // of a key whose breaker is forced; else nil
+	refusal error          // of an open breaker: every plain call of the trip that asks the breaker shares the error
+	until   int64          // of an open breaker: the instant from which the breaker is to be asked again, or Never; else 0
+	at      int64          // of an open breaker: the instant from which breaker and limits would both let a call pass, or Never
+	reports bool           // whether a success has something to report or to count
+	told    bool           // with a tally: whether the actor has to hear of a success, and counts it
+	tally   *breaker.Tally // where successes count, of a key whose policy is rated; nil before the first outcome
 	state   breaker.State
 }
 
@@ -87,10 +89,8 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 	switch {
 	case s.forced != nil:
 		return b.forcedNotice(now, was, s)
-	case !s.circuit.Counts():
-		return &p.clean
 	case s.circuit.Admits():
-		return &p.counted
+		return b.closedNotice(was, s)
 	case until == 0:
 		return &p.probing
 	case !p.Publish:
@@ -103,4 +103,19 @@ func (b *Behavior) notice(now int64, was *Notice, s *State) *Notice {
 		return was
 	}
 	return &Notice{policy: p, refusal: p.Refuse(s.key, breaker.ErrOpen, at), until: until, at: at, reports: true, state: breaker.Open}
+}
+
+// closedNotice returns the notice to post of a key whose breaker is closed; was is the notice before.
+func (b *Behavior) closedNotice(was *Notice, s *State) *Notice {
+	p, told, t := s.policy, s.circuit.Counts(), s.circuit.Tally()
+	switch {
+	case t != nil && p.Publish && was.policy == p && was.tally == t && was.told == told:
+		return was
+	case t != nil && p.Publish:
+		return &Notice{policy: p, reports: true, tally: t, told: told}
+	case told:
+		return &p.counted
+	default:
+		return &p.clean
+	}
 }

@@ -38,9 +38,12 @@ type Policy struct {
 	rules   *breaker.Rules
 	limit   limiter.Limit // the only one
 	limited bool          // whether there is one
+	rated   bool          // whether a breaker may open because of a share of its calls
+	inARow  bool          // whether failures in a row open a breaker
+	slow    int64         // ns; how long a call takes at least that is slow, or 0
 	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
-	clean   Notice        // of every key whose breaker is closed and has no failure counted
-	counted Notice        // of every key whose breaker is closed and has a failure counted
+	clean   Notice        // of every key whose breaker is closed and has nothing counted
+	counted Notice        // of every key whose breaker is closed and has a failure counted, without a tally
 	probing Notice        // of every key whose breaker is half-open
 	queues  *sync.Pool    // of *queue that are empty
 	open    Notice        // of every key whose breaker is open, unless callers decide by notices
@@ -72,8 +75,9 @@ func (p *Policy) prepare() {
 		p.limit = p.Limits[0]
 	}
 	p.shares = p.Publish && len(p.Limits) <= 1
+	p.rated, p.inARow, p.slow = p.Breaks() && p.rules.Rated(), p.rules.InARow(), p.rules.SlowAfter()
 	p.queues = new(sync.Pool)
-	p.clean = Notice{policy: p, reports: !p.Publish}
+	p.clean = Notice{policy: p, reports: !p.Publish || p.rated}
 	p.counted = Notice{policy: p, reports: true}
 	p.probing = Notice{policy: p, reports: true, state: breaker.HalfOpen}
 	p.open = Notice{policy: p, reports: true, state: breaker.Open}
@@ -87,6 +91,12 @@ func (p *Policy) Breaks() bool { return p.Breaker != nil }
 
 // MayAsk reports whether an upstream may ask to be left alone.
 func (p *Policy) MayAsk() bool { return p.Breaker != nil && p.Breaker.MaxRecovery > 0 }
+
+// Rated reports whether a breaker may open because of a share of its calls.
+func (p *Policy) Rated() bool { return p.rated }
+
+// SlowAfter returns how many nanoseconds a call takes at least that is slow, or 0 if slow calls are not judged.
+func (p *Policy) SlowAfter() int64 { return p.slow }
 
 // Concerns reports whether anything is to be asked for d.
 func (p *Policy) Concerns(d *Demand) bool { return p.limited || d.Breaker && p.Breaker != nil }

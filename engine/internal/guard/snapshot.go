@@ -12,6 +12,7 @@ type Snapshot struct {
 	Key      string
 	Breaker  breaker.State
 	Failures int
+	Window   breaker.Counts
 	OpenFor  time.Duration
 	Forced   bool
 	Limits   []limiter.Status
@@ -47,6 +48,7 @@ func (b *Behavior) describe(now int64, s *State, to *Snapshot) {
 	for i := range limits {
 		to.Limits = append(to.Limits, limits.Status(i, s.fullAts, tail, now, tokens))
 	}
+	to.Window = s.window(now)
 	state, failures, openFor := s.look(now)
 	to.Breaker, to.Failures, to.OpenFor, to.Forced = state, failures, time.Duration(openFor), s.forced != nil
 }
