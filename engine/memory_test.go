@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -118,6 +119,44 @@ func TestWhatADirtyKeyCosts(t *testing.T) {
 			t.Logf("%d bytes per key", each)
 			require.Less(t, each, int64(600), "beside 200,000 goroutines 1.2 GB were measured, 6 KB per key")
 			runtime.KeepAlive(eng)
+		})
+	}
+}
+
+// TestWhatAKeyWithARateCosts: with calls in its window a key has a tally of its own. A sweep after the window has passed takes the tally
+// back. With a million keys:
+//
+//	go test ./engine -run WhatAKeyWithARateCosts -v -engine.memory.keys 1000000
+func TestWhatAKeyWithARateCosts(t *testing.T) {
+	for name, policy := range map[string]*breaker.Policy{
+		"of time": rated(), "of calls": {FailureRate: 0.5, WindowCalls: 100, ForgetAfter: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := int64(*memoryKeysFlag)
+			synctest.Test(t, func(t *testing.T) {
+				eng := start(t, engine.Config{
+					Breaker: policy, IdleAfter: 20 * time.Minute,
+					Limiter: limiter.TokenBucket{Capacity: 10, RefillRate: limiter.PerSecond(1)},
+				})
+				before := heapInUse()
+				for i := range n {
+					if err := eng.Run(context.Background(), fmt.Sprintf("%08d", i), succeed); err != nil {
+						require.NoError(t, err)
+					}
+					if i%64 == 0 {
+						synctest.Wait() // the message of the first success
+					}
+				}
+				synctest.Wait()
+				used := (heapInUse() - before) / n
+				time.Sleep(5 * time.Minute)
+				swept := (heapInUse() - before) / n
+				require.EqualValues(t, n, eng.Stats().Keys)
+				t.Logf("%d bytes per key with a call in the window, %d after a sweep", used, swept)
+				require.LessOrEqual(t, used, int64(700))
+				require.LessOrEqual(t, swept, int64(144))
+				runtime.KeepAlive(eng)
+			})
 		})
 	}
 }

@@ -112,7 +112,7 @@ func properties() (list []check) {
 	}{
 		{"limiter", []string{"TestBucketEqualsTheOracle", "TestForgettingABucketThatIsFullIsUnobservable"}},
 		{"breaker", []string{
-			"TestCircuitEqualsTheNaiveModel", "TestLazyEqualsEager", "TestForgettingACleanCircuitIsUnobservable", "TestAReopenedCircuitIsAtLeastAsStrict",
+			"TestCircuitEqualsTheNaiveModel", "TestRatesEqualTheNaiveModel", "TestLazyEqualsEager", "TestForgettingACleanCircuitIsUnobservable", "TestAReopenedCircuitIsAtLeastAsStrict",
 		}},
 		{"retry", []string{"TestR6DelayBoundsHoldForRandomPolicies"}},
 		{"engine/internal/guard", []string{
@@ -135,7 +135,7 @@ func fuzzing() (list []check) {
 		pkg, target string
 		meet        bool // whether the goroutines of an input meet, and should do so on several processors
 	}{
-		{"limiter", "FuzzBucket", false}, {"limiter", "FuzzCompile", false}, {"breaker", "FuzzCircuit", false},
+		{"limiter", "FuzzBucket", false}, {"limiter", "FuzzCompile", false}, {"breaker", "FuzzCircuit", false}, {"breaker", "FuzzRates", false},
 		{"retry", "FuzzSchedule", false}, {"engine", "FuzzConfig", false}, {"engine", "FuzzMessages", true},
 	} {
 		c := check{
