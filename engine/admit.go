@@ -165,11 +165,11 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if e.settings.Load().watched {
 		return e.chainOf(p).ticket(ctx, stay, t)
 	}
-	if _, err := e.begin(ctx, p, stay, guard.Never, &t.admission); err != nil {
+	if _, err := e.begin(ctx, p, 1, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission))
+		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission, 1))
 	}
 	e.admitted(&t.admission)
 	t.eng, t.ctx, t.place = e, ctx, *p

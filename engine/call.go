@@ -36,7 +36,7 @@ type share struct {
 func (e *Engine) chainOf(p *place) *chain {
 	ch := new(chain)
 	ch.links = ch.room[:0]
-	ch.link(link{eng: e, place: *p})
+	ch.link(link{eng: e, place: *p, tokens: 1})
 	return ch
 }
 
@@ -108,7 +108,7 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 	c.watchFrom(&c.watch.asked)
 	for i := range c.got {
 		if c.decides(i) {
-			c.got[i] = share{tokens: 1, once: c.got[i].once}
+			c.got[i] = share{tokens: c.links[i].tokens, once: c.got[i].once}
 		}
 	}
 	e := c.links[0].eng
@@ -116,7 +116,7 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 		if !c.decides(0) {
 			return stay, nil
 		}
-		return e.begin(ctx, &c.links[0].place, stay, left, &c.got[0].admission)
+		return e.begin(ctx, &c.links[0].place, c.links[0].tokens, stay, left, &c.got[0].admission)
 	}
 	w := callFor(stay)
 	var since int64

@@ -23,7 +23,7 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 	var got [longestChain]share
 	c := call{links: ch.links, got: got[:len(ch.links)]}
 	for i := range c.got {
-		c.got[i].tokens = 1
+		c.got[i].tokens = ch.links[i].tokens
 	}
 	c.got[0].tokens = int64(n)
 	if err := c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode}); err != nil {

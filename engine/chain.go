@@ -65,8 +65,9 @@ type chain struct {
 type link struct {
 	eng *Engine
 	place
-	self guard.Origin  // this key, as the origin of calls for the next wider one
-	from *guard.Origin // the next narrower key; nil for the first
+	tokens int64         // of the key that a call takes; at least 1
+	self   guard.Origin  // this key, as the origin of calls for the next wider one
+	from   *guard.Origin // the next narrower key; nil for the first
 	// What to add to a reading of the first engine's clock for one of this engine's, if it never changes.
 	offset   int64
 	constant bool
@@ -83,7 +84,37 @@ func (c *chain) add(k Key) {
 		}
 		return
 	}
-	c.link(link{eng: k.eng, place: k.place})
+	c.link(link{eng: k.eng, place: k.place, tokens: 1})
+}
+
+// weighing is Key.Cost. A key with a cost is a chain, also if it is alone: the calls of a plain key need not ask for
+// their cost.
+func (k Key) weighing(n int) Key {
+	was := k.chain
+	k.chain = &chain{}
+	k.chain.links = k.chain.room[:0]
+	if was == nil {
+		k.chain.link(link{eng: k.eng, place: k.place, tokens: int64(n)})
+		return k
+	}
+	if bad, ok := was.err.(*ConfigError); !ok || bad.Field != "Cost" { //nolint:errorlint // made by misuse; link finds bad costs anew
+		k.chain.err = was.err
+	}
+	for i, l := range was.links {
+		if i == 0 {
+			l.tokens = int64(n)
+		}
+		k.chain.link(l)
+	}
+	return k
+}
+
+// cost returns the tokens of the first key that a call takes.
+func (k *Key) cost() int {
+	if k.chain == nil || len(k.chain.links) == 0 {
+		return 1
+	}
+	return int(k.chain.links[0].tokens)
 }
 
 // link appends a key.
@@ -92,6 +123,9 @@ func (c *chain) link(l link) {
 	if l.eng == nil {
 		c.misuse(&ConfigError{Field: fmt.Sprintf("Chain[%d]", n), Value: "Key{}", Reason: "must be a Key made by Engine.Key or Chain"})
 		return
+	}
+	if l.tokens < 1 {
+		c.misuse(&ConfigError{Field: "Cost", Value: l.tokens, Reason: "must be at least 1"})
 	}
 	if n == longestChain {
 		c.misuse(&ConfigError{Field: "Chain", Value: fmt.Sprintf("%d keys", n+1), Reason: fmt.Sprintf("must have at most %d keys", longestChain)})

@@ -137,7 +137,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 		under.free()
 	}
 	if err == nil && d.Breaker && links == nil && e.endOf(ctx) != nil {
-		err = e.giveUpFor(ctx, p, a) // the answer came at the same time
+		err = e.giveUpFor(ctx, p, a, d.Tokens) // the answer came at the same time
 	}
 	return err
 }

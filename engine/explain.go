@@ -37,7 +37,7 @@ type KeyExplanation struct {
 // it out. Explain does not foresee ErrKeyLimit, nor a call in the function of a probe. If k cannot be
 // used, or Config.LimiterFor gives a limit that cannot be, Passes is false and no stage is named.
 func (k Key) Explain() Explanation {
-	links := []link{{eng: k.eng, place: k.place}}
+	links := []link{{eng: k.eng, place: k.place, tokens: 1}}
 	if ch := k.chain; ch != nil {
 		if ch.err != nil {
 			return Explanation{}
@@ -49,7 +49,7 @@ func (k Key) Explain() Explanation {
 	}
 	c := call{links: links, got: make([]share, len(links))}
 	for i := range c.got {
-		c.got[i].tokens = 1
+		c.got[i].tokens = links[i].tokens
 	}
 	w := callFor(k.stay)
 	x := Explanation{Passes: true}

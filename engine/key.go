@@ -18,7 +18,7 @@ import (
 // not keep the key from being forgotten. Copies are the same handle. [Engine.Key] makes a Key; methods
 // of the zero Key panic. Any goroutine may call the methods.
 //
-// [Key.NoWait] and [Key.Within] return a changed copy: the copy is the same handle, and the changes
+// [Key.NoWait], [Key.Within] and [Key.Cost] return a changed copy: the copy is the same handle, and the changes
 // hold for the calls that are made through the copy.
 type Key struct {
 	eng *Engine
@@ -48,6 +48,17 @@ func (k Key) NoWait() Key {
 func (k Key) Within(d time.Duration) Key {
 	k.stay = stayOf(d)
 	return k
+}
+
+// Cost returns a Key whose calls take n tokens each instead of one: for work that weighs more than other work, if
+// the weight is known before. A retry takes n tokens again. For a weight that is known only afterwards there is
+// [Key.Charge]. Cost binds to its own key, also as a member of a [Chain]: the Cost of a chain is that of its
+// first key. AllowN and AcquireN name their own number.
+//
+// n must be at least 1; otherwise every call through the Key returns a *ConfigError, and Allow is false. If n is
+// above the capacity, calls are refused with limiter.ErrExceedsCapacity.
+func (k Key) Cost(n int) Key {
+	return k.weighing(n)
 }
 
 // badStay, plus the value, 0 or below, that Within was given, stands for a stay that is an error.
@@ -103,10 +114,12 @@ func (k *Key) admit(ctx context.Context, t *Ticket) (*Ticket, error) {
 }
 
 // Allow is [Engine.Allow] for this key.
-func (k Key) Allow() bool { return k.AllowN(1) }
+func (k Key) Allow() bool {
+	return k.AllowN(k.cost())
+}
 
-// AllowN is [Engine.AllowN] for this key. In a chain n is for the first key; the wider keys give one
-// token each.
+// AllowN is [Engine.AllowN] for this key. In a chain n is for the first key; each wider key gives one token, or
+// its own Cost.
 func (k Key) AllowN(n int) bool {
 	if k.chain != nil {
 		return k.stay >= guard.NoStay && k.chain.acquire(context.Background(), n, guard.NoStay, limiter.Immediate) == nil
@@ -115,10 +128,10 @@ func (k Key) AllowN(n int) bool {
 }
 
 // Acquire is [Engine.Acquire] for this key.
-func (k Key) Acquire(ctx context.Context) error { return k.AcquireN(ctx, 1) }
+func (k Key) Acquire(ctx context.Context) error { return k.AcquireN(ctx, k.cost()) }
 
-// AcquireN is [Engine.AcquireN] for this key. In a chain n is for the first key; the wider keys give one
-// token each.
+// AcquireN is [Engine.AcquireN] for this key. In a chain n is for the first key; each wider key gives one token,
+// or its own Cost.
 func (k Key) AcquireN(ctx context.Context, n int) error {
 	if k.chain != nil {
 		return k.chain.acquire(ctx, n, k.stay, limiter.Queued)

@@ -24,7 +24,7 @@ func (k Key) Check(ctx context.Context) error {
 		var got [longestChain]share
 		return check(ctx, &call{links: ch.links, got: got[:len(ch.links)]}, k.stay)
 	}
-	return check(ctx, &call{links: []link{{eng: k.eng, place: k.place}}, got: make([]share, 1)}, k.stay)
+	return check(ctx, &call{links: []link{{eng: k.eng, place: k.place, tokens: 1}}, got: make([]share, 1)}, k.stay)
 }
 
 // check is Check for the call c, which has nothing.
@@ -36,7 +36,7 @@ func check(ctx context.Context, c *call, stay int64) error {
 		return errStay(stay)
 	}
 	for i := range c.got {
-		c.got[i].tokens = 1
+		c.got[i].tokens = c.links[i].tokens
 	}
 	defer c.giveUp() // the leaves of probes
 	w := callFor(stay)

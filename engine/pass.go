@@ -73,7 +73,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			now[i] = l.eng.system.Now()
 		}
 		policies[i] = c.Published.Policy()
-		latest[i] = policies[i].Latest(1, limiter.Queued, now[i])
+		latest[i] = policies[i].Latest(l.tokens, limiter.Queued, now[i])
 		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
 			return false
 		}
@@ -83,7 +83,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			continue
 		}
 		var ok bool
-		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], 1, latest[i], now[i]); !ok {
+		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], ch.links[i].tokens, latest[i], now[i]); !ok {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false
@@ -159,7 +159,7 @@ func (ch *chain) call(got *[3]taken, room *[3]share) call {
 	c := call{links: ch.links, got: room[:len(ch.links)]}
 	for i := range c.got {
 		s, t := &c.got[i], &got[i]
-		s.cell, s.receipt, s.tokens, s.once = t.cell, t.receipt, 1, t.once
+		s.cell, s.receipt, s.tokens, s.once = t.cell, t.receipt, ch.links[i].tokens, t.once
 		s.permit.Generation = t.receipt.Epoch
 	}
 	return c

@@ -10,11 +10,11 @@ import (
 
 // nowHolding reads the clock while a call holds the admission a. If the clock panics, a probe's
 // place comes back.
-func (e *Engine) nowHolding(p *place, a *admission) int64 {
+func (e *Engine) nowHolding(p *place, a *admission, tokens int64) int64 {
 	read := false
 	defer func() {
 		if !read && a.cell != nil {
-			e.giveUp(p, a, 1)
+			e.giveUp(p, a, tokens)
 		}
 	}()
 	now := e.system.Now()
@@ -50,8 +50,8 @@ func (e *Engine) giveBack(a *admission, tokens int64) {
 }
 
 // giveUpFor is giveUp for a call whose context has ended, and returns the call's error.
-func (e *Engine) giveUpFor(ctx context.Context, p *place, a *admission) error {
-	e.giveUp(p, a, 1)
+func (e *Engine) giveUpFor(ctx context.Context, p *place, a *admission, tokens int64) error {
+	e.giveUp(p, a, tokens)
 	return e.leftFor(ctx, &plainCall)
 }
 

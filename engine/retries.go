@@ -110,8 +110,9 @@ func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Du
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,
 // the attempt is admitted as a, and ctx may have ended meanwhile. An attempt that could not begin within
 // left is refused at once. begin returns the rest of stay for further attempts.
-func (e *Engine) begin(ctx context.Context, p *place, stay, left int64, a *admission) (rest int64, err error) {
+func (e *Engine) begin(ctx context.Context, p *place, tokens, stay, left int64, a *admission) (rest int64, err error) {
 	d := callFor(stay)
+	d.Tokens = tokens
 	var since int64
 	if stay > 0 || left != guard.Never {
 		since = e.system.Now()
@@ -119,7 +120,7 @@ func (e *Engine) begin(ctx context.Context, p *place, stay, left int64, a *admis
 	}
 	err = e.decide(ctx, p, &d, a)
 	if stay > 0 {
-		stay = guard.Tighter(stay, stay-(e.nowHolding(p, a)-since))
+		stay = guard.Tighter(stay, stay-(e.nowHolding(p, a, tokens)-since))
 	}
 	return stay, err
 }

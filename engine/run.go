@@ -49,7 +49,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 		c.Published.Open(now)
 	}
 	if ctx.Err() != nil {
-		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}))
+		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}, 1))
 	}
 	stripe, generation, returned := e.counters.Stripe(), receipt.Epoch, false
 	stripe.Admitted.Add(1)
@@ -143,10 +143,10 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 	}
 	var began int64
 	if e.settings.Load().maxElapsed > 0 {
-		began = e.nowHolding(p, &a)
+		began = e.nowHolding(p, &a, 1)
 	}
 	if ctx.Err() != nil {
-		return e.refused(e.giveUpFor(ctx, p, &a))
+		return e.refused(e.giveUpFor(ctx, p, &a, 1))
 	}
 	e.admitted(&a)
 	if err = e.attempt(ctx, p, &a, &w, fn); err == nil {
@@ -166,7 +166,7 @@ func (e *Engine) again(
 	if st.retry == nil || isRejection(err) {
 		return retry.Strip(err)
 	}
-	links, got := [1]link{{eng: e, place: *p}}, [1]share{{admission: *a}}
+	links, got := [1]link{{eng: e, place: *p, tokens: 1}}, [1]share{{admission: *a}}
 	c := call{links: links[:], got: got[:], watch: w}
 	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
@@ -202,7 +202,7 @@ func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admis
 	if stay < guard.NoStay {
 		return stay, errStay(stay)
 	}
-	return e.begin(ctx, p, stay, guard.Never, a)
+	return e.begin(ctx, p, 1, stay, guard.Never, a)
 }
 
 // attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine. It tells the watchers,
