@@ -121,6 +121,7 @@ type Ticket struct {
 	admission admission
 	call      *call // of a chain; nil otherwise
 	done      atomic.Bool
+	probes    *[longestChain]*probe // if the call is a probe; else nil
 }
 
 // Admit asks for leave to make one call, for work that does not fit in a function. The breaker and the
@@ -129,8 +130,7 @@ type Ticket struct {
 // if ctx has ended; the ticket is nil then.
 //
 // If a ticket is never given back and was a probe's, the breaker takes the probe's place back at
-// ProbeTimeout. A ticket has no context of its own, so that a call for the same key does not pass
-// under the ticket's probe, as it does in the function of [Do].
+// ProbeTimeout. The call should use [Ticket.Context].
 func (e *Engine) Admit(ctx context.Context, key string) (*Ticket, error) {
 	return e.ticket(ctx, &place{key: key}, guard.AsLong, new(Ticket))
 }
@@ -162,7 +162,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if stay < guard.NoStay {
 		return nil, errStay(stay)
 	}
-	if e.settings.Load().watched {
+	if st := e.settings.Load(); st.watched || st.timed {
 		return e.chainOf(p).ticket(ctx, stay, t)
 	}
 	if _, err := e.begin(ctx, p, 1, stay, guard.Never, &t.admission); err != nil {
@@ -172,7 +172,10 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission, 1))
 	}
 	e.admitted(&t.admission)
-	t.eng, t.ctx, t.place = e, ctx, *p
+	t.eng, t.ctx, t.place = e, firstAttempt(ctx), *p
+	if t.Probe() {
+		t.asProbe()
+	}
 	return t, nil
 }
 
@@ -182,6 +185,9 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 func (t *Ticket) Done(err error) {
 	if t.done.Swap(true) {
 		return
+	}
+	if t.probes != nil {
+		endAll(t.probes)
 	}
 	if t.call != nil {
 		t.call.done(t.ctx, err)

@@ -11,11 +11,14 @@ import (
 // call is one call for the keys of a chain or, if the call for a single key is not over after its first
 // attempt, for that key.
 type call struct {
-	links []link
-	got   []share // of each link
-	again bool    // whether engines with PerCall have decided already
-	asked bool    // whether an actor has been asked for tokens or for a permit
-	watch watch
+	links  []link
+	got    []share // of each link
+	again  bool    // whether engines with PerCall have decided already
+	asked  bool    // whether an actor has been asked for tokens or for a permit
+	watch  watch
+	limits timeLimits
+	begun  int64              // when the last attempt after the first began, by the clock of the engine that tries again
+	cancel context.CancelFunc // ends the context of the attempt that runs; nil if none has a context of its own
 
 	openFor time.Duration // how long the upstream asked to be left alone at the end of the last attempt
 }
@@ -68,7 +71,14 @@ func (ch *chain) runOther(ctx context.Context, stay int64, fn func(context.Conte
 // perform makes attempts until one succeeds or none is to follow.
 func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context) error) (err error) {
 	c.start()
-	if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
+	if c.limits.by != nil {
+		defer c.leave()
+		var cancel context.CancelFunc
+		ctx, cancel = within(ctx, c.limits.call, ErrTimeout)
+		defer cancel()
+	}
+	in := c.enter(ctx)
+	if stay, err = c.begin(in, stay, guard.Never); err != nil {
 		return told(ctx, err)
 	}
 	e, st := retrierOf(c.links)
@@ -76,13 +86,13 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 	if e != nil && st.maxElapsed > 0 {
 		began = c.now(e)
 	}
-	if ctx.Err() != nil {
-		return c.links[0].eng.refused(c.giveUpFor(ctx))
+	if in.Err() != nil {
+		return c.links[0].eng.refused(c.giveUpFor(in))
 	}
 	c.admitted()
 	defer c.reportLast(&err)
 	c.again = true
-	if err = c.attempt(ctx, fn, nil); err == nil || e == nil {
+	if err = c.attempt(in, fn, nil); err == nil || e == nil {
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, st, stay, fn, err, began)
@@ -90,10 +100,15 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 
 // start takes note of which engines decide once for the call, and whether any is watched.
 func (c *call) start() {
+	timed := false
 	for i := range c.links {
 		st := c.links[i].eng.settings.Load()
 		c.got[i].once = st.perCall
 		c.watch.on = c.watch.on || st.watched
+		timed = timed || st.timed
+	}
+	if timed {
+		c.limits = limitsOf(c.links)
 	}
 	c.watchFrom(&c.watch.ended)
 }
@@ -131,12 +146,14 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 	return stay, err
 }
 
-// attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine. last is
-// the error of the attempt before.
-func (c *call) attempt(ctx context.Context, fn func(context.Context) error, last error) error {
+// attempt calls fn and records the outcome with every engine, also if fn panics or ends its goroutine. a is nil for
+// the first attempt.
+func (c *call) attempt(ctx context.Context, fn func(context.Context) error, a *Attempt) error {
+	ctx = a.in(ctx)
+	defer a.done()
 	for i := range c.got {
 		if c.got[i].permit.Lease != 0 {
-			return c.attemptAsProbe(ctx, fn, last)
+			return c.attemptAsProbe(ctx, fn, a)
 		}
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
@@ -146,7 +163,7 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error, last
 		}
 	}()
 	if c.watch.on {
-		c.announce(ctx, last)
+		c.announce(ctx, a.last())
 	}
 	err := fn(ctx)
 	returned = true
@@ -164,10 +181,13 @@ func (c *call) end(ctx context.Context, err error) {
 		c.conclude()
 	}
 	c.judge(ctx, err)
+	if c.limits.by != nil {
+		c.limits.by.tooLate(ctx, c.got[c.limitedBy()].outcome)
+	}
 }
 
 // attemptAsProbe is attempt for a call that is a probe of one of its breakers.
-func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) error, last error) error {
+func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) error, a *Attempt) error {
 	inFn := ctx
 	var probes [longestChain]*probe
 	for i := range c.links {
@@ -182,7 +202,7 @@ func (c *call) attemptAsProbe(ctx context.Context, fn func(context.Context) erro
 		}
 	}()
 	if c.watch.on {
-		c.announce(ctx, last)
+		c.announce(ctx, a.last())
 	}
 	err := fn(inFn)
 	endAll(&probes)

@@ -45,6 +45,13 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	}
 	c := &call{links: ch.links, got: make([]share, len(ch.links))}
 	c.start()
+	ctx, c.cancel = c.limits.ofOneAttempt(ctx)
+	admitted := false
+	defer func() {
+		if !admitted {
+			c.leave()
+		}
+	}()
 	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
 		return nil, told(ctx, err)
 	}
@@ -55,8 +62,12 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	if c.watch.on {
 		c.announceTicket(ctx)
 	}
+	admitted = true
 	first := &ch.links[0]
-	t.eng, t.ctx, t.place, t.call = first.eng, ctx, first.place, c
+	t.eng, t.ctx, t.place, t.call = first.eng, firstAttempt(ctx), first.place, c
+	if t.Probe() {
+		t.asProbe()
+	}
 	return t, nil
 }
 
@@ -75,6 +86,7 @@ func (c *call) announceTicket(ctx context.Context) {
 
 // done is the end of a ticket's call.
 func (c *call) done(ctx context.Context, err error) {
+	defer c.leave()
 	defer c.report(true, err)
 	c.end(ctx, err)
 }

@@ -47,6 +47,17 @@ type Config struct {
 	// can be tried on live traffic before it is put into force by [Engine.Reconfigure].
 	Shadow bool
 
+	// Timeout is the longest that a call may take with all its attempts, its stays in queues and its backoffs, on the
+	// system's clock. It holds for Do, DoKey, Run and Go, and from Admit until Done. The context of the function,
+	// or of the ticket, ends then with ErrTimeout as its cause. A call whose function runs at that moment has
+	// failed; for a call that waits the outcome is Ignore. Timeout does not hold if the caller's deadline is not
+	// later. In a [Chain] the first engine with a Timeout bounds the call, and the first with an AttemptTimeout
+	// each attempt. Default 0: no limit.
+	Timeout time.Duration
+	// AttemptTimeout is the longest that one attempt may take, with its stay in queues, in the same way. Its
+	// cause is ErrAttemptTimeout. An attempt that took too long may be tried again.
+	AttemptTimeout time.Duration
+
 	// MaxWait is the longest stay of a call in the limiter's queue. A call that would have to wait
 	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that
 	// no call ever queues. A MaxWait above 2^61 ns (73 years) counts as 2^61 ns.
@@ -186,6 +197,12 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 		errs = append(errs, lift("Retry", c.Retry.Validate())...)
 	}
 
+	c.compileBounds(p, bad)
+	return p, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: max(1, idle/8), Clock: c.Clock}, errors.Join(errs...)
+}
+
+// compileBounds checks the fields that are numbers, and fills in those of p.
+func (c *Config) compileBounds(p *guard.Policy, bad func(field string, value any, reason string)) {
 	switch {
 	case c.MaxWait == NoWait:
 		p.NoWait = true
@@ -199,6 +216,12 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 	} else if c.MaxQueue > 0 {
 		p.MaxQueue = c.MaxQueue
 	}
+	if c.Timeout < 0 {
+		bad("Timeout", c.Timeout, "must not be negative (0 is no limit)")
+	}
+	if c.AttemptTimeout < 0 {
+		bad("AttemptTimeout", c.AttemptTimeout, "must not be negative (0 is no limit)")
+	}
 	if c.MaxKeys < 0 || int64(c.MaxKeys) > math.MaxInt32 {
 		bad("MaxKeys", c.MaxKeys, "must be 0 (the default) to 2,147,483,647")
 	}
@@ -208,7 +231,6 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 	if c.Dispatch > Mailbox {
 		bad("Dispatch", c.Dispatch, "must be Published or Mailbox")
 	}
-	return p, actors.Config{MaxKeys: c.MaxKeys, IdleAfter: c.IdleAfter, Linger: max(1, idle/8), Clock: c.Clock}, errors.Join(errs...)
 }
 
 // lift makes the errors of a stage errors of the engine's configuration.

@@ -106,6 +106,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	first := !e.ended.Swap(true)
 	e.background.Unlock()
 	if first {
+		e.shut()
 		close(e.closing)
 		if e.driver == nil {
 			go e.joinCalls() // ends with the last goroutine of Go

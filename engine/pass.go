@@ -35,7 +35,7 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 			ch.fail(&got)
 		}
 	}()
-	err := fn(ctx)
+	err := fn(firstAttempt(ctx))
 	returned = true
 	quiet, counts := ch.quiet(&got)
 	if err != nil || !quiet {

@@ -46,7 +46,27 @@ func (e *Engine) asProbe(ctx context.Context, key string, permit breaker.Permit)
 func (e *Engine) newProbe(ctx context.Context, key string, permit breaker.Permit) (context.Context, *probe) {
 	outer, _ := ctx.Value(probeOf{e}).(*probe)
 	p := &probe{key: key, permit: permit, outer: outer}
-	return context.WithValue(ctx, probeOf{e}, p), p
+	a := AttemptOf(ctx)
+	a.Probe = true
+	return &probeContext{ctx, probeOf{e}, p, &a}, p
+}
+
+// probeContext is the context of the function of a probe.
+type probeContext struct {
+	context.Context
+	of      probeOf
+	probe   *probe
+	attempt *Attempt
+}
+
+func (c *probeContext) Value(key any) any {
+	switch key {
+	case c.of:
+		return c.probe
+	case attemptKey{}:
+		return c.attempt
+	}
+	return c.Context.Value(key)
 }
 
 // end ends the leave. p may be nil.

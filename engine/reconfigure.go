@@ -50,6 +50,9 @@ func (e *Engine) Reconfigure(cfg Config) error {
 		e.behavior.Install(st.version, now)
 		e.settings.Store(st)
 	})
+	if e.ended.Load() {
+		e.shut() // Close came before the new settings
+	}
 	at := e.nowOr(now)
 	e.system.Still(func() { e.behavior.Date(st.version, at) })
 	e.behavior.Settle()
@@ -63,6 +66,15 @@ func (e *Engine) Reconfigure(cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// shut has every call ask whether the engine has ended: no settings say any more that a gate may be all there is.
+func (e *Engine) shut() {
+	for st := e.settings.Load(); st.plain || st.chained; st = e.settings.Load() {
+		ended := *st
+		ended.plain, ended.chained = false, false
+		e.settings.CompareAndSwap(st, &ended)
+	}
 }
 
 // nowOr reads the clock, and returns before, an earlier reading, if the clock panics.

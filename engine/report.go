@@ -88,6 +88,9 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 	outcome := Failure // in case Classify panics
 	defer func() {
 		e.endedAs(a, outcome)
+		if e.settings.Load().timed {
+			e.tooLate(ctx, outcome)
+		}
 		e.report(p, a, outcome, err)
 	}()
 	outcome = e.judge(ctx, err)

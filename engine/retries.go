@@ -20,6 +20,7 @@ func (c *call) rerun(
 		began = e.system.Now()
 	}
 	end := st.lastBegin(began)
+	defer c.leave()
 	for attempts := 1; ; attempts++ {
 		if isRejection(err) {
 			return retry.Strip(err)
@@ -31,7 +32,9 @@ func (c *call) rerun(
 		if attempts == 1 {
 			schedule = st.retry.Schedule(e.retried.Add(1))
 		}
-		delay, final, again := schedule.Next(err, time.Duration(e.system.Now()-began), left)
+		c.leave()
+		ended := e.system.Now()
+		delay, final, again := schedule.Next(err, time.Duration(ended-began), left)
 		last := retry.Strip(err)
 		switch exhausted, _ := final.(*retry.ExhaustedError); { //nolint:errorlint // made by Next, or fn's own
 		case !again && exhausted != nil && exhausted.Attempts == attempts:
@@ -41,7 +44,9 @@ func (c *call) rerun(
 		case !e.inTime(ctx, delay, end): // RetryIf took its time
 			return e.exhausted(ctx, attempts, last)
 		}
-		if stay, err = c.another(ctx, e, stay, delay, end); err != nil {
+		var in context.Context
+		a := &Attempt{Number: attempts + 1, Last: last}
+		if in, stay, err = c.another(ctx, e, stay, delay, end); err != nil {
 			if e.isLate(err, end) {
 				return e.exhausted(ctx, attempts, last)
 			}
@@ -50,7 +55,8 @@ func (c *call) rerun(
 		}
 		e.counters.Retries.Add(1)
 		c.admitted()
-		if err = c.attempt(ctx, fn, last); err == nil {
+		a.Waited = time.Duration(c.begun - ended)
+		if err = c.attempt(in, fn, a); err == nil {
 			return nil
 		}
 	}
@@ -78,33 +84,39 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 
 // another waits delay and has a further attempt of the call decided. If the error is nil, the attempt is
 // to begin. An attempt that cannot begin by end, an instant of e, is refused as early as that is known.
-// another returns the rest of stay.
-func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64) (rest int64, err error) {
+// another returns the context of the attempt and the rest of stay.
+func (c *call) another(
+	ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64,
+) (in context.Context, rest int64, err error) {
 	if err := c.sureToBeRefused(e, delay, end); err != nil {
 		if isRejection(err) {
 			_ = e.refused(err)
 		}
-		return stay, err
+		return ctx, stay, err
 	}
 	if err := c.sleep(ctx, e, delay); err != nil {
-		return stay, err
+		return ctx, stay, err
 	}
 	if end != guard.Never && e.system.Now() > end {
-		return stay, errLate // the timer was late
+		return ctx, stay, errLate // the timer was late
 	}
+	in = c.enter(ctx)
 	left := int64(guard.Never)
 	if end != guard.Never {
 		left = end - e.system.Now()
 	}
-	stay, err = c.begin(ctx, stay, left)
-	if err == nil && end != guard.Never && c.now(e) > end {
+	stay, err = c.begin(in, stay, left)
+	if err == nil {
+		c.begun = c.now(e)
+	}
+	if err == nil && c.begun > end {
 		c.giveUp() // the queue was late
 		err = e.refused(errLate)
 	}
-	if err == nil && ctx.Err() != nil {
-		err = e.refused(c.giveUpFor(ctx))
+	if err == nil && in.Err() != nil {
+		err = e.refused(c.giveUpFor(in))
 	}
-	return stay, err
+	return in, stay, err
 }
 
 // begin decides about one attempt of a call that may stay in the queue for stay. If the error is nil,

@@ -17,7 +17,7 @@ import (
 // Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
 // What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
-	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || e.ended.Load() || ctx.Err() != nil {
+	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || ctx.Err() != nil {
 		return e.runOther(ctx, p, stay, ch, fn)
 	}
 	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
@@ -58,7 +58,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 			e.fail(p, c, generation)
 		}
 	}()
-	err = fn(ctx)
+	err = fn(firstAttempt(ctx))
 	returned = true
 	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
 		stripe.Successes.Add(1)
@@ -78,6 +78,8 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
 		return e.endOf(ctx)
+	case e.settings.Load().timed:
+		return e.runTimed(ctx, p, stay, fn)
 	default:
 		return e.runAt(ctx, p, nil, stay, fn)
 	}
@@ -119,6 +121,19 @@ func (e *Engine) runShort(
 		}
 	}
 	return e.runAt(ctx, p, c, stay, fn) // the call may wait, or other callers came first
+}
+
+// runTimed is run for a call with time limits.
+//
+//go:noinline
+func (e *Engine) runTimed(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
+	st := e.settings.Load()
+	if st.retry != nil { // each attempt has a context of its own
+		return e.chainOf(p).run(ctx, stay, fn)
+	}
+	in, cancel := timeLimits{call: st.config.Timeout, attempt: st.config.AttemptTimeout}.ofOneAttempt(ctx)
+	defer cancel()
+	return e.runAt(in, p, nil, stay, fn)
 }
 
 // runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that
@@ -167,7 +182,7 @@ func (e *Engine) again(
 		return retry.Strip(err)
 	}
 	links, got := [1]link{{eng: e, place: *p, tokens: 1}}, [1]share{{admission: *a}}
-	c := call{links: links[:], got: got[:], watch: w}
+	c := call{links: links[:], got: got[:], watch: w, limits: limitsOf(links[:])}
 	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
 
@@ -208,7 +223,7 @@ func (e *Engine) beginWithin(ctx context.Context, p *place, stay int64, a *admis
 // attempt calls fn, and counts and reports the outcome, also if fn panics or ends its goroutine. It tells the watchers,
 // if w is on.
 func (e *Engine) attempt(ctx context.Context, p *place, a *admission, w *watch, fn func(context.Context) error) error {
-	inFn, probe := e.asProbe(ctx, p.key, a.permit)
+	inFn, probe := e.asProbe(firstAttempt(ctx), p.key, a.permit)
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
 		if !returned {
@@ -220,7 +235,7 @@ func (e *Engine) attempt(ctx context.Context, p *place, a *admission, w *watch, 
 	}()
 	if w.on {
 		w.begin(e)
-		e.announce(ctx, p.key, w, nil)
+		e.announce(ctx, p.key, w, nil, a.isProbe())
 	}
 	err := fn(inFn)
 	probe.end()

@@ -38,6 +38,7 @@ type Stats struct {
 	Successes uint64 // attempts that ended well
 	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
 	Ignored   uint64 // other attempts
+	TimedOut  uint64 // of the failures, those of attempts that Config.Timeout or AttemptTimeout ended
 	Slow      uint64 // successes and failures that took breaker.Policy.SlowAfter or longer, if the breaker has a SlowRate
 
 	Retries   uint64 // attempts after the first of a call
@@ -67,7 +68,7 @@ func (e *Engine) Stats() Stats {
 		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
 		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
-		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(), Slow: c.Slow.Load(),
+		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(), Slow: c.Slow.Load(), TimedOut: c.TimedOut.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
 	}

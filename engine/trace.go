@@ -17,13 +17,6 @@ type Trace struct {
 	Rejected func(ctx context.Context, r *Rejection)
 }
 
-// Attempt describes an attempt of a call that is about to be made.
-type Attempt struct {
-	Number int           // from 1
-	Waited time.Duration // since the call began or the attempt before ended: for the backoff, and in queues
-	Last   error         // of the attempt before; nil for the first attempt
-}
-
 // watch is the part of a call that Config.Trace and Config.Latency look at. All instants are of the first engine.
 type watch struct {
 	on     bool
@@ -46,7 +39,7 @@ func (c *call) announce(ctx context.Context, last error) {
 	w.begin(c.links[0].eng)
 	for i := range c.links {
 		if c.heard(i) {
-			c.links[i].eng.announce(ctx, c.links[i].key, w, last)
+			c.links[i].eng.announce(ctx, c.links[i].key, w, last, c.got[i].isProbe())
 		}
 	}
 }
@@ -58,13 +51,13 @@ func (w *watch) begin(e *Engine) {
 }
 
 // announce tells the watchers of e that an attempt for key begins.
-func (e *Engine) announce(ctx context.Context, key string, w *watch, last error) {
+func (e *Engine) announce(ctx context.Context, key string, w *watch, last error, probe bool) {
 	st := e.settings.Load()
 	if st.latency != nil {
 		st.latency.waiting.add(w.begun - w.asked)
 	}
 	if t := st.config.Trace; t != nil && t.Attempt != nil {
-		t.Attempt(ctx, key, Attempt{Number: w.number, Waited: time.Duration(w.begun - w.ended), Last: last})
+		t.Attempt(ctx, key, Attempt{Number: w.number, Waited: time.Duration(w.begun - w.ended), Last: last, Probe: probe})
 	}
 }
 

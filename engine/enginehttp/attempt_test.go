@@ -196,7 +196,7 @@ func TestWithoutATimeoutTheAttemptHasTheCallersContext(t *testing.T) {
 	require.NoError(t, err)
 	require.IsType(t, &contextBody{}, resp.Body)
 	require.NoError(t, resp.Body.Close())
-	for _, ctx := range base.contexts {
-		require.True(t, ctx == req.Context())
-	}
+	require.True(t, base.contexts[0] == req.Context())
+	require.Equal(t, 2, engine.AttemptOf(base.contexts[1]).Number)
+	require.True(t, base.contexts[1].Done() == req.Context().Done())
 }

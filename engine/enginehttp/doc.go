@@ -79,6 +79,8 @@
 //	PerCall     honoured: an attempt after     honoured, a request is served once
 //	            the first takes no token
 //	Shadow      honoured                       honoured
+//	Timeout     error: http.Client.Timeout     error: use http.TimeoutHandler
+//	AttemptTimeout  error: Transport has one   error: use http.TimeoutHandler
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides

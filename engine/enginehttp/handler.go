@@ -223,6 +223,10 @@ func (h *Handler) newEngine(eng *engine.Engine) *handlerEngine {
 		e.err = unused("Retry", "an enginehttp.Handler does not serve a request again")
 	case cfg.Classify != nil:
 		e.err = unused("Classify", "an enginehttp.Handler goes by the status of the answer")
+	case cfg.Timeout > 0:
+		e.err = unused("Timeout", "http.TimeoutHandler bounds the time of a request")
+	case cfg.AttemptTimeout > 0:
+		e.err = unused("AttemptTimeout", "http.TimeoutHandler bounds the time of a request")
 	}
 	e.gauge = newGauge(eng, h.Fields, eng.Limits())
 	e.gauge.chain = h.Chain != nil

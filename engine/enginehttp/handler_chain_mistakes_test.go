@@ -62,5 +62,7 @@ func unusable(t testing.TB, c *chained) map[string]struct {
 		"no key at the end": {engine.Chain(c.client.Key("c"), engine.Key{}), "Chain[1]"},
 		"Classify":          {engine.Chain(c.client.Key("c"), classifies.Key("k")), "Classify"},
 		"Classify, alone":   {classifies.Key("k"), "Classify"},
+		"Timeout":           {engine.Chain(c.client.Key("c"), guarding(t, engine.Config{Timeout: 1}).Key("k")), "Timeout"},
+		"AttemptTimeout":    {guarding(t, engine.Config{AttemptTimeout: 1}).Key("k"), "AttemptTimeout"},
 	}
 }

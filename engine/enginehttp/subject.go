@@ -68,12 +68,11 @@ func (s *subject) recovering() bool {
 	return known && snapshot.Breaker != engine.Snapshot{}.Breaker // the zero State is closed
 }
 
-// probing reports whether an attempt that run makes with ctx, of a call with the context outer, is
-// perhaps a probe. For a chain the context tells: an engine gives a context of its own to the
-// function of a probe alone.
-func (s *subject) probing(ctx, outer context.Context) bool {
+// probing reports whether an attempt that run makes with ctx is perhaps a probe. For a chain the
+// context tells.
+func (s *subject) probing(ctx context.Context) bool {
 	if s.chained() {
-		return s.patience > 0 && ctx != outer
+		return s.patience > 0 && engine.AttemptOf(ctx).Probe
 	}
 	return s.recovering()
 }

@@ -83,8 +83,13 @@ func newTransportEngine(eng *engine.Engine) *transportEngine {
 	cfg := eng.Config()
 	e := &transportEngine{revision: revision, engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
 	e.heeds = e.breaker && cfg.Breaker.MaxRecovery > 0
-	if cfg.Classify != nil {
+	switch {
+	case cfg.Classify != nil:
 		e.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
+	case cfg.Timeout > 0:
+		e.err = unused("Timeout", "http.Client.Timeout, or the context of the request, bounds the time until the body has been read")
+	case cfg.AttemptTimeout > 0:
+		e.err = unused("AttemptTimeout", "an enginehttp.Transport has an AttemptTimeout of its own, which lasts until the body has been read")
 	}
 	return e
 }

@@ -9,12 +9,12 @@ import (
 
 // send makes the attempts at a request whose body is perhaps yet to be sent by a client.
 func (a *attempts) send(s *subject) error {
-	outer, probing := a.req.Context(), false
+	probing := false
 	if a.req.GetBody == nil || s.recovering() {
 		return a.upload(s)
 	}
-	err := s.run(outer, func(ctx context.Context) error {
-		if probing = s.probing(ctx, outer); probing {
+	err := s.run(a.req.Context(), func(ctx context.Context) error {
+		if probing = s.probing(ctx); probing {
 			return undecided // a leave of Run cannot go back before the attempt has ended
 		}
 		return a.once(ctx)

@@ -6,8 +6,10 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +23,7 @@ import (
 func ignoring() engine.Config {
 	return engine.Config{
 		Limiter: bucket(kib, kib), Breaker: &breaker.Policy{}, Retry: &retry.Policy{},
-		Classify: func(error) engine.Outcome { return engine.Failure }, Latency: true,
+		Classify: func(error) engine.Outcome { return engine.Failure }, Latency: true, Timeout: 1, AttemptTimeout: 1,
 	}
 }
 
@@ -31,8 +33,8 @@ func requireUnfit(t *testing.T, err error, fields ...string) {
 	require.ErrorContains(t, err, "enginenet: ")
 	_, ok := errors.AsType[*engine.ConfigError](err)
 	require.True(t, ok, "%v", err)
-	for _, field := range []string{"Breaker", "Retry", "Classify", "Latency"} {
-		require.Equal(t, strings.Contains(strings.Join(fields, " "), field), strings.Contains(err.Error(), "engine: "+field+" = "), "%v", err)
+	for _, field := range []string{"Breaker", "Retry", "Classify", "Latency", "Timeout", "AttemptTimeout"} {
+		require.Equal(t, slices.Contains(strings.Fields(strings.Join(fields, " ")), field), strings.Contains(err.Error(), "engine: "+field+" = "), "%v", err)
 	}
 }
 
@@ -41,15 +43,17 @@ func TestAFieldThatHasNoMeaningForBytesIsAnErrorOfTheFirstUse(t *testing.T) {
 		set   func(*engine.Config)
 		field string
 	}{
-		"Breaker":  {func(c *engine.Config) { c.Breaker = &breaker.Policy{} }, "Breaker"},
-		"Retry":    {func(c *engine.Config) { c.Retry = &retry.Policy{} }, "Retry"},
-		"Classify": {func(c *engine.Config) { c.Classify = func(error) engine.Outcome { return engine.Ignore } }, "Classify"},
-		"Latency":  {func(c *engine.Config) { c.Latency = true }, "Latency"},
-		"all":      {func(c *engine.Config) { *c = ignoring() }, "Breaker Retry Classify Latency"},
+		"Breaker":        {func(c *engine.Config) { c.Breaker = &breaker.Policy{} }, "Breaker"},
+		"Retry":          {func(c *engine.Config) { c.Retry = &retry.Policy{} }, "Retry"},
+		"Classify":       {func(c *engine.Config) { c.Classify = func(error) engine.Outcome { return engine.Ignore } }, "Classify"},
+		"Latency":        {func(c *engine.Config) { c.Latency = true }, "Latency"},
+		"Timeout":        {func(c *engine.Config) { c.Timeout = time.Second }, "Timeout"},
+		"AttemptTimeout": {func(c *engine.Config) { c.AttemptTimeout = time.Second }, "AttemptTimeout"},
+		"all":            {func(c *engine.Config) { *c = ignoring() }, "Breaker Retry Classify Latency Timeout AttemptTimeout"},
 		"without a limiter": {func(c *engine.Config) {
 			*c = ignoring()
 			c.Limiter = nil
-		}, "Breaker Retry Classify Latency"},
+		}, "Breaker Retry Classify Latency Timeout AttemptTimeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := engine.Config{Limiter: bucket(kib, kib)}

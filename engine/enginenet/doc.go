@@ -62,6 +62,8 @@
 //	Retry      error unless nil: likewise
 //	PerCall    honoured, there are no attempts
 //	Shadow     honoured: nothing waits
+//	Timeout    error unless 0: deadlines end a wait
+//	AttemptTimeout  error unless 0: likewise
 //	MaxWait    honoured; leave MaxWait 0, since deadlines and Close end a wait
 //	MaxQueue   honoured; further chunks wait before the queue, see above
 //	Classify   error unless nil: likewise

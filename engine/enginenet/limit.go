@@ -102,6 +102,12 @@ func checkConfig(e *engine.Engine) error {
 	if c.Latency {
 		bad("Latency", c.Latency)
 	}
+	if c.Timeout > 0 {
+		bad("Timeout", c.Timeout)
+	}
+	if c.AttemptTimeout > 0 {
+		bad("AttemptTimeout", c.AttemptTimeout)
+	}
 	if c.Classify != nil {
 		bad("Classify", c.Classify)
 	}

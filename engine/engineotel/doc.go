@@ -17,6 +17,7 @@
 //	limitpal.decisions            counter        {decision}    limitpal.result
 //	limitpal.outcomes             counter        {attempt}     limitpal.outcome
 //	limitpal.slow                 counter        {attempt}
+//	limitpal.timed_out            counter        {attempt}
 //	limitpal.retries              counter        {attempt}
 //	limitpal.tokens.kept_spent    counter        {token}
 //	limitpal.breaker.keys         updowncounter  {key}         limitpal.state

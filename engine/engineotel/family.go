@@ -62,6 +62,9 @@ var families = []family{
 	{name: "limitpal.slow", unit: "{attempt}", kind: counter, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Slow) }},
 	}, help: "Attempts that took the SlowAfter of the breaker or longer, where the breaker judges slow calls."},
+	{name: "limitpal.timed_out", unit: "{attempt}", kind: counter, series: []series{
+		{"", func(f *figures) float64 { return float64(f.TimedOut) }},
+	}, help: "Attempts that failed because a time limit of the engine ended them."},
 	{name: "limitpal.retries", unit: "{attempt}", kind: counter, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Retries) }},
 	}, help: "Attempts after the first of a call."},

@@ -32,6 +32,7 @@ var seriesOf = map[string]string{
 	"Probing":       "limitpal.breaker.transitions{half_open}",
 	"Recovered":     "limitpal.breaker.transitions{closed}",
 	"Slow":          "limitpal.slow{}",
+	"TimedOut":      "limitpal.timed_out{}",
 	"Retries":       "limitpal.retries{}",
 	"KeptSpent":     "limitpal.tokens.kept_spent{}",
 	"Evicted":       "limitpal.evictions{}",

@@ -18,6 +18,7 @@
 //	                                                       key_limit, gave_up, shadow_refused
 //	limitpal_outcomes_total             counter    outcome: success, failure, ignore
 //	limitpal_slow_total                 counter
+//	limitpal_timed_out_total            counter
 //	limitpal_retries_total              counter
 //	limitpal_tokens_kept_spent_total    counter
 //	limitpal_breaker_keys               gauge      state: closed, open, half_open

@@ -48,6 +48,9 @@ var families = describe([]family{
 	{name: "limitpal_slow_total", counter: true, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Slow) }},
 	}, help: "Attempts that took the SlowAfter of the breaker or longer, where the breaker judges slow calls."},
+	{name: "limitpal_timed_out_total", counter: true, series: []series{
+		{"", func(f *figures) float64 { return float64(f.TimedOut) }},
+	}, help: "Attempts that failed because a time limit of the engine ended them."},
 	{name: "limitpal_retries_total", counter: true, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Retries) }},
 	}, help: "Attempts after the first of a call."},

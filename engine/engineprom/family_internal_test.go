@@ -32,6 +32,7 @@ var seriesOf = map[string]string{
 	"Probing":       "limitpal_breaker_transitions_total{half_open}",
 	"Recovered":     "limitpal_breaker_transitions_total{closed}",
 	"Slow":          "limitpal_slow_total{}",
+	"TimedOut":      "limitpal_timed_out_total{}",
 	"Retries":       "limitpal_retries_total{}",
 	"KeptSpent":     "limitpal_tokens_kept_spent_total{}",
 	"Evicted":       "limitpal_evictions_total{}",

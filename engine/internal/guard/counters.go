@@ -15,9 +15,9 @@ type Counters struct {
 	Refused Refused
 
 	// Of events that are rare, or that cost much more than a contended cache line.
-	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow atomic.Uint64
-	OpenKeys, HalfOpenKeys                                    atomic.Int64
-	Tripped, Probing, Recovered                               atomic.Uint64
+	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow, TimedOut atomic.Uint64
+	OpenKeys, HalfOpenKeys                                              atomic.Int64
+	Tripped, Probing, Recovered                                         atomic.Uint64
 
 	// ForcedKeys is where its reader wants it: an engine looks at it before every call that asks nothing else.
 	ForcedKeys *atomic.Int64
