@@ -102,7 +102,8 @@ func TestCheckDescribes(t *testing.T) {
 		"  upstream  http://127.0.0.1:9001",
 		"  timeout   2s",
 		"  limiter   100/m per header X-Api-Key, burst 20, waits 100ms, queue 1024",
-		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  breaker   opens after 5 or by share, tries after 5s to 1m, up to 20% earlier, closes after 1, probes within 30s, forgets after 1m",
+		"  shares    50% failed, 80% took 1s or longer; among at least 20 requests in 10s",
 		"  retry     3 attempts, 50ms to 1s apart",
 		"",
 		"route       site",
@@ -111,7 +112,7 @@ func TestCheckDescribes(t *testing.T) {
 		"  upstream  http://127.0.0.1:9000",
 		"  timeout   30s",
 		"  limiter   20/s per ip, burst 100",
-		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  breaker   opens after 5, tries after 5s, closes after 1, probes within 1m, forgets after 1m",
 		"  retry     off",
 		""}, "\n"), stdout)
 }
@@ -133,6 +134,19 @@ func TestCheckDescribesBounds(t *testing.T) {
 		"  and       9/s per ip, burst 20, waits 1s, queue 1024, on trial: refuses nothing\n",
 	} {
 		require.Contains(t, stdout, line)
+	}
+}
+
+func TestCheckDescribesBreakers(t *testing.T) {
+	for fields, want := range map[string]string{
+		`"failure_rate": 0.125, "window_calls": 50, "half_open_failures": 2, "probes": 3`: "  breaker   opens by share, tries after 5s, closes after 1, " +
+			"3 probes at a time, 2 probes may fail, probes within 1m, forgets after 1m\n  shares    12.5% failed; among at least 20 of the last 50 requests\n",
+		`"slow_rate": 1, "slow_after": "2m", "failures": 7, "window": "1m", "min_calls": 3, "probe_timeout": "4s", "forget_after": "2h"`: "  breaker   opens after 7 or by share, " +
+			"tries after 5s, closes after 1, probes within 4s, forgets after 2h\n  shares    100% took 2m or longer; among at least 3 requests in 1m\n",
+	} {
+		code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"routes": [{"path": "/", "upstream": "http://x", "breaker": {`+fields+`}}]}`))
+		require.Equal(t, good, code, stderr)
+		require.Contains(t, stdout, want)
 	}
 }
 
