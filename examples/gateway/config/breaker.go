@@ -21,7 +21,8 @@ type Breaker struct {
 	// are not judged.
 	SlowRate float64 `json:"slow_rate"`
 	// SlowAfter is how long a slow request takes at least, from the beginning of an attempt to the
-	// header of the answer. SlowAfter must be given with SlowRate, and not without.
+	// header of the answer. A request that is slow only because of its client, or because of
+	// MaxConnections, counts for nothing. SlowAfter must be given with SlowRate, and not without.
 	SlowAfter Duration `json:"slow_after"`
 	// Window is the length of the window over which the rates judge, at least 10 ns. Default 10 s,
 	// unless WindowCalls is given. Window and the two fields below are for a Breaker with a rate.
