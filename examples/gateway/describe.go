@@ -18,7 +18,7 @@ func describe(to io.Writer, c *config.Config) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
 	line("listen", c.Listen)
-	line("admin", cmp.Or(c.Admin, "off"))
+	line("admin", adminOf(c))
 	line("trusted proxies", fmt.Sprint(c.TrustedProxies))
 	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v, stall %v, half-closed %v",
 		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle, c.Timeouts.Stall, c.Timeouts.HalfClosed))
@@ -63,6 +63,13 @@ func bound(d config.Duration) string {
 		return "unbounded"
 	}
 	return d.String()
+}
+
+func adminOf(c *config.Config) string {
+	if c.AdminForce {
+		return c.Admin + ", may force breakers"
+	}
+	return cmp.Or(c.Admin, "off")
 }
 
 func pathOf(r config.Route) string {

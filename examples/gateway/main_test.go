@@ -144,9 +144,11 @@ func TestCheckDescribesBreakers(t *testing.T) {
 		`"slow_rate": 1, "slow_after": "2m", "failures": 7, "window": "1m", "min_calls": 3, "probe_timeout": "4s", "forget_after": "2h"`: "  breaker   opens after 7 or by share, " +
 			"tries after 5s, closes after 1, probes within 4s, forgets after 2h\n  shares    100% took 2m or longer; among at least 3 requests in 1m\n",
 	} {
-		code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"routes": [{"path": "/", "upstream": "http://x", "breaker": {`+fields+`}}]}`))
+		code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"admin": ":9090", "admin_force": true,
+			"routes": [{"path": "/", "upstream": "http://x", "breaker": {`+fields+`}}]}`))
 		require.Equal(t, good, code, stderr)
 		require.Contains(t, stdout, want)
+		require.Contains(t, stdout, "admin            127.0.0.1:9090, may force breakers\n")
 	}
 }
 

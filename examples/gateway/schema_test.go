@@ -106,6 +106,10 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"listen": "localhost", ` + route(``)[1:], false},
 		{`{"admin": ":9090", ` + route(``)[1:], true},
 		{`{"admin": "localhost", ` + route(``)[1:], false},
+		{`{"admin": ":9090", "admin_force": true, ` + route(``)[1:], true},
+		{`{"admin_force": false, ` + route(``)[1:], true},
+		{`{"admin_force": true, ` + route(``)[1:], false},
+		{`{"admin": ":9090", "admin_force": "yes", ` + route(``)[1:], false},
 		{`{"shutdown": "1", ` + route(``)[1:], false},
 		{`{"shutdown": "-1s", ` + route(``)[1:], false},
 		{`{"shutdown": null, ` + route(``)[1:], false},
@@ -175,7 +179,7 @@ func TestSchemaNamesTheDefaults(t *testing.T) {
 	n := v.give(v.root, none)
 	given, err := json.Marshal(none)
 	require.NoError(t, err)
-	require.Equal(t, 22, n, "defaults that the schema names")
+	require.Equal(t, 23, n, "defaults that the schema names")
 
 	want, err := config.Load(plain)
 	require.NoError(t, err)

@@ -47,6 +47,9 @@ func (d *decoder) check(c *Config) {
 			d.badf("admin", "is the address of listen (%s), too", c.Listen)
 		}
 	}
+	if c.AdminForce && c.Admin == "" && !d.meant["admin"] && !d.wrong["admin"] {
+		d.bad("admin_force", "is of use only with admin")
+	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > 16 {
 		d.bad("trusted_proxies", "must be 0 to 16")
 	}

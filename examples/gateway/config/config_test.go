@@ -76,7 +76,7 @@ func TestDefaultsOfBreakers(t *testing.T) {
 
 func TestEverything(t *testing.T) {
 	c := load(t, `{
-		"$schema": "./schema.json", "listen": "127.0.0.1:0", "admin": ":9090", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
+		"$schema": "./schema.json", "listen": "127.0.0.1:0", "admin": ":9090", "admin_force": true, "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
 		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s", "stall": "5s", "half_closed": "6s"},
 		"connection": {"rate": "500KB/s", "burst": "64KiB"}, "max_client_connections": 1000, "max_header_bytes": "1MiB",
 		"routes": [{
@@ -89,7 +89,7 @@ func TestEverything(t *testing.T) {
 			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
 			"timeout": "250ms", "max_connections": 99}]}`)
 	want := config.Config{
-		Schema: "./schema.json", Listen: "127.0.0.1:0", Admin: "127.0.0.1:9090", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
+		Schema: "./schema.json", Listen: "127.0.0.1:0", Admin: "127.0.0.1:9090", AdminForce: true, TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
 		Timeouts: config.Timeouts{
 			ReadHeader: config.Duration(time.Second), Read: config.Duration(2 * time.Second),
 			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second),

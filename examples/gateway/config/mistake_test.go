@@ -135,6 +135,9 @@ func TestMistakes(t *testing.T) {
 			`routes[0].breaker.recovery = "soon": must be a number with a unit, such as "250ms", "1.5s" or "2m"`}},
 		{"an open time beside a misspelt one", withRoute(`"breaker": {"recvery": "1s", "max_recovery": "1s"}`), []string{
 			`routes[0].breaker.recvery = "1s": unknown field; did you mean "recovery"?`}},
+		{"force without an address", `{"admin_force": true, ` + smallest[1:], []string{`admin_force = true: is of use only with admin`}},
+		{"force without a right address", `{"admin_force": true, "admn": ":9090", ` + smallest[1:], []string{
+			`admn = ":9090": unknown field; did you mean "admin"?`}},
 		{"delays that contradict", withRoute(`"retry": {"base_delay": "2s", "max_delay": "1s"}`), []string{
 			`routes[0].retry.max_delay = "1s": must be at least base_delay (2s)`}},
 		{"durations", `{"shutdown": "soon", "timeouts": {"idle": "-1s", "read": 5}, ` + smallest[1:], []string{

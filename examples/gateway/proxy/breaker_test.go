@@ -157,3 +157,36 @@ func TestWaitForAConnectionIsNotSlow(t *testing.T) {
 		})
 	}
 }
+
+// A key that a person has forced open is refused with the end of that state, whatever engine has the
+// key; and a breaker that is forced closed lets a sick upstream be asked.
+func TestForce(t *testing.T) {
+	inBubble(t, func(t *bubble) {
+		asked := 0
+		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			w.WriteHeader(http.StatusInternalServerError)
+		})
+		s := serve(t, "", route("/", up, `, "key": {"header": "X-Key"}, "limiter": {"rate": "100/s"}, "breaker": {"failures": 1, "recovery": "1h"}`))
+		cl := client(t)
+		for _, g := range s.Guards() {
+			key := map[string]string{"client": "a", "upstream": strings.TrimPrefix(up.URL, "http://")}[g.Engine.Name()]
+			require.NoError(t, g.Engine.Force(key, breaker.Open, time.Minute))
+			r := get(t, cl, s.URL(), "X-Key", "a")
+			require.Equal(t, http.StatusServiceUnavailable, r.status)
+			require.Equal(t, "60", r.header.Get("Retry-After"))
+			require.Zero(t, asked, g.Engine.Name())
+			require.NoError(t, g.Engine.Force(key, breaker.Closed, 0))
+		}
+		calls := s.Guards()[1]
+		key := strings.TrimPrefix(up.URL, "http://")
+		require.NoError(t, calls.Engine.Force(key, breaker.Closed, time.Minute))
+		for n := range 3 {
+			require.Equal(t, http.StatusInternalServerError, get(t, cl, s.URL(), "X-Key", "a").status)
+			require.Equal(t, n+1, asked)
+		}
+		time.Sleep(time.Minute) // of the bubble
+		require.Equal(t, http.StatusInternalServerError, get(t, cl, s.URL(), "X-Key", "a").status)
+		require.Equal(t, http.StatusServiceUnavailable, get(t, cl, s.URL(), "X-Key", "a").status, "the breaker counts again")
+	})
+}
