@@ -159,7 +159,7 @@ func TestWaitForAConnectionIsNotSlow(t *testing.T) {
 }
 
 // A key that a person has forced open is refused with the end of that state, whatever engine has the
-// key; and a breaker that is forced closed lets a sick upstream be asked.
+// key; and a breaker that is forced closed lets a sick upstream be asked, also after a reload.
 func TestForce(t *testing.T) {
 	inBubble(t, func(t *bubble) {
 		asked := 0
@@ -167,7 +167,10 @@ func TestForce(t *testing.T) {
 			asked++
 			w.WriteHeader(http.StatusInternalServerError)
 		})
-		s := serve(t, "", route("/", up, `, "key": {"header": "X-Key"}, "limiter": {"rate": "100/s"}, "breaker": {"failures": 1, "recovery": "1h"}`))
+		file := func(rate, recovery string) string {
+			return route("/", up, fmt.Sprintf(`, "key": {"header": "X-Key"}, "limiter": {"rate": %q}, "breaker": {"failures": 1, "recovery": %q}`, rate, recovery))
+		}
+		s := serve(t, "", file("100/s", "1h"))
 		cl := client(t)
 		for _, g := range s.Guards() {
 			key := map[string]string{"client": "a", "upstream": strings.TrimPrefix(up.URL, "http://")}[g.Engine.Name()]
@@ -185,6 +188,8 @@ func TestForce(t *testing.T) {
 			require.Equal(t, http.StatusInternalServerError, get(t, cl, s.URL(), "X-Key", "a").status)
 			require.Equal(t, n+1, asked)
 		}
+		reload(t, s, "", file("90/s", "2h"))
+		require.Equal(t, http.StatusInternalServerError, get(t, cl, s.URL(), "X-Key", "a").status)
 		time.Sleep(time.Minute) // of the bubble
 		require.Equal(t, http.StatusInternalServerError, get(t, cl, s.URL(), "X-Key", "a").status)
 		require.Equal(t, http.StatusServiceUnavailable, get(t, cl, s.URL(), "X-Key", "a").status, "the breaker counts again")
