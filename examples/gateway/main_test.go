@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
 // asProgram in the environment makes the test binary the program.
@@ -79,6 +81,23 @@ func TestCheckNamesMistakes(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Equal(t, file+`:2:3: lissten = ":80": unknown field; did you mean "listen"?`+"\n"+
 		file+`:3:14: routes[0].upstream: missing, such as "http://127.0.0.1:9000"`+"\n", stderr)
+}
+
+// A mistake is told in the same words by -check, at the start and by a reload.
+func TestMistakesAreToldEverywhere(t *testing.T) {
+	const text = `{"listen": "127.0.0.1:0", "routes": [{"path": "/", "upstream": "http://x", "breaker": {"failure_rate": 2, "min_call": 5}}]}`
+	file := write(t, text)
+	want := file + `:1:104: routes[0].breaker.failure_rate = 2: must be above 0 and at most 1; leave it out to judge no share` + "\n" +
+		file + `:1:107: routes[0].breaker.min_call = 5: unknown field; did you mean "min_calls"?`
+	for _, args := range [][]string{{"-check", "-config", file}, {"-config", file}} {
+		code, stdout, stderr := called(t, t.Context(), args...)
+		require.Equal(t, invalid, code)
+		require.Empty(t, stdout)
+		require.Equal(t, want+"\n", stderr)
+	}
+	before, err := config.Load([]byte(`{"listen": "127.0.0.1:0", "routes": [{"path": "/", "upstream": "http://x"}]}`))
+	require.NoError(t, err)
+	require.EqualError(t, (&follower{file: file, config: before}).take([]byte(text)), want)
 }
 
 func TestCheckDescribes(t *testing.T) {
