@@ -108,6 +108,52 @@ func TestAdmin(t *testing.T) {
 	require.Error(t, err, "nobody listens any more")
 }
 
+// An operator forces a breaker at the admin address, if the file gives leave, and the log has a line.
+func TestAdminForce(t *testing.T) {
+	up := httptest.NewServer(http.NotFoundHandler())
+	defer up.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, said := io.Pipe()
+	code := make(chan int, 1)
+	file := write(t, `{"listen": "127.0.0.1:0", "admin": ":0", "admin_force": true, "routes": [{"name": "api", "path": "/", "upstream": "`+up.URL+`", "breaker": {}}]}`)
+	go func() { // ends with ctx
+		defer said.Close()
+		code <- run(ctx, []string{"-config", file}, os.Stdout, said)
+	}()
+	defer func() {
+		cancel()
+		go func() { _, _ = io.Copy(io.Discard, out) }() // ends with run
+		require.Equal(t, good, <-code)
+	}()
+	lines := bufio.NewScanner(out)
+	until := func(part string) string {
+		for lines.Scan() {
+			if _, rest, ok := strings.Cut(lines.Text(), part); ok {
+				return rest
+			}
+		}
+		require.FailNow(t, "the gateway has not said", part)
+		return ""
+	}
+	url, admin := until("gateway: 1 routes on "), until("gateway: admin on ")
+	key := strings.TrimPrefix(up.URL, "http://")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	force := func(wish string) {
+		resp, err := client.Post(admin+"/debug/force?engine=upstream&key="+key+wish, "", nil)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+	}
+	force("&state=open&for=1h")
+	require.Contains(t, until("level=WARN msg=forced "), "route=api engine=upstream key="+key+" from=closed to=open until=")
+	status, _ := fetch(t, url)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	force("&for=0")
+	until("msg=recovered route=api")
+	status, _ = fetch(t, url)
+	require.Equal(t, http.StatusNotFound, status)
+}
+
 func TestAdminAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -17,7 +18,7 @@ func describe(to io.Writer, c *config.Config) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
 	line("listen", c.Listen)
-	line("admin", cmp.Or(c.Admin, "off"))
+	line("admin", adminOf(c))
 	line("trusted proxies", fmt.Sprint(c.TrustedProxies))
 	line("timeouts", fmt.Sprintf("header %v, request %s, answer %s, idle %v, stall %v, half-closed %v",
 		c.Timeouts.ReadHeader, bound(c.Timeouts.Read), bound(c.Timeouts.Write), c.Timeouts.Idle, c.Timeouts.Stall, c.Timeouts.HalfClosed))
@@ -49,6 +50,9 @@ func describe(to io.Writer, c *config.Config) {
 			line("  tenant", tenant)
 		}
 		line("  breaker", breakerOf(r))
+		if shares := sharesOf(r); shares != "" {
+			line("  shares", shares)
+		}
 		line("  retry", retryOf(r))
 	}
 	_ = t.Flush() // to a terminal or a pipe; there is nowhere to report an error
@@ -59,6 +63,13 @@ func bound(d config.Duration) string {
 		return "unbounded"
 	}
 	return d.String()
+}
+
+func adminOf(c *config.Config) string {
+	if c.AdminForce {
+		return c.Admin + ", may force breakers"
+	}
+	return cmp.Or(c.Admin, "off")
 }
 
 func pathOf(r config.Route) string {
@@ -123,12 +134,55 @@ func breakerOf(r config.Route) string {
 	if b == nil {
 		return "off"
 	}
-	s := fmt.Sprintf("opens after %d, tries after %v, closes after %d", b.Failures, b.Recovery, b.Successes)
+	var opens []string
+	if b.Failures > 0 {
+		opens = append(opens, fmt.Sprintf("after %d", b.Failures))
+	}
+	if sharesOf(r) != "" {
+		opens = append(opens, "by share")
+	}
+	s := fmt.Sprintf("opens %s, tries after %v", strings.Join(opens, " or "), b.Recovery)
+	if b.MaxRecovery > 0 {
+		s += fmt.Sprintf(" to %v", b.MaxRecovery)
+	}
+	if b.RecoveryJitter > 0 {
+		s += fmt.Sprintf(", up to %s earlier", percent(b.RecoveryJitter))
+	}
+	s += fmt.Sprintf(", closes after %d", b.Successes)
 	if b.Probes > 1 {
 		s += fmt.Sprintf(", %d probes at a time", b.Probes)
 	}
-	return s
+	if b.HalfOpenFailures > 0 {
+		s += fmt.Sprintf(", %d probes may fail", b.HalfOpenFailures)
+	}
+	return s + fmt.Sprintf(", probes within %v, forgets after %v", b.ProbeTimeout, b.ForgetAfter)
 }
+
+// sharesOf returns the shares of requests that open the breaker of a route, or "" if there are none.
+func sharesOf(r config.Route) string {
+	b := r.Breaker
+	if b == nil {
+		return ""
+	}
+	var shares []string
+	if b.FailureRate > 0 {
+		shares = append(shares, percent(b.FailureRate)+" failed")
+	}
+	if b.SlowRate > 0 {
+		shares = append(shares, fmt.Sprintf("%s took %v or longer", percent(b.SlowRate), b.SlowAfter))
+	}
+	if len(shares) == 0 {
+		return ""
+	}
+	window := "requests in " + b.Window.String()
+	if b.WindowCalls > 0 {
+		window = fmt.Sprintf("of the last %d requests", b.WindowCalls)
+	}
+	return fmt.Sprintf("%s; among at least %d %s", strings.Join(shares, ", "), b.MinCalls, window)
+}
+
+// percent returns a share from 0 to 1 as "12.5%".
+func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
 
 func retryOf(r config.Route) string {
 	t := r.Retry

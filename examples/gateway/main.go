@@ -166,7 +166,7 @@ func shown(f *follower) (drain, end func(), err error) {
 	if f.config.Admin == "" {
 		return nothing, nothing, nil
 	}
-	a, err := admin.Start(f.config.Admin, f.server, f.server.Logger())
+	a, err := admin.Start(f.config.Admin, f.config.AdminForce, f.server, f.server.Logger())
 	if err != nil {
 		return nothing, nothing, err
 	}

@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
 
 // asProgram in the environment makes the test binary the program.
@@ -81,6 +83,23 @@ func TestCheckNamesMistakes(t *testing.T) {
 		file+`:3:14: routes[0].upstream: missing, such as "http://127.0.0.1:9000"`+"\n", stderr)
 }
 
+// A mistake is told in the same words by -check, at the start and by a reload.
+func TestMistakesAreToldEverywhere(t *testing.T) {
+	const text = `{"listen": "127.0.0.1:0", "routes": [{"path": "/", "upstream": "http://x", "breaker": {"failure_rate": 2, "min_call": 5}}]}`
+	file := write(t, text)
+	want := file + `:1:104: routes[0].breaker.failure_rate = 2: must be above 0 and at most 1; leave it out to judge no share` + "\n" +
+		file + `:1:107: routes[0].breaker.min_call = 5: unknown field; did you mean "min_calls"?`
+	for _, args := range [][]string{{"-check", "-config", file}, {"-config", file}} {
+		code, stdout, stderr := called(t, t.Context(), args...)
+		require.Equal(t, invalid, code)
+		require.Empty(t, stdout)
+		require.Equal(t, want+"\n", stderr)
+	}
+	before, err := config.Load([]byte(`{"listen": "127.0.0.1:0", "routes": [{"path": "/", "upstream": "http://x"}]}`))
+	require.NoError(t, err)
+	require.EqualError(t, (&follower{file: file, config: before}).take([]byte(text)), want)
+}
+
 func TestCheckDescribes(t *testing.T) {
 	code, stdout, stderr := called(t, t.Context(), "-check", "-config", "gateway.json")
 	require.Equal(t, good, code, stderr)
@@ -102,7 +121,8 @@ func TestCheckDescribes(t *testing.T) {
 		"  upstream  http://127.0.0.1:9001",
 		"  timeout   2s",
 		"  limiter   100/m per header X-Api-Key, burst 20, waits 100ms, queue 1024",
-		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  breaker   opens after 5 or by share, tries after 5s to 1m, up to 20% earlier, closes after 1, probes within 30s, forgets after 1m",
+		"  shares    50% failed, 80% took 1s or longer; among at least 20 requests in 10s",
 		"  retry     3 attempts, 50ms to 1s apart",
 		"",
 		"route       site",
@@ -111,7 +131,7 @@ func TestCheckDescribes(t *testing.T) {
 		"  upstream  http://127.0.0.1:9000",
 		"  timeout   30s",
 		"  limiter   20/s per ip, burst 100",
-		"  breaker   opens after 5, tries after 5s, closes after 1",
+		"  breaker   opens after 5, tries after 5s, closes after 1, probes within 1m, forgets after 1m",
 		"  retry     off",
 		""}, "\n"), stdout)
 }
@@ -133,6 +153,21 @@ func TestCheckDescribesBounds(t *testing.T) {
 		"  and       9/s per ip, burst 20, waits 1s, queue 1024, on trial: refuses nothing\n",
 	} {
 		require.Contains(t, stdout, line)
+	}
+}
+
+func TestCheckDescribesBreakers(t *testing.T) {
+	for fields, want := range map[string]string{
+		`"failure_rate": 0.125, "window_calls": 50, "half_open_failures": 2, "probes": 3`: "  breaker   opens by share, tries after 5s, closes after 1, " +
+			"3 probes at a time, 2 probes may fail, probes within 1m, forgets after 1m\n  shares    12.5% failed; among at least 20 of the last 50 requests\n",
+		`"slow_rate": 1, "slow_after": "2m", "failures": 7, "window": "1m", "min_calls": 3, "probe_timeout": "4s", "forget_after": "2h"`: "  breaker   opens after 7 or by share, " +
+			"tries after 5s, closes after 1, probes within 4s, forgets after 2h\n  shares    100% took 2m or longer; among at least 3 requests in 1m\n",
+	} {
+		code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"admin": ":9090", "admin_force": true,
+			"routes": [{"path": "/", "upstream": "http://x", "breaker": {`+fields+`}}]}`))
+		require.Equal(t, good, code, stderr)
+		require.Contains(t, stdout, want)
+		require.Contains(t, stdout, "admin            127.0.0.1:9090, may force breakers\n")
 	}
 }
 

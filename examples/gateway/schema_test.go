@@ -57,6 +57,8 @@ func (v validator) compare(t *testing.T, s map[string]any, of reflect.Type, path
 		v.compare(t, s["items"].(map[string]any), of.Elem(), path+"[]")
 	case of.Kind() == reflect.Int:
 		require.Equal(t, "integer", s["type"], path)
+	case of.Kind() == reflect.Float64:
+		require.Equal(t, "number", s["type"], path)
 	case of.Kind() == reflect.Bool:
 		require.Equal(t, "boolean", s["type"], path)
 	default:
@@ -104,6 +106,10 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"listen": "localhost", ` + route(``)[1:], false},
 		{`{"admin": ":9090", ` + route(``)[1:], true},
 		{`{"admin": "localhost", ` + route(``)[1:], false},
+		{`{"admin": ":9090", "admin_force": true, ` + route(``)[1:], true},
+		{`{"admin_force": false, ` + route(``)[1:], true},
+		{`{"admin_force": true, ` + route(``)[1:], false},
+		{`{"admin": ":9090", "admin_force": "yes", ` + route(``)[1:], false},
 		{`{"shutdown": "1", ` + route(``)[1:], false},
 		{`{"shutdown": "-1s", ` + route(``)[1:], false},
 		{`{"shutdown": null, ` + route(``)[1:], false},
@@ -127,6 +133,26 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{route(`, "limiter": {"rate": "1/s", "max_queue": 3}`), false},
 		{route(`, "limiter": {"rate": "1/s", "shadow": 1}`), false},
 		{route(`, "breaker": {"failures": 0}`), false},
+		{route(`, "breaker": {"failure_rate": 0.5, "slow_rate": 1, "slow_after": "1s", "window": "1m", "min_calls": 5}`), true},
+		{route(`, "breaker": {"failures": 3, "slow_rate": 1e-3, "slow_after": "1s", "window_calls": 100000, "min_calls": 100}`), true},
+		{route(`, "breaker": {"max_recovery": "1m", "recovery_jitter": 1, "half_open_failures": 0, "probe_timeout": "1s", "forget_after": "1h"}`), true},
+		{route(`, "breaker": {"failure_rate": 0}`), false},
+		{route(`, "breaker": {"failure_rate": 1.01}`), false},
+		{route(`, "breaker": {"failure_rate": "50%"}`), false},
+		{route(`, "breaker": {"slow_rate": 0.5}`), false},
+		{route(`, "breaker": {"slow_after": "1s"}`), false},
+		{route(`, "breaker": {"slow_rate": -0.5, "slow_after": "1s"}`), false},
+		{route(`, "breaker": {"window": "1s"}`), false},
+		{route(`, "breaker": {"window_calls": 10}`), false},
+		{route(`, "breaker": {"min_calls": 10}`), false},
+		{route(`, "breaker": {"failure_rate": 0.5, "window": "1s", "window_calls": 10}`), false},
+		{route(`, "breaker": {"failure_rate": 0.5, "window_calls": 100001}`), false},
+		{route(`, "breaker": {"failure_rate": 0.5, "min_calls": 0}`), false},
+		{route(`, "breaker": {"recovery_jitter": 1.1}`), false},
+		{route(`, "breaker": {"recovery_jitter": -0.1}`), false},
+		{route(`, "breaker": {"half_open_failures": -1}`), false},
+		{route(`, "breaker": {"probe_timeout": 5}`), false},
+		{route(`, "breaker": {"forget_after": "0"}`), false},
 		{route(`, "retry": {"attempts": 2147483648}`), false},
 		{route(`, "strip_prefix": "yes"`), false},
 		{strings.Replace(route(``), `"/"`, `"x"`, 1), false},
@@ -153,7 +179,7 @@ func TestSchemaNamesTheDefaults(t *testing.T) {
 	n := v.give(v.root, none)
 	given, err := json.Marshal(none)
 	require.NoError(t, err)
-	require.Equal(t, 21, n, "defaults that the schema names")
+	require.Equal(t, 23, n, "defaults that the schema names")
 
 	want, err := config.Load(plain)
 	require.NoError(t, err)

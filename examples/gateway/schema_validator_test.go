@@ -55,6 +55,20 @@ func (v validator) check(s map[string]any, value any, path string) (wrong []stri
 			if fit != 1 {
 				bad("fits %d of oneOf", fit)
 			}
+		case "anyOf":
+			if !slices.ContainsFunc(want.([]any), func(s any) bool { return len(v.check(s.(map[string]any), value, path)) == 0 }) {
+				bad("fits none of anyOf")
+			}
+		case "not":
+			if len(v.check(want.(map[string]any), value, path)) == 0 {
+				bad("fits not")
+			}
+		case "dependentSchemas":
+			for name, s := range want.(map[string]any) {
+				if _, ok := fields[name]; ok {
+					wrong = append(wrong, v.check(s.(map[string]any), value, path)...)
+				}
+			}
 		case "pattern":
 			if text, ok := value.(string); ok && !regexp.MustCompile(want.(string)).MatchString(text) {
 				bad("%q does not match %v", text, want)
@@ -62,6 +76,10 @@ func (v validator) check(s map[string]any, value any, path string) (wrong []stri
 		case "minimum":
 			if n, ok := value.(float64); ok && n < want.(float64) {
 				bad("is below %v", want)
+			}
+		case "exclusiveMinimum":
+			if n, ok := value.(float64); ok && n <= want.(float64) {
+				bad("is not above %v", want)
 			}
 		case "maximum":
 			if n, ok := value.(float64); ok && n > want.(float64) {

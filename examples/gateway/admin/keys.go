@@ -35,6 +35,7 @@ type keyReport struct {
 	RetryIn  float64       `json:"retry_after_seconds"`
 	Ahead    int           `json:"ahead"` // callers that a call would wait for
 	Breaker  string        `json:"breaker"`
+	Forced   bool          `json:"forced"` // by hand
 	Failures int           `json:"failures"`
 	OpenFor  float64       `json:"open_for_seconds"`
 	Waiting  int           `json:"waiting"`
@@ -85,10 +86,14 @@ func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("route = %q: no such route with a limiter, a breaker or retries", query.Get("route")), http.StatusNotFound)
 		return
 	}
+	answerJSON(w, map[string]any{"engines": reports})
+}
+
+func answerJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
-	_ = out.Encode(map[string]any{"engines": reports}) // the client may have left
+	_ = out.Encode(value) // the client may have left
 }
 
 func reportOf(g *proxy.Guard, n int) engineReport {
@@ -104,27 +109,42 @@ func reportOf(g *proxy.Guard, n int) engineReport {
 // hashLength is the length of a hash.
 const hashLength = 16
 
-// keyOf reports the key of g that text names, also by its hash; nil if text names no key of g.
-func keyOf(g *proxy.Guard, text string) *keyReport {
-	key, ok := g.Key(text)
-	if !ok {
-		return nil
+// find returns the key of g that text names, also by its hash, and whether g knows the key. ok is
+// false if text names no key of g.
+func find(g *proxy.Guard, text string) (key string, known, ok bool) {
+	if g.Key == nil {
+		return "", false, false
 	}
-	state, known := g.Engine.Inspect(key)
-	if !known && g.Hidden && len(text) == hashLength {
+	if key, ok = g.Key(text); !ok {
+		return "", false, false
+	}
+	if _, known = g.Engine.Inspect(key); !known && g.Hidden && len(text) == hashLength {
 		for other := range g.Engine.Keys() {
 			if g.Shown(other) == text {
-				key = other
-				state, known = g.Engine.Inspect(key)
-				break
+				return other, true, true
 			}
 		}
 	}
+	return key, known, true
+}
+
+// keyOf reports the key of g that text names; nil if text names no key of g.
+func keyOf(g *proxy.Guard, text string) *keyReport {
+	key, _, ok := find(g, text)
+	if !ok {
+		return nil
+	}
+	return stateOf(g, key)
+}
+
+// stateOf reports a key of g.
+func stateOf(g *proxy.Guard, key string) *keyReport {
+	state, known := g.Engine.Inspect(key)
 	handle := g.Engine.Key(key)
 	limits, _ := handle.Limits() // no error: config has checked the limits of all tenants
 	report := &keyReport{
-		Key: g.Shown(key), Known: known, Breaker: state.Breaker.String(), Failures: state.Failures, OpenFor: state.OpenFor.Seconds(),
-		Waiting: state.Waiting, Limits: []limitReport{},
+		Key: g.Shown(key), Known: known, Breaker: state.Breaker.String(), Forced: state.Forced, Failures: state.Failures,
+		OpenFor: state.OpenFor.Seconds(), Waiting: state.Waiting, Limits: []limitReport{},
 	}
 	for i, l := range limits {
 		limit := limitReport{Capacity: l.Capacity(), Rate: float64(time.Second) / float64(l.Interval()), Available: float64(l.Capacity())}

@@ -63,8 +63,22 @@ func fail(t *testing.T, one proxy.Guard, key string) {
 
 // ask returns the answer of a server to a GET.
 func ask(s *Server, target string) *httptest.ResponseRecorder {
-	rec := httptest.NewRecorder()
-	s.handler(nil).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, target, nil))
+	return called(s, http.MethodGet, target)
+}
+
+// called returns the answer of a server to a request from this machine, with fields, which are names
+// and values in turn.
+func called(s *Server, method, target string, fields ...string) *httptest.ResponseRecorder {
+	rec, req := httptest.NewRecorder(), httptest.NewRequest(method, target, nil)
+	req.Host = "localhost:9090"
+	for i := 0; i < len(fields); i += 2 {
+		if fields[i] == "Host" {
+			req.Host = fields[i+1]
+		} else {
+			req.Header.Set(fields[i], fields[i+1])
+		}
+	}
+	s.handler(nil).ServeHTTP(rec, req)
 	return rec
 }
 

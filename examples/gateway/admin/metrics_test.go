@@ -16,8 +16,9 @@ func TestMetrics(t *testing.T) {
 	s := &Server{gateway: g}
 	h := s.handler(nil)
 	scrape := func() string {
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		rec, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		req.Host = "localhost"
+		h.ServeHTTP(rec, req)
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 		require.NotContains(t, rec.Body.String(), "secret")
 		return rec.Body.String()

@@ -36,7 +36,7 @@ func inBubble(t *testing.T, test func(*testing.T, *shown)) {
 		s := &shown{gateway: gatewayOf(t, byKey)}
 		listener, err := s.network.Listen()
 		require.NoError(t, err)
-		s.Server = serve(listener, s.gateway, slog.New(slog.NewTextHandler(&s.log, nil)))
+		s.Server = serve(listener, originOf("127.0.0.1:0", listener), true, s.gateway, slog.New(slog.NewTextHandler(&s.log, nil)))
 		test(t, s)
 		require.Empty(t, s.log.String())
 	})
@@ -67,7 +67,7 @@ func (s *shown) reload(t *testing.T) {
 	require.NoError(t, s.gateway.Reload(load(t, byKey)))
 }
 
-const get = "GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
+const get = "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 func TestHealth(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shown) {
@@ -82,7 +82,7 @@ func TestHealth(t *testing.T) {
 			status, _ = answer(t, s.send(t, fmt.Sprintf(get, target)))
 			require.Equal(t, http.StatusNotFound, status, target)
 		}
-		status, _ = answer(t, s.send(t, "DELETE /debug/keys HTTP/1.1\r\nHost: x\r\n\r\n"))
+		status, _ = answer(t, s.send(t, "DELETE /debug/keys HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		require.Equal(t, http.StatusMethodNotAllowed, status)
 		began := time.Now()
 		s.Close()
@@ -199,10 +199,10 @@ func TestClientsAreBounded(t *testing.T) {
 		status string
 	}{
 		"nothing":            {"", patience, ""},
-		"half a header":      {"GET /healthz HTTP/1.1\r\nHost: x\r\n", patience, ""},
-		"a long header":      {"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 40<<10), 0, "431"},
-		"a body that stalls": {"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12", 0, "400"},
-		"chunks that stall":  {"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1", 0, "400"},
+		"half a header":      {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", patience, ""},
+		"a long header":      {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: " + strings.Repeat("a", 40<<10), 0, "431"},
+		"a body that stalls": {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12", 0, "400"},
+		"chunks that stall":  {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1", 0, "400"},
 		"an idle connection": {fmt.Sprintf(get, "/healthz"), 2 * time.Minute, "200"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestClientsAreBounded(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
-	s, err := Start("127.0.0.1:0", gatewayOf(t, byKey), slog.New(slog.DiscardHandler))
+	s, err := Start("127.0.0.1:0", false, gatewayOf(t, byKey), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer s.Close()
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, s.URL())
@@ -234,7 +234,7 @@ func TestStart(t *testing.T) {
 	require.Equal(t, "application/x-ndjson", resp.Header.Get("Content-Type"))
 	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 
-	_, err = Start(strings.TrimPrefix(s.URL(), "http://"), gatewayOf(t, byKey), slog.New(slog.DiscardHandler))
+	_, err = Start(strings.TrimPrefix(s.URL(), "http://"), false, gatewayOf(t, byKey), slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "admin: listen tcp 127.0.0.1:")
 }
 

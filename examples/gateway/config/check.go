@@ -47,6 +47,9 @@ func (d *decoder) check(c *Config) {
 			d.badf("admin", "is the address of listen (%s), too", c.Listen)
 		}
 	}
+	if c.AdminForce && c.Admin == "" && !d.meant["admin"] && !d.wrong["admin"] {
+		d.bad("admin_force", "is of use only with admin")
+	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > 16 {
 		d.bad("trusted_proxies", "must be 0 to 16")
 	}
@@ -108,7 +111,10 @@ func (d *decoder) written(r *Route, at string) {
 		d.bad(at+".address_limiter", "is of use only with a key that is a header; with \"ip\", limiter counts addresses")
 	}
 	if r.Breaker != nil {
-		counts = append(counts, "breaker.failures", "breaker.probes", "breaker.successes")
+		for _, name := range breakerCounts {
+			counts = append(counts, "breaker."+name)
+		}
+		d.breakerWritten(at + ".breaker")
 	}
 	if r.Retry != nil {
 		counts = append(counts, "retry.attempts")
@@ -169,8 +175,7 @@ func (d *decoder) route(r *Route, at string) {
 		}
 	}
 	if r.Breaker != nil {
-		d.lift(at+".breaker", r.Breaker.policy().Validate(), "FailureThreshold", "failures", "RecoveryTimeout", "recovery",
-			"HalfOpenProbes", "probes", "HalfOpenSuccesses", "successes")
+		d.breaker(r.Breaker, at+".breaker")
 	}
 	if r.Retry != nil {
 		d.lift(at+".retry", r.Retry.policy().Validate(), "MaxAttempts", "attempts", "BaseDelay", "base_delay", "MaxDelay", "max_delay",
@@ -207,7 +212,7 @@ func (d *decoder) lift(at string, err error, names ...string) {
 	if !ok {
 		return // nothing is wrong: Validate joins its errors
 	}
-	inFile := strings.NewReplacer(names...)
+	inFile := strings.NewReplacer(append(names, " (0 is the default)", "")...) // the file leaves such a field out
 	for _, err := range joined.Unwrap() {
 		var field, reason string
 		switch err := err.(type) { //nolint:errorlint // Validate joins them and wraps none
@@ -222,6 +227,7 @@ func (d *decoder) lift(at string, err error, names ...string) {
 		switch {
 		case d.has(path):
 			d.bad(path, inFile.Replace(reason))
+		case d.wrong[path], d.meant[path]: // is missing, and is said to be
 		case !d.wrong[at+".rate"] && !d.meant[at+".rate"]: // otherwise a default made of the rate is wrong, too
 			d.bad(at, inFile.Replace(field+" "+reason))
 		}

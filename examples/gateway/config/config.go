@@ -19,6 +19,9 @@ type Config struct {
 	// a host the address is on the loopback interface: ":9090" is "127.0.0.1:9090", and
 	// "0.0.0.0:9090" is open to the network. Default: none.
 	Admin string `json:"admin"`
+	// AdminForce lets the operators at Admin force breakers open and closed by hand. AdminForce is of
+	// use only with Admin. Default false: Admin changes nothing.
+	AdminForce bool `json:"admin_force"`
 	// TrustedProxies is the number of proxies between the clients and the gateway, 0 to 16. The
 	// address of a client is the entry of X-Forwarded-For with that number, counted from the end,
 	// and the fields in which these proxies describe the client pass to upstreams. With 0 the

@@ -18,6 +18,8 @@ import (
 func FuzzLoad(f *testing.F) {
 	f.Add(smallest)
 	f.Add(withRoute(`"limiter": {"rate": "20/250ms", "max_wait": "1s"}, "breaker": {"recovery": "1s"}, "retry": {"max_delay": "1ms"}`))
+	f.Add(withRoute(`"breaker": {"failure_rate": 0.5, "slow_rate": 1e-300, "slow_after": "1ns", "window": "10ns", "min_calls": 1, "max_recovery": "73y"}`))
+	f.Add(withRoute(`"timeout": "2000000h", "breaker": {"failure_rate": 1e-400, "window_calls": 100000, "recovery": "600000h", "recovery_jitter": -0}`))
 	f.Add(withRoute(`"key": {"header": "X-API-Key"}, "timeout": "1h", "strip_prefix": true, "host": "a.b", "name": "é"`))
 	f.Add(`{"connection": {"rate": "1B/s", "burst": "2GiB"}, ` + smallest[1:])
 	f.Add(`{"routes": [{"path": "/", "upstreem": "http://[::1]:80", "limiter": {"rate": "1/0.001h"}, "limiter": null}, []]}`)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
 )
@@ -37,7 +38,8 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsOfStages(t *testing.T) {
 	r := load(t, withRoute(`"limiter": {"rate": "100/m"}, "breaker": {}, "retry": {}`)).Routes[0]
 	require.Equal(t, config.Limiter{Rate: config.Rate{Count: 100, Per: time.Minute}, Burst: 100, MaxQueue: 1024}, *r.Limiter)
-	require.Equal(t, config.Breaker{Failures: 5, Recovery: config.Duration(5 * time.Second), Probes: 1, Successes: 1}, *r.Breaker)
+	require.Equal(t, config.Breaker{Failures: 5, Recovery: config.Duration(5 * time.Second), Probes: 1, Successes: 1,
+		ProbeTimeout: config.Duration(time.Minute), ForgetAfter: config.Duration(time.Minute)}, *r.Breaker)
 	require.Equal(t, config.Retry{
 		Attempts: 3, BaseDelay: config.Duration(100 * time.Millisecond), MaxDelay: config.Duration(5 * time.Second)}, *r.Retry)
 	require.Equal(t, engine.NoWait, r.Limiter.Engine().MaxWait, "a request waits that was not told to")
@@ -48,20 +50,46 @@ func TestDefaultsOfStages(t *testing.T) {
 	require.Equal(t, config.Duration(7*time.Second), r.Retry.MaxDelay)
 }
 
+// With a rate, failures in a row open nothing unless the file says so, and the window has its
+// defaults. Other defaults of a breaker follow other fields.
+func TestDefaultsOfBreakers(t *testing.T) {
+	of := func(timeout, fields string) config.Breaker {
+		return *load(t, withRoute(`"timeout": "`+timeout+`", "breaker": {`+fields+`}`)).Routes[0].Breaker
+	}
+	for _, rate := range []string{`"failure_rate": 0.5`, `"slow_rate": 0.5, "slow_after": "1s"`} {
+		b := of("1s", rate)
+		require.Zero(t, b.Failures)
+		require.Equal(t, config.Duration(10*time.Second), b.Window)
+		require.Equal(t, 20, b.MinCalls)
+		require.Equal(t, 3, of("1s", `"failures": 3, `+rate).Failures)
+	}
+	b := of("1s", `"failure_rate": 0.5, "window_calls": 7`)
+	require.Zero(t, b.Window)
+	require.Equal(t, 7, b.MinCalls)
+	require.Equal(t, 20, of("1s", `"failure_rate": 0.5, "window_calls": 21`).MinCalls)
+	require.Equal(t, config.Duration(30*time.Second), of("1s", "").ProbeTimeout)
+	require.Equal(t, config.Duration(40*time.Second), of("20s", "").ProbeTimeout)
+	require.Equal(t, config.Duration(1<<61), of("2000000h", "").ProbeTimeout, "no longer than may be")
+	require.Equal(t, config.Duration(70*time.Second), of("1s", `"recovery": "7s"`).ForgetAfter)
+	require.LessOrEqual(t, of("1s", `"recovery": "600000h"`).ForgetAfter, config.Duration(1<<61))
+}
+
 func TestEverything(t *testing.T) {
 	c := load(t, `{
-		"$schema": "./schema.json", "listen": "127.0.0.1:0", "admin": ":9090", "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
+		"$schema": "./schema.json", "listen": "127.0.0.1:0", "admin": ":9090", "admin_force": true, "trusted_proxies": 2, "shutdown": "1m30s", "log": "json",
 		"timeouts": {"read_header": "1s", "read": "2s", "write": "3s", "idle": "4s", "stall": "5s", "half_closed": "6s"},
 		"connection": {"rate": "500KB/s", "burst": "64KiB"}, "max_client_connections": 1000, "max_header_bytes": "1MiB",
 		"routes": [{
 			"name": "api", "host": "api.example.com", "path": "/v1/", "upstream": "https://10.0.0.1:8443/base", "strip_prefix": true,
 			"key": {"header": "x-api-key"}, "limiter": {"rate": "20/250ms", "burst": 5, "max_wait": "100ms", "max_queue": 7},
 			"address_limiter": {"rate": "9/s"},
-			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4},
+			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4, "failure_rate": 0.5, "slow_rate": 0.25, "slow_after": "1s",
+				"window_calls": 50, "min_calls": 10, "max_recovery": "1m", "recovery_jitter": 0.125, "half_open_failures": 2, "probe_timeout": "7s",
+				"forget_after": "2m"},
 			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
 			"timeout": "250ms", "max_connections": 99}]}`)
 	want := config.Config{
-		Schema: "./schema.json", Listen: "127.0.0.1:0", Admin: "127.0.0.1:9090", TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
+		Schema: "./schema.json", Listen: "127.0.0.1:0", Admin: "127.0.0.1:9090", AdminForce: true, TrustedProxies: 2, Shutdown: config.Duration(90 * time.Second), Log: "json",
 		Timeouts: config.Timeouts{
 			ReadHeader: config.Duration(time.Second), Read: config.Duration(2 * time.Second),
 			Write: config.Duration(3 * time.Second), Idle: config.Duration(4 * time.Second),
@@ -74,7 +102,10 @@ func TestEverything(t *testing.T) {
 			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5,
 				MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
 			AddressLimiter: &config.Limiter{Rate: config.Rate{Count: 9, Per: time.Second}, Burst: 9, MaxQueue: 1024},
-			Breaker:        &config.Breaker{Failures: 1, Recovery: config.Duration(2 * time.Second), Probes: 3, Successes: 4},
+			Breaker: &config.Breaker{Failures: 1, FailureRate: 0.5, SlowRate: 0.25, SlowAfter: config.Duration(time.Second), WindowCalls: 50, MinCalls: 10,
+				Recovery: config.Duration(2 * time.Second), MaxRecovery: config.Duration(time.Minute), RecoveryJitter: 0.125,
+				Probes: 3, Successes: 4, HalfOpenFailures: 2,
+				ProbeTimeout: config.Duration(7 * time.Second), ForgetAfter: config.Duration(2 * time.Minute)},
 			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond),
 				MaxDelay:   config.Duration(20 * time.Millisecond),
 				MaxElapsed: config.Duration(time.Hour)},
@@ -87,10 +118,13 @@ func TestEverything(t *testing.T) {
 	// What an engine is given holds there.
 	e, guarded := c.Routes[0].Engine()
 	require.True(t, guarded)
-	require.Equal(t, 1, e.Breaker.FailureThreshold)
-	require.Equal(t, 2*time.Second, e.Breaker.RecoveryTimeout)
-	require.Equal(t, 3, e.Breaker.HalfOpenProbes)
-	require.Equal(t, 4, e.Breaker.HalfOpenSuccesses)
+	require.Equal(t, breaker.Policy{
+		FailureThreshold: 1, FailureRate: 0.5, SlowRate: 0.25, SlowAfter: time.Second, WindowCalls: 50, MinCalls: 10,
+		RecoveryTimeout: 2 * time.Second, MaxRecovery: time.Minute, RecoveryJitter: 0.125,
+		HalfOpenProbes: 3, HalfOpenSuccesses: 4, HalfOpenFailures: 2, ProbeTimeout: 7 * time.Second, ForgetAfter: 2 * time.Minute,
+	}, *e.Breaker)
+	w, _ := load(t, withRoute(`"breaker": {"failure_rate": 0.5, "window": "3s"}`)).Routes[0].Engine()
+	require.Equal(t, 3*time.Second, w.Breaker.Window)
 	require.Equal(t, 2, e.Retry.MaxAttempts)
 	for _, cfg := range []engine.Config{e, c.Routes[0].Limiter.Engine(), c.Connection.Engine()} {
 		eng, err := engine.New(cfg)

@@ -99,6 +99,8 @@ func (d *decoder) decode(n *node, path string, v reflect.Value) {
 		}
 	case reflect.Int:
 		d.integer(n, path, v)
+	case reflect.Float64:
+		d.fraction(n, path, v)
 	default:
 		panic("config: no JSON for " + v.Type().String())
 	}
@@ -122,6 +124,18 @@ func (d *decoder) integer(n *node, path string, v reflect.Value) {
 		return
 	}
 	v.SetInt(i)
+}
+
+func (d *decoder) fraction(n *node, path string, v reflect.Value) {
+	if !d.is(n, path, number) {
+		return
+	}
+	f, err := strconv.ParseFloat(n.text, 64)
+	if err != nil { // the text is a number, so that it can only be too large
+		d.bad(path, "is too large")
+		return
+	}
+	v.SetFloat(f)
 }
 
 // fields puts the members of n into the fields of v with their names.

@@ -98,6 +98,46 @@ func TestMistakes(t *testing.T) {
 			`routes[0].breaker.probes = 1.5: must be a whole number below 2^31, written in digits`,
 			`routes[0].breaker.successes = 3e9: must be a whole number below 2^31, written in digits`,
 			`routes[0].retry.attempts = 9999999999: must be a whole number below 2^31, written in digits`}},
+		{"shares", withRoute(`"breaker": {"failure_rate": 0, "slow_rate": 1.5, "min_calls": 0, "recovery_jitter": 2, "half_open_failures": -1}`), []string{
+			`routes[0].breaker.slow_after: missing, such as "2s": slow_rate needs it`,
+			`routes[0].breaker.failure_rate = 0: must be above 0 and at most 1; leave it out to judge no share`,
+			`routes[0].breaker.slow_rate = 1.5: must be above 0 and at most 1; leave it out to judge no share`,
+			`routes[0].breaker.min_calls = 0: must be at least 1; leave it out for its default`,
+			`routes[0].breaker.recovery_jitter = 2: must be from 0 to 1`,
+			`routes[0].breaker.half_open_failures = -1: must not be negative`}},
+		{"shares of another kind", withRoute(`"breaker": {"failure_rate": "50%", "window": "1s", "slow_rate": 1e999, "slow_after": "0s"}`), []string{
+			`routes[0].breaker.failure_rate = "50%": must be a number, not a string`,
+			`routes[0].breaker.slow_rate = 1e999: is too large`,
+			`routes[0].breaker.slow_after = "0s": must be more than zero; leave it out for its default`}},
+		{"windows", withRoute(`"breaker": {"failure_rate": 0.5, "window": "9ns"}`), []string{
+			`routes[0].breaker.window = "9ns": must be at least 10 ns`}},
+		{"two windows", withRoute(`"breaker": {"failure_rate": 0.5, "window": "5s", "window_calls": 10, "min_calls": 11}`), []string{
+			`routes[0].breaker.window = "5s": must not stand beside window_calls: the window is a time or a number of requests`,
+			`routes[0].breaker.min_calls = 11: must be at most window_calls, 10`}},
+		{"a window of too many requests", withRoute(`"breaker": {"failure_rate": 0.5, "window_calls": 100001}`), []string{
+			`routes[0].breaker.window_calls = 100001: must be at most 100000`}},
+		{"a window for nothing", withRoute(`"breaker": {"slow_after": "1s", "window": "5s", "window_calls": 5, "min_calls": 5}`), []string{
+			`routes[0].breaker.slow_after = "1s": is of use only with slow_rate`,
+			`routes[0].breaker.window = "5s": is of use only with failure_rate or slow_rate`,
+			`routes[0].breaker.window_calls = 5: is of use only with failure_rate or slow_rate`,
+			`routes[0].breaker.min_calls = 5: is of use only with failure_rate or slow_rate`}},
+		{"shares misspelt", withRoute(`"breaker": {"failurerate": 0.5, "window": "5s"}`), []string{
+			`routes[0].breaker.failurerate = 0.5: unknown field; did you mean "failure_rate"?`}},
+		{"times misspelt", withRoute(`"breaker": {"slow_rate": 0.5, "slow_aftr": "1s", "jitter": 1}`), []string{
+			`routes[0].breaker.slow_aftr = "1s": unknown field; did you mean "slow_after"?`,
+			`routes[0].breaker.jitter = 1: unknown field; known are failures, failure_rate, slow_rate, slow_after, window, window_calls, ` +
+				`min_calls, recovery, max_recovery, recovery_jitter, probes, successes, half_open_failures, probe_timeout, forget_after`}},
+		{"open times that contradict", withRoute(`"breaker": {"recovery": "10s", "max_recovery": "5s", "probe_timeout": "900000h", "forget_after": "soon"}`), []string{
+			`routes[0].breaker.max_recovery = "5s": must be at least recovery (10s)`,
+			`routes[0].breaker.probe_timeout = "900000h": must be at most 2^61 ns (73 years)`,
+			`routes[0].breaker.forget_after = "soon": must be a number with a unit, such as "250ms", "1.5s" or "2m"`}},
+		{"an open time beside a wrong one", withRoute(`"breaker": {"recovery": "soon", "max_recovery": "1s"}`), []string{
+			`routes[0].breaker.recovery = "soon": must be a number with a unit, such as "250ms", "1.5s" or "2m"`}},
+		{"an open time beside a misspelt one", withRoute(`"breaker": {"recvery": "1s", "max_recovery": "1s"}`), []string{
+			`routes[0].breaker.recvery = "1s": unknown field; did you mean "recovery"?`}},
+		{"force without an address", `{"admin_force": true, ` + smallest[1:], []string{`admin_force = true: is of use only with admin`}},
+		{"force without a right address", `{"admin_force": true, "admn": ":9090", ` + smallest[1:], []string{
+			`admn = ":9090": unknown field; did you mean "admin"?`}},
 		{"delays that contradict", withRoute(`"retry": {"base_delay": "2s", "max_delay": "1s"}`), []string{
 			`routes[0].retry.max_delay = "1s": must be at least base_delay (2s)`}},
 		{"durations", `{"shutdown": "soon", "timeouts": {"idle": "-1s", "read": 5}, ` + smallest[1:], []string{

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
@@ -85,19 +84,6 @@ type Tenant struct {
 	Burst int `json:"burst"`
 }
 
-// Breaker stops calling an upstream that keeps failing. Defaults as in breaker.Policy.
-type Breaker struct {
-	// Failures is the number of failures in a row that opens the breaker. Default 5.
-	Failures int `json:"failures"`
-	// Recovery is how long the breaker stays open before a request is let through as a probe.
-	// Default 5 s.
-	Recovery Duration `json:"recovery"`
-	// Probes is the number of probes that may run at once. Default 1.
-	Probes int `json:"probes"`
-	// Successes is the number of probes that must succeed to close the breaker. Default 1.
-	Successes int `json:"successes"`
-}
-
 // Retry sends requests again that may be sent twice. Defaults as in retry.Policy.
 type Retry struct {
 	// Attempts is the largest number of attempts, the first included. Default 3.
@@ -126,9 +112,8 @@ func (r *Route) fill() {
 			}
 		}
 	}
-	if b := r.Breaker; b != nil {
-		b.Failures, b.Recovery = or(b.Failures, 5), or(b.Recovery, Duration(5*time.Second))
-		b.Probes, b.Successes = or(b.Probes, 1), or(b.Successes, 1)
+	if r.Breaker != nil {
+		r.Breaker.fill(r.Timeout)
 	}
 	if t := r.Retry; t != nil {
 		// As in retry.Policy, each default gives way to the other field.
@@ -173,18 +158,11 @@ func (r Route) Engine() (engine.Config, bool) {
 	var c engine.Config
 	if r.Breaker != nil {
 		c.Breaker = new(r.Breaker.policy())
-		c.Breaker.ProbeTimeout = max(30*time.Second, 2*time.Duration(r.Timeout)) // Timeout ends an attempt before
 	}
 	if r.Retry != nil {
 		c.Retry = new(r.Retry.policy())
 	}
 	return c, c.Breaker != nil || c.Retry != nil
-}
-
-func (b Breaker) policy() breaker.Policy {
-	return breaker.Policy{
-		FailureThreshold: b.Failures, RecoveryTimeout: time.Duration(b.Recovery), HalfOpenProbes: b.Probes, HalfOpenSuccesses: b.Successes,
-	}
 }
 
 func (t Retry) policy() retry.Policy {

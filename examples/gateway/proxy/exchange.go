@@ -31,6 +31,7 @@ type exchange struct {
 	cut      bool        // the answer broke off
 	gone     bool        // a write to the client failed
 	switched atomic.Bool // the connection speaks another protocol
+	spent    spent       // the time of the last attempt
 
 	below   exchangeContext
 	context context.Context // of the request, above below; nil before open

@@ -41,7 +41,7 @@ func (g *gate) DialContext(ctx context.Context, network, addr string) (net.Conn,
 		return nil, cmp.Or(context.Cause(ctx), errBusy)
 	}
 	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
-		w.asked.Store(true)
+		w.ask()
 	}
 	conn, err := g.dial(ctx, network, addr)
 	if err != nil {

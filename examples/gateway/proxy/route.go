@@ -137,6 +137,9 @@ func (r *route) guarded() http.RoundTripper {
 		Base: attempts, Retryable: retryable,
 		Chain: func(req *http.Request) (engine.Key, error) { return exchangeIn(req.Context()).keys.all, nil },
 	}
+	if b := r.config.Breaker; b != nil && b.SlowRate > 0 {
+		guard.Classify = slowness(b.SlowAfter).classify
+	}
 	if r.config.Retry != nil {
 		guard.MaxRetryAfter = time.Duration(r.config.Retry.MaxDelay)
 	}

@@ -64,7 +64,7 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, watch.cancel = context.WithCancelCause(req.Context()) // ends with the request: the body of the answer needs the context
 	if p.bounded {
 		ctx = context.WithValue(ctx, watchKey{}, watch)
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { watch.asked.Store(true) }})
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { watch.ask() }})
 	}
 	req = req.WithContext(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
@@ -72,12 +72,13 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	watch.start()
 	resp, err := heard(req, p.base)
+	x.spent = watch.spent()
 	switch {
 	case watch.end():
 		if err == nil {
 			_ = resp.Body.Close()
 		}
-		if p.bounded && !watch.asked.Load() {
+		if p.bounded && watch.asked.Load() == 0 {
 			x.cancel(errBusy)
 			return nil, errBusy
 		}

@@ -14,11 +14,14 @@ import (
 type watch struct {
 	timeout time.Duration
 	cancel  context.CancelCauseFunc
-	asked   atomic.Bool // the attempt has a connection, or dials; of attempts that may have to wait for one
+	begun   time.Time
+	asked   atomic.Int64 // ns from begun until the attempt had a connection or dialed, at least 1; 0 before, and if no attempt may have to wait for a connection
 
 	mu      sync.Mutex
 	timer   *time.Timer
-	waiting int // number of reads under way
+	waiting int           // number of reads under way
+	since   time.Time     // of the first of these reads
+	awaited time.Duration // of all reads that have ended
 	state   watchState
 }
 
@@ -33,7 +36,13 @@ const (
 	expired
 )
 
-func (w *watch) start() { w.timer = time.AfterFunc(w.timeout, w.expire) } // stopped by end
+func (w *watch) start() {
+	w.begun = time.Now()
+	w.timer = time.AfterFunc(w.timeout, w.expire) // stopped by end
+}
+
+// ask notes that the attempt has a connection, or dials.
+func (w *watch) ask() { w.asked.CompareAndSwap(0, max(1, int64(time.Since(w.begun)))) }
 
 func (w *watch) expire() {
 	w.mu.Lock()
@@ -48,7 +57,10 @@ func (w *watch) expire() {
 func (w *watch) pause() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting++; w.state == running {
+	if w.waiting++; w.waiting == 1 {
+		w.since = time.Now()
+	}
+	if w.state == running {
 		w.timer.Stop()
 	}
 }
@@ -56,9 +68,30 @@ func (w *watch) pause() {
 func (w *watch) resume() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting--; w.waiting == 0 && w.state == running {
+	if w.waiting--; w.waiting > 0 {
+		return
+	}
+	w.awaited += time.Since(w.since)
+	if w.state == running {
 		w.timer.Reset(w.timeout)
 	}
+}
+
+// spent is the time of an attempt.
+type spent struct {
+	total   time.Duration
+	foreign time.Duration // the part in which the client was awaited, or one of max_connections
+}
+
+// spent returns the time of the attempt until now.
+func (w *watch) spent() spent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	foreign := w.awaited + time.Duration(w.asked.Load())
+	if w.waiting > 0 {
+		foreign += time.Since(w.since)
+	}
+	return spent{time.Since(w.begun), foreign}
 }
 
 // end stops the watch, and reports whether the time was up before.
