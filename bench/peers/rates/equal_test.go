@@ -39,9 +39,11 @@ func atOnce(t rates.Trace) rates.Trace {
 	return t
 }
 
-// inOneWindow is atOnce without the calls that come when the first slice has left the window.
+// inOneWindow is atOnce without the calls that come when the first slice has left the window, at a
+// rate that is no rounded one. No call is below the minimum, and so no success opens a breaker.
 func inOneWindow(t rates.Trace) rates.Trace {
 	t = atOnce(t)
+	t.Rate, t.MinCalls = 0.5, 1
 	late := slices.IndexFunc(t.Calls, func(c rates.Call) bool { return c.At > 9*rates.Slice })
 	if late > 0 {
 		t.Calls = t.Calls[:late]
@@ -49,8 +51,21 @@ func inOneWindow(t rates.Trace) rates.Trace {
 	return t
 }
 
-// TestDecisionsAreEqual where the options of a peer say the same as ours and none of the rules
-// matters.
+// full is inTurn with successes that fill the window of calls before the first failure.
+func full(t rates.Trace) rates.Trace {
+	for i := range min(t.Of, len(t.Calls)) {
+		t.Calls[i].Fails = false
+	}
+	return inTurn(t)
+}
+
+// allFail is inTurn with a breaker that opens when all calls in the window of calls have failed.
+func allFail(t rates.Trace) rates.Trace {
+	t.Failures = t.Of
+	return inTurn(t)
+}
+
+// TestDecisionsAreEqual where the options of a peer say the same as ours and no rule matters.
 func TestDecisionsAreEqual(t *testing.T) {
 	for _, c := range []struct {
 		name, peer string
@@ -60,15 +75,10 @@ func TestDecisionsAreEqual(t *testing.T) {
 	}{
 		{"failures in a row, calls in turn", "gobreaker", rates.InARow, inTurn, false},
 		{"failures in a row, calls in turn", "failsafe-go", rates.InARow, inTurn, false},
-		{"calls that all fail, calls in turn", "failsafe-go", rates.OfCalls, func(t rates.Trace) rates.Trace {
-			t.Failures = t.Of
-			return inTurn(t)
-		}, false},
-		{"time, calls without length, until the first recovery", "gobreaker", rates.OfTime, atOnce, true},
-		{"time, calls without length, while no slice leaves", "failsafe-go", rates.OfTime, func(t rates.Trace) rates.Trace {
-			t.Rate, t.MinCalls = 0.5, 1
-			return inOneWindow(t)
-		}, false},
+		{"calls that all fail, calls in turn", "failsafe-go", rates.OfCalls, allFail, false},
+		{"a full window of calls, calls in turn", "failsafe-go", rates.OfCalls, full, true},
+		{"time, calls without length", "gobreaker", rates.OfTime, atOnce, true},
+		{"time, calls without length, while no slice leaves", "failsafe-go", rates.OfTime, inOneWindow, false},
 	} {
 		t.Run(c.name+", "+c.peer, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -77,7 +87,7 @@ func TestDecisionsAreEqual(t *testing.T) {
 					trace := apart(c.adapt(rates.Random(c.kind, seed)))
 					ours, theirs := both(trace, peer(t, c.peer))
 					if c.once {
-						end := recovery(ours)
+						end := recovery(trace, ours)
 						ours, theirs = ours[:end], theirs[:end]
 					}
 					require.Equal(t, ours, theirs, "seed %d, %v", seed, trace)
@@ -96,14 +106,13 @@ func both(trace rates.Trace, p rates.Peer) (ours, theirs []bool) {
 	return decisions[0], decisions[1]
 }
 
-// recovery returns the number of calls until one passes again.
-func recovery(passed []bool) int {
-	open := slices.Index(passed, false)
-	if open < 0 {
-		return len(passed)
-	}
-	if again := slices.Index(passed[open:], true); again >= 0 {
-		return open + again
+// recovery returns the number of calls until a breaker may have recovered: one passes again, or the
+// call before was an open time ago.
+func recovery(trace rates.Trace, passed []bool) int {
+	for i := range passed[1:] {
+		if passed[i+1] && !passed[i] || trace.Calls[i+1].At-trace.Calls[i].At >= rates.OpenTime {
+			return i + 1
+		}
 	}
 	return len(passed)
 }
