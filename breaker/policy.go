@@ -60,9 +60,9 @@ type Policy struct {
 	SlowAfter time.Duration
 	// Window is the length of the window over which FailureRate and SlowRate judge. The window has
 	// ten slices and moves on by a slice at a time, so that it shows the last 90 to 100 % of Window.
-	// A failure is in the slice of its end. A success is in the slice that the newest admission or
-	// failure has begun: so a success that took long does not leave the window before a failure that
-	// took as long. At least 10 ns. Default 10 s, unless WindowCalls is set.
+	// A failure is in the slice of its end. A success is in the newest slice that an admission, a
+	// failure or the first outcome has begun since the breaker closed: so a success that took long
+	// does not leave the window before a failure that took as long. At least 10 ns. Default 10 s, unless WindowCalls is set.
 	Window time.Duration
 	// WindowCalls makes the window the last so many calls in place of the calls of a time; Window
 	// must be 0 then. At most 100,000. Default 0: a window of time.

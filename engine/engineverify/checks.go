@@ -15,6 +15,11 @@ func checks() []check {
 	list := append(histories(), inEngine()...)
 	list = append(list, properties()...)
 	list = append(list, fuzzing()...)
+	list = append(list, check{
+		name: "decisions of peers", dir: "bench", single: true,
+		args: test("./peers/rates", "(TestEveryDifferenceHasAReason|TestTheEngineDecidesAsItsCircuit)", "-rates.traces=100000"),
+		want: []bar{atLeast(500_000, "traces"), atLeast(300_000, "traces-of-the-engine"), atMost(0, "without-a-reason")},
+	})
 	for i := range list {
 		list[i].env = append(list[i].env, seldom)
 	}
