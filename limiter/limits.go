@@ -105,6 +105,29 @@ func (l Limits) Debit(fullAts []int64, at, n int64) {
 	}
 }
 
+// deepest is the most that a bucket may lack after a [Limit.Charge], in bursts.
+const deepest = 10
+
+// Charge returns the full-at of a bucket from which n tokens more are taken at now, whether they are there or not.
+// n must be at least 0. The bucket lacks ten times its capacity then, at most, or as much as it lacked before.
+func (l *Limit) Charge(fullAt, now, n int64) int64 {
+	from, most := max(fullAt, now), sum(now, product(deepest, l.burst))
+	if from >= most {
+		return from
+	}
+	if n > (most-from)/l.interval {
+		return most
+	}
+	return from + n*l.interval
+}
+
+// Charge takes n tokens of each bucket at now, see [Limit.Charge].
+func (l Limits) Charge(fullAts []int64, now, n int64) {
+	for i := range l {
+		fullAts[i] = l[i].Charge(fullAts[i], now, n)
+	}
+}
+
 // HasRoom reports whether a call for n tokens may wait behind callers for waiting tokens: whether
 // every leaky bucket has n places free. A token bucket has no places and any number of callers may
 // wait for it.

@@ -146,6 +146,11 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 		}
 	case Inspect:
 		b.describe(now, s, m.Request.Snapshot)
+	case Charge:
+		b.charge(now, s, m.Demand.Tokens)
+		next := b.used(now, g, s, m)
+		m.Request.Answer(a)
+		return next
 	case Force:
 		a.Err = b.force(now, g, s, m.Request.Forcing)
 	case Refresh:

@@ -19,6 +19,7 @@ const (
 	Explain                // as Look, and how many wait
 	GiveBack               // undo the debit of Request.Receipt
 	Force                  // the state of the breaker that Request.Forcing wishes
+	Charge                 // take the tokens of Demand, whether they are there or not
 	Refresh                // follow Message.Policy, also in place of another policy of the same version; answered if there is a Request
 )
 
@@ -30,7 +31,7 @@ type Message struct {
 	Slow            bool            // Report: whether the call was slow
 	FromPredecessor bool            // Report: an earlier cell of the key let the call through, in the cell's last period
 	Stays           bool            // Ask: whether the caller cannot leave, and need not be claimed
-	Demand          Demand          // Ask, Look, Explain, GiveBack
+	Demand          Demand          // Ask, Look, Explain, GiveBack, Charge
 	Permit          breaker.Permit  // Report; Ask, Look: of the probe in whose function the call is made
 	Until           int64           // Ask, Explain: the instant at which a grant is of no use any more
 	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version

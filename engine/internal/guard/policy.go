@@ -92,6 +92,9 @@ func (p *Policy) Breaks() bool { return p.Breaker != nil }
 // MayAsk reports whether an upstream may ask to be left alone.
 func (p *Policy) MayAsk() bool { return p.Breaker != nil && p.Breaker.MaxRecovery > 0 }
 
+// Shares reports whether a gate may be shared.
+func (p *Policy) Shares() bool { return p.shares }
+
 // Rated reports whether a breaker may open because of a share of its calls.
 func (p *Policy) Rated() bool { return p.rated }
 

@@ -1,0 +1,30 @@
+package guard
+
+// Charge takes n tokens, whether they are there or not, if the gate is shared and the key follows p. Otherwise the
+// actor is to be asked.
+func (g *Gate) Charge(clock *System, p *Policy, n int64) (ok bool) {
+	for {
+		fullAt := g.fullAt.Load()
+		if fullAt < 0 || !g.Follows(p) {
+			return false
+		}
+		now := clock.Now()
+		if p.Stale() { // as in Take
+			return false
+		}
+		if g.fullAt.CompareAndSwap(fullAt, p.limit.Charge(fullAt, now, n)) {
+			return true
+		}
+		for range spins {
+		}
+	}
+}
+
+// charge takes n tokens at now, whether they are there or not. Then no waiter can be sure of the wait that was
+// foreseen when it came.
+func (b *Behavior) charge(now int64, s *State, n int64) {
+	s.policy.Limits.Charge(s.fullAts, now, n)
+	if s.queue != nil {
+		s.queue.shared, s.queue.uneven = true, true
+	}
+}
