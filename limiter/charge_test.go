@@ -17,7 +17,7 @@ func TestAChargeOnlyTakes(t *testing.T) {
 	bounded := 0
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		limits, err := limiter.Compile(limiter.TokenBucket{Capacity: 1 + r.IntN(20), RefillRate: limiter.Per(1+r.IntN(5), time.Duration(1+r.IntN(1e9)))})
+		limits, err := limiter.Compile(limiter.TokenBucket{Capacity: 1 + r.IntN(20), RefillRate: limiter.Per(1+r.Int64N(5), time.Duration(1+r.IntN(1e9)))})
 		require.NoError(t, err)
 		l := &limits[0]
 		now := r.Int64N(1 << 40)

@@ -128,12 +128,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	case Ask:
 		return b.asked(now, g, s, m)
 	case CancelWait:
-		if m.Request.queued { // else the message found the request left
-			s.queue.leave(m.Request, now)
-		}
-		next := b.next(now, g, s, m)
-		b.Release(m.Request)
-		return next
+		return b.cancelWait(now, g, s, m)
 	case Report:
 		return b.report(now, g, s, m)
 	case Look:
@@ -147,10 +142,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	case Inspect:
 		b.describe(now, s, m.Request.Snapshot)
 	case Charge:
-		b.charge(now, s, m.Demand.Tokens)
-		next := b.used(now, g, s, m)
-		m.Request.Answer(a)
-		return next
+		return b.charge(now, g, s, m)
 	case Force:
 		a.Err = b.force(now, g, s, m.Request.Forcing)
 	case Refresh:

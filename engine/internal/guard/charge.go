@@ -1,5 +1,7 @@
 package guard
 
+import "github.com/limitpal/limitpal-go/actors"
+
 // Charge takes n tokens, whether they are there or not, if the gate is shared and the key follows p. Otherwise the
 // actor is to be asked.
 func (g *Gate) Charge(clock *System, p *Policy, n int64) (ok bool) {
@@ -20,11 +22,13 @@ func (g *Gate) Charge(clock *System, p *Policy, n int64) (ok bool) {
 	}
 }
 
-// charge takes n tokens at now, whether they are there or not. Then no waiter can be sure of the wait that was
-// foreseen when it came.
-func (b *Behavior) charge(now int64, s *State, n int64) {
-	s.policy.Limits.Charge(s.fullAts, now, n)
+// charge is the turn of a Charge. Then no waiter can be sure of the wait that was foreseen when it came.
+func (b *Behavior) charge(now int64, g *Gate, s *State, m *Message) actors.Next {
+	s.policy.Limits.Charge(s.fullAts, now, m.Demand.Tokens)
 	if s.queue != nil {
 		s.queue.shared, s.queue.uneven = true, true
 	}
+	next := b.used(now, g, s, m)
+	m.Request.Answer(Answer{})
+	return next
 }

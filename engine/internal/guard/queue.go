@@ -3,6 +3,7 @@ package guard
 import (
 	"slices"
 
+	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
@@ -188,4 +189,14 @@ func (q *queue) ahead(from *Origin) int64 {
 		}
 	}
 	return tokens
+}
+
+// cancelWait takes a waiter out of the queue.
+func (b *Behavior) cancelWait(now int64, g *Gate, s *State, m *Message) actors.Next {
+	if m.Request.queued { // else the message found the request left
+		s.queue.leave(m.Request, now)
+	}
+	next := b.next(now, g, s, m)
+	b.Release(m.Request)
+	return next
 }
