@@ -165,6 +165,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if st := e.settings.Load(); st.watched || st.timed {
 		return e.chainOf(p).ticket(ctx, stay, t)
 	}
+	t.admission.detailed = true
 	if _, err := e.begin(ctx, p, 1, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}

@@ -11,14 +11,15 @@ import (
 // call is one call for the keys of a chain or, if the call for a single key is not over after its first
 // attempt, for that key.
 type call struct {
-	links  []link
-	got    []share // of each link
-	again  bool    // whether engines with PerCall have decided already
-	asked  bool    // whether an actor has been asked for tokens or for a permit
-	watch  watch
-	limits timeLimits
-	begun  int64              // when the last attempt after the first began, by the clock of the engine that tries again
-	cancel context.CancelFunc // ends the context of the attempt that runs; nil if none has a context of its own
+	links   []link
+	got     []share // of each link
+	details bool    // whether the caller will ask what remains of the limits
+	again   bool    // whether engines with PerCall have decided already
+	asked   bool    // whether an actor has been asked for tokens or for a permit
+	watch   watch
+	limits  timeLimits
+	begun   int64              // when the last attempt after the first began, by the clock of the engine that tries again
+	cancel  context.CancelFunc // ends the context of the attempt that runs; nil if none has a context of its own
 
 	openFor time.Duration // how long the upstream asked to be left alone at the end of the last attempt
 }
@@ -124,6 +125,7 @@ func (c *call) begin(ctx context.Context, stay, left int64) (rest int64, err err
 	for i := range c.got {
 		if c.decides(i) {
 			c.got[i] = share{tokens: c.links[i].tokens, once: c.got[i].once}
+			c.got[i].detailed = c.details
 		}
 	}
 	e := c.links[0].eng

@@ -43,7 +43,7 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	case stay < guard.NoStay:
 		return nil, errStay(stay)
 	}
-	c := &call{links: ch.links, got: make([]share, len(ch.links))}
+	c := &call{links: ch.links, got: make([]share, len(ch.links)), details: true}
 	c.start()
 	ctx, c.cancel = c.limits.ofOneAttempt(ctx)
 	admitted := false

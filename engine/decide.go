@@ -19,6 +19,9 @@ type admission struct {
 	permit   breaker.Permit // of the breaker, or that of under
 	under    *probe         // the probe in whose function the call passed the breaker; nil otherwise
 	receipt  guard.Receipt  // of the tokens taken
+	at       int64          // of the decision, or 0
+	left     []int64        // guard.Answer.Left
+	detailed bool           // whether the caller will ask what remains
 	began    int64          // when the call began, if the breaker judges slow calls; else 0
 	shadowed bool           // the call would have been refused, but for Config.Shadow; then there is nothing else
 }
@@ -70,7 +73,7 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 	}
 	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
-		a.permit.Generation, a.receipt = receipt.Epoch, receipt
+		a.permit.Generation, a.receipt, a.at = receipt.Epoch, receipt, now
 		return nil
 	case ruling == guard.Limited && d.Mode == limiter.Immediate: // Allow needs no reason
 		e.counters.CountRefusal(&e.counters.Stripe().Limited, a.cell)
@@ -127,7 +130,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	}
 	a.permit = answer.Permit
 	if d.Tokens > 0 {
-		a.receipt = answer.Receipt
+		a.receipt, a.at, a.left = answer.Receipt, answer.At, answer.Left
 	}
 	switch {
 	case under == nil:

@@ -124,7 +124,7 @@ func (c *call) another(
 // left is refused at once. begin returns the rest of stay for further attempts.
 func (e *Engine) begin(ctx context.Context, p *place, tokens, stay, left int64, a *admission) (rest int64, err error) {
 	d := callFor(stay)
-	d.Tokens = tokens
+	d.Tokens, d.Details = tokens, a.detailed
 	var since int64
 	if stay > 0 || left != guard.Never {
 		since = e.system.Now()

@@ -74,7 +74,7 @@ func (c *call) demand(i int, w *guard.Demand) guard.Demand {
 	l := &c.links[i]
 	d := *w
 	d.Tokens, d.From = c.got[i].tokens, l.from
-	d.Split = w.Breaker
+	d.Split, d.Details = w.Breaker, c.details
 	return d
 }
 
@@ -110,6 +110,7 @@ func (c *call) take(ctx context.Context, i int, w *guard.Demand, stay int64) (re
 		var now, at int64
 		switch s.ruling, now, at, s.receipt = s.cell.Published.Pass(e.system, policy, &d, s.now); {
 		case s.ruling == guard.Admitted:
+			s.at = now
 			return stay, nil
 		case s.ruling == guard.Limited && d.Hopeless(policy, now, at):
 			return stay, e.refuse(l.key, limiter.ErrLimited, at)

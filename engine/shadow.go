@@ -37,7 +37,7 @@ func (e *Engine) askInShadow(ctx context.Context, p *place, d *guard.Demand, a *
 	}
 	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
-		a.permit.Generation, a.receipt = receipt.Epoch, receipt
+		a.permit.Generation, a.receipt, a.at = receipt.Epoch, receipt, now
 		return nil
 	case ruling == guard.Limited && (d.Mode == limiter.Immediate || d.Hopeless(policy, now, at)):
 		return e.refuse(p.key, limiter.ErrLimited, at)

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"slices"
+
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -162,7 +164,7 @@ func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {
 // grant takes the tokens of d as of the instant due, and a permit of the breaker if d asks the
 // breaker and is not under a probe. Tokens and breaker are ready, and the caller is claimed.
 func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer {
-	a := Answer{Under: under}
+	a := Answer{Under: under, At: now}
 	if d.Breaker && !under && (!d.Split || Planted("a probe held by a waiter")) {
 		a.Permit = s.circuit.Admit(s.policy.rules, now)
 	}
@@ -170,6 +172,9 @@ func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer
 		a.Receipt = Receipt{From: s.fullAts[0], Epoch: s.circuit.Generation(), policy: s.policy}
 		s.policy.Limits.Debit(s.fullAts, due, d.Tokens)
 		a.Receipt.To = s.fullAts[0]
+		if d.Details && len(s.fullAts) > 1 {
+			a.Left = slices.Clone(s.fullAts)
+		}
 	}
 	return a
 }

@@ -13,6 +13,7 @@ type Demand struct {
 	Mode    limiter.Mode // how to pass a leaky bucket
 	Breaker bool         // whether the breaker is asked too
 	Split   bool         // the breaker is asked, and gives no permit: the permit is asked for later, without tokens
+	Details bool         // whether the caller wants to know what remains in every bucket
 	From    *Origin      // the key through which the call comes to this one; nil if none
 }
 

@@ -86,3 +86,19 @@ func (b *Behavior) giveBack(now int64, s *State, r Receipt, tokens int64) bool {
 	}
 	return true
 }
+
+// Remains returns what remained in each bucket behind the debit of r, which was made at the instant at. left is the
+// full-ats then, if there are several buckets.
+func (r Receipt) Remains(at int64, left []int64) (all []limiter.Status) {
+	if r.policy == nil {
+		return nil
+	}
+	if left == nil {
+		left = []int64{r.To}
+	}
+	limits := r.policy.Limits
+	for i := range min(len(limits), len(left)) {
+		all = append(all, limits.Status(i, left, left, at, 0))
+	}
+	return all
+}
