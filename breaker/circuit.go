@@ -176,7 +176,9 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 		c.state, c.generation = HalfOpen, r.generation()
 	}
 	p := Permit{Generation: c.generation, Lease: after(now, r.lease)}
-	c.lease(append(slices.Clip(c.leases()), p.Lease))
+	ends := c.leases()
+	at, _ := slices.BinarySearch(ends, p.Lease) // by other rules leases may have been longer
+	c.lease(slices.Insert(slices.Clip(ends), at, p.Lease))
 	return p
 }
 
