@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,4 +36,19 @@ func TestEveryCallOfAChainBeginsASlice(t *testing.T) {
 			synctest.Wait()
 			require.Equal(t, breaker.Counts{Calls: 1}, inspect(t, eng, "k").Window, "the third call, by its admission")
 		})
+}
+
+// TestAPanicMayBeSlow: a call that panics takes time, too. A call that its key's gate had let through was never slow then.
+func TestAPanicMayBeSlow(t *testing.T) {
+	cfg := engine.Config{Breaker: &breaker.Policy{SlowRate: 0.5, SlowAfter: time.Second}}
+	eachDispatchMock(t, cfg, func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		for range 2 {
+			require.Panics(t, func() {
+				_ = eng.Run(t.Context(), "k", func(context.Context) error { m.Advance(time.Second); panic("no") })
+			})
+		}
+		require.Equal(t, breaker.Counts{Calls: 3, Failures: 2, Slow: 2}, inspect(t, eng, "k").Window)
+		require.Equal(t, uint64(2), eng.Stats().Slow)
+	})
 }

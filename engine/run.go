@@ -55,7 +55,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	stripe.Admitted.Add(1)
 	defer func() {
 		if !returned { // no recover: the panic goes on, and recover does not see Goexit
-			e.fail(p, c, generation)
+			e.fail(p, c, generation, now)
 		}
 	}()
 	err = fn(ctx)
@@ -188,11 +188,11 @@ func (e *Engine) over(
 }
 
 // fail is the end of an attempt whose function has not returned. The gate of c let the attempt
-// through in a generation of the breaker.
+// through in a generation of the breaker, at the instant began.
 //
 //go:noinline
-func (e *Engine) fail(p *place, c *guard.Cell, generation uint64) {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+func (e *Engine) fail(p *place, c *guard.Cell, generation uint64, began int64) {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began}
 	e.endedAs(&a, Failure)
 	e.report(p, &a, Failure, nil)
 }
