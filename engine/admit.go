@@ -168,6 +168,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if _, err := e.begin(ctx, p, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}
+	e.timed(&t.admission)
 	if ctx.Err() != nil {
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission))
 	}

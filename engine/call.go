@@ -71,6 +71,7 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 	if stay, err = c.begin(ctx, stay, guard.Never); err != nil {
 		return told(ctx, err)
 	}
+	c.timed()
 	e, st := retrierOf(c.links)
 	var began int64
 	if e != nil && st.maxElapsed > 0 {
@@ -196,6 +197,15 @@ func (c *call) admitted() {
 	for i := range c.links {
 		if c.decides(i) {
 			c.links[i].eng.admitted(&c.got[i].admission)
+		}
+	}
+}
+
+// timed takes note of when an attempt begins, for the breakers that judge slow calls.
+func (c *call) timed() {
+	for i := range c.links {
+		if c.decides(i) {
+			c.links[i].eng.timed(&c.got[i].admission)
 		}
 	}
 }

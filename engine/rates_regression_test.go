@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,9 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/clock"
 	"github.com/limitpal/limitpal-go/clock/clocktest"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/limiter"
+	"github.com/limitpal/limitpal-go/retry"
 )
 
 // TestEveryCallOfAChainBeginsASlice, also of a key without a limit, and of a key that lets the call pass after a wait for another. Such a
@@ -51,4 +54,51 @@ func TestAPanicMayBeSlow(t *testing.T) {
 		require.Equal(t, breaker.Counts{Calls: 3, Failures: 2, Slow: 2}, inspect(t, eng, "k").Window)
 		require.Equal(t, uint64(2), eng.Stats().Slow)
 	})
+}
+
+// endingClock is the system's clock. It ends a context when it is read for the last time that is left.
+type endingClock struct {
+	clock.Clock
+	left atomic.Int64
+	end  context.CancelFunc
+}
+
+func (c *endingClock) Now() time.Time {
+	if c.left.Add(-1) == 0 {
+		c.end()
+	}
+	return c.Clock.Now()
+}
+
+// TestNoCallBeginsWhoseContextEndsWhileTheClockIsRead: where slow calls are judged, the clock was read after the last look at the context.
+func TestNoCallBeginsWhoseContextEndsWhileTheClockIsRead(t *testing.T) {
+	for name, cfg := range map[string]engine.Config{
+		"alone":   {},
+		"PerCall": {PerCall: true},
+		"Retry":   {Retry: &retry.Policy{BaseDelay: time.Second, MaxElapsed: time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &endingClock{Clock: clock.System()}
+			cfg.Clock, cfg.Breaker = c, &breaker.Policy{SlowRate: 1, SlowAfter: time.Hour, MinCalls: 1000}
+			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+				other := start(t, engine.Config{Clock: c, Dispatch: cfg.Dispatch})
+				for after := int64(1); after < 40; after++ {
+					for _, k := range []engine.Key{eng.Key("k"), eng.Key("k").Within(time.Minute), engine.Chain(other.Key("x"), eng.Key("k"))} {
+						ctx, cancel := context.WithCancel(t.Context())
+						c.end = cancel
+						c.left.Store(after)
+						_ = k.Run(ctx, func(context.Context) error {
+							require.NoError(t, ctx.Err(), "after %d readings", after)
+							return errDown
+						})
+						if ticket, err := k.Admit(ctx); err == nil {
+							require.NoError(t, ctx.Err(), "ticket, after %d readings", after)
+							ticket.Done(nil)
+						}
+						cancel()
+					}
+				}
+			})
+		})
+	}
 }

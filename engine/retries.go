@@ -96,12 +96,15 @@ func (c *call) another(ctx context.Context, e *Engine, stay int64, delay time.Du
 	if end != guard.Never {
 		left = end - e.system.Now()
 	}
-	stay, err = c.begin(ctx, stay, left)
-	if err == nil && end != guard.Never && c.now(e) > end {
+	if stay, err = c.begin(ctx, stay, left); err != nil {
+		return stay, err
+	}
+	c.timed()
+	switch {
+	case end != guard.Never && c.now(e) > end:
 		c.giveUp() // the queue was late
 		err = e.refused(errLate)
-	}
-	if err == nil && ctx.Err() != nil {
+	case ctx.Err() != nil:
 		err = e.refused(c.giveUpFor(ctx))
 	}
 	return stay, err

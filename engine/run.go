@@ -141,6 +141,7 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 	if err != nil {
 		return told(ctx, err)
 	}
+	e.timed(&a)
 	var began int64
 	if e.settings.Load().maxElapsed > 0 {
 		began = e.nowHolding(p, &a)

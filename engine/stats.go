@@ -87,11 +87,16 @@ func (e *Engine) Transitions() Transitions {
 	return Transitions{Tripped: c.Tripped.Load(), Probing: c.Probing.Load(), Recovered: c.Recovered.Load()}
 }
 
-// admitted counts a decision to let pass. If the breaker judges slow calls, the call begins now.
+// admitted counts a decision to let pass.
 func (e *Engine) admitted(a *admission) {
 	if !a.shadowed {
 		e.counters.Stripe().Admitted.Add(1)
 	}
+}
+
+// timed takes note of when the call of a begins, if the breaker judges slow calls. The call's context is looked at
+// after that: while the clock is read, the context may end.
+func (e *Engine) timed(a *admission) {
 	if e.settings.Load().slow {
 		a.began = e.nowOr(0)
 	}
