@@ -102,3 +102,21 @@ func TestNoCallBeginsWhoseContextEndsWhileTheClockIsRead(t *testing.T) {
 		})
 	}
 }
+
+// TestACallOfAChainBeginsASliceAlthoughTheLookAsksTheActor: the call then has no reading of the clock from its look at the key.
+func TestACallOfAChainBeginsASliceAlthoughTheLookAsksTheActor(t *testing.T) {
+	eachDispatchMock(t, engine.Config{Breaker: &breaker.Policy{SlowRate: 0.5, SlowAfter: time.Hour, FailureThreshold: 1 << 30}},
+		func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
+			wide := engine.Chain(start(t, engine.Config{Clock: m, Dispatch: eng.Config().Dispatch}).Key("x"), eng.Key("k"))
+			require.NoError(t, eng.Run(t.Context(), "k", succeed))
+			synctest.Wait()
+			m.Advance(5 * time.Second)
+			cfg := eng.Config()
+			cfg.Breaker.FailureThreshold++
+			require.NoError(t, eng.Reconfigure(cfg)) // a look finds that the key follows the policy before
+			require.NoError(t, wide.Run(t.Context(), succeed))
+			m.Advance(5500 * time.Millisecond)
+			synctest.Wait()
+			require.Equal(t, breaker.Counts{Calls: 1}, inspect(t, eng, "k").Window)
+		})
+}

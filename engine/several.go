@@ -169,9 +169,9 @@ func (c *call) permitAtGate(i int, policy *guard.Policy) bool {
 		return false
 	}
 	s.permit.Generation = generation
-	if policy.Rated() && !guard.Planted("an admission that begins no slice") {
+	if policy.Rated() && !guard.Planted("a permit that begins no slice") {
 		now := s.now
-		if c.asked { // perhaps the call has waited
+		if c.asked || now == 0 { // perhaps the call has waited, or the look has asked the actor
 			now = e.system.Now()
 		}
 		s.cell.Published.Open(now)
