@@ -79,7 +79,7 @@ func (p *person) decide() {
 		}
 		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
 		c.ready = math.MaxInt64
-		c.seen, c.was = c.account.version, c.account.site
+		c.seen, c.was, c.periodWas = c.account.version, c.account.site, c.account.circuit.period
 		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
 		c.wasUnlimited, c.wasAbove, c.rules = false, false, c.w.rules
 		c.w.watch(c, p.since)
@@ -233,6 +233,12 @@ func (p *person) checkAttempts() {
 
 // begun takes note of what one engine has let the attempt through as.
 func (c *caller) begun() {
+	c.checkCounted()
+	if !c.w.cfg.PerCall || c.attempts == 1 {
+		c.ranAt.site, c.ranAt.period, c.ranAt.rules = c.was, c.periodWas, c.rules
+		c.ranAt.first, c.ranAt.last = c.since, c.given
+		c.checkBegun()
+	}
 	c.lease, c.period, c.debit = 0, 0, debit{}
 	if !c.answered && !c.passed {
 		c.cell = nil // without a limit, a cell that has just been retired lets calls pass, too

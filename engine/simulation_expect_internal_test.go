@@ -89,7 +89,7 @@ func (w *world) expectReport(st *site, m *guard.Message) {
 	}
 	w.is(&a.circuit, now)
 	if period == a.circuit.period || m.FromPredecessor && st.birthPeriod == a.circuit.period {
-		w.outcome(&a.circuit, now, m.Permit.Lease, m.Outcome, w.universe.wished(m))
+		w.outcome(&a.circuit, now, m.Permit.Lease, m.Outcome, w.universe.wished(m), m.Slow)
 	}
 	a.version++
 	if m.Answers != nil {

@@ -29,11 +29,15 @@ var (
 // callers call.
 //
 // Every answer is compared with naive models that know nothing of cells and generations: a bucket
-// that is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly
-// one answer, in its turn, and Inspect shows the truth. No cell is retired that is not clean, or
-// written to after it was; no key has two actors; a caller that comes back at the instant that its
-// refusal told is admitted; in the end every caller has come to an end, and no breaker is stuck.
-// Some seeds are run twice, and must leave the same trace.
+// that is judged over all windows, in integers; a breaker, with a list of the calls in its window; a
+// queue. So every caller gets exactly one answer, in its turn, and Inspect shows the truth. No cell is
+// retired that is not clean, or written to after it was; no key has two actors; a caller that comes
+// back at the instant that its refusal told is admitted; in the end every caller has come to an end,
+// and no breaker is stuck. Some seeds are run twice, and must leave the same trace.
+//
+// A breaker by rate opens with the failure or the slow call that makes the share too large, and never
+// else. A success that no actor hears of is in the window, once, in the newest slice; every call that
+// is let through begins a slice. A call is slow exactly if its caller's readings of the clock say so.
 //
 // Tokens that a chain holds count as taken. They come back exactly, or stay spent, are counted, and
 // others have taken tokens since. A call through a chain takes nothing while a key is sure to refuse

@@ -73,6 +73,7 @@ func (w *world) open() {
 	w.former[len(w.limits)], w.current = w.b, w.b.Current()
 	for i := range w.keys {
 		w.keys[i].rules = w.rules
+		w.keys[i].circuit.rules = w.circuit
 		w.renew(&w.keys[i].circuit)
 	}
 	for _, c := range w.people {

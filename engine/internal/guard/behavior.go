@@ -206,7 +206,10 @@ func (b *Behavior) reset(now int64, s *State) {
 	}
 	s.policy.Limits.Reset(s.fullAts, now)
 	s.rests, s.forced = nil, nil
-	s.circuit.Renew(s.policy.rules)
+	t := s.circuit.Tally()
+	if s.circuit.Renew(s.policy.rules); Planted("a tally that survives a Reset") {
+		s.circuit.Count(t)
+	}
 	s.epoch = s.circuit.Generation()
 }
 
