@@ -120,3 +120,29 @@ func TestACallOfAChainBeginsASliceAlthoughTheLookAsksTheActor(t *testing.T) {
 			require.Equal(t, breaker.Counts{Calls: 1}, inspect(t, eng, "k").Window)
 		})
 }
+
+// TestACallThatWaitsForAnotherKeyBeginsNoSlice: it has taken its token of the key, and has not been let through.
+func TestACallThatWaitsForAnotherKeyBeginsNoSlice(t *testing.T) {
+	cfg := engine.Config{
+		Breaker: &breaker.Policy{SlowRate: 0.5, SlowAfter: time.Hour}, Limiter: limiter.TokenBucket{Capacity: 9, RefillRate: limiter.Per(1, time.Second)},
+	}
+	eachDispatchMock(t, cfg, func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
+		other := start(t, engine.Config{Clock: m, Limiter: oneEvery(time.Hour)})
+		require.True(t, other.Allow("x"))
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		long, err := eng.Admit(t.Context(), "k")
+		require.NoError(t, err)
+		m.Advance(5 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		waits := inBackground(func() error { return engine.Chain(eng.Key("k"), other.Key("x")).Run(ctx, succeed) })
+		synctest.Wait()
+		require.Equal(t, 1, other.Stats().Waiting)
+		cancel()
+		require.ErrorIs(t, <-waits, context.Canceled)
+		long.Done(nil)
+		synctest.Wait()
+		require.Equal(t, breaker.Counts{Calls: 2}, inspect(t, eng, "k").Window)
+		m.Advance(5500 * time.Millisecond)
+		require.Zero(t, inspect(t, eng, "k").Window, "both are in the slice of their admission")
+	})
+}

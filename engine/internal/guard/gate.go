@@ -94,9 +94,9 @@ func (g *Gate) Open(now int64) {
 	}
 }
 
-// judged is Open for a call of the demand d.
+// judged is Open for a call of the demand d. A call that is split is let through with its permit.
 func (g *Gate) judged(p *Policy, d *Demand, now int64) {
-	if p.rated && d.Breaker {
+	if p.rated && d.Breaker && !d.Split {
 		g.Open(now)
 	}
 }
