@@ -64,7 +64,7 @@ func (c *caller) hasDecided() bool { return c.w.cfg.PerCall && c.attempts > 0 }
 
 // rest ends what the caller was about.
 func (c *caller) rest() {
-	if c.owes {
+	if c.owes && !c.w.switchedSince(c.ranAt.rules) {
 		c.w.fail("caller %d has not reported that its call ended with %v", c.id, c.outcome)
 	}
 	c.checkCounted()

@@ -8,8 +8,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// drawChange makes a random change of the limits, of the bounds of the queue, of the number of keys and the time
-// for which they are kept, or of the retries.
+// drawChange makes a random change of the limits, of the breaker, of the bounds of the queue, of the number of keys and
+// the time for which they are kept, or of the retries.
 func (w *world) drawChange() setup {
 	s := w.setup
 	switch w.below(8) {
@@ -28,6 +28,9 @@ func (w *world) drawChange() setup {
 		w.drawQueue(&s)
 	case 2:
 		w.drawSystem(&s)
+	}
+	if w.oneIn(3) {
+		w.drawOtherBreaker(&s)
 	}
 	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
 		s.cfg.Retry = w.drawRetry()
@@ -118,6 +121,7 @@ func (w *world) settleChange() {
 	if !slices.Equal(next.compiled, w.rules.compiled) {
 		w.changedAt = at
 	}
+	w.noteBreaker(next)
 	w.rules.next, w.rules, w.setup = next, next, *w.coming
 	w.changed++
 	w.note(15, w.number, at)
@@ -126,7 +130,7 @@ func (w *world) settleChange() {
 	}
 	w.fresh.follow()
 	for i := range w.keys {
-		w.keys[i].changes()
+		w.keys[i].changes(w)
 	}
 	for _, c := range w.people[:w.callers] {
 		if c.deciding && c.account != nil {
@@ -168,8 +172,8 @@ func (w *world) expectAdopt(st *site) {
 // adopted takes note that the gate of a goes by the rules in force. Failures that were forgotten by the instant of the
 // change do not count any more.
 func (w *world) adopted(a *account) {
-	if a.stale {
-		w.is(&a.circuit, w.rules.at)
+	for r := a.old.rules; a.stale && r.next != nil; r = r.next {
+		w.follow(&a.circuit, r, r.next)
 	}
 	a.stale, a.old = false, books{}
 }

@@ -76,7 +76,7 @@ func (w *world) checkAdmitted(c *caller) {
 		w.fail("caller %d goes on, and was answered %v", c.id, c.answer.Err)
 	case len(w.limits) > 0 && c.debit.account == nil && !c.wasUnlimited:
 		w.fail("caller %d goes on, and has no tokens", c.id)
-	case !c.wasClosed && !c.permitted && c.asks:
+	case !c.wasClosed && !c.permitted && c.asks && !w.switchedSince(c.rules):
 		w.fail("caller %d passed the gate of a breaker that was not closed", c.id)
 	}
 }
@@ -107,8 +107,9 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 // checkSuccess is for a success of a call that was no probe: whether it is to be reported is for
 // the gate of the cell that admitted the call to say.
 func (w *world) checkSuccess(c *caller) {
+	c.success = success{counts: true}
 	switch st := c.account.site; {
-	case w.circuit.rated():
+	case c.account.circuit.rules.rated():
 		c.succeeded()
 	case st == nil || st != c.cell || c.looks(): // others may come before it is reported to all keys, or once for all
 		c.may = true

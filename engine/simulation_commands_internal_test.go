@@ -178,7 +178,7 @@ func (w *world) Sending(m guard.Message) {
 			c.answered = false
 			break
 		}
-		if !c.owes && !c.may {
+		if !c.owes && !c.may && !w.switchedSince(c.ranAt.rules) {
 			w.fail("caller %d reports %v, and there is nothing to report", c.id, m.Outcome)
 		}
 		if m.Outcome != c.outcome {
