@@ -10,6 +10,7 @@ type caller struct {
 	key     int
 	account *account
 	n       int64
+	once    bool // the call began with PerCall
 	handles [mostNames]*place
 
 	passed    bool // a token was taken at the gate
@@ -60,7 +61,7 @@ func (c *caller) begin() {
 }
 
 // hasDecided reports whether the engine has decided once for the whole call.
-func (c *caller) hasDecided() bool { return c.w.cfg.PerCall && c.attempts > 0 }
+func (c *caller) hasDecided() bool { return c.once && c.attempts > 0 }
 
 // rest ends what the caller was about.
 func (c *caller) rest() {

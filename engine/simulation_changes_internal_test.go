@@ -32,6 +32,9 @@ func (w *world) drawChange() setup {
 	if w.oneIn(3) {
 		w.drawOtherBreaker(&s)
 	}
+	if w.oneIn(4) && !w.isCalled() {
+		s.cfg.PerCall = !s.cfg.PerCall
+	}
 	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
 		s.cfg.Retry = w.drawRetry()
 		s.cfg.Retry.MaxElapsed = 0
@@ -104,6 +107,17 @@ func (c *caller) reconfigure() {
 	case !installed:
 		w.fail("Reconfigure has returned, and nothing has changed")
 	}
+}
+
+// isCalled reports whether a call has begun whose first attempt has not: it may still read PerCall.
+func (w *world) isCalled() bool {
+	return slices.ContainsFunc(w.people[:w.callers], func(c *caller) bool { return c.deciding && c.attempts == 0 && slices.Contains(c.links, c) })
+}
+
+// still reports whether nobody else goes on because of the change that goes on: no call may begin by one PerCall and go
+// on by the other.
+func (w *world) still() bool {
+	return w.undated() || w.b.Current() == w.current && w.coming.cfg.PerCall != w.cfg.PerCall
 }
 
 // undated reports whether the change that goes on has begun, and its instant is not said yet. Nobody else
