@@ -29,7 +29,7 @@ func (w *world) drawChange() setup {
 	case 2:
 		w.drawSystem(&s)
 	}
-	if w.oneIn(3) {
+	if w.oneIn(2) {
 		w.drawOtherBreaker(&s)
 	}
 	if w.oneIn(4) && !w.isCalled() {

@@ -13,21 +13,23 @@ func (w *world) drawOtherBreaker(s *setup) {
 		return
 	}
 	other, p := s.cfg.Breaker, *was
-	switch w.below(6) {
+	switch w.below(8) {
 	case 0:
 		p.FailureThreshold = other.FailureThreshold
 	case 1:
 		p.HalfOpenSuccesses, p.HalfOpenProbes, p.HalfOpenFailures = other.HalfOpenSuccesses, other.HalfOpenProbes, other.HalfOpenFailures
-	case 2:
+	case 2, 3:
 		p.ProbeTimeout = other.ProbeTimeout
-	case 3:
-		p.ForgetAfter = other.ForgetAfter
 	case 4:
+		p.ForgetAfter = other.ForgetAfter
+	case 5:
 		p.RecoveryTimeout, p.MaxRecovery, p.RecoveryJitter, p.Seed = other.RecoveryTimeout, other.MaxRecovery, other.RecoveryJitter, other.Seed
 	default:
 		p.FailureRate, p.SlowRate, p.SlowAfter = 0, 0, 0
 		p.Window, p.WindowCalls, p.MinCalls = 0, 0, 0
-		w.drawRates(&p)
+		if w.oneIn(2) {
+			w.drawRates(&p)
+		}
 	}
 	s.cfg.Breaker, s.circuit = &p, naiveRulesOf(&p)
 }

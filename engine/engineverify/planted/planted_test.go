@@ -64,7 +64,6 @@ var faults = []struct{ part, name string }{
 	{"rates", "a tally dropped before its time"},
 	{"rates", "slow calls forgotten with their key"},
 	{"change", "a window that a change revives"},
-	{"change", "a lease that ends with a longer one"},
 	{"change", "a report of a slow call that is not answered"},
 }
 
