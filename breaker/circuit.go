@@ -143,7 +143,7 @@ func (c *Circuit) cleanAt(r *Rules) int64 {
 	if c.count > 0 {
 		at = after(c.last, r.forget)
 	}
-	if len(c.recent().marks) > 0 {
+	if len(c.recent().marks) > 0 && !planted("slow calls forgotten with their key") {
 		at = max(at, c.recentUntil(r))
 	}
 	if c.growth > 0 {
@@ -176,7 +176,12 @@ func (c *Circuit) Admit(r *Rules, now int64) Permit {
 		c.state, c.generation = HalfOpen, r.generation()
 	}
 	p := Permit{Generation: c.generation, Lease: after(now, r.lease)}
-	c.lease(append(slices.Clip(c.leases()), p.Lease))
+	ends := c.leases()
+	at, _ := slices.BinarySearch(ends, p.Lease) // by other rules leases may have been longer
+	if planted("a lease that ends with a longer one") {
+		at = len(ends)
+	}
+	c.lease(slices.Insert(slices.Clip(ends), at, p.Lease))
 	return p
 }
 

@@ -136,3 +136,24 @@ func TestAnOpenCircuitIsReopenedAsItWasByOtherRules(t *testing.T) {
 		require.Equal(t, look{breaker.Open, 0, time.Minute}, m.look())
 	}
 }
+
+// TestALeaseThatIsShorterThanEarlierOnesEndsInTime: by rules with another ProbeTimeout the last lease may be the first to end. Such a
+// lease lasted until the longer one ended.
+func TestALeaseThatIsShorterThanEarlierOnesEndsInTime(t *testing.T) {
+	policy := breaker.Policy{HalfOpenSuccesses: 3, HalfOpenProbes: 3, HalfOpenFailures: 1, ProbeTimeout: time.Hour}
+	m := halfOpen(t, policy)
+	first := m.must(t)
+	was := m.rules
+	policy.ProbeTimeout = time.Second
+	m.rules = policy.Rules(counter())
+	m.Follow(was, m.rules, m.now)
+	second := m.must(t)
+	require.Equal(t, second.Lease, m.LeaseEnds())
+	m.advance(time.Second)
+	require.False(t, m.Leased(m.rules, m.now, second))
+	require.True(t, m.Leased(m.rules, m.now, first))
+	require.Equal(t, first.Lease, m.LeaseEnds())
+	m.must(t)
+	m.advance(time.Second)
+	require.Equal(t, look{breaker.Open, 0, 5 * time.Second}, m.look())
+}

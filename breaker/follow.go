@@ -47,7 +47,11 @@ func (c *Circuit) reslice(was, r *Rules, now int64) {
 	from := c.detail
 	newest := from.tally.newest.Load()
 	is := &detail{tally: r.newTally(c.generation, min(after(newest*was.width, was.width-1), now))}
-	for slice := max(0, newest-parts+1); slice <= newest; slice++ {
+	oldest := from.tally.oldest(was, now)
+	if planted("a window that a change revives") {
+		oldest = newest - parts + 1
+	}
+	for slice := max(0, oldest); slice <= newest; slice++ { // a call that has left the window stays away
 		if at := number(slice); at >= is.tally.oldest(r, now) {
 			is.tally.add(at, from.tally.in(slice))
 		}

@@ -166,7 +166,7 @@ func (c *Circuit) Tally() *Tally {
 
 // Rest drops the tally of a clean circuit if the tally is over at now.
 func (c *Circuit) Rest(r *Rules, now int64) {
-	if t := c.Tally(); t == nil || !t.Over(r, now) {
+	if t := c.Tally(); t == nil || !t.Over(r, now) && !planted("a tally dropped before its time") {
 		return
 	}
 	if c.Advance(r, now); c.Clean() {

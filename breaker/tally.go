@@ -71,7 +71,7 @@ func (t *Tally) Succeed(r *Rules, generation, from uint64) {
 	if s := t.spread.Load(); s != nil {
 		c = &s[from%stripes]
 	}
-	if !c.succeed(r, t.newest.Load()) {
+	if !c.succeed(r, t.newest.Load()) || planted("a success counted twice") {
 		t.meet(r, from)
 	}
 }
@@ -142,6 +142,16 @@ func (t *Tally) all() int64 {
 		}
 	}
 	return int64(n) //nolint:gosec // not that many
+}
+
+// Newest returns the number of the newest slice, and how many successes are in it; in a window of calls, the
+// number of all calls. A simulation compares that with its models.
+func (t *Tally) Newest(r *Rules) (slice, calls int64) {
+	slice = t.newest.Load()
+	if r.calls > 0 {
+		return slice, t.all()
+	}
+	return slice, int64(t.in(slice)) //nolint:gosec // below 2^40
 }
 
 // next returns the number of the next call that fails or is slow, at now: that of its slice or, in a window

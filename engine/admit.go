@@ -162,13 +162,14 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 	if stay < guard.NoStay {
 		return nil, errStay(stay)
 	}
-	if st := e.settings.Load(); st.watched || st.timed {
+	if st := e.settings.Load(); st.watched || st.timeLimited {
 		return e.chainOf(p).ticket(ctx, stay, t)
 	}
 	t.admission.detailed = true
 	if _, err := e.begin(ctx, p, 1, stay, guard.Never, &t.admission); err != nil {
 		return nil, err
 	}
+	e.timed(&t.admission)
 	if ctx.Err() != nil {
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission, 1))
 	}

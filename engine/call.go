@@ -82,6 +82,7 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 	if stay, err = c.begin(in, stay, guard.Never); err != nil {
 		return told(ctx, err)
 	}
+	c.timed()
 	e, st := retrierOf(c.links)
 	var began int64
 	if e != nil && st.maxElapsed > 0 {
@@ -106,7 +107,7 @@ func (c *call) start() {
 		st := c.links[i].eng.settings.Load()
 		c.got[i].once = st.perCall
 		c.watch.on = c.watch.on || st.watched
-		timed = timed || st.timed
+		timed = timed || st.timeLimited
 	}
 	if timed {
 		c.limits = limitsOf(c.links)

@@ -55,6 +55,7 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
 		return nil, told(ctx, err)
 	}
+	c.timed()
 	if ctx.Err() != nil {
 		return nil, c.links[0].eng.refused(c.giveUpFor(ctx))
 	}

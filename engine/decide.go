@@ -130,7 +130,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	}
 	a.permit = answer.Permit
 	if d.Tokens > 0 {
-		a.receipt, a.at, a.left = answer.Receipt, answer.At, answer.Left
+		a.receipt, a.at, a.left = answer.Receipt, answer.Granted, answer.Left
 	}
 	switch {
 	case under == nil:

@@ -23,8 +23,8 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 	case 0:
 		s.note("allow %d and wide: %v", at, k.AllowN(1+s.rng.IntN(2)))
 	case 1:
-		if err := s.outcome(); s.idle(key) {
-			s.note("run %d and wide: %v", at, seen(k.NoWait().Run(ctx, func(context.Context) error { return err })))
+		if fn := s.takes(); s.idle(key) {
+			s.note("run %d and wide: %v", at, seen(k.NoWait().Run(ctx, fn)))
 		}
 	case 2:
 		ctx, cancel := context.WithCancel(ctx)
@@ -42,7 +42,7 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 		ticket, err := k.NoWait().Admit(ctx)
 		s.note("admit %d and wide: %v", at, seen(err))
 		if err == nil {
-			time.Sleep(time.Duration(s.rng.IntN(500))*time.Millisecond + 7)
+			s.sleep(time.Duration(s.rng.IntN(500))*time.Millisecond + 7)
 			ticket.Done(s.outcome())
 		}
 	}

@@ -96,6 +96,7 @@ func (s *schedule) change(e *scheduled) {
 	was := e.Config()
 	cfg, full := randomConfig(s.rng, was.Dispatch, e.per)
 	cfg.IdleAfter, cfg.Retry = was.IdleAfter, was.Retry
+	fitWindow(&cfg)
 	cfg.PerCall, cfg.Shadow = s.rng.IntN(3) == 0, s.rng.IntN(4) == 0
 	e.plans.Store(nil)
 	if !s.evicts && s.rng.IntN(2) == 0 {
@@ -125,11 +126,9 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg eng
 			FailureThreshold: 1 + rng.IntN(3), RecoveryTimeout: time.Second, HalfOpenProbes: 1 + rng.IntN(2),
 			HalfOpenSuccesses: 1 + rng.IntN(2), ProbeTimeout: 2 * time.Second, ForgetAfter: 5 * time.Second,
 		}
-		if rng.IntN(3) == 0 {
-			cfg.Breaker.HalfOpenFailures = rng.IntN(2)
-			cfg.Breaker.MaxRecovery = time.Duration(1+rng.IntN(5)) * time.Second
-			cfg.Breaker.RecoveryJitter, cfg.Breaker.Seed = 0.25*float64(rng.IntN(5)), 1+rng.Uint64N(9)
-		}
+		randomGrowth(rng, cfg.Breaker)
+		randomRates(rng, cfg.Breaker)
+		fitWindow(&cfg)
 	}
 	switch rng.IntN(3) {
 	case 0:

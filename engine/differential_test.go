@@ -22,8 +22,8 @@ var schedulesFlag = flag.Int("engine.schedules", 1500, "how many random schedule
 
 // TestBothDispatchesGiveTheSameAnswers runs the same random schedules of calls, failures,
 // cancellations, waits, resets, time and evictions through two engines: with gates, and with a
-// message for every decision. The test compares every decision, every RetryAfter and every state. A
-// million schedules:
+// message for every decision. The test compares every decision, every RetryAfter, every state and every
+// window. A million schedules:
 //
 //	go test ./engine -run BothDispatches -engine.schedules 1000000 -timeout 30m
 func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
@@ -172,8 +172,8 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 		n := 1 + s.rng.IntN(3)
 		s.note("allow %d of %d: %v", n, at, s.eng.AllowN(key, n))
 	case 2, 3, 4:
-		if err := s.outcome(); s.idle(key) {
-			s.note("run %d: %v", at, seen(s.eng.Run(ctx, key, func(context.Context) error { return err })))
+		if fn := s.takes(); s.idle(key) {
+			s.note("run %d: %v", at, seen(s.eng.Run(ctx, key, fn)))
 		}
 	case 5, 6:
 		n := 1 + s.rng.IntN(2)
@@ -197,9 +197,9 @@ func (s *schedule) act(ctx context.Context, at int, key string) {
 			s.cancels[s.rng.IntN(len(s.cancels))]()
 		}
 	case 11, 12:
-		if err, depth := s.outcome(), 1+s.rng.IntN(2); s.idle(key) {
-			fn := nested(s.eng.Engine, key, depth, func(context.Context) error { return err })
-			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, fn)))
+		if fn, depth := s.takes(), 1+s.rng.IntN(2); s.idle(key) {
+			deep := nested(s.eng.Engine, key, depth, fn)
+			s.note("run %d, %d deep: %v", at, depth, seen(s.eng.Run(ctx, key, deep)))
 		}
 	case 13:
 		within := time.Duration(1+s.rng.IntN(300)) * time.Millisecond
@@ -220,7 +220,7 @@ func (s *schedule) admit(ctx context.Context, at int, key string) {
 	case s.evicts:
 		// The contract does not say when a key is forgotten. So the contract does not say
 		// either whether a result counts that comes later.
-		time.Sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
+		s.sleep(time.Duration(s.rng.IntN(500)) * time.Millisecond)
 		ticket.Done(s.outcome())
 	default:
 		s.tickets = append(s.tickets, ticket)

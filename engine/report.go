@@ -88,7 +88,7 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 	outcome := Failure // in case Classify panics
 	defer func() {
 		e.endedAs(a, outcome)
-		if e.settings.Load().timed {
+		if e.settings.Load().timeLimited {
 			e.tooLate(ctx, outcome)
 		}
 		e.report(p, a, outcome, err)
@@ -146,16 +146,6 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, op
 		return nil // the actor releases the request
 	}
 	return r
-}
-
-// isSlow reports whether the call of a was slow, by the present reading of the clock, and counts it then.
-func (e *Engine) isSlow(a *admission, outcome Outcome) bool {
-	after := a.cell.Published.Policy().SlowAfter()
-	if after == 0 || a.began == 0 || outcome == Ignore || e.nowOr(a.began)-a.began < after {
-		return false
-	}
-	e.counters.Slow.Add(1)
-	return true
 }
 
 // recorded waits until the turn of a report has ended, if it is answered.

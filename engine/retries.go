@@ -105,15 +105,16 @@ func (c *call) another(
 	if end != guard.Never {
 		left = end - e.system.Now()
 	}
-	stay, err = c.begin(in, stay, left)
-	if err == nil {
-		c.begun = c.now(e)
+	if stay, err = c.begin(in, stay, left); err != nil {
+		return in, stay, err
 	}
-	if err == nil && c.begun > end {
+	c.timed()
+	c.begun = c.now(e)
+	switch {
+	case c.begun > end:
 		c.giveUp() // the queue was late
 		err = e.refused(errLate)
-	}
-	if err == nil && in.Err() != nil {
+	case in.Err() != nil:
 		err = e.refused(c.giveUpFor(in))
 	}
 	return in, stay, err

@@ -55,7 +55,7 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 	stripe.Admitted.Add(1)
 	defer func() {
 		if !returned { // no recover: the panic goes on, and recover does not see Goexit
-			e.fail(p, c, generation)
+			e.fail(c, generation, now)
 		}
 	}()
 	err = fn(firstAttempt(ctx))
@@ -78,7 +78,7 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
 		return e.endOf(ctx)
-	case e.settings.Load().timed:
+	case e.settings.Load().timeLimited:
 		return e.runTimed(ctx, p, stay, fn)
 	default:
 		return e.runAt(ctx, p, nil, stay, fn)
@@ -156,6 +156,7 @@ func (e *Engine) runAt(ctx context.Context, p *place, c *guard.Cell, stay int64,
 	if err != nil {
 		return told(ctx, err)
 	}
+	e.timed(&a)
 	var began int64
 	if e.settings.Load().maxElapsed > 0 {
 		began = e.nowHolding(p, &a, 1)
@@ -203,13 +204,13 @@ func (e *Engine) over(
 }
 
 // fail is the end of an attempt whose function has not returned. The gate of c let the attempt
-// through in a generation of the breaker.
+// through in a generation of the breaker, at the instant began.
 //
 //go:noinline
-func (e *Engine) fail(p *place, c *guard.Cell, generation uint64) {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}}
+func (e *Engine) fail(c *guard.Cell, generation uint64, began int64) {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began}
 	e.endedAs(&a, Failure)
-	e.report(p, &a, Failure, nil)
+	e.report(&place{key: c.Key()}, &a, Failure, nil)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.

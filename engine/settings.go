@@ -13,20 +13,20 @@ import (
 // settings are the configuration in force from one [Engine.Reconfigure] to the next. Settings do not
 // change.
 type settings struct {
-	config     Config
-	version    *guard.Version
-	shared     *guard.Policy  // of every key; nil with Config.LimiterFor
-	limits     limiter.Limits // of Config.Limiter
-	retry      *retry.Policy  // nil: no retries
-	maxElapsed int64          // ns, of retry; 0: no bound
-	perCall    bool
-	shadow     bool
-	latency    *measured // of Config.Latency; else nil
-	watched    bool      // whether there is a Trace, or latency
-	limited    bool      // whether a key may have a limit
-	breaks     bool      // whether a key may have a breaker
-	timed      bool      // whether there is a Timeout or an AttemptTimeout
-	slow       bool      // whether the breaker judges slow calls
+	config      Config
+	version     *guard.Version
+	shared      *guard.Policy  // of every key; nil with Config.LimiterFor
+	limits      limiter.Limits // of Config.Limiter
+	retry       *retry.Policy  // nil: no retries
+	maxElapsed  int64          // ns, of retry; 0: no bound
+	perCall     bool
+	shadow      bool
+	latency     *measured // of Config.Latency; else nil
+	watched     bool      // whether there is a Trace, or latency
+	limited     bool      // whether a key may have a limit
+	breaks      bool      // whether a key may have a breaker
+	timeLimited bool      // whether there is a Timeout or an AttemptTimeout
+	slow        bool      // whether the breaker judges slow calls
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	plain   bool // whether that may be all there is to a call for one key; false once the engine has ended
@@ -52,11 +52,11 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	published := c.Dispatch == Published && !c.Shadow
 	st.limited, st.breaks = st.shared == nil || len(policy.Limits) > 0, policy.Breaks()
 	st.slow = policy.Breaks() && policy.Breaker.SlowRate > 0
-	st.timed = c.Timeout > 0 || c.AttemptTimeout > 0
+	st.timeLimited = c.Timeout > 0 || c.AttemptTimeout > 0
 	concerns := st.limited || st.breaks
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
-	st.plain = st.gated && !c.PerCall && !st.watched && !st.timed
-	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow && !st.timed
+	st.plain = st.gated && !c.PerCall && !st.watched && !st.timeLimited
+	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow && !st.timeLimited
 	return st
 }
 

@@ -152,8 +152,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 		return e.refuse(l.key, ErrClosed, 0)
 	}
 	if s.under == nil {
-		if generation, ok := s.cell.Published.Permit(s.cell.Published.Policy(), s.now); ok {
-			s.permit.Generation = generation
+		if policy := s.cell.Published.Policy(); c.permitAtGate(i, policy) {
 			return nil
 		}
 	}
@@ -161,6 +160,24 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 	d.Tokens, d.Stay, d.Split = 0, guard.NoStay, false
 	c.asked = true
 	return e.consult(ctx, &l.place, &d, &s.admission, c.links)
+}
+
+// permitAtGate is permit at the gate of a closed breaker, whose key follows policy.
+func (c *call) permitAtGate(i int, policy *guard.Policy) bool {
+	e, s := c.links[i].eng, &c.got[i]
+	generation, ok := s.cell.Published.Permit(policy, s.now)
+	if !ok {
+		return false
+	}
+	s.permit.Generation = generation
+	if policy.Rated() && !guard.Planted("a permit that begins no slice") {
+		now := s.now
+		if c.asked || now == 0 { // perhaps the call has waited, or the look has asked the actor
+			now = e.system.Now()
+		}
+		s.cell.Published.Open(now)
+	}
+	return true
 }
 
 // stop ends an attempt that link i did not let pass, because of err.

@@ -107,7 +107,7 @@ func (w *world) isClean(a *account, now int64) bool {
 			return false
 		}
 	}
-	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && w.grown(&a.circuit, now) == 0 && len(a.waiting()) == 0
+	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && a.circuit.grown(now) == 0 && !a.circuit.window.marked(a.circuit.rules, now) && len(a.waiting()) == 0
 }
 
 // spilled is what a loses when its cell goes before it is as new: failures of a closed breaker and the growth
@@ -121,9 +121,10 @@ func (w *world) spilled(a *account, st *site) {
 	switch c.state {
 	case breaker.Closed:
 		c.row, c.trips = 0, 0
+		c.window.drop()
 	case breaker.HalfOpen:
 		a.version++
-		*c = naiveCircuit{state: breaker.Open, period: w.period(), trips: c.trips, until: c.due, due: c.due}
+		c.become(naiveCircuit{state: breaker.Open, period: w.period(), trips: c.trips, until: c.due, due: c.due})
 	}
 }
 

@@ -39,6 +39,9 @@ func (p *person) call() {
 	p.asks = p.phase == calling || p.phase == admitting
 	p.attempts, p.began, p.waited = 0, 0, 0
 	p.kind = p.phase
+	for _, c := range p.links {
+		c.once = c.w.cfg.PerCall
+	}
 	k := p.handle()
 	for _, c := range p.links {
 		c.account = &c.w.keys[c.key]
@@ -65,7 +68,7 @@ func (p *person) call() {
 
 // looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall,
 // also some for one key.
-func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].w.cfg.PerCall }
+func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].once }
 
 // decide begins to watch an attempt.
 func (p *person) decide() {
@@ -79,7 +82,7 @@ func (p *person) decide() {
 		}
 		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
 		c.ready = math.MaxInt64
-		c.seen, c.was = c.account.version, c.account.site
+		c.seen, c.was, c.periodWas = c.account.version, c.account.site, c.account.circuit.period
 		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
 		c.wasUnlimited, c.wasAbove, c.rules = false, false, c.w.rules
 		c.w.watch(c, p.since)
@@ -102,7 +105,7 @@ func (p *person) handle() Key {
 // handle is the Key of a call to one engine.
 func (c *caller) handle() Key {
 	k := Key{eng: c.w.eng, place: *c.place()}
-	if c.w.cfg.PerCall {
+	if c.once {
 		k.chain = c.w.eng.chainOf(&k.place)
 	}
 	return k
@@ -233,6 +236,12 @@ func (p *person) checkAttempts() {
 
 // begun takes note of what one engine has let the attempt through as.
 func (c *caller) begun() {
+	c.checkCounted()
+	if !c.once || c.attempts == 1 {
+		c.ranAt.site, c.ranAt.period, c.ranAt.rules = c.was, c.periodWas, c.rules
+		c.ranAt.first, c.ranAt.last = c.since, c.given
+		c.checkBegun()
+	}
 	c.lease, c.period, c.debit = 0, 0, debit{}
 	if !c.answered && !c.passed {
 		c.cell = nil // without a limit, a cell that has just been retired lets calls pass, too

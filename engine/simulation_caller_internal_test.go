@@ -10,6 +10,7 @@ type caller struct {
 	key     int
 	account *account
 	n       int64
+	once    bool // the call began with PerCall
 	handles [mostNames]*place
 
 	passed    bool // a token was taken at the gate
@@ -33,6 +34,7 @@ type caller struct {
 	wasOpen             int64  // until when the breaker was open
 	seen                uint64 // the version of the account when the attempt was decided
 	was                 *site  // of the account when the attempt began
+	periodWas           uint64 // of the naive circuit; likewise
 
 	under   naiveProbe // in whose function the call is made
 	period  uint64     // of the probe that runs now
@@ -44,6 +46,9 @@ type caller struct {
 	debit   debit // of the attempt
 	spent   bool  // the actor says that the tokens stay spent
 
+	success
+	ranAt ran
+
 	expected guard.Snapshot
 
 	hopeVersion uint64
@@ -52,17 +57,18 @@ type caller struct {
 // begin makes the caller ready for a scene.
 func (c *caller) begin() {
 	c.handles, c.lease, c.owes, c.pending = [mostNames]*place{}, 0, false, false
-	c.req, c.may, c.account, c.answered, c.debit, c.spent = nil, false, nil, false, debit{}, false
+	c.success, c.req, c.may, c.account, c.answered, c.debit, c.spent = success{}, nil, false, nil, false, debit{}, false
 }
 
 // hasDecided reports whether the engine has decided once for the whole call.
-func (c *caller) hasDecided() bool { return c.w.cfg.PerCall && c.attempts > 0 }
+func (c *caller) hasDecided() bool { return c.once && c.attempts > 0 }
 
 // rest ends what the caller was about.
 func (c *caller) rest() {
-	if c.owes {
+	if c.owes && !c.w.switchedSince(c.ranAt.rules) {
 		c.w.fail("caller %d has not reported that its call ended with %v", c.id, c.outcome)
 	}
+	c.checkCounted()
 	c.pending = false
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// drawChange makes a random change of the limits, of the bounds of the queue, of the number of keys and the time
-// for which they are kept, or of the retries.
+// drawChange makes a random change of the limits, of the breaker, of the bounds of the queue, of the number of keys and
+// the time for which they are kept, or of the retries.
 func (w *world) drawChange() setup {
 	s := w.setup
 	switch w.below(8) {
@@ -28,6 +28,12 @@ func (w *world) drawChange() setup {
 		w.drawQueue(&s)
 	case 2:
 		w.drawSystem(&s)
+	}
+	if w.oneIn(2) {
+		w.drawOtherBreaker(&s)
+	}
+	if w.oneIn(4) && !w.isCalled() {
+		s.cfg.PerCall = !s.cfg.PerCall
 	}
 	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
 		s.cfg.Retry = w.drawRetry()
@@ -103,6 +109,17 @@ func (c *caller) reconfigure() {
 	}
 }
 
+// isCalled reports whether a call has begun whose first attempt has not: it may still read PerCall.
+func (w *world) isCalled() bool {
+	return slices.ContainsFunc(w.people[:w.callers], func(c *caller) bool { return c.deciding && c.attempts == 0 && slices.Contains(c.links, c) })
+}
+
+// still reports whether nobody else goes on because of the change that goes on: no call may begin by one PerCall and go
+// on by the other.
+func (w *world) still() bool {
+	return w.undated() || w.b.Current() == w.current && w.coming.cfg.PerCall != w.cfg.PerCall
+}
+
 // undated reports whether the change that goes on has begun, and its instant is not said yet. Nobody else
 // goes on then; the histories have others go on.
 func (w *world) undated() bool { return w.b.Current() != w.current && w.b.Current().At() == 0 }
@@ -118,6 +135,7 @@ func (w *world) settleChange() {
 	if !slices.Equal(next.compiled, w.rules.compiled) {
 		w.changedAt = at
 	}
+	w.noteBreaker(next)
 	w.rules.next, w.rules, w.setup = next, next, *w.coming
 	w.changed++
 	w.note(15, w.number, at)
@@ -126,7 +144,7 @@ func (w *world) settleChange() {
 	}
 	w.fresh.follow()
 	for i := range w.keys {
-		w.keys[i].changes()
+		w.keys[i].changes(w)
 	}
 	for _, c := range w.people[:w.callers] {
 		if c.deciding && c.account != nil {
@@ -168,8 +186,8 @@ func (w *world) expectAdopt(st *site) {
 // adopted takes note that the gate of a goes by the rules in force. Failures that were forgotten by the instant of the
 // change do not count any more.
 func (w *world) adopted(a *account) {
-	if a.stale {
-		w.is(&a.circuit, w.rules.at)
+	for r := a.old.rules; a.stale && r.next != nil; r = r.next {
+		w.follow(&a.circuit, r, r.next)
 	}
 	a.stale, a.old = false, books{}
 }

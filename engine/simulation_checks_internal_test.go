@@ -30,6 +30,7 @@ func (c *caller) settle() {
 	if c.account == nil || c.account.site == nil {
 		return
 	}
+	c.settleRates()
 	w, st := c.w, c.account.site
 	fullAt := st.gate.FullAt()
 	if fullAt == st.last || st.inTurn {
@@ -75,7 +76,7 @@ func (w *world) checkAdmitted(c *caller) {
 		w.fail("caller %d goes on, and was answered %v", c.id, c.answer.Err)
 	case len(w.limits) > 0 && c.debit.account == nil && !c.wasUnlimited:
 		w.fail("caller %d goes on, and has no tokens", c.id)
-	case !c.wasClosed && !c.permitted && c.asks:
+	case !c.wasClosed && !c.permitted && c.asks && !w.switchedSince(c.rules):
 		w.fail("caller %d passed the gate of a breaker that was not closed", c.id)
 	}
 }
@@ -106,7 +107,10 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 // checkSuccess is for a success of a call that was no probe: whether it is to be reported is for
 // the gate of the cell that admitted the call to say.
 func (w *world) checkSuccess(c *caller) {
+	c.success = success{counts: true}
 	switch st := c.account.site; {
+	case c.account.circuit.rules.rated():
+		c.succeeded()
 	case st == nil || st != c.cell || c.looks(): // others may come before it is reported to all keys, or once for all
 		c.may = true
 	case st.gate.Reports():
@@ -133,7 +137,7 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 	w.checkFullAt(st, s, now)
 	wake := int64(actors.Never)
 	if a.circuit.out > 0 {
-		wake = a.circuit.begun[0] + w.circuit.lease
+		wake = a.circuit.ends[0]
 	}
 	if a.circuit.forced {
 		wake = a.circuit.until
@@ -165,6 +169,7 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 		w.fail("the gate is owned, with nobody in the queue and the breaker closed")
 	}
 	w.checkNotice(st, now)
+	w.checkWindow(st, s, now)
 }
 
 // checkNotice compares the notice of a gate with the naive models.
@@ -194,7 +199,7 @@ func (w *world) checkSnapshot(c *caller, is Snapshot) {
 	for i := range is.Limits {
 		is.Limits[i].Wait = 0
 	}
-	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.OpenFor != ought.OpenFor || is.Forced != ought.Forced || is.Waiting != ought.Waiting ||
+	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.Window != ought.Window || is.OpenFor != ought.OpenFor || is.Forced != ought.Forced || is.Waiting != ought.Waiting ||
 		!slices.Equal(is.Limits, ought.Limits) {
 		w.fail("the snapshot is %+v, and should be %+v", is, *ought)
 	}

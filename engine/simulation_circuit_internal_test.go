@@ -2,71 +2,10 @@ package engine
 
 import (
 	"math"
-	"math/big"
-	"math/rand/v2"
-	"time"
+	"slices"
 
 	"github.com/limitpal/limitpal-go/breaker"
 )
-
-// naiveRules is a breaker.Policy with its defaults.
-type naiveRules struct {
-	threshold, successes, probes int
-	recovery, lease, forget      int64
-	tolerated                    int
-	longest, mayAsk              int64 // the longest open time, and the longest that an upstream may ask for
-	jitter                       float64
-	seed                         uint64
-}
-
-// fill fills the defaults in as they are documented.
-func (r *naiveRules) fill() {
-	if r.threshold == 0 {
-		r.threshold = 5
-	}
-	if r.successes == 0 {
-		r.successes = 1
-	}
-	if r.probes == 0 {
-		r.probes = 1
-	}
-	if r.recovery == 0 {
-		r.recovery = int64(5 * time.Second)
-	}
-	if r.lease == 0 {
-		r.lease = int64(30 * time.Second)
-	}
-	if r.forget == 0 {
-		ten := int64(math.MaxInt64)
-		if r.recovery < math.MaxInt64/10 {
-			ten = 10 * r.recovery
-		}
-		r.forget = max(int64(time.Minute), min(ten, 1<<61/10*10))
-	}
-	r.longest = max(r.longest, r.recovery)
-}
-
-// abandoned is how long after a probe could come a breaker that is not closed is forgotten: when
-// ForgetAfter, of which one recovery is over, has passed, but not before it has been half-open for ten times
-// its recovery.
-func (r *naiveRules) abandoned() int64 {
-	if r.recovery > (math.MaxInt64-1)/10 {
-		return math.MaxInt64 - 1
-	}
-	return max(r.forget-r.recovery, 10*r.recovery)
-}
-
-// openTime is how long a breaker is open that opens at the instant at, after so many trips before.
-func (r *naiveRules) openTime(trips int, at int64) int64 {
-	d := r.recovery
-	for range trips {
-		d = min(2*d, r.longest)
-	}
-	share := big.NewInt(int64(r.jitter * (1 << 32)))
-	most := min(share.Mul(share, big.NewInt(d)).Rsh(share, 32).Int64(), d-1)
-	off := new(big.Int).SetUint64(rand.NewPCG(r.seed, uint64(at)).Uint64())
-	return d - off.Mul(off, big.NewInt(most+1)).Rsh(off, 64).Int64()
-}
 
 // naiveCircuit is the breaker of one key, told of every admission and outcome in the order in which
 // they take effect. Its periods are numbered by the world, and know nothing of the generations of
@@ -74,17 +13,26 @@ func (r *naiveRules) openTime(trips int, at int64) int64 {
 type naiveCircuit struct {
 	state  breaker.State
 	period uint64
-	row    int               // closed: failures in a row
+	row    int               // closed: failures in a row, if they open the breaker
 	good   int               // half-open: probes that succeeded
 	bad    int               // half-open: probes that failed
 	trips  int               // that make the next open time grow
-	last   int64             // closed: the last failure
-	since  int64             // closed: when a probe closed it
+	last   int64             // closed: the last failure or slow call
+	step   int64             // closed: when one of trips is next taken off
 	until  int64             // open, and half-open since: when the first probe was due; forced: when that ends
 	forced bool              // open or closed by hand
 	due    int64             // likewise; or a recovery after the last outcome of a probe that counted
-	begun  [mostProbes]int64 // when the probes that are out began, in order
+	ends   [mostProbes]int64 // when the leases of the probes that are out end, in order
 	out    int               // how many
+	window naiveWindow       // closed
+
+	rules *naiveRules // by which the gate goes
+}
+
+// become makes another circuit of b, by the same rules.
+func (b *naiveCircuit) become(c naiveCircuit) {
+	c.rules = b.rules
+	*b = c
 }
 
 // naiveProbe names a probe that is out, as the naive circuit knows it.
@@ -98,32 +46,29 @@ func (w *world) holds(b *naiveCircuit, now int64, p naiveProbe) bool {
 	if p.lease == 0 || w.is(b, now) != breaker.HalfOpen || b.period != p.period {
 		return false
 	}
-	for _, begun := range b.begun[:b.out] {
-		if begun+w.circuit.lease == p.lease {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.ends[:b.out], p.lease)
 }
 
 // is brings the circuit to now and returns its state.
 func (w *world) is(b *naiveCircuit, now int64) breaker.State {
-	r := &w.circuit
+	r := b.rules
 	if b.forced && now < b.until {
 		return b.state
 	}
 	if b.forced {
 		w.renew(b)
 	}
-	for b.out > 0 && now-b.begun[0] >= r.lease {
-		end := b.begun[0] + r.lease
+	for b.out > 0 && now >= b.ends[0] {
+		end := b.ends[0]
 		b.back(0)
-		w.failed(b, end, 0)
+		w.failed(b, end, 0, false)
 	}
 	switch {
 	case b.state == breaker.Closed:
+		b.window.leave(r, now)
 		if now-b.last >= r.forget {
 			b.row = 0
+			b.window.forget(r, math.MaxInt64)
 		}
 	case b.out == 0 && now-b.due >= r.abandoned():
 		w.renew(b)
@@ -136,29 +81,26 @@ func (w *world) period() uint64 {
 	return w.periods
 }
 
-func (w *world) renew(b *naiveCircuit) { *b = naiveCircuit{period: w.period()} }
+func (w *world) renew(b *naiveCircuit) { b.become(naiveCircuit{period: w.period()}) }
 
 // trip opens b at the instant at for so long.
 func (w *world) trip(b *naiveCircuit, at, length int64) {
 	until := at + min(length, math.MaxInt64-1-at)
-	trips := w.grown(b, at)
-	if next := w.circuit.recovery; next < w.circuit.longest {
-		for range trips {
-			next = min(2*next, w.circuit.longest)
-		}
-		if next < w.circuit.longest {
-			trips++
-		}
-	}
-	*b = naiveCircuit{state: breaker.Open, period: w.period(), trips: trips, until: until, due: until}
+	trips := min(b.grown(at)+1, b.rules.doublings)
+	b.become(naiveCircuit{state: breaker.Open, period: w.period(), trips: trips, until: until, due: until})
 }
 
 // grown is how many trips make the open time of b grow at now: one less for each recovery spent closed.
-func (w *world) grown(b *naiveCircuit, now int64) int {
-	if b.trips == 0 || b.state != breaker.Closed {
+func (b *naiveCircuit) grown(now int64) int {
+	if b.trips == 0 || b.state != breaker.Closed || now < b.step {
 		return b.trips
 	}
-	return b.trips - int(min(int64(b.trips), (now-b.since)/w.circuit.recovery))
+	return b.trips - int(min(int64(b.trips), 1+(now-b.step)/b.rules.recovery))
+}
+
+// full reports whether no probe more is let through while so many are out.
+func (b *naiveCircuit) full(out int) bool {
+	return out >= min(b.rules.probes, max(1, b.rules.successes-b.good))
 }
 
 // probeReady is from when the circuit lets a call through; now if it does now.
@@ -167,17 +109,19 @@ func (w *world) probeReady(b *naiveCircuit, now int64) int64 {
 	case breaker.Open:
 		return max(now, b.until)
 	case breaker.HalfOpen:
-		if b.out == w.circuit.probes || b.out+b.good == w.circuit.successes {
-			end, bad := b.begun[0]+w.circuit.lease, b.bad
-			for _, begun := range b.begun[:b.out] {
-				if begun == b.begun[0] {
-					bad++
-				}
+		if !b.full(b.out) {
+			return now
+		}
+		ended := 0
+		for at := b.ends[0]; ; at = b.ends[ended] {
+			for ; ended < b.out && b.ends[ended] == at; ended++ {
 			}
-			if bad > w.circuit.tolerated {
-				return end + w.circuit.openTime(b.trips, end)
+			switch {
+			case b.bad+ended > b.rules.tolerated:
+				return at + b.rules.openTime(b.trips, at)
+			case !b.full(b.out - ended):
+				return at
 			}
-			return end
 		}
 	}
 	return now
@@ -187,67 +131,83 @@ func (w *world) probeReady(b *naiveCircuit, now int64) int64 {
 func (w *world) admit(b *naiveCircuit, now int64) (lease int64) {
 	switch w.is(b, now) {
 	case breaker.Closed:
+		b.window.open(b.rules, now)
 		return 0
 	case breaker.Open:
 		b.state, b.period = breaker.HalfOpen, w.period()
 	}
-	if b.out >= w.circuit.probes {
-		w.fail("a probe more than the limit of %d", w.circuit.probes)
+	if b.full(b.out) {
+		w.fail("a probe more than is allowed or needed: %d are out, %d of %d have succeeded", b.out, b.good, b.rules.successes)
 	}
-	if b.out+b.good >= w.circuit.successes {
-		w.fail("a probe more than is still needed: %d are out, %d of %d have succeeded", b.out, b.good, w.circuit.successes)
+	lease = now + b.rules.lease
+	i := b.out
+	for ; i > 0 && b.ends[i-1] > lease; i-- { // by other rules leases were longer
+		b.ends[i] = b.ends[i-1]
 	}
-	b.begun[b.out] = now
+	b.ends[i] = lease
 	b.out++
-	return now + w.circuit.lease
+	return lease
 }
 
 // outcome records how a call of this period ended. With a failure, the upstream may ask to be left alone.
-func (w *world) outcome(b *naiveCircuit, now, lease int64, o Outcome, asked int64) {
+func (w *world) outcome(b *naiveCircuit, now, lease int64, o Outcome, asked int64, slow bool) {
 	if b.state == breaker.Open || b.state == breaker.Closed && lease != 0 || b.forced {
 		return
 	}
 	if b.state == breaker.HalfOpen {
-		i := 0
-		for ; i < b.out && b.begun[i]+w.circuit.lease != lease; i++ {
-		}
-		if i == b.out {
+		i := slices.Index(b.ends[:b.out], lease)
+		if i < 0 {
 			return // no probe of this period: it was let through before the breaker opened, or its lease has ended
 		}
 		b.back(i)
 	}
+	r := b.rules
+	slow = slow && r.slow > 0
 	switch {
 	case o == Failure:
-		w.failed(b, now, min(asked, w.circuit.mayAsk))
+		w.failed(b, now, min(asked, r.mayAsk), slow)
+	case o == Success && slow && b.state == breaker.HalfOpen:
+		w.failed(b, now, 0, true)
+	case o == Success && slow:
+		b.row, b.last = 0, now
+		if b.window.mark(r, now, false, true) {
+			w.trip(b, now, r.openTime(b.grown(now), now))
+		}
 	case o == Success && b.state == breaker.Closed:
 		b.row = 0
+		b.window.succeed(r, now)
 	case o == Success:
-		b.good, b.due = b.good+1, now+w.circuit.recovery
-		if b.good >= w.circuit.successes {
-			*b = naiveCircuit{period: w.period(), trips: b.trips, since: now}
+		b.good, b.due = b.good+1, now+r.recovery
+		if b.good >= r.successes {
+			b.become(naiveCircuit{period: w.period(), trips: b.trips, step: now + r.recovery})
 		}
 	}
 }
 
 // back takes probe i out of those that are out.
 func (b *naiveCircuit) back(i int) {
-	copy(b.begun[i:], b.begun[i+1:b.out])
+	copy(b.ends[i:], b.ends[i+1:b.out])
 	b.out--
 }
 
 // failed counts a failure at the instant at.
-func (w *world) failed(b *naiveCircuit, at, asked int64) {
+func (w *world) failed(b *naiveCircuit, at, asked int64, slow bool) {
+	r := b.rules
 	var opens bool
 	if b.state == breaker.Closed {
-		b.row, b.last = b.row+1, at
-		opens = b.row >= w.circuit.threshold
+		b.last = at
+		opens = b.window.mark(r, at, true, slow)
+		if r.threshold > 0 {
+			b.row++
+			opens = opens || b.row >= r.threshold
+		}
 	} else {
-		b.bad, b.due = b.bad+1, at+w.circuit.recovery
-		opens = b.bad > w.circuit.tolerated
+		b.bad, b.due = b.bad+1, at+r.recovery
+		opens = b.bad > r.tolerated
 	}
 	switch {
 	case opens:
-		w.trip(b, at, max(asked, w.circuit.openTime(w.grown(b, at), at)))
+		w.trip(b, at, max(asked, r.openTime(b.grown(at), at)))
 	case asked > 0:
 		w.trip(b, at, asked)
 	}

@@ -178,13 +178,16 @@ func (w *world) Sending(m guard.Message) {
 			c.answered = false
 			break
 		}
-		if !c.owes && !c.may {
+		if !c.owes && !c.may && !w.switchedSince(c.ranAt.rules) {
 			w.fail("caller %d reports %v, and there is nothing to report", c.id, m.Outcome)
 		}
 		if m.Outcome != c.outcome {
 			w.fail("caller %d reports %v, and its call ended with %v", c.id, m.Outcome, c.outcome)
 		}
-		c.owes, c.may = false, false
+		if m.Outcome != Ignore {
+			c.checkSlow(m.Slow, c.account.circuit.rules)
+		}
+		c.owes, c.may, c.success = false, false, success{}
 	case guard.Ask:
 		c.checkDemand(&m.Demand)
 	}

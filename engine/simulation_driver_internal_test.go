@@ -60,7 +60,7 @@ func (w *world) Observe(b *guard.Behavior) behavior {
 // between is a place in the midst of a step where the others may go on: another goroutine comes
 // between two instructions.
 func (u *universe) between() {
-	if p := u.who; p != nil && p.person != nil && p.person.changing != nil && p.person.changing.undated() {
+	if p := u.who; p != nil && p.person != nil && p.person.changing != nil && p.person.changing.still() {
 		return
 	}
 	if u.settle(); u.who == nil || u.depth > 2 || !u.oneIn(u.comings) {

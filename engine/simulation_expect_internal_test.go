@@ -81,7 +81,7 @@ func (w *world) expectGiveBack(st *site, who *caller, undoes bool) {
 func (w *world) expectReport(st *site, m *guard.Message) {
 	a, now := st.account, w.turning.now
 	period, known := w.periodOf[m.Permit.Generation]
-	if !known {
+	if !known && (m.Permit.Generation != 0 || w.switched == 0) { // 0: let through when there was no breaker
 		w.fail("a report of generation %d, which never was", m.Permit.Generation)
 	}
 	if m.FromPredecessor && !w.finals[period] && st.birthPeriod == a.circuit.period {
@@ -89,7 +89,7 @@ func (w *world) expectReport(st *site, m *guard.Message) {
 	}
 	w.is(&a.circuit, now)
 	if period == a.circuit.period || m.FromPredecessor && st.birthPeriod == a.circuit.period {
-		w.outcome(&a.circuit, now, m.Permit.Lease, m.Outcome, w.universe.wished(m))
+		w.outcome(&a.circuit, now, m.Permit.Lease, m.Outcome, w.wished(m), m.Slow)
 	}
 	a.version++
 	if m.Answers != nil {

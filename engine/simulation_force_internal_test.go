@@ -45,7 +45,7 @@ func (w *world) expectForce(a *account, f guard.Forcing) {
 		return
 	default:
 		w.universe.forced++
-		*b = naiveCircuit{period: w.period(), forced: true, state: f.To, until: guard.Later(t.now, f.For)}
+		b.become(naiveCircuit{period: w.period(), forced: true, state: f.To, until: guard.Later(t.now, f.For)})
 	}
 	w.expect(t.who, expectation{})
 }

@@ -25,15 +25,19 @@ var (
 // calls fail, hang and are cancelled, keys are evicted, spilled, reset and inspected, and engines
 // are closed and replaced by others with a random configuration. In one scene of four there are two
 // or three engines, and most calls go through a chain of their keys; one of the engines may be closed
-// before the others. In one scene of three the limits and the bounds of the queues change while
-// callers call.
+// before the others. In one scene of three the limits, the breaker and the bounds of the queues change
+// while callers call.
 //
 // Every answer is compared with naive models that know nothing of cells and generations: a bucket
-// that is judged over all windows, in integers; a breaker; a queue. So every caller gets exactly
-// one answer, in its turn, and Inspect shows the truth. No cell is retired that is not clean, or
-// written to after it was; no key has two actors; a caller that comes back at the instant that its
-// refusal told is admitted; in the end every caller has come to an end, and no breaker is stuck.
-// Some seeds are run twice, and must leave the same trace.
+// that is judged over all windows, in integers; a breaker, with a list of the calls in its window; a
+// queue. So every caller gets exactly one answer, in its turn, and Inspect shows the truth. No cell is
+// retired that is not clean, or written to after it was; no key has two actors; a caller that comes
+// back at the instant that its refusal told is admitted; in the end every caller has come to an end,
+// and no breaker is stuck. Some seeds are run twice, and must leave the same trace.
+//
+// A breaker by rate opens with the failure or the slow call that makes the share too large, and never
+// else. A success that no actor hears of is in the window, once, in the newest slice; every call that
+// is let through begins a slice. A call is slow exactly if its caller's readings of the clock say so.
 //
 // Tokens that a chain holds count as taken. They come back exactly, or stay spent, are counted, and
 // others have taken tokens since. A call through a chain takes nothing while a key is sure to refuse
@@ -41,7 +45,8 @@ var (
 // probe behind when it gives up. The rows of a queue take turns.
 //
 // A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
-// than the capacity at its start and each rate for as long as it held.
+// than the capacity at its start and each rate for as long as it held. Failures that counted by the rules
+// before, open breakers, leases and the calls in a window go on by the rules after.
 //
 // An event is one turn, one step of a caller between two blocking points, one birth, one leaving, one
 // eviction, or one step of a supervisor. Ten thousand seeds are 10^9 events, of which about 120 million

@@ -191,6 +191,7 @@ func (o *observer) Retire(unused int64, g *guard.Gate) bool {
 	if !w.isClean(st.account, w.who.given) {
 		w.fail("the cell of %q was retired and is not clean", st.name)
 	}
+	st.account.circuit.window.drop()
 	st.account.cleanAt = w.events
 	w.event(2, int(st.account.number), w.now)
 	return true
@@ -203,9 +204,14 @@ func (o *observer) Update(now int64, g *guard.Gate, s *guard.State) actors.Next 
 	if st.inTurn || len(st.queue) > 0 {
 		w.fail("the cell of %q is brought up to date in the midst of a turn, or with callers in the queue", st.name)
 	}
+	at := now
+	if st.account.stale { // the change may have come since the clock was read
+		at = max(now, w.rules.at)
+	}
 	w.adopted(st.account)
 	w.learn(g.Generation(), st.account)
 	w.watchAllAt(st.account, max(now, w.latest)) // an open breaker may have been forgotten
+	w.rested(st, at)
 	w.checkFullAt(st, s, max(now, w.latest))
 	if g.Shared() {
 		st.account.restsAt(now)

@@ -46,10 +46,12 @@ func (p *person) drawEnd() (err error, panics bool) {
 
 // wished is how long the upstream asked to be left alone with the failure that m reports. At the end of a call
 // that was decided once, the cause is the error that the caller gets, and the wish is that of the last attempt.
-func (u *universe) wished(m *guard.Message) int64 {
-	if m.Request == nil {
+// If the breaker has changed, an upstream may have been asked by rules that heed no wish.
+func (w *world) wished(m *guard.Message) int64 {
+	if m.Request == nil || m.Request.OpenFor == 0 && w.recast {
 		return 0
 	}
+	u := w.universe
 	if v, ok := m.Request.Cause.(*Verdict); ok {
 		return int64(v.OpenFor)
 	}
@@ -99,6 +101,10 @@ func (p *person) ended() error {
 func (c *caller) ended(outcome Outcome) {
 	c.w.note(9, c.id, int64(outcome))
 	c.outcome, c.may, c.owes = outcome, false, false
+	if c.w.switchedSince(c.ranAt.rules) { // the gate of the key says whether there is a breaker
+		c.may, c.success = true, success{counts: outcome == Success}
+		return
+	}
 	if c.w.eng.settings.Load().shared.Breaks() && !(c.answered && c.answer.Under) {
 		c.owes = c.outcome == Failure || c.lease != 0
 		if c.outcome == Success && c.lease == 0 {

@@ -45,7 +45,7 @@ func (c *caller) over(err error) {
 	w := c.w
 	switch {
 	case !c.deciding || w.closed || c.hasDecided():
-	case c.asks && c.holdsProbe():
+	case c.asks && c.holdsProbe() && !w.switchedSince(c.rules):
 		w.fail("caller %d was let through as a probe, has not made it, and has not said so", c.id)
 	case c.debit.account != nil && (c.asks || err != nil):
 		w.fail("caller %d has given up (%T), and its tokens are neither back nor counted", c.id, err)
@@ -76,7 +76,7 @@ func (p *person) refusing(r *Rejection) *caller {
 // place is free at the end of a lease, and the end of another lease opens the breaker again.
 func (p *person) foresee() {
 	for _, c := range p.links {
-		if c.w.circuit.tolerated > 0 && c.account != nil && c.account.circuit.out > 1 {
+		if c.account != nil && c.account.circuit.rules.tolerated > 0 && c.account.circuit.out > 1 {
 			c.seen = 0
 		}
 	}

@@ -65,7 +65,7 @@ func (u *universe) play(until int64) {
 func (u *universe) tryAll() {
 	length, breaks := int64(0), false
 	for _, w := range u.worlds {
-		length, breaks = max(length, w.circuit.longest+w.circuit.lease), breaks || w.cfg.Breaker != nil
+		length, breaks = max(length, w.recovers), breaks || w.cfg.Breaker != nil
 	}
 	if !breaks || length > int64(24*time.Hour) {
 		return
@@ -108,7 +108,7 @@ func (w *world) try(p *person, key int) {
 func (u *universe) checkNothingLeft() {
 	for _, w := range u.worlds {
 		for i := range w.keys {
-			if a := &w.keys[i]; !w.closed && (len(a.waiting()) > 0 || a.circuit.out > 0 && !a.lost) {
+			if a := &w.keys[i]; !w.closed && (len(a.waiting()) > 0 || a.circuit.out > 0 && !a.lost && !w.renews(a)) {
 				u.fail("all calls have ended, and %q of engine %d has %d waiters and %d probes out", keyNames[i], w.number, len(a.waiting()), a.circuit.out)
 			}
 		}

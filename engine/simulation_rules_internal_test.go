@@ -10,9 +10,11 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// rules are the limits of an engine from one change to the next.
+// rules are the limits and the breaker of an engine from one change to the next.
 type rules struct {
 	limits   []naiveLimit
+	circuit  *naiveRules
+	breaks   bool // whether there is a breaker
 	compiled limiter.Limits
 	number   int   // of the scene's changes of the engine; the first rules are number 0
 	at       int64 // the instant of the change
@@ -21,7 +23,7 @@ type rules struct {
 
 // rulesOf makes the rules that s has from the instant at on.
 func (w *world) rulesOf(s *setup, number int, at int64) *rules {
-	r := &rules{limits: s.limits, number: number, at: at}
+	r := &rules{limits: s.limits, circuit: s.circuit, breaks: s.cfg.Breaker != nil, number: number, at: at}
 	if s.cfg.Limiter != nil {
 		compiled, err := limiter.Compile(s.cfg.Limiter)
 		if err != nil {
@@ -148,7 +150,7 @@ func (a *account) atGate() *books {
 
 // changes begins other rules for a. A key that is known keeps what it has. A key that has been
 // forgotten is born with what world.fresh has or, where its bucket owed something, with nothing.
-func (a *account) changes() {
+func (a *account) changes(w *world) {
 	a.version++
 	if a.site != nil {
 		if !a.stale {
@@ -159,6 +161,7 @@ func (a *account) changes() {
 	}
 	was, is := a.rules, a.rules.next
 	before := a.buckets
+	a.circuit.forgotten(was, is, w)
 	a.books.follow()
 	a.rests = nil
 	for i := range is.limits {

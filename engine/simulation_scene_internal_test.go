@@ -42,7 +42,7 @@ type scene struct {
 type setup struct {
 	cfg     Config
 	limits  []naiveLimit
-	circuit naiveRules
+	circuit *naiveRules
 
 	names        int
 	maxKeys      int
@@ -120,6 +120,8 @@ func (w *world) draw() (s setup) {
 	w.drawLimiter(&s)
 	if named := len(w.worlds) > 1 && w.oneIn(4); !w.oneIn(5) || s.cfg.Limiter == nil && !named { // else it only names a key
 		w.drawBreaker(&s)
+	} else {
+		s.circuit = naiveRulesOf(&breaker.Policy{})
 	}
 	if w.oneIn(2) {
 		s.cfg.Retry = w.drawRetry()
@@ -193,58 +195,6 @@ func (w *world) drawLimit() naiveLimit {
 		l.count, l.per = 1, 1 // the same, in numbers whose products fit
 	}
 	return l
-}
-
-// drawBreaker draws a breaker; some fields are left to their defaults, others are as small or as
-// large as they may be.
-func (w *world) drawBreaker(s *setup) {
-	duration := func() time.Duration {
-		switch w.below(24) {
-		case 0:
-			return 1
-		case 1:
-			return 1 << 61
-		case 2, 3:
-			return 0
-		default:
-			return time.Duration(w.spread(max(1, w.tick/4), 16*w.tick))
-		}
-	}
-	p := breaker.Policy{
-		FailureThreshold: w.below(6), HalfOpenSuccesses: w.below(4), HalfOpenProbes: w.below(mostProbes + 1),
-		RecoveryTimeout: duration(), ProbeTimeout: duration(), ForgetAfter: duration() * 4,
-	}
-	if p.ForgetAfter < 0 || p.ForgetAfter > 1<<61 {
-		p.ForgetAfter = 1 << 61
-	}
-	w.drawGrowth(&p)
-	s.cfg.Breaker = &p
-	s.circuit = naiveRules{
-		threshold: p.FailureThreshold, successes: p.HalfOpenSuccesses, probes: p.HalfOpenProbes,
-		recovery: int64(p.RecoveryTimeout), lease: int64(p.ProbeTimeout), forget: int64(p.ForgetAfter),
-		tolerated: p.HalfOpenFailures, longest: int64(p.MaxRecovery), mayAsk: int64(p.MaxRecovery), jitter: p.RecoveryJitter, seed: p.Seed,
-	}
-	s.circuit.fill()
-}
-
-// drawGrowth draws what a breaker tolerates half-open, and how its open time grows; mostly neither.
-func (w *world) drawGrowth(p *breaker.Policy) {
-	if w.oneIn(3) {
-		p.HalfOpenFailures = w.below(3)
-	}
-	if w.oneIn(3) {
-		recovery := p.RecoveryTimeout
-		if recovery == 0 {
-			recovery = 5 * time.Second
-		}
-		p.MaxRecovery = 1 << 61
-		if recovery < 1<<50 && !w.oneIn(16) {
-			p.MaxRecovery = recovery * time.Duration(1+w.below(40))
-		}
-	}
-	if w.oneIn(4) {
-		p.RecoveryJitter, p.Seed = float64(w.below(17))/16, w.rng.Uint64()|1
-	}
 }
 
 // orThree is attempts with the default of retry.Policy.MaxAttempts.

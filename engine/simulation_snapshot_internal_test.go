@@ -35,6 +35,9 @@ func (w *world) expectSnapshot(c *caller, a *account, now int64) {
 	}
 	if to.Breaker == breaker.Closed {
 		to.Failures = a.circuit.row
+		if !a.circuit.forced {
+			to.Window = a.circuit.window.count(a.circuit.rules, now)
+		}
 	}
 	if to.Breaker == breaker.Open && at == now {
 		to.Breaker = breaker.HalfOpen

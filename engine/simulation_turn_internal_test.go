@@ -93,6 +93,7 @@ func (o *observer) undo(st *site) {
 		version := st.account.version
 		*st.account = t.before
 		st.account.version = version + 1
+		w.torn(st)
 		w.collectGranted(st)
 	}
 	st.account.lost = true

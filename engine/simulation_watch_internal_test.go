@@ -16,6 +16,7 @@ func (w *world) watch(c *caller, now int64) {
 	case breaker.Open:
 		c.wasOpen = max(c.wasOpen, a.circuit.until)
 	}
+	c.wasClosed = c.wasClosed || w.renews(a)
 	if c.looks() {
 		c.wasShort = c.wasShort || len(a.waiting()) > 0
 		c.wasFree = c.wasFree || !w.isSure(c)
@@ -54,7 +55,7 @@ func (w *world) isSure(c *caller) bool {
 		return false
 	}
 	b := &c.account.circuit
-	if c.asks && b.state == breaker.Open && w.latest < b.until {
+	if c.asks && b.state == breaker.Open && w.latest < b.until && !c.account.stale {
 		return true
 	}
 	waits := c.mode == limiter.Queued && c.stay >= 0 && (w.maxWait >= 0 || c != c.links[0])

@@ -33,6 +33,9 @@ type world struct {
 	coming    *setup            // from the beginning of a change to its end
 	installed bool              // coming is in force
 	changedAt int64             // the instant of the last change of the limits; 0: none
+	recast    bool              // the breaker has changed
+	switched  int               // rules.number when the breaker was last switched off or on
+	recovers  int64             // ns; the longest open time and lease of all rules of the scene
 	clock     func() int64      // clockOfTurn
 }
 
@@ -55,6 +58,7 @@ func (w *world) open() {
 	w.rules = w.rulesOf(&w.setup, 0, 0)
 	w.fresh = books{rules: w.rules}
 	w.coming, w.installed, w.changedAt = nil, false, 0
+	w.recast, w.switched, w.recovers = false, 0, w.circuit.longest+w.circuit.lease
 	w.graves = w.graves[:0]
 	clear(w.gates)
 	clear(w.askers)
@@ -73,6 +77,7 @@ func (w *world) open() {
 	w.former[len(w.limits)], w.current = w.b, w.b.Current()
 	for i := range w.keys {
 		w.keys[i].rules = w.rules
+		w.keys[i].circuit.rules = w.circuit
 		w.renew(&w.keys[i].circuit)
 	}
 	for _, c := range w.people {

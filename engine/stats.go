@@ -88,13 +88,10 @@ func (e *Engine) Transitions() Transitions {
 	return Transitions{Tripped: c.Tripped.Load(), Probing: c.Probing.Load(), Recovered: c.Recovered.Load()}
 }
 
-// admitted counts a decision to let pass. If the breaker judges slow calls, the call begins now.
+// admitted counts a decision to let pass.
 func (e *Engine) admitted(a *admission) {
 	if !a.shadowed {
 		e.counters.Stripe().Admitted.Add(1)
-	}
-	if e.settings.Load().slow {
-		a.began = e.nowOr(0)
 	}
 }
 

@@ -26,7 +26,7 @@ type timeLimits struct {
 func limitsOf(links []link) (l timeLimits) {
 	for i := range links {
 		st := links[i].eng.settings.Load()
-		if !st.timed {
+		if !st.timeLimited {
 			continue
 		}
 		if l.by == nil {

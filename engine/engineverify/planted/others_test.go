@@ -28,6 +28,10 @@ var otherFaults = []struct{ name, in, by string }{
 	{"a probe held by a waiter", "engine", "TestNoProbeIsHeldByACallThatWaits"},
 	{"a row that is served twice in a round", "engine", "TestAWideQueueServesTenantsInTurn"},
 	{"a row that waits for its turn in vain", "engine", "TestAWideQueueServesTenantsInTurn"},
+	{"a lease that ends with a longer one", "breaker", "TestALeaseThatIsShorterThanEarlierOnesEndsInTime"},
+	{"a window that a change revives", "breaker", "TestALongerWindowRevivesNoCall"},
+	{"a permit that begins no slice", "engine", "TestEveryCallOfAChainBeginsASlice"},
+	{"a report of a slow call that is not answered", "engine/internal/guard", "TestASlowSuccessIsAnsweredAlthoughNoRateIsJudgedAnyMore"},
 }
 
 // TestOtherTestsFindPlantedFaults; without a fault they pass.

@@ -55,6 +55,16 @@ var faults = []struct{ part, name string }{
 	{"breaker", "a recovery after which the open time starts over"},
 	{"breaker", "an open time above MaxRecovery"},
 	{"evict", "a spill that forgets the growth"},
+	{"rates", "a success counted twice"},
+	{"rates", "a rate of too few calls"},
+	{"rates", "an admission that begins no slice"},
+	{"rates", "a permit that begins no slice"},
+	{"rates", "a success that ends no row"},
+	{"rates", "a tally that survives a Reset"},
+	{"rates", "a tally dropped before its time"},
+	{"rates", "slow calls forgotten with their key"},
+	{"change", "a window that a change revives"},
+	{"change", "a report of a slow call that is not answered"},
 }
 
 // most is how many seeds a fault may take.

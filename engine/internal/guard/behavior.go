@@ -111,7 +111,7 @@ func (b *Behavior) Resume(key string, g *Gate, s *State) {
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
 func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) actors.Next {
-	if m.Kind == Report && m.Outcome == breaker.Success && s.circuit.Clean() && !s.policy.rated {
+	if m.Kind == Report && (m.Request == nil || Planted("a report of a slow call that is not answered")) && m.Outcome == breaker.Success && s.circuit.Clean() && !s.policy.rated {
 		return actors.Next{Same: true}
 	}
 	if s.policy.shares && !Planted("a gate that is owned too late") {
@@ -203,7 +203,10 @@ func (b *Behavior) reset(now int64, s *State) {
 	}
 	s.policy.Limits.Reset(s.fullAts, now)
 	s.rests, s.forced = nil, nil
-	s.circuit.Renew(s.policy.rules)
+	t := s.circuit.Tally()
+	if s.circuit.Renew(s.policy.rules); Planted("a tally that survives a Reset") {
+		s.circuit.Count(t)
+	}
 	s.epoch = s.circuit.Generation()
 }
 

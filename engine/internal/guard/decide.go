@@ -164,7 +164,10 @@ func (b *Behavior) isUnder(now int64, s *State, permit breaker.Permit) bool {
 // grant takes the tokens of d as of the instant due, and a permit of the breaker if d asks the
 // breaker and is not under a probe. Tokens and breaker are ready, and the caller is claimed.
 func (b *Behavior) grant(now, due int64, s *State, d *Demand, under bool) Answer {
-	a := Answer{Under: under, At: now}
+	a := Answer{Under: under}
+	if d.Details {
+		a.Granted = now
+	}
 	if d.Breaker && !under && (!d.Split || Planted("a probe held by a waiter")) {
 		a.Permit = s.circuit.Admit(s.policy.rules, now)
 	}

@@ -82,21 +82,21 @@ func (g *Gate) Counts() bool { return g.posted.Load().counts(g) }
 
 // counts is Counts of the gate g, which has the notice n. A turn that may count a failure owns the gate.
 func (n *Notice) counts(g *Gate) bool {
-	return n.tally != nil && (!n.policy.inARow || !n.told && g.fullAt.Load() >= 0)
+	return n.tally != nil && (!n.policy.inARow || !n.told && g.fullAt.Load() >= 0 || Planted("a success that ends no row"))
 }
 
 // Open begins the slice of now in the key's window: a call is let through that the breaker judges.
 //
 //go:noinline
 func (g *Gate) Open(now int64) {
-	if n := g.posted.Load(); n.tally != nil {
+	if n := g.posted.Load(); n.tally != nil && !Planted("an admission that begins no slice") {
 		n.tally.Open(n.policy.rules, now)
 	}
 }
 
-// judged is Open for a call of the demand d.
+// judged is Open for a call of the demand d. A call that is split is let through with its permit.
 func (g *Gate) judged(p *Policy, d *Demand, now int64) {
-	if p.rated && d.Breaker {
+	if p.rated && d.Breaker && !d.Split {
 		g.Open(now)
 	}
 }

@@ -10,6 +10,33 @@ func (g *Gate) FullAt() int64 { return g.fullAt.Load() }
 // At returns the instant as of which the version is in force; 0 if that is not said yet.
 func (v *Version) At() int64 { return v.at.Load() }
 
+// Newest returns what [breaker.Tally.Newest] does of the tally where callers count successes; ok is false if there is
+// none.
+func (g *Gate) Newest() (slice, calls int64, ok bool) {
+	n := g.posted.Load()
+	if n.tally == nil {
+		return 0, 0, false
+	}
+	slice, calls = n.tally.Newest(n.policy.rules)
+	return slice, calls, true
+}
+
+// Newest is that of a gate, for the actor.
+func (s *State) Newest() (slice, calls int64, ok bool) {
+	t := s.circuit.Tally()
+	if t == nil {
+		return 0, 0, false
+	}
+	slice, calls = t.Newest(s.policy.rules)
+	return slice, calls, true
+}
+
+// Window returns the calls in the window at now, and changes nothing.
+func (s *State) Window(now int64) breaker.Counts {
+	circuit := s.circuit
+	return circuit.Window(s.policy.rules, now)
+}
+
 // FullAts returns the full-ats of s, one for each limit and at least one.
 func (s *State) FullAts() []int64 { return s.fullAts }
 

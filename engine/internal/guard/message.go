@@ -72,13 +72,14 @@ func (m *Message) claim() bool { return m.Stays || m.Request.Claim() }
 // claim reports whether the waiter's caller is still there.
 func (r *Request) claim() bool { return r.stays || r.Claim() }
 
-// Answer is a grant and its instant, or the reason of a refusal and the instant from which a retry would be
+// Answer is a grant, or the reason of a refusal and the instant from which a retry would be
 // admitted.
 type Answer struct {
 	Permit  breaker.Permit
 	Under   bool    // admitted under the probe of Message.Permit
 	Receipt Receipt // of the tokens taken
-	Left    []int64 // of Demand.Details: the full-ats behind the debit, if there are several
+	Granted int64   // Demand.Details: the instant of the grant
+	Left    []int64 // Demand.Details: the full-ats behind the debit, if there are several
 	Rough   bool    // Look: the call may have to wait for longer than until At
 	Err     error
 	At      int64

@@ -1,0 +1,79 @@
+package engine_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/engine"
+)
+
+// randomGrowth has a breaker tolerate failures of probes, and its open time grow; mostly neither.
+func randomGrowth(rng *rand.Rand, p *breaker.Policy) {
+	if rng.IntN(3) == 0 {
+		p.HalfOpenFailures = rng.IntN(2)
+		p.MaxRecovery = time.Duration(1+rng.IntN(5)) * time.Second
+		p.RecoveryJitter, p.Seed = 0.25*float64(rng.IntN(5)), 1+rng.Uint64N(9)
+	}
+}
+
+// randomRates has a breaker judge shares of calls, in two schedules of five.
+func randomRates(rng *rand.Rand, p *breaker.Policy) {
+	if rng.IntN(5) > 1 {
+		return
+	}
+	if rng.IntN(2) == 0 {
+		p.FailureThreshold = 0
+	}
+	p.FailureRate = []float64{0, 0.25, 0.5, 0.75, 1}[rng.IntN(5)]
+	if p.FailureRate == 0 || rng.IntN(2) == 0 {
+		p.SlowRate, p.SlowAfter = []float64{0.25, 0.5, 1}[rng.IntN(3)], time.Duration(50+rng.IntN(300))*time.Millisecond
+	}
+	p.MinCalls = 1 + rng.IntN(5)
+	switch rng.IntN(3) {
+	case 0:
+		p.WindowCalls = p.MinCalls + rng.IntN(8)
+	case 1:
+		p.Window = time.Duration(1+rng.IntN(20)) * time.Second
+	}
+}
+
+// fitWindow makes sure that a key is not forgotten while there are successes in its window: the contract does not say
+// when a key is forgotten, and the successes are forgotten with the key.
+func fitWindow(cfg *engine.Config) {
+	if cfg.IdleAfter >= time.Minute || !judgesShares(*cfg) {
+		return
+	}
+	other := *cfg.Breaker
+	other.WindowCalls = 0
+	if other.Window == 0 || other.Window > cfg.IdleAfter/2 {
+		other.Window = cfg.IdleAfter / 2
+	}
+	cfg.Breaker = &other
+}
+
+// takes returns a function that takes some time, mostly none, and then fails or does not.
+func (s *schedule) takes() func(context.Context) error {
+	err, long := s.outcome(), time.Duration(0)
+	if s.rng.IntN(4) == 0 {
+		long = time.Duration(s.rng.IntN(500))*time.Millisecond + 3
+	}
+	return func(context.Context) error {
+		s.sleep(long)
+		return err
+	}
+}
+
+// sleep is the time that a call takes. A sweep may drop the tally of a clean key, and then the next success is in the slice
+// of its end: where keys are swept, such a call takes no time.
+func (s *schedule) sleep(long time.Duration) {
+	if s.evicts && (judgesShares(s.eng.Config()) || judgesShares(s.wide.Config())) {
+		return
+	}
+	time.Sleep(long)
+}
+
+func judgesShares(cfg engine.Config) bool {
+	return cfg.Breaker != nil && (cfg.Breaker.FailureRate > 0 || cfg.Breaker.SlowRate > 0)
+}
