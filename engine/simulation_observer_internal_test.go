@@ -49,6 +49,7 @@ func (o *observer) Receive(clock func() int64, g *guard.Gate, s *guard.State, m 
 	w.turnClock = clock
 	next := o.guarded(st, func() actors.Next { return o.Behavior.Receive(w.clock, g, s, m) })
 	if next.Same {
+		w.turning.fuse = whole
 		w.checkClean(st) // the turn says that it changed nothing
 	} else {
 		o.end(st, s, next)

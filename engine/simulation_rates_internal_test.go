@@ -154,7 +154,7 @@ func (w *world) torn(st *site) {
 		return
 	}
 	if slice, calls, ok := st.state.Newest(); ok {
-		b.window.newest = max(b.window.newest, slice)
+		b.window.open(b.rules, slice*b.rules.width)
 		if n := calls - b.window.inNewest(b.rules); n == 1 {
 			b.window.add(b.rules, naiveEnd{slice: slice})
 		}

@@ -13,6 +13,7 @@ type naiveWindow struct {
 	newest int64 // the slice of the newest admission, failure or slow call
 	calls  []naiveEnd
 	total  int64 // calls since the window began; of a window of calls alone
+	fresh  int64 // successes in the newest slice
 	marks  int   // of calls
 }
 
@@ -24,8 +25,8 @@ type naiveEnd struct {
 
 // open begins the slice of now, if now is after the newest slice: a call is let through.
 func (v *naiveWindow) open(r *naiveRules, now int64) {
-	if v.begun {
-		v.newest = max(v.newest, now/r.width)
+	if v.begun && now/r.width > v.newest {
+		v.newest, v.fresh = now/r.width, 0
 	}
 }
 
@@ -66,6 +67,8 @@ func (v *naiveWindow) add(r *naiveRules, e naiveEnd) {
 	v.total++
 	if e.failed || e.slow {
 		v.marks++
+	} else {
+		v.fresh++
 	}
 	v.slide(r, 0)
 }
@@ -146,13 +149,7 @@ func (v *naiveWindow) inNewest(r *naiveRules) int64 {
 	if r.calls > 0 {
 		return v.total
 	}
-	n := 0
-	for i := len(v.calls) - 1; i >= 0 && v.calls[i].slice == v.newest; i-- {
-		if !v.calls[i].failed && !v.calls[i].slow {
-			n++
-		}
-	}
-	return int64(n)
+	return v.fresh
 }
 
 // isOver reports whether every slice has left the window at now.
@@ -178,9 +175,12 @@ func (v *naiveWindow) follow(was, is *naiveRules, at int64) {
 		return
 	}
 	slice := func(old int64) int64 { return min(old*was.width+was.width-1, at) / is.width }
-	v.newest, v.calls = slice(v.newest), slices.Clone(v.calls)
+	v.newest, v.calls, v.fresh = slice(v.newest), slices.Clone(v.calls), 0
 	for i := range v.calls {
-		v.calls[i].slice = slice(v.calls[i].slice)
+		e := &v.calls[i]
+		if e.slice = slice(e.slice); e.slice == v.newest && !e.failed && !e.slow {
+			v.fresh++
+		}
 	}
 	v.slide(is, at)
 }
