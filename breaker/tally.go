@@ -64,7 +64,7 @@ func slotOf(slice int64) (slot int, tag uint64) {
 // period, the success is not counted. Goroutines that run at the same time should pass different numbers as
 // from.
 func (t *Tally) Succeed(r *Rules, generation, from uint64) {
-	if generation != t.generation {
+	if generation != t.generation && !planted("a success of an earlier period") {
 		return
 	}
 	c := &t.counts

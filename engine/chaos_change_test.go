@@ -46,7 +46,11 @@ func (c *chaos) drawPolicies(rng *rand.Rand) engine.Config {
 	rules := c.weather.breaker
 	cfg.Breaker = []*breaker.Policy{
 		nil, &rules, &rules, {FailureThreshold: 1 + rng.IntN(20), RecoveryTimeout: time.Microsecond, HalfOpenSuccesses: 1 + rng.IntN(4), HalfOpenProbes: 1 + rng.IntN(4)},
-	}[rng.IntN(4)]
+		{FailureRate: rng.Float64(), SlowRate: 1, SlowAfter: time.Duration(1 + rng.IntN(100_000)), MinCalls: 1 + rng.IntN(20), WindowCalls: 20 * rng.IntN(3), RecoveryTimeout: time.Microsecond},
+	}[rng.IntN(5)]
+	if p := cfg.Breaker; p != nil && p.WindowCalls == 0 && p.SlowRate > 0 {
+		p.Window = time.Duration(10 + rng.IntN(1_000_000))
+	}
 	cfg.Retry = []*retry.Policy{nil, {MaxAttempts: 1 + rng.IntN(chaosAttempts), BaseDelay: time.Microsecond}}[rng.IntN(2)]
 	cfg.MaxKeys = c.weather.keys/2 - rng.IntN(c.weather.keys/4)
 	cfg.IdleAfter = []time.Duration{1, time.Millisecond}[rng.IntN(2)]

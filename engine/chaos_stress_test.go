@@ -41,12 +41,16 @@ var weathers = []weather{
 		breaker: breaker.Policy{
 			FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond,
 			HalfOpenFailures: 1, MaxRecovery: 4 * time.Millisecond, RecoveryJitter: 0.5,
+			FailureRate: 0.7, MinCalls: 30, Window: time.Millisecond,
 		},
 	},
 	{
 		name: "no token comes back", keys: 40, scarce: true, forces: true,
-		bucket:  bucket{interval: 1000 * time.Hour},
-		breaker: breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond},
+		bucket: bucket{interval: 1000 * time.Hour},
+		breaker: breaker.Policy{
+			FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond,
+			SlowRate: 0.5, SlowAfter: 50 * time.Microsecond, MinCalls: 4, WindowCalls: 10,
+		},
 	},
 	{
 		name: "limits change and no token comes back", keys: 40, scarce: true, changes: true,
@@ -61,7 +65,7 @@ var weathers = []weather{
 	{
 		name: "as new all the time", keys: 6, quick: true,
 		bucket:  bucket{1, 200 * time.Microsecond},
-		breaker: breaker.Policy{FailureThreshold: 1 << 30, ForgetAfter: time.Microsecond},
+		breaker: breaker.Policy{FailureThreshold: 1 << 30, FailureRate: 1, MinCalls: 1 << 30, ForgetAfter: time.Microsecond}, // the rate opens nothing either
 	},
 	{
 		name: "half-open for ever", keys: 12, single: true,

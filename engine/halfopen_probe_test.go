@@ -61,6 +61,8 @@ func (h *halfOpen) probe(ctx context.Context, cancel context.CancelFunc, i int) 
 	switch h.kind {
 	case "ok":
 		outcome = engine.Success
+	case "slow":
+		outcome = engine.Failure
 	case "fail":
 		outcome = engine.Failure
 		return errDown
@@ -108,7 +110,7 @@ func (h *halfOpen) checkProbes(t *testing.T, begin time.Time) {
 		} else {
 			h.require(t, breaker.HalfOpen, 0)
 		}
-	case "fail", "panic", "goexit":
+	case "fail", "panic", "goexit", "slow":
 		h.opensAt(t, begin, first)
 	case "hang":
 		h.opensAt(t, begin, begin.Add(h.policy.ProbeTimeout))

@@ -25,14 +25,14 @@ var probesFlag = flag.Int("engine.probes", 60/slowdown, "how many half-open brea
 // kind is the end of the probes of a half-open breaker.
 type kind string
 
-var kinds = []kind{"ok", "fail", "panic", "goexit", "hang", "cancelled", "neutral", "limited"}
+var kinds = []kind{"ok", "fail", "panic", "goexit", "hang", "cancelled", "neutral", "limited", "slow"}
 
 var errNeutral = errors.New("the caller's own fault")
 
 // TestNothingKeepsABreakerHalfOpen makes half-open breakers of random policies and sends more
 // random probes than there are places, all of one kind. Never are more probes in flight than
-// HalfOpenProbes, or than successes are still needed. A failure opens the breaker at once, a lease
-// opens the breaker at its end. A probe that is ignored gives its place back at once. After any end
+// HalfOpenProbes, or than successes are still needed. A failure opens the breaker at once, and so does the
+// end of a probe that was slow; a lease opens the breaker at its end. Every other policy judges by rates. A probe that is ignored gives its place back at once. After any end
 // of the probes, calls that succeed have closed the breaker by the end of the lease and the
 // recovery after the lease. (Hazards B1 to B4 and B6.) All of it:
 //
@@ -72,6 +72,7 @@ type halfOpen struct {
 	kind
 	rng    *rand.Rand
 	policy breaker.Policy
+	trips  int             // failures that open a new breaker
 	took   []time.Duration // how long the probe of each caller takes, shorter than its lease unless it hangs
 	eng    *engine.Engine
 
@@ -97,8 +98,13 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, of kind, d engine.Dispatch) *half
 	if slices.Contains([]kind{"ok", "neutral", "cancelled", "limited"}, of) {
 		h.policy.HalfOpenFailures = rng.IntN(3) // no probe fails
 	}
+	h.drawRates()
 	for range h.policy.HalfOpenProbes + 1 + rng.IntN(3) {
-		h.took = append(h.took, time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout)))*time.Duration(rng.IntN(2))) // every other one takes no time
+		took := time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout))) * time.Duration(rng.IntN(2)) // every other one takes no time
+		if of == "slow" {
+			took = h.policy.SlowAfter + time.Duration(rng.Int64N(int64(h.policy.ProbeTimeout-h.policy.SlowAfter)))
+		}
+		h.took = append(h.took, took)
 	}
 	cfg := engine.Config{
 		Dispatch: d, Breaker: &h.policy, MaxKeys: 2, IdleAfter: []time.Duration{2 * time.Second, time.Hour}[rng.IntN(2)],
@@ -119,6 +125,28 @@ func newHalfOpen(t *testing.T, rng *rand.Rand, of kind, d engine.Dispatch) *half
 	return h
 }
 
+// drawRates has the policy judge by rates, and says how many failures open the breaker. Only the probes of
+// the kind "slow" are slow: others end before ProbeTimeout or count for nothing.
+func (h *halfOpen) drawRates() {
+	p, rng := &h.policy, h.rng
+	if h.trips = p.FailureThreshold; h.kind == "slow" {
+		p.SlowRate, p.SlowAfter = 0.1+0.9*rng.Float64(), 1+time.Duration(rng.Int64N(int64(p.ProbeTimeout/2)))
+	}
+	if rng.IntN(2) == 0 {
+		return
+	}
+	p.FailureRate, p.MinCalls = []float64{0.3, 0.5, 1}[rng.IntN(3)], 1+rng.IntN(3)
+	if rng.IntN(2) == 0 {
+		p.WindowCalls = p.MinCalls + rng.IntN(5)
+	}
+	if h.kind != "slow" && rng.IntN(2) == 0 {
+		p.SlowRate, p.SlowAfter = 0.5, p.ProbeTimeout
+	}
+	if h.trips = min(h.trips, p.MinCalls); rng.IntN(2) == 0 {
+		p.FailureThreshold, h.trips = 0, p.MinCalls
+	}
+}
+
 // openAgain is the open time of the second trip.
 func (h *halfOpen) openAgain() time.Duration {
 	return max(h.policy.RecoveryTimeout, min(2*h.policy.RecoveryTimeout, h.policy.MaxRecovery))
@@ -132,10 +160,10 @@ func (h *halfOpen) play(t *testing.T) {
 		callers.Wait()
 		require.NoError(t, h.eng.Close(context.Background()))
 	}()
-	failTimes(t, h.eng, "k", h.policy.FailureThreshold)
+	failTimes(t, h.eng, "k", h.trips)
 	if h.rng.IntN(16) == 0 {
 		for _, other := range []string{"a", "b", "c"} { // push the key out
-			failTimes(t, h.eng, other, h.policy.FailureThreshold)
+			failTimes(t, h.eng, other, h.trips)
 		}
 	}
 	time.Sleep(h.policy.RecoveryTimeout + time.Duration(h.rng.Int64N(int64(time.Minute)))*time.Duration(h.rng.IntN(2)))
@@ -155,6 +183,7 @@ func (h *halfOpen) play(t *testing.T) {
 	if s := h.look(); h.wedged == 0 {
 		require.Equal(t, breaker.Closed, s.Breaker, "a late result counts for nothing; %v", h)
 		require.Zero(t, s.Failures, "likewise; %v", h)
+		require.Zero(t, s.Window.Failures+s.Window.Slow, "likewise; %v", h)
 	}
 }
 

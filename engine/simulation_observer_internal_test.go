@@ -22,6 +22,7 @@ func (o *observer) Init(now int64, key string, g *guard.Gate, s *guard.State) ac
 		w.fail("a second cell for %q", key)
 	}
 	next := o.Behavior.Init(now, key, g, s)
+	a.circuit.trips = min(a.circuit.trips, a.circuit.rules.doublings) // of a spilled key, whatever rules came between
 	st := &site{gate: g, account: a, name: key, last: g.FullAt()}
 	a.site = st
 	a.epoch++
@@ -122,6 +123,7 @@ func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 
 // end compares what a turn did with what it ought to have done.
 func (o *observer) end(st *site, s *guard.State, next actors.Next) {
+	st.turned = o.w.turning.now
 	w := o.w
 	w.turning.fuse = whole
 	w.collect(st)
@@ -189,7 +191,7 @@ func (o *observer) Retire(unused int64, g *guard.Gate) bool {
 	}
 	w, st := o.w, o.w.gates[g]
 	o.bury(st)
-	if !w.isClean(st.account, w.who.given) {
+	if !w.isClean(st.account, max(w.who.given, st.turned)) { // the reading may be from before the last turn
 		w.fail("the cell of %q was retired and is not clean", st.name)
 	}
 	st.account.circuit.window.drop()

@@ -32,7 +32,8 @@ func (p *person) over(err error) {
 		p.u.fail("caller %d was refused (%v) when it came back at the instant it was told", p.id, r.Err)
 	}
 	now := p.u.reading()
-	if wait := r.until() - now; r.until() > 0 && wait < p.u.nights && p.u.oneIn(3) && !p.u.draining {
+	// An instant that has passed by now is no promise any more: leases may have ended since, and have opened the breaker.
+	if wait := r.until() - now; r.until() > 0 && wait < p.u.nights && p.u.oneIn(3) && !p.u.draining && (wait > 0 || !errors.Is(r.Err, breaker.ErrOpen)) {
 		p.hope, p.hopeAt = r.Err, r.until()
 		for _, c := range p.links {
 			c.hopeVersion = c.seen

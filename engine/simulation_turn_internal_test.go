@@ -12,6 +12,7 @@ type site struct {
 	account *account
 	name    string
 	retired bool
+	turned  int64                      // when the last turn was
 	last    int64                      // full-at when the present runner began to go on
 	state   *guard.State               // of the actor that had the last turn
 	former  [formerStates]*guard.State // of actors before

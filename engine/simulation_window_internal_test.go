@@ -177,10 +177,12 @@ func (v *naiveWindow) follow(was, is *naiveRules, at int64) {
 	slice := func(old int64) int64 { return min(old*was.width+was.width-1, at) / is.width }
 	v.newest, v.calls, v.fresh = slice(v.newest), slices.Clone(v.calls), 0
 	for i := range v.calls {
-		e := &v.calls[i]
-		if e.slice = slice(e.slice); e.slice == v.newest && !e.failed && !e.slow {
+		v.calls[i].slice = slice(v.calls[i].slice)
+	}
+	v.slide(is, at)
+	for _, e := range v.calls { // the newest slice may have left the window
+		if e.slice == v.newest && !e.failed && !e.slow {
 			v.fresh++
 		}
 	}
-	v.slide(is, at)
 }

@@ -56,7 +56,7 @@ func (w *world) call(rng *rand.Rand) {
 }
 
 // byAnyMeans makes the call by a function or method of the engine, and checks the answer. Now and
-// then byAnyMeans resets the key instead.
+// then byAnyMeans resets or forces the key instead.
 func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 	switch rng.IntN(12) {
 	case 0, 1, 2:
@@ -91,10 +91,24 @@ func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 		}
 		c.check(c.value, err)
 	default:
-		if rng.IntN(20) == 0 {
+		switch rng.IntN(20) {
+		case 0:
 			c.key.reset(c.world)
 			c.key.eng.Reset(c.key.name)
+		case 1:
+			c.force(rng, c.key)
 		}
+	}
+}
+
+// force forces the breaker of k, for some time or until the end of the world, or ends what was forced.
+func (c *worldCall) force(rng *rand.Rand, k *worldKey) {
+	d := []time.Duration{0, time.Duration(1 + rng.Int64N(int64(10*time.Minute))), time.Duration(1 + rng.Int64N(int64(time.Minute))), breaker.Forever}[rng.IntN(4)]
+	switch err := k.eng.Force(k.name, breaker.State(rng.IntN(2)), d); {
+	case err == nil:
+		c.forced.Add(1)
+	case !errors.Is(err, engine.ErrForceLimit) && !errors.Is(err, engine.ErrKeyLimit):
+		c.unforced.Add(1)
 	}
 }
 

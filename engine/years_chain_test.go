@@ -8,7 +8,7 @@ import (
 )
 
 // byChain makes the call through a chain of its key and a wider one, and checks the answer. Now and
-// then byChain resets the wider key instead.
+// then byChain resets or forces the wider key instead.
 func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 	c.api = &c.apis.keys[rng.IntN(len(c.apis.keys))]
 	k := engine.Chain(c.key.handle, c.api.handle)
@@ -45,9 +45,12 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 		}
 		c.check(c.value, err)
 	default:
-		if rng.IntN(20) == 0 {
+		switch rng.IntN(20) {
+		case 0:
 			c.api.reset(c.world)
 			c.api.handle.Reset()
+		case 1:
+			c.force(rng, c.api)
 		}
 	}
 }

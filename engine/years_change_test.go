@@ -28,7 +28,24 @@ func drawRules(rng *rand.Rand) breaker.Policy {
 		p.MaxRecovery = p.RecoveryTimeout * time.Duration(1+rng.IntN(5))
 		p.RecoveryJitter, p.Seed = rng.Float64(), 1+rng.Uint64N(1<<60)
 	}
+	if rng.IntN(2) == 0 {
+		drawRates(rng, &p)
+	}
 	return p
+}
+
+// drawRates has p judge by rates, half of the time by nothing else.
+func drawRates(rng *rand.Rand, p *breaker.Policy) {
+	p.FailureThreshold *= rng.IntN(2)
+	p.FailureRate, p.MinCalls = 0.1+0.9*rng.Float64(), 1+rng.IntN(10)
+	if rng.IntN(3) == 0 {
+		p.SlowRate, p.SlowAfter = 0.1+0.9*rng.Float64(), time.Duration(1+rng.IntN(5))*time.Second
+	}
+	if rng.IntN(2) == 0 {
+		p.WindowCalls = p.MinCalls + rng.IntN(30)
+	} else {
+		p.Window = time.Duration(1+rng.IntN(300)) * time.Second
+	}
 }
 
 // drawLimiter draws a limit of any kind but limiter.All, and returns the bucket that the accounts follow:

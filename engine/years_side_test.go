@@ -97,6 +97,10 @@ func (s *side) recover() {
 
 // close sees whether all keys are well, and closes the engine.
 func (s *side) close(t *testing.T, w *world) {
+	for i := range s.keys {
+		require.NoError(t, s.eng.Force(s.keys[i].name, breaker.Open, 0))
+	}
+	require.Zero(t, s.eng.Stats().ForcedKeys)
 	time.Sleep(s.rules.ProbeTimeout + 5*time.Minute) // the longest open time of drawRules
 	for i := range s.keys {
 		k := &s.keys[i]

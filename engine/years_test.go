@@ -21,7 +21,7 @@ var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated d
 
 // TestYearsOfOutages has callers use fifty keys for days on end, a few busy minutes several times a
 // day, while upstreams go down and come back, flap, slow down and hang: with retries, waits,
-// deadlines, cancellations, resets, and fewer places than keys, so that keys are forgotten and
+// deadlines, cancellations, resets, breakers forced by hand, and fewer places than keys, so that keys are forgotten and
 // spilled all the time. A third of the calls go through a chain of such a key and one of five keys
 // of another engine. Every call has an outcome. No key gets more than its bucket gives, to the
 // nanosecond and in every window, and no key gets less, but for the tokens that Stats counts as
@@ -63,18 +63,13 @@ func TestYearsOfOutages(t *testing.T) {
 	figure(t, "chained", sum.chained.Load())
 	figure(t, "kept-spent", sum.kept.Load())
 	figure(t, "changes", sum.changed.Load())
+	figure(t, "forced", sum.forced.Load())
 	require.GreaterOrEqual(t, days.Load(), int64(*daysFlag))
-	require.Equal(t, sum.begun.Load(), sum.ended.Load(), "one outcome each")
-	require.Zero(t, sum.doubled.Load(), "one outcome each")
-	require.Zero(t, sum.excess.Load(), "tokens got beyond the bound of some window")
-	require.Zero(t, sum.minted.Load(), "tokens in a bucket that were got before")
-	require.Zero(t, sum.leaked.Load(), "tokens that nobody got")
-	require.Zero(t, sum.wedged.Load(), "keys that did not come back")
-	require.Zero(t, sum.blocked.Load(), "refusals in shadow")
+	sum.requireWell(t)
 	for name, n := range map[string]int64{
 		"outages": sum.opens.Load(), "recoveries": sum.recoveries.Load(), "waits": sum.waits.Load(), "spills": sum.spills.Load(),
 		"evictions": sum.evictions.Load(), "cancelled calls": sum.cancelled.Load(), "looks at buckets": sum.looks.Load(), "calls through chains": sum.chained.Load(),
-		"changes": sum.changed.Load() / 10,
+		"changes": sum.changed.Load() / 10, "forced breakers": sum.forced.Load(),
 	} {
 		require.Greater(t, n, int64(*daysFlag), "too few %s for this to say much", name)
 	}
@@ -84,7 +79,20 @@ func TestYearsOfOutages(t *testing.T) {
 type years struct {
 	begun, ended, doubled, excess, minted, leaked, wedged         atomic.Int64
 	opens, recoveries, waits, spills, evictions, cancelled, looks atomic.Int64
-	chained, kept, changed, blocked                               atomic.Int64
+	chained, kept, changed, blocked, forced, unforced             atomic.Int64
+}
+
+// requireWell checks the counts of what must not be.
+func (y *years) requireWell(t *testing.T) {
+	t.Helper()
+	require.Equal(t, y.begun.Load(), y.ended.Load(), "one outcome each")
+	require.Zero(t, y.doubled.Load(), "one outcome each")
+	require.Zero(t, y.excess.Load(), "tokens got beyond the bound of some window")
+	require.Zero(t, y.minted.Load(), "tokens in a bucket that were got before")
+	require.Zero(t, y.leaked.Load(), "tokens that nobody got")
+	require.Zero(t, y.wedged.Load(), "keys that did not come back")
+	require.Zero(t, y.blocked.Load(), "refusals in shadow")
+	require.Zero(t, y.unforced.Load(), "breakers that could not be forced")
 }
 
 // world is two engines with callers and upstreams. The keys of the second are the wider ones.

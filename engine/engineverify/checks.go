@@ -49,7 +49,7 @@ func histories() []check {
 		},
 		{
 			name: "planted faults", dir: dir, args: test("./linear", "TestPlantedFaultsAreFlagged"),
-			want: []bar{atLeast(19, "faults"), atLeast(19, "flagged")},
+			want: []bar{atLeast(32, "faults"), atLeast(32, "flagged")},
 		},
 		{
 			name: "planted faults, simulation", dir: dir, args: test("./planted", "TestTheSimulationFindsPlantedFaults"),
@@ -75,7 +75,7 @@ func inEngine() []check {
 		},
 		{
 			name: "half-open", args: test(pkg, "TestNothingKeepsABreakerHalfOpen", "-engine.probes=10000"),
-			want: []bar{atLeast(8, "kinds"), atLeast(160_000, "cases"), atMost(0, "wedged"), atMost(0, "probes-above-limit")},
+			want: []bar{atLeast(9, "kinds"), atLeast(180_000, "cases"), atMost(0, "wedged"), atMost(0, "probes-above-limit")},
 		},
 		{
 			name: "chaos", args: test(pkg, "TestChaos", "-engine.calls=5000000"),

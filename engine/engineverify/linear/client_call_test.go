@@ -140,8 +140,9 @@ func (c *client) done(end int) {
 	}
 }
 
-// guard makes a call of a function that ends as said.
-func (c *client) guard(p *patience, key int, o *operation, end int) (err error) {
+// guard makes a call of a function that ends as said. Where slow calls are judged, the clock may step by d
+// meanwhile.
+func (c *client) guard(p *patience, key int, o *operation, end, d int) (err error) {
 	o.runs = true
 	over := &operation{kind: report, serial: o.serial}
 	fn := func(context.Context) error {
@@ -150,6 +151,9 @@ func (c *client) guard(p *patience, key int, o *operation, end int) (err error) 
 		c.asked(key, o, nil)
 		if o.call&1 == 0 {
 			runtime.Gosched()
+		}
+		if b := c.h.setting.rules.breaker; b != nil && b.slowRate > 0 && o.serial%4 == 0 {
+			c.step(d)
 		}
 		over.outcome = p.outcome(end)
 		c.begin(over)

@@ -2,12 +2,14 @@ package linear_test
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/limitpal/limitpal-go/engine"
 )
 
 // passed notes that a call for the chain has come to o.result, as an operation on each key.
 func (c *client) passed(o *operation, err error) {
+	o.ceil = c.h.clock.ticks()
 	o.ret = c.h.instant()
 	c.at.Store(nil)
 	by, tried := -1, o.runs && c.h.rulesOf(narrow).published
@@ -24,7 +26,7 @@ func (c *client) passed(o *operation, err error) {
 		if key != narrow {
 			part.tokens = 1
 		}
-		part.asks = o.asks && rules.breaker != nil
+		part.asks = o.asks && (rules.breaker != nil || slices.Contains(c.h.setting.mix, actForce))
 		comes := true
 		if part.result != granted && part.result != canceled && part.result != wrong && key != by {
 			comes = by < 0 || by > key || part.result == open // else a narrower key had no tokens

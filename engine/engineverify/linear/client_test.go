@@ -1,10 +1,13 @@
 package linear_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
+	"time"
 
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 )
 
@@ -60,7 +63,7 @@ func (c *client) once() {
 	tokens := int8(1 + c.rng.IntN(2)*c.rng.IntN(2))
 	other, d, lasts, cancelable := c.rng.IntN(clients), 1+c.rng.IntN(3), c.rng.IntN(16), c.rng.IntN(3) > 0
 	end, back, hold, nowait := c.rng.IntN(len(ends)), c.rng.IntN(6) == 0, c.rng.IntN(2) == 0, c.rng.IntN(3) == 0
-	to := c.rng.IntN(2)
+	to, lasting := c.rng.IntN(2), forcings[c.rng.IntN(len(forcings))]
 	if what >= actChained {
 		what, key = what-actChained, through
 	}
@@ -83,7 +86,7 @@ func (c *client) once() {
 		c.ask(key, c.call(key, 1, true, nowait, lasts), cancelable, c.take)
 	case actRun:
 		c.ask(key, c.call(key, 1, true, nowait, lasts), cancelable, func(p *patience, key int, o *operation) error {
-			return c.guard(p, key, o, end)
+			return c.guard(p, key, o, end, d)
 		})
 	case actInspect:
 		c.inspect(key)
@@ -95,6 +98,8 @@ func (c *client) once() {
 		c.step(d)
 	case actChange:
 		c.change(to)
+	case actForce:
+		c.force(min(key, c.h.setting.keys()-1), breaker.State(to), lasting)
 	case actCancel:
 		if p := c.h.clients[other].waits.Load(); p != nil {
 			p.lose()
@@ -113,6 +118,7 @@ func (c *client) begin(o *operation) {
 
 // end notes that o, on key, has returned.
 func (c *client) end(key int, o *operation) {
+	o.ceil = c.h.clock.ticks()
 	o.ret = c.h.instant()
 	o.until = o.ret
 	c.at.Store(nil)
@@ -172,6 +178,25 @@ func (c *client) change(to int) {
 	c.endForAll(o)
 }
 
+// forcings are how many ticks a forced state lasts.
+var forcings = [...]int{0, 0, 1, 2, 4, always}
+
+// force forces the breaker of key for d ticks, or ends what was forced.
+func (c *client) force(key int, to breaker.State, d int) {
+	o, lasts := &operation{kind: force, to: to, d: d, result: granted}, time.Duration(d)*tick
+	if d == always {
+		lasts = breaker.Forever
+	}
+	c.begin(o)
+	switch err := c.h.engines[key].Force(keyNames[key], to, lasts); {
+	case errors.Is(err, engine.ErrForceLimit) || errors.Is(err, engine.ErrKeyLimit):
+		o.result = crowded
+	case err != nil:
+		o.result = wrong
+	}
+	c.end(key, o)
+}
+
 func (c *client) step(d int) {
 	o := &operation{kind: step, d: d}
 	c.begin(o)
@@ -196,6 +221,7 @@ func (c *client) inspect(key int) {
 		o.shown = shown{
 			known: true, state: s.Breaker, failures: s.Failures, openFor: int(s.OpenFor / tick), waiting: s.Waiting,
 		}
+		o.also = also{s.Forced, counted{s.Window.Calls, s.Window.Failures, s.Window.Slow}}
 		for i, l := range s.Limits {
 			o.shown.available[i] = l.Available
 		}

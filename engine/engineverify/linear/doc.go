@@ -13,6 +13,10 @@
 // The search leaves out orders that decide nothing (model_order_test.go), so that calls that queue
 // and leave by the half-dozen are decided in a fraction of a second.
 //
+// A window of calls is counted at the gate by callers and looked at by the actor, and neither is one step.
+// The comments of window, turn, forgotten and rested have the answers that the model allows there. A person
+// may force a breaker at any time: the key is then closed beneath, and nothing counts.
+//
 // A call through a chain of a narrow and a wide key is in the history of both, and each history is
 // judged by itself. A call that is admitted at a key and not made holds tokens there for a while
 // (model_hold_test.go). Others may be refused by such a hold; the tokens come back exactly or stay

@@ -46,6 +46,17 @@ var faults = []fault{
 	{"a token given back twice", "queue-and-breaker", illegal, 4_000},
 	{"a policy that changes and leaves full-at as it was", "changes", illegal, 4_000},
 	{"a key evicted and born with more than it had", "changes-and-eviction", illegal, 8_000},
+	{"a success counted twice", "rate-(of-calls|of-time|and-eviction)/", illegal, 1_000},
+	{"a success of an earlier period", "rate-(of-calls|and-changes)/published", illegal, 4_000},
+	{"a rate of too few calls", "rate-(of-calls|and-composite)/", illegal, 1_000},
+	{"a failure that stays in the window", "rate-of-(calls|time)/", illegal, 1_000},
+	{"a slow probe that counts as well", "rate-of-slow-(calls|time)/", illegal, 1_000},
+	{"a success that leaves the failures in a row", "rate-(of-time|and-limiter|and-eviction)/published", illegal, 2_000},
+	{"a forced state that outlives its time", "forced", illegal, 1_000},
+	{"a forced state that ends without a new period", "forced-(breaker|spill|rates)/", illegal, 2_000},
+	{"a forced breaker that counts", "forced-(breaker|spill)/", illegal, 2_000},
+	{"a forced key that is spilled", "forced-spill", illegal, 4_000},
+	{"waiters left in the queue of a breaker opened by hand", "forced-queue", illegal, 20_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

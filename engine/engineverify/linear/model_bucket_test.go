@@ -93,11 +93,11 @@ func (r *rules) allow(s *state, o *operation) bool {
 	return may == (o.result == granted)
 }
 
-// shows compares the tokens that Inspect showed with the levels. With gates it may show more: a
+// shows compares the tokens that Inspect showed with the levels at that time. With gates it may show more: a
 // call that is let through at the same moment is reckoned from its reading of the clock, and
 // Inspect may come between the reading and the debit.
-func (r *rules) shows(s *state, available [2]float64) bool {
-	levels := r.within(s.levels)
+func (r *rules) shows(s *state, levels [2]int, available [2]float64) bool {
+	levels = r.within(levels)
 	for i, l := range r.limits {
 		want := float64(levels[i]) / float64(l.cost(1))
 		if l.leaky {

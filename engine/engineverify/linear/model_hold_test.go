@@ -73,7 +73,7 @@ func (r *rules) waive(s *state, o *operation) bool {
 		return true
 	}
 	back := operation{kind: report, serial: o.serial, outcome: engine.Ignore, ret: o.ret}
-	ok := r.enlist(s, o) && r.report(s, &back, false)
+	ok := r.enlist(s, o) && r.report(s, &back, doubt{})
 	s.must = second{}
 	return ok
 }

@@ -1,7 +1,5 @@
 package linear_test
 
-import "github.com/limitpal/limitpal-go/breaker"
-
 // waiter is a caller in the queue.
 type waiter struct {
 	serial int8 // of the call
@@ -38,12 +36,12 @@ func (r *rules) grant(s *state, o *operation, waited bool) bool {
 
 // enlist gives a ticket to a call that asked the breaker.
 func (r *rules) enlist(s *state, o *operation) bool {
-	return !o.asks || r.breaker == nil || r.admit(s, o.serial)
+	return !o.asks || r.breaker == nil || r.admit(s, o)
 }
 
 // barred reports whether the breaker refuses the call.
 func (r *rules) barred(s *state, o *operation) bool {
-	return o.asks && r.breaker != nil && !r.lets(s)
+	return o.asks && !r.lets(s)
 }
 
 // queues reports whether the call may wait at all.
@@ -59,7 +57,7 @@ func (r *rules) pass(s *state, o *operation) bool {
 	case open:
 		return barred
 	case crowded:
-		return r.spills
+		return r.spills && !s.forced.on // a key that is forced is known
 	case refused:
 		return !barred && !may && (!r.queues(o) || r.doomed(s, o) || !r.room(s, o))
 	case full: // a call for a chain looks for a place before it reckons how long it would wait
@@ -122,7 +120,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 	case o.result == canceled:
 		ok = true
 	case o.result == open: // it opened meanwhile, or had no place for a probe when the turn came
-		ok = barred && (head || s.circuit.state == breaker.Open)
+		ok = barred && (head || s.opened())
 	}
 	waited := w.waited && r.has(s.levels, int(o.tokens), true, 1)
 	copy(s.line[at:], s.line[at+1:s.waiting])

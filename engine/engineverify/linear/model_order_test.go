@@ -39,9 +39,12 @@ func (d *marks) gap() (i int) {
 // foresee returns the operations of a history by their calls: copies, with what the search has to
 // know of each beforehand. Operations are shared by keys, and differ by key in this.
 func (r *rules) foresee(seen []*operation) []*operation {
+	if r.rated() && r.published {
+		seen = r.twofold(seen)
+	}
 	copies := make([]operation, len(seen))
 	seen = slices.SortedStableFunc(slices.Values(seen), func(a, b *operation) int { return cmp.Compare(a.call, b.call) })
-	var moves, failures []*operation // steps of the clock and Resets, and reports of failures
+	var moves, failures []*operation // steps of the clock and Resets, and reports of failures and, perhaps, of slow calls
 	for i, o := range seen {
 		copies[i] = *o
 		o = &copies[i]
@@ -49,14 +52,28 @@ func (r *rules) foresee(seen []*operation) []*operation {
 		switch {
 		case o.kind == step && o.d > 0, o.kind == reset:
 			moves = append(moves, o)
-		case o.kind == report && o.outcome == engine.Failure:
+		case o.kind == report && (o.outcome == engine.Failure || o.outcome == engine.Success && r.rated() && r.breaker.slowRate > 0):
 			failures = append(failures, o)
 		}
 	}
 	for _, o := range seen {
+		forces := o.kind == force || (o.kind == pass || o.kind == enter) && r.forces && slices.ContainsFunc(seen, func(m *operation) bool {
+			return m.kind == force && m.call <= o.ret
+		})
+		for _, m := range moves {
+			if forces && m.kind == step && m.call <= o.ret && m.ret >= o.call {
+				o.lasted += m.d
+			}
+		}
+		o.doubts = r.doubts(o)
 		switch o.kind {
-		case report:
-			o.clean = !slices.ContainsFunc(failures, func(f *operation) bool { return f.call <= o.ret && f.ret >= o.call })
+		case report, count:
+			o.clean = !slices.ContainsFunc(failures, func(f *operation) bool {
+				return f.serial != o.serial && f.call <= o.ret && f.ret >= o.call
+			})
+			o.quiet = o.clean && !r.waits && r.others == nil && !slices.ContainsFunc(seen, func(m *operation) bool {
+				return m.kind >= inspect && m.kind != step && m.call <= o.ret && m.ret >= o.call
+			})
 		case enter:
 			for _, m := range moves {
 				switch {
@@ -82,7 +99,8 @@ func (r *rules) foresee(seen []*operation) []*operation {
 // For that has two effects only. The outcome may be counted, but need not be yet. And the outcome
 // must have been counted before an operation that begins after the report has returned; no such
 // operation comes before the report in any order. If the breaker's period ends between the new place
-// of the report and the old one, the outcome counts for nothing, on its way or not.
+// of the report and the old one, the outcome counts for nothing, on its way or not. By rates a report
+// has more effects: it tells whether the call was slow, and which slices the success may be in.
 func (r *rules) soon(s *state) *operation {
 	seen, first := r.seen, int64(forever)
 	for i := s.done.gap(); i < len(seen) && seen[i].call <= first; i++ {
@@ -93,7 +111,7 @@ func (r *rules) soon(s *state) *operation {
 		first = min(first, o.until)
 		switch o.kind {
 		case report:
-			if t := s.tickets.of(o.serial); t == nil || t.current && r.awaited(o, t) {
+			if t := s.tickets.of(o.serial); t == nil || r.rated() || t.current && r.tells(s, o, doubt{}) {
 				continue
 			}
 			if after := *s; r.follows(&after, o, doubt{}) {
@@ -115,7 +133,7 @@ func (r *rules) soon(s *state) *operation {
 // Such is an outcome of an earlier period. And such is a success on a closed breaker that has
 // counted no failure, if none can be counted before it: no failure is on its way, and none is
 // reported while the success is. A failure that is reported later begins after the report of the
-// success has returned, and waits for it.
+// success has returned, and waits for it. By rates every success counts.
 //
 // The count of a settled ticket need not be caught up. What it would have to wait for are callers
 // that left the queue before its report began. An operation that waits for the count began after
@@ -127,7 +145,7 @@ func (r *rules) settled(s *state) *ticket {
 	}
 	for i := range s.tickets {
 		t := &s.tickets[i]
-		if t.sent && (!t.current || t.clean && t.outcome == engine.Success && s.circuit == circuit{} && !s.failing()) {
+		if t.sent && (!t.current || t.clean && t.outcome == engine.Success && !r.rated() && s.circuit == circuit{} && !s.failing()) {
 			return t
 		}
 	}

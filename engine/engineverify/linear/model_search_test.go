@@ -9,9 +9,10 @@ import (
 // search returns the specification of one history and its operations, as porcupine wants them.
 func (r *rules) search(seen []*operation) (porcupine.Model, []porcupine.Operation) {
 	r.holds = slices.ContainsFunc(seen, func(o *operation) bool { return o.kind == release })
-	operations := make([]porcupine.Operation, len(seen))
-	for i, o := range r.foresee(seen) {
-		operations[i] = porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until}
+	r.forces = slices.ContainsFunc(seen, func(o *operation) bool { return o.kind == force })
+	var operations []porcupine.Operation
+	for _, o := range r.foresee(seen) {
+		operations = append(operations, porcupine.Operation{ClientId: int(o.client), Input: o, Call: o.call, Return: o.until})
 	}
 	if r.others != nil {
 		changed := *r
@@ -24,7 +25,7 @@ func (r *rules) search(seen []*operation) (porcupine.Model, []porcupine.Operatio
 // model is the specification as porcupine wants it.
 func (r *rules) model() porcupine.Model {
 	begin := &state{levels: r.fresh(), newborn: r.fresh()}
-	if !r.evicts && !r.spills && !r.holds {
+	if !r.evicts && !r.spills && !r.holds && !r.forces && !r.rated() {
 		return porcupine.Model{
 			Init:  func() any { return begin },
 			Equal: equal,
@@ -48,22 +49,13 @@ func (r *rules) model() porcupine.Model {
 			if back, ok := r.forgotten(present); ok {
 				r.steps(&after, &back, o)
 			}
+			if back, ok := r.rested(present); ok {
+				r.steps(&after, &back, o)
+			}
 			return after
 		},
 	}
 	return several.ToModel()
-}
-
-// steps appends the states that o may lead to from before.
-func (r *rules) steps(after *[]any, before *state, o *operation) {
-	for _, d := range [...]doubt{{}, {held: true}, {kept: true}, {stray: true}} {
-		if !r.open(o, d) {
-			continue
-		}
-		if next := r.next(before, o, d); next != nil {
-			*after = append(*after, next)
-		}
-	}
 }
 
 // equal is == of two states. The search has pointers to them, since copies of a state would take
@@ -82,6 +74,12 @@ func hash(of any) uint64 {
 	}
 	add(s.circuit.probeAt<<16 ^ s.circuit.last)
 	add(s.circuit.trips<<16 ^ s.circuit.since<<4 ^ s.circuit.bad)
+	if s.forced.on {
+		add(s.forced.until<<1 ^ int(s.forced.to))
+	}
+	if w := &s.circuit.window; w.counts {
+		w.hash(add)
+	}
 	add(s.circuit.failures<<8 ^ s.circuit.successes<<4 ^ int(s.circuit.state))
 	for i := range s.tickets {
 		t := &s.tickets[i]
@@ -89,7 +87,7 @@ func hash(of any) uint64 {
 			break
 		}
 		bits := int(t.serial)
-		for _, is := range [...]bool{t.current, t.sent} {
+		for _, is := range [...]bool{t.current, t.sent, t.slow, t.gated, t.orphan} {
 			bits <<= 1
 			if is {
 				bits++
@@ -110,7 +108,32 @@ func hash(of any) uint64 {
 			add(h.without[0])
 		}
 	}
-	add(int(s.tried) << 24)
+	add(int(s.tried)<<24 ^ int(s.looked)<<16)
+	if s.turn.on {
+		add(s.turn.now)
+	}
 	add(s.spent<<16 ^ int(s.must.kind)<<8 ^ int(s.must.of))
 	return sum
+}
+
+// hash adds what tells windows apart, for most of them.
+func (w *window) hash(add func(n int)) {
+	add(w.newest<<8 ^ w.sure)
+	for _, one := range w.slices {
+		add(int(one.fine)<<24 ^ int(one.marked)<<16 ^ int(one.failed)<<8 ^ int(one.slow))
+	}
+	bits := int(w.n)
+	for _, c := range w.calls[:w.n] {
+		bits <<= 2
+		if c.failed {
+			bits++
+		}
+		if c.slow {
+			bits += 2
+		}
+	}
+	add(bits)
+	for _, o := range w.opened {
+		add(o.slice<<24 ^ int(o.ret))
+	}
 }

@@ -1,10 +1,5 @@
 package linear_test
 
-import (
-	"github.com/limitpal/limitpal-go/breaker"
-	"github.com/limitpal/limitpal-go/engine"
-)
-
 // clients is how many goroutines call the engine in a history; one more steps the clock when nobody
 // else does.
 const clients = 6
@@ -21,6 +16,7 @@ type rules struct {
 	evicts    bool         // a key that equals a new one may be forgotten at any time
 	spills    bool         // and so may others, at MaxKeys
 	holds     bool         // of this history: calls that were not made may have held tokens
+	forces    bool         // and somebody has forced the breaker
 	kept      int          // of this history: how many of such tokens stayed spent, as the engine counts
 	seen      []*operation // of this history, by their calls; nil: more than marks can hold, or plain
 	plain     bool         // the search is to try every order
@@ -42,9 +38,12 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
-	tried     uint8      // a bit for each client whose Run has tried the gates, and goes on
-	holds     holds      // of calls that are not made
-	spent     int        // tokens of such calls that stayed spent
+	tried     uint8 // a bit for each client whose Run has tried the gates, and goes on
+	holds     holds // of calls that are not made
+	spent     int   // tokens of such calls that stayed spent
+	forced    byHand
+	turn      turn
+	looked    uint8      // a bit for each client whose Inspect has begun
 	must      second     // what comes next
 	done      marks      // what has come, of rules.seen
 	soon      *operation // what comes next unless must says so; nil: anything
@@ -64,20 +63,10 @@ type doubt struct {
 	stray bool // an outcome of an earlier period counts
 	held  bool // a call that is not made takes tokens or, if the step is about that, a permit
 	kept  bool // tokens stay spent that could be given back
-}
-
-// open reports whether o may be seen with d, and not only without a doubt.
-func (r *rules) open(o *operation, d doubt) bool {
-	switch {
-	case d.held:
-		return o.kind == try || o.kind == enter && o.has(release) || o.kind == permit && o.has(count)
-	case d.kept:
-		return o.kind == release && (r.breaker != nil || r.evicts)
-	case d.stray:
-		return r.evicts && (o.kind == report || o.kind == count)
-	default:
-		return true
-	}
+	slow  bool // a call was slow that may not have been
+	gated bool // a success is counted at the gate, although a message would do
+	lost  bool // a success is lost with the cell that let its call through
+	back  int  // how far from the end an outcome counts, see window; or how many ticks before a Force was
 }
 
 // next returns what comes after o, or nil if o could not have been seen in before.
@@ -128,14 +117,21 @@ func (r *rules) follows(s *state, o *operation, d doubt) bool {
 	if !s.inTurn(o) {
 		return false
 	}
-	caughtUp := r.caughtUp(s, o)
+	if !r.amid(s, o, d) || s.overdue(o) {
+		return false
+	}
+	caughtUp := r.caughtUp(s, o, d)
 	if !d.held && (o.kind == try || o.kind == enter && (o.result == elsewhere || o.result == canceled && !caughtUp)) {
 		s.follow(o, o.kind, false) // a caller may leave before the actor has come to its message
 		return true
 	}
 	// A call whose context has ended before it asks touches nothing.
 	s.born = s.born || o.kind < enter || o.kind == enter && (d.held || o.result != canceled)
+	levels := s.levels
 	ok := caughtUp && r.effect(s, o, d)
+	if ok && d.back > 0 && (o.kind == pass || o.kind == enter) {
+		ok = r.earlier(s, o, levels, d.back)
+	}
 	r.age(s)
 	return ok && r.hopeful(s)
 }
@@ -158,11 +154,15 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 	case leave:
 		return r.leave(s, o)
 	case report:
-		return r.report(s, o, d.stray)
+		return r.report(s, o, d)
 	case count:
-		return r.count(s, o, d.stray)
+		return r.count(s, o, d)
 	case inspect:
-		return r.inspect(s, &o.shown)
+		return r.inspect(s, o)
+	case look:
+		return r.looks(s, o)
+	case force:
+		return r.force(s, o, d.back)
 	case reset:
 		r.reset(s)
 	case step:
@@ -173,97 +173,4 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 		return s.spent == o.d
 	}
 	return true
-}
-
-// caughtUp reports whether what was sent one way by calls that had returned before o began has
-// taken effect. What is itself sent one way takes its turn behind them; what is read off an open
-// gate does not depend on outcomes that are on their way, and the refusal of an open breaker, which
-// is read there too, does not even depend on who stands in the queue.
-func (r *rules) caughtUp(s *state, o *operation) bool {
-	switch o.kind {
-	case step, change, leave, total: // a call that has entered was caught up
-		return true
-	case report:
-		if t := s.tickets.of(o.serial); t == nil || !r.awaited(o, t) {
-			return true
-		}
-	}
-	if r.published && o.result == open && s.circuit.state == breaker.Open {
-		return true
-	}
-	for _, w := range s.line[:s.waiting] {
-		if w.gone != 0 && int64(w.gone) < o.call {
-			return false
-		}
-	}
-	if r.atGate(s, o) {
-		return true
-	}
-	for i := range s.tickets {
-		if t := &s.tickets[i]; t.sent && int64(t.returned) < o.call {
-			return false
-		}
-	}
-	return true
-}
-
-// atGate reports whether o may have been decided without a message.
-func (r *rules) atGate(s *state, o *operation) bool {
-	return r.published && len(r.limits) <= 1 && s.circuit.state == breaker.Closed && s.waiting == 0 && o.kind <= release
-}
-
-// step moves the wall clock. Time stands still while the clock is set back, and goes on from there;
-// what has gone by before the clock comes to where it was does not count again.
-func (r *rules) step(s *state, d int) {
-	s.wall += d
-	s.stepped += max(0, d)
-	gone := max(0, d)
-	if s.wall >= s.high {
-		gone = max(0, s.highNow+s.wall-s.high-s.now)
-		s.high, s.highNow = s.wall, s.now+gone
-	}
-	if gone == 0 {
-		return
-	}
-	r.flow(&s.levels, gone)
-	if r.others != nil {
-		r.flow(&s.newborn, gone)
-		s.newborn = r.within(s.newborn)
-	}
-	for i := range s.holds {
-		if h := &s.holds[i]; h.serial != 0 && !h.stands && !h.buried {
-			r.flow(&h.without, gone)
-		}
-	}
-	s.now += gone
-	s.wait(true)
-}
-
-// reset makes the key as new. Tickets that are out do not count any more, and those that wait stay.
-func (r *rules) reset(s *state) {
-	s.levels = r.fresh()
-	s.bury(len(s.holds))
-	s.closed()
-}
-
-// inspect compares what was shown with what is.
-func (r *rules) inspect(s *state, got *shown) bool {
-	if !got.known {
-		return !s.born || r.evicts && r.asNew(s) || r.spills && r.mayGo(s)
-	}
-	want := shown{known: true, waiting: s.waiting, available: got.available}
-	if r.breaker != nil {
-		want.state, want.failures, want.openFor = r.look(s)
-	}
-	return *got == want && r.shows(s, got.available)
-}
-
-// asNew reports whether the key equals a new one.
-func (r *rules) asNew(s *state) bool {
-	return r.within(s.levels) == r.within(s.newborn) && s.circuit.state == breaker.Closed && s.circuit.failures == 0 && s.circuit.trips == 0 && s.waiting == 0
-}
-
-// awaited reports whether a caller that reports an outcome is told when it has been counted.
-func (r *rules) awaited(o *operation, t *ticket) bool {
-	return r.published && o.outcome == engine.Failure && !t.probe()
 }

@@ -36,15 +36,17 @@ const (
 	leave               // what has entered ends
 	report              // Ticket.Done, or the end of a Run
 	count               // takes effect
+	look                // the turn of an Inspect begins, before it looks at the window
 	inspect             // Inspect
 	reset               // Reset, ResetAll
+	force               // Force
 	step                // a step of the clock
 	change              // Reconfigure, with other limits or with the same
 	total               // Stats, at the end
 )
 
 // follows reports whether k is a further step of a call.
-func (k kind) follows() bool { return k >= try && k <= leave || k == count }
+func (k kind) follows() bool { return k >= try && k <= leave || k == count || k == look }
 
 // result is what a call came to.
 type result uint8
@@ -82,16 +84,23 @@ type operation struct {
 	serial    int8 // of the call, and of the ticket that it gets or gives back
 	patience  int8 // whole ticks until the deadline of the context; 0: none
 	floor     int  // the time before the call, in ticks
+	ceil      int  // the time when it had returned
 	outcome   engine.Outcome
-	d         int // step: by how many ticks; total: tokens that stayed spent; change: 1 for rules.others, 0 for rules.limits
+	d         int           // step: by how many ticks; total: tokens that stayed spent; change: 1 for rules.others, 0 for rules.limits; force: for how many ticks
+	to        breaker.State // force
 	shown     shown
+	also      also
 	call, ret int64 // on the counter of the history
 	until     int64 // ret, or forever
 
 	// Known beforehand, to the model.
-	index  int   // in the history, by calls
-	clean  bool  // report: no failure is reported at the same time
-	supply int32 // enter: the ticks of all steps forward that may come before it returns
+	index   int  // in the history, by calls
+	clean   bool // report, count: no failure is reported at the same time
+	doubts  []doubt
+	lasted  int   // force: the ticks of all steps forward at the same time
+	twofold bool  // report, inspect: the turn has a step of its own
+	quiet   bool  // report: nothing else that asks the actor comes at the same time
+	supply  int32 // enter: the ticks of all steps forward that may come before it returns
 }
 
 // shown is what Inspect answered, durations in ticks.
@@ -102,6 +111,12 @@ type shown struct {
 	openFor   int
 	waiting   int
 	available [2]float64
+}
+
+// also is what Inspect answered about states by hand and windows.
+type also struct {
+	forced  bool
+	counted counted
 }
 
 // String is one line for whoever reads a history.
@@ -130,8 +145,13 @@ func (o *operation) String() string {
 		what = fmt.Sprintf("%s: %v", name, o.result)
 	case report, count:
 		what = fmt.Sprintf("ticket is done: %v", o.outcome)
-	case inspect:
+	case inspect, look:
 		what = fmt.Sprintf("Inspect: %+v", o.shown)
+		if o.also != (also{}) {
+			what += fmt.Sprintf(" %+v", o.also)
+		}
+	case force:
+		what = fmt.Sprintf("Force(%v) for %d ticks: %v", o.to, o.d, o.result)
 	case reset:
 		what = "Reset"
 	case total:
@@ -148,7 +168,7 @@ func (o *operation) String() string {
 func (o *operation) part() string {
 	return map[kind]string{
 		enter: "(enters)", try: "(tries)", permit: "(asks the breaker)", release: "(gives back)", leave: "(leaves)", report: "(reported)",
-		count: "(counted)",
+		count: "(counted)", look: "(begins)",
 	}[o.kind]
 }
 

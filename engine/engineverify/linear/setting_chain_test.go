@@ -36,12 +36,23 @@ func (s *setting) keys() int {
 }
 
 // size is how many clients there are, and how many operations each makes. A call through a chain is
-// an operation of several steps on each key, so that there are to be fewer of them.
+// an operation of several steps on each key, so that there are to be fewer of them, and successes that
+// a window counts may come in many orders.
 func (s *setting) size() (n, each int) {
-	if s.wide == nil {
+	slow, slices := false, false
+	if p := s.rules.breaker; s.rules.rated() {
+		slow, slices = p.slowRate > 0, p.slice > 0
+	}
+	switch {
+	case slow && slices:
+		return 3, 9
+	case s.wide != nil, s.rules.rated() && (s.rules.waits || s.rules.spills):
+		return 4, 8
+	case slow || slices:
+		return 4, 10
+	default:
 		return clients, perClient
 	}
-	return 4, 8
 }
 
 // publish notes the dispatch.

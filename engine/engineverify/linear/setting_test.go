@@ -3,6 +3,7 @@ package linear_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/limitpal/limitpal-go/breaker"
@@ -24,6 +25,7 @@ const (
 	actStep
 	actCancel // the wait of another client
 	actChange // the limits
+	actForce
 
 	actChained // the same acts through the chain
 )
@@ -44,8 +46,7 @@ func settings() []setting {
 	bucket := limit{capacity: 3, interval: 2}
 	small := limit{capacity: 2, interval: 3}
 	leaky := limit{capacity: 3, interval: 2, leaky: true}
-	brittle := &policy{threshold: 2, recovery: 3, successes: 2, probes: 2, lease: 4, forget: 14}
-	strict := &policy{threshold: 1, recovery: 1, successes: 1, probes: 1, lease: 3, forget: 9}
+	brittle, strict := brittlePolicy(), strictPolicy()
 	growing := &policy{threshold: 1, recovery: 2, successes: 2, probes: 2, lease: 4, forget: 20, tolerated: 1, longest: 7}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
 	calls := []act{actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actInspect, actStep}
@@ -80,7 +81,7 @@ func settings() []setting {
 			mix: append(calls, actAcquire, actReset, actResetAll)},
 		{name: "spill-and-growing-breaker", rules: rules{limits: []limit{bucket}, breaker: growing, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
-	}, chains()...)
+	}, slices.Concat(chains(), byRates(), byHands())...)
 }
 
 // config is the configuration of the engine of key.
@@ -105,6 +106,8 @@ func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
 			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
 			HalfOpenProbes: p.probes, ProbeTimeout: time.Duration(p.lease) * tick, ForgetAfter: time.Duration(p.forget) * tick,
 			HalfOpenFailures: p.tolerated, MaxRecovery: time.Duration(p.longest) * tick,
+			FailureRate: p.failureRate, SlowRate: p.slowRate, SlowAfter: time.Duration(p.slowAfter) * tick,
+			Window: 10 * time.Duration(p.slice) * tick, WindowCalls: p.calls, MinCalls: p.minCalls,
 		}
 	}
 	return cfg

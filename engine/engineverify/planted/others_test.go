@@ -26,6 +26,7 @@ var otherFaults = []struct{ name, in, by string }{
 	{"a token given back twice", "engine", "TestWhoGivesUpInAWideQueueLeavesNothing"},
 	{"a wide key taken although a narrow one is known to refuse", "engine", "TestACallThatIsSureToBeRefusedHoldsNothing"},
 	{"a probe held by a waiter", "engine", "TestNoProbeIsHeldByACallThatWaits"},
+	{"a slow probe that counts as well", "engine", "TestNothingKeepsABreakerHalfOpen"},
 	{"a row that is served twice in a round", "engine", "TestAWideQueueServesTenantsInTurn"},
 	{"a row that waits for its turn in vain", "engine", "TestAWideQueueServesTenantsInTurn"},
 	{"a lease that ends with a longer one", "breaker", "TestALeaseThatIsShorterThanEarlierOnesEndsInTime"},

@@ -50,14 +50,16 @@ func (b *Behavior) force(now int64, g *Gate, s *State, f Forcing) error {
 // unforce ends the forced state of a key, if there is one.
 func (b *Behavior) unforce(s *State) {
 	if s.forced != nil {
-		s.circuit.Renew(s.policy.rules)
+		if !Planted("a forced state that ends without a new period") {
+			s.circuit.Renew(s.policy.rules)
+		}
 		s.forced = nil
 	}
 }
 
 // lapse ends the forced state of a key if its time is over at now.
 func (b *Behavior) lapse(now int64, s *State) {
-	if f := s.forced; f != nil && f.until <= now {
+	if f := s.forced; f != nil && f.until <= now && !Planted("a forced state that outlives its time") {
 		b.unforce(s)
 	}
 }
@@ -75,7 +77,7 @@ func (c *Counters) force(most int64) bool {
 // lets returns the first instant at which the breaker lets a call through if nothing is reported.
 // If that is after now, the error is the reason.
 func (s *State) lets(now int64) (at int64, reason error) {
-	if f := s.forced; f != nil {
+	if f := s.forced; f != nil && (f.to == breaker.Open || !Planted("a forced breaker that counts")) {
 		if f.to == breaker.Open {
 			return f.until, ErrForced
 		}
