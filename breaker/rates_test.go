@@ -247,3 +247,42 @@ func TestATallyIsOverWhenItsSlicesAre(t *testing.T) {
 		require.Equal(t, 2, m.Window(m.rules, m.now).Calls)
 	}
 }
+
+func TestRulesSayHowTheyJudge(t *testing.T) {
+	type judges struct {
+		rated, inARow bool
+		threshold     int
+		slowAfter     time.Duration
+		tooMany       bool // with 5 failures of 20 calls
+	}
+	for name, test := range map[string]struct {
+		policy breaker.Policy
+		want   judges
+	}{
+		"in a row": {breaker.Policy{SlowAfter: time.Second}, judges{inARow: true, threshold: 5}},
+		"by rate":  {breaker.Policy{FailureRate: 0.25}, judges{rated: true, tooMany: true}},
+		"both":     {breaker.Policy{FailureRate: 0.26, FailureThreshold: 7}, judges{rated: true, inARow: true, threshold: 7}},
+		"slow":     {breaker.Policy{SlowRate: 0.1, SlowAfter: time.Second}, judges{rated: true, slowAfter: time.Second}},
+	} {
+		r := test.policy.Rules(counter())
+		require.Equal(t, test.want, judges{
+			r.Rated(), r.InARow(), r.Threshold(), time.Duration(r.SlowAfter()), r.TooManyFailures(breaker.Counts{Calls: 20, Failures: 5}),
+		}, name)
+	}
+}
+
+// TestATallyOutlivesItsCircuit: a clean circuit is dropped and made anew, and goes on with its tally.
+func TestATallyOutlivesItsCircuit(t *testing.T) {
+	for _, p := range []breaker.Policy{{FailureRate: 1}, {FailureRate: 1, WindowCalls: 50}} {
+		m := newMachine(t, p)
+		m.ends(t, 3, breaker.Success)
+		tally, generation := m.Tally(), m.Generation()
+		_, calls := tally.Newest(m.rules)
+		require.EqualValues(t, 3, calls)
+		m.Resume(generation)
+		m.Count(tally)
+		require.Equal(t, breaker.Counts{Calls: 3}, m.Window(m.rules, m.now))
+		m.Count(nil)
+		require.Zero(t, m.Window(m.rules, m.now))
+	}
+}
