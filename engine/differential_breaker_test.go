@@ -39,17 +39,14 @@ func randomRates(rng *rand.Rand, p *breaker.Policy) {
 	}
 }
 
-// fitWindow makes sure that a key is not forgotten while there are successes in its window: the contract does not say
-// when a key is forgotten, and the successes are forgotten with the key.
+// fitWindow takes the rates away where keys are forgotten in the time that a schedule takes: the contract does not say when
+// a key is forgotten, and the successes are forgotten with the key, also one that ends later. The simulation has both together.
 func fitWindow(cfg *engine.Config) {
 	if cfg.IdleAfter >= time.Minute || !judgesShares(*cfg) {
 		return
 	}
 	other := *cfg.Breaker
-	other.WindowCalls = 0
-	if other.Window == 0 || other.Window > cfg.IdleAfter/2 {
-		other.Window = cfg.IdleAfter / 2
-	}
+	other.FailureRate, other.SlowRate, other.SlowAfter, other.Window, other.WindowCalls, other.MinCalls = 0, 0, 0, 0, 0, 0
 	cfg.Breaker = &other
 }
 
