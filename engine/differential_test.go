@@ -57,6 +57,13 @@ func TestBothDispatchesGiveTheSameAnswers(t *testing.T) {
 	}
 }
 
+// TestSchedulesThatDiffered: a token was given back at a gate by limits that had changed; a chain that waited at its narrow key was refused
+// in shadow by its wide key, although there would have been room by then.
+func TestSchedulesThatDiffered(t *testing.T) {
+	seeds := []uint64{3177901235632241667, 3773510418253248645}
+	require.Equal(t, sums(t, seeds, engine.Mailbox), sums(t, seeds, engine.Published))
+}
+
 // sums returns the journal's sum of each schedule.
 func sums(t *testing.T, seeds []uint64, d engine.Dispatch) (sums []uint64) {
 	synctest.Test(t, func(t *testing.T) {

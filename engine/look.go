@@ -56,6 +56,10 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		l, s := &c.links[i], &c.got[i]
 		reason, err := c.lookAt(ctx, i, w, notAfter)
+		open := stageOf(reason) == BreakerStage
+		if !open && foreseen > 0 {
+			reason = nil // there may be room by then
+		}
 		if l.eng.settings.Load().shadow {
 			if reason != nil {
 				err = l.eng.refuse(l.key, reason, 0)
@@ -67,10 +71,6 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		if err != nil {
 			c.giveUp() // the leaves of probes
 			return i, err
-		}
-		open := stageOf(reason) == BreakerStage
-		if !open && foreseen > 0 {
-			reason = nil // there may be room by then
 		}
 		if wait := s.wait - foreseen; !open && !rough && wait > 0 {
 			d := c.demand(i, w)

@@ -60,12 +60,12 @@ func TestAPanicMayBeSlow(t *testing.T) {
 type endingClock struct {
 	clock.Clock
 	left atomic.Int64
-	end  context.CancelFunc
+	end  atomic.Pointer[context.CancelFunc]
 }
 
 func (c *endingClock) Now() time.Time {
 	if c.left.Add(-1) == 0 {
-		c.end()
+		(*c.end.Load())()
 	}
 	return c.Clock.Now()
 }
@@ -85,12 +85,14 @@ func TestNoCallBeginsWhoseContextEndsWhileTheClockIsRead(t *testing.T) {
 				for after := int64(1); after < 40; after++ {
 					for _, k := range []engine.Key{eng.Key("k"), eng.Key("k").Within(time.Minute), engine.Chain(other.Key("x"), eng.Key("k"))} {
 						ctx, cancel := context.WithCancel(t.Context())
-						c.end = cancel
+						synctest.Wait() // no actor reads the clock any more for the call before
+						c.end.Store(&cancel)
 						c.left.Store(after)
 						_ = k.Run(ctx, func(context.Context) error {
 							require.NoError(t, ctx.Err(), "after %d readings", after)
 							return errDown
 						})
+						synctest.Wait()
 						if ticket, err := k.Admit(ctx); err == nil {
 							require.NoError(t, ctx.Err(), "ticket, after %d readings", after)
 							ticket.Done(nil)

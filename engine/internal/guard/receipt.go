@@ -22,8 +22,8 @@ func (g *Gate) GiveBack(r Receipt) Ruling {
 	if fullAt == retired {
 		return Limited
 	}
-	if fullAt < 0 || g.generation.Load() != r.Epoch && !Planted("a debit undone across a Reset") {
-		return Undecided
+	if fullAt < 0 || g.Policy().Stale() || g.generation.Load() != r.Epoch && !Planted("a debit undone across a Reset") {
+		return Undecided // the actor brings the key up to date first
 	}
 	if !g.Follows(r.policy) && !Planted("a debit undone across a change") {
 		return Limited
