@@ -53,7 +53,7 @@ func (c *Circuit) reslice(was, r *Rules, now int64) {
 	}
 	for slice := max(0, oldest); slice <= newest; slice++ { // a call that has left the window stays away
 		if at := number(slice); at >= is.tally.oldest(r, now) {
-			is.tally.add(at, from.tally.in(slice))
+			is.tally.add(&is.tally.counts, at, from.tally.in(slice))
 		}
 	}
 	for _, m := range from.recent.marks {

@@ -71,27 +71,30 @@ func (t *Tally) Succeed(r *Rules, generation, from uint64) {
 	if s := t.spread.Load(); s != nil {
 		c = &s[from%stripes]
 	}
-	if !c.succeed(r, t.newest.Load()) || planted("a success counted twice") {
+	if !t.succeed(r, c, t.newest.Load()) || planted("a success counted twice") {
 		t.meet(r, from)
 	}
 }
 
-// succeed adds a success, and reports whether no other goroutine came in between.
-func (c *counts) succeed(r *Rules, newest int64) bool {
+// succeed adds a success to the share c, and reports whether no other goroutine came in between.
+func (t *Tally) succeed(r *Rules, c *counts, newest int64) bool {
 	if r.calls == 0 {
-		return c.add(newest, 1)
+		return t.add(c, newest, 1)
 	}
 	n := c[0].Load()
 	return c[0].CompareAndSwap(n, n+1)
 }
 
-// add adds n successes to a slice, and reports whether no other goroutine came in between. If the slice has
-// left the window by now, the successes count in a newer one.
-func (c *counts) add(slice int64, n uint64) bool {
+// add adds n successes of a slice to the share c, and reports whether no other goroutine came in between. In
+// the time that a goroutine takes here, the window may move on so far that the count belongs to a newer slice.
+func (t *Tally) add(c *counts, slice int64, n uint64) bool {
 	slot, tag := slotOf(slice)
 	v := c[slot].Load()
 	was := v
 	if v>>(64-tagBits) != tag {
+		if t.newest.Load()-slice >= parts {
+			return false
+		}
 		v = tag << (64 - tagBits)
 	}
 	return c[slot].CompareAndSwap(was, v+n)
@@ -102,7 +105,7 @@ func (c *counts) add(slice int64, n uint64) bool {
 //go:noinline
 func (t *Tally) meet(r *Rules, from uint64) {
 	c := &t.counts
-	for added := false; !added; added = c.succeed(r, t.newest.Load()) {
+	for added := false; !added; added = t.succeed(r, c, t.newest.Load()) {
 		if t.spread.Load() == nil && t.met.Add(1) >= meetings {
 			t.spread.CompareAndSwap(nil, new([stripes]counts))
 		}

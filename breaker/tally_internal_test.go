@@ -53,3 +53,17 @@ func TestOpenSlicesAtOnce(t *testing.T) {
 	tally.open(0, 7)
 	require.EqualValues(t, 7, tally.newest.Load())
 }
+
+// TestASuccessThatWasHeldUpEmptiesNoNewerSlice: a goroutine knows the newest slice, and is held up until the count of
+// that slice belongs to a newer one.
+func TestASuccessThatWasHeldUpEmptiesNoNewerSlice(t *testing.T) {
+	r := (Policy{FailureRate: 1, Window: 10}).Rules(func() uint64 { return 1 })
+	const later = 1 << slotBits
+	tally := r.newTally(1, 0)
+	tally.Open(r, later)
+	tally.Succeed(r, 1, 0)
+	require.False(t, tally.succeed(r, &tally.counts, 0))
+	require.Equal(t, 1, tally.calls(r, later, 0))
+	tally.meet(r, 0) // what comes next
+	require.Equal(t, 2, tally.calls(r, later, 0))
+}
