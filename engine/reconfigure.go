@@ -28,6 +28,7 @@ func (e *Engine) Config() Config { return e.settings.Load().config.clone() }
 //     with limiter.ErrLimited once they have waited for as long as they may. A caller that asked for more
 //     than the new capacity is refused with limiter.ErrExceedsCapacity.
 //   - Failures that are counted and open breakers stay. A breaker that is switched off or on begins anew.
+//     A window that begins with the change may lack the successes of calls that run already.
 //   - Calls that run are tried again by the policy in force when their first attempt has failed.
 //
 // Reconfigure takes no longer if there are more keys that nobody uses. With LimiterFor, it asks for the

@@ -120,7 +120,10 @@ func (e *Engine) record(p *place, a *admission, outcome Outcome, cause error, op
 	if outcome == Ignore && !probe {
 		return nil // the outcome would change nothing
 	}
-	if outcome == Success && !probe && !slow && (!c.Published.Reports() || c.Published.Counted(nil, a.permit.Generation, 0)) {
+	g := &c.Published
+	// A policy that is stale may have become one by which every success counts.
+	if outcome == Success && !probe && !slow &&
+		(!g.Reports() && !g.Policy().Stale() || g.Counted(nil, a.permit.Generation, 0)) {
 		return nil
 	}
 	m := guard.Message{Kind: guard.Report, Permit: a.permit, Outcome: outcome, Slow: slow}

@@ -111,7 +111,7 @@ func (b *Behavior) Resume(key string, g *Gate, s *State) {
 
 // Receive processes a message. An answer is given last, when nothing can go wrong any more.
 func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) actors.Next {
-	if m.Kind == Report && (m.Request == nil || Planted("a report of a slow call that is not answered")) && m.Outcome == breaker.Success && s.circuit.Clean() && !s.policy.rated {
+	if m.Kind == Report && (m.Request == nil || Planted("a report of a slow call that is not answered")) && m.Outcome == breaker.Success && s.circuit.Clean() && !s.policy.rated && !s.policy.Stale() {
 		return actors.Next{Same: true}
 	}
 	if s.policy.shares && !Planted("a gate that is owned too late") {

@@ -37,6 +37,7 @@ func changed(t *testing.T, rate limiter.Rate) (g *Gate, s *State, old *Policy, r
 	p := b.changeTo(t, limiter.TokenBucket{Capacity: 5, RefillRate: rate}, 3)
 	require.True(t, old.Stale())
 	require.True(t, b.Stale(0, g))
+	require.Equal(t, Undecided, g.GiveBack(r), "the actor brings the key up to date first")
 	b.Resume("k", g, s)
 	b.Update(4, g, s)
 	require.Same(t, p, g.Policy())
