@@ -56,7 +56,7 @@ var faults = []fault{
 	{"a forced state that ends without a new period", "forced-(breaker|spill|rates)/", illegal, 2_000},
 	{"a forced breaker that counts", "forced-(breaker|spill)/", illegal, 2_000},
 	{"a forced key that is spilled", "forced-spill", illegal, 4_000},
-	{"waiters left in the queue of a breaker opened by hand", "forced-queue", illegal, 20_000},
+	{"waiters left in the queue of a breaker opened by hand", "forced-queue", illegal, 1_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

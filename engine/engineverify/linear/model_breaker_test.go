@@ -150,6 +150,12 @@ func (r *rules) lets(s *state) bool {
 	}
 }
 
+// isOpen reports whether the breaker refuses every call, not only for want of places for probes.
+func (r *rules) isOpen(s *state) bool {
+	state, _, _ := r.look(s)
+	return state == breaker.Open
+}
+
 // look is what Inspect shows of the breaker.
 func (r *rules) look(s *state) (state breaker.State, failures, openFor int) {
 	if s.forced.on {

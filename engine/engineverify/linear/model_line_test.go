@@ -1,5 +1,7 @@
 package linear_test
 
+import "slices"
+
 // waiter is a caller in the queue.
 type waiter struct {
 	serial int8 // of the call
@@ -148,6 +150,11 @@ func (s *state) wait(waited bool) {
 	for i := range s.line[:s.waiting] {
 		s.line[i].waited = waited && s.line[i].takes
 	}
+}
+
+// askers reports whether any of those that wait asked the breaker.
+func (s *state) askers() bool {
+	return slices.ContainsFunc(s.line[:s.waiting], func(w waiter) bool { return w.asks })
 }
 
 // wanted are the tokens that those who wait ask for.

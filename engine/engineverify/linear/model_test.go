@@ -38,6 +38,7 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
+	refuses   bool  // a turn has opened the breaker: those that wait and asked it leave, before anything else
 	tried     uint8 // a bit for each client whose Run has tried the gates, and goes on
 	holds     holds // of calls that are not made
 	spent     int   // tokens of such calls that stayed spent
@@ -114,7 +115,7 @@ func (r *rules) follows(s *state, o *operation, d doubt) bool {
 		s.tickets.drop(t.serial)
 		return true
 	}
-	if !s.inTurn(o) {
+	if !s.inTurn(o) || s.refuses && (o.kind != leave || o.result == granted) {
 		return false
 	}
 	if !r.amid(s, o, d) || s.overdue(o) {
@@ -133,6 +134,9 @@ func (r *rules) follows(s *state, o *operation, d doubt) bool {
 		ok = r.earlier(s, o, levels, d.back)
 	}
 	r.age(s)
+	if s.refuses = s.refuses || o.kind == force || o.kind == count; s.refuses {
+		s.refuses = s.askers() && r.isOpen(s)
+	}
 	return ok && r.hopeful(s)
 }
 
