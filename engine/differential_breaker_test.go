@@ -39,10 +39,10 @@ func randomRates(rng *rand.Rand, p *breaker.Policy) {
 	}
 }
 
-// fitWindow takes the rates away where keys are forgotten in the time that a schedule takes: the contract does not say when
+// withoutRatesIfKeysGo takes the rates away where keys are forgotten in the time that a schedule takes: the contract does not say when
 // a key is forgotten, and the successes are forgotten with the key, also one that ends later. The simulation has both together.
-func fitWindow(cfg *engine.Config) {
-	if cfg.IdleAfter >= time.Minute || !judgesShares(*cfg) {
+func withoutRatesIfKeysGo(cfg *engine.Config) {
+	if cfg.IdleAfter >= time.Minute || cfg.Breaker == nil {
 		return
 	}
 	other := *cfg.Breaker
@@ -57,20 +57,7 @@ func (s *schedule) takes() func(context.Context) error {
 		long = time.Duration(s.rng.IntN(500))*time.Millisecond + 3
 	}
 	return func(context.Context) error {
-		s.sleep(long)
+		time.Sleep(long)
 		return err
 	}
-}
-
-// sleep is the time that a call takes. A sweep may drop the tally of a clean key, and then the next success is in the slice
-// of its end: where keys are swept, such a call takes no time.
-func (s *schedule) sleep(long time.Duration) {
-	if s.evicts && (judgesShares(s.eng.Config()) || judgesShares(s.wide.Config())) {
-		return
-	}
-	time.Sleep(long)
-}
-
-func judgesShares(cfg engine.Config) bool {
-	return cfg.Breaker != nil && (cfg.Breaker.FailureRate > 0 || cfg.Breaker.SlowRate > 0)
 }

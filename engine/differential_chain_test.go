@@ -42,7 +42,7 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 		ticket, err := k.NoWait().Admit(ctx)
 		s.note("admit %d and wide: %v", at, seen(err))
 		if err == nil {
-			s.sleep(time.Duration(s.rng.IntN(500))*time.Millisecond + 7)
+			time.Sleep(time.Duration(s.rng.IntN(500))*time.Millisecond + 7)
 			ticket.Done(s.outcome())
 		}
 	}
