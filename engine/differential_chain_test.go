@@ -14,7 +14,7 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 	if act == 2 || act == 3 {
 		// One at a time: of two calls that get their narrow tokens at one instant, the scheduler says which comes first to the
 		// wide key.
-		if s.chained != nil && len(s.chained) == 0 {
+		if s.chainWaits() {
 			return
 		}
 		defer func() { s.chained = s.waiting[len(s.waiting)-1] }()
@@ -47,3 +47,6 @@ func (s *schedule) actInChain(ctx context.Context, at int, key string) {
 		}
 	}
 }
+
+// chainWaits reports whether the last chain that may have had to wait has not returned.
+func (s *schedule) chainWaits() bool { return s.chained != nil && len(s.chained) == 0 }

@@ -96,7 +96,9 @@ func (s *schedule) change(e *scheduled) {
 	was := e.Config()
 	cfg, full := randomConfig(s.rng, was.Dispatch, e.per)
 	cfg.IdleAfter, cfg.Retry = was.IdleAfter, was.Retry
-	withoutRatesIfKeysGo(&cfg)
+	if cfg.IdleAfter < time.Minute || s.chainWaits() {
+		withoutRates(&cfg)
+	}
 	cfg.PerCall, cfg.Shadow = s.rng.IntN(3) == 0, s.rng.IntN(4) == 0
 	e.plans.Store(nil)
 	if !s.evicts && s.rng.IntN(2) == 0 {
@@ -132,7 +134,9 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg eng
 		}
 		randomGrowth(rng, cfg.Breaker)
 		randomRates(rng, cfg.Breaker)
-		withoutRatesIfKeysGo(&cfg)
+		if cfg.IdleAfter < time.Minute {
+			withoutRates(&cfg)
+		}
 	}
 	switch rng.IntN(3) {
 	case 0:
