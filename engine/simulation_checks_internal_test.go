@@ -116,6 +116,7 @@ func (w *world) checkSuccess(c *caller) {
 	case st.gate.Reports():
 		c.owes = true
 	default:
+		c.may = st.gate.Policy().Stale() // by the next policy it may count
 		w.checkClean(st)
 	}
 }

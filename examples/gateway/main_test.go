@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -222,7 +223,10 @@ func startProgram(t *testing.T, before ...string) *program {
 	p.Env = append(os.Environ(), asProgram+"=1")
 	stderr, err := p.StderrPipe()
 	require.NoError(t, err)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // else the program would inherit that hangups are ignored, if these tests run under nohup
 	require.NoError(t, p.Start())
+	signal.Stop(hangups)
 	t.Cleanup(func() { _ = p.Process.Kill() })
 	p.stderr, p.lines = stderr, bufio.NewScanner(stderr)
 	url := p.line(t)
