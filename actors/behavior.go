@@ -58,6 +58,13 @@ type Updater[P, S any] interface {
 	Update(now int64, p *P, s *S) Next
 }
 
+// Holder is a [Behavior] of whose keys callers may take hold by the published part alone.
+type Holder[P any] interface {
+	// LetGo reports whether no caller holds p, and if so has marked p, so that none can take hold of p any more. It is
+	// called under the lifecycle lock, right before a key is spilled. If LetGo returns false, the key stays.
+	LetGo(p *P) bool
+}
+
 // Forgetter is a [Behavior] that wants to know of every key that goes.
 type Forgetter[P any] interface {
 	// Forget is called for a key that goes at now, under the lifecycle lock: after Retire has returned true,

@@ -68,6 +68,10 @@ func (s *System[P, S, M]) tryCreate(
 func (s *System[P, S, M]) makeRoom(now int64, first bool) finding[P, S, M] {
 	found := s.search(now, first)
 	if c := found.coldest; c != nil {
+		if s.holder != nil && !s.holder.LetGo(&c.Published) {
+			found.more = true // SpillRank knows by now
+			return found
+		}
 		if s.forgetter != nil {
 			s.forgetter.Forget(now, c.key, &c.Published)
 		}

@@ -20,6 +20,7 @@ type System[P, S, M any] struct {
 	behavior  Behavior[P, S, M]
 	updater   Updater[P, S] // behavior, or nil
 	forgetter Forgetter[P]  // behavior, or nil
+	holder    Holder[P]     // likewise
 	clock     clock.Clock
 	nanos     func() int64
 	base      time.Time    // from which nanos counts, on the system's clock; else zero
@@ -89,6 +90,7 @@ func New[P, S, M any](b Behavior[P, S, M], cfg Config) (*System[P, S, M], error)
 	}
 	s.updater, _ = b.(Updater[P, S])
 	s.forgetter, _ = b.(Forgetter[P])
+	s.holder, _ = b.(Holder[P])
 	s.cells.init()
 	s.Resize(cfg.MaxKeys, cfg.IdleAfter, cfg.Linger)
 	if s.driver == nil {
