@@ -121,6 +121,7 @@ type Ticket struct {
 	admission admission
 	call      *call // of a chain; nil otherwise
 	done      atomic.Bool
+	holds     *lost                 // if the ticket has a place; else nil
 	probes    *[longestChain]*probe // if the call is a probe; else nil
 }
 
@@ -174,7 +175,7 @@ func (e *Engine) ticket(ctx context.Context, p *place, stay int64, t *Ticket) (*
 		return nil, e.refused(e.giveUpFor(ctx, p, &t.admission, 1))
 	}
 	e.admitted(&t.admission)
-	t.eng, t.ctx, t.place = e, firstAttempt(ctx), *p
+	t.eng, t.ctx, t.place, t.holds = e, firstAttempt(ctx), *p, keepPlaces(e, &t.admission, nil)
 	if t.Probe() {
 		t.asProbe()
 	}
@@ -191,6 +192,7 @@ func (t *Ticket) Done(err error) {
 	if t.probes != nil {
 		endAll(t.probes)
 	}
+	t.holds.done()
 	if t.call != nil {
 		t.call.done(t.ctx, err)
 		return

@@ -176,6 +176,7 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error, a *A
 
 // end judges the end of an attempt, and counts and reports the outcomes.
 func (c *call) end(ctx context.Context, err error) {
+	keep(err, c.links, c.got)
 	for i := range c.got {
 		c.got[i].outcome = Failure // in case Classify panics
 	}
@@ -253,6 +254,7 @@ func (c *call) judge(ctx context.Context, err error) {
 // report counts and records the outcomes with the engines that decided about the attempt or, at the end of the call,
 // with those that decided once. cause is the error, nil after a panic. All reports are sent before one is awaited.
 func (c *call) report(last bool, cause error) {
+	defer c.vacate(last) // behind the outcomes, also if a clock panics
 	var answered [longestChain]*guard.Request
 	for i := range c.links {
 		if l, s := &c.links[i], &c.got[i]; s.once == last {

@@ -65,7 +65,7 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	}
 	admitted = true
 	first := &ch.links[0]
-	t.eng, t.ctx, t.place, t.call = first.eng, firstAttempt(ctx), first.place, c
+	t.eng, t.ctx, t.place, t.call, t.holds = first.eng, firstAttempt(ctx), first.place, c, keepPlaces(nil, nil, c)
 	if t.Probe() {
 		t.asProbe()
 	}

@@ -31,6 +31,14 @@ type Config struct {
 	// for one answer, and must not call Reconfigure. A panic is that caller's. With a limit that cannot
 	// be used, the call's error is a *ConfigError.
 	LimiterFor func(key string) limiter.Limiter
+	// Concurrency bounds how many calls of a key may be in flight: a limiter.InFlight. A call takes a place when it is let
+	// through, together with its tokens, and gives the place back behind its outcome: each attempt of Do, DoKey, Run and Go
+	// for itself, also if its function panics; a [Ticket] with Done or, if it is lost, when it is collected. With PerCall a
+	// call keeps its place for all attempts. If no place is free, the call waits for one, behind those that wait already, for
+	// as long as MaxWait and its context allow; if it may not wait, or has waited for that long, it is refused with
+	// limiter.ErrInFlight. Who waits has taken no token. Allow, Acquire and Charge take no place, and wait for none. A call
+	// that is made in the function of a call of the same key takes a place of its own. nil is no bound.
+	Concurrency limiter.Concurrency
 	// Breaker says when the engine stops calling for a key.
 	Breaker *breaker.Policy
 	// Retry says when a failed call is tried again. Retry holds for Do, DoKey, Run and Go.
@@ -58,8 +66,8 @@ type Config struct {
 	// cause is ErrAttemptTimeout. An attempt that took too long may be tried again.
 	AttemptTimeout time.Duration
 
-	// MaxWait is the longest stay of a call in the limiter's queue. A call that would have to wait
-	// longer is refused at once. The default, 0, is no bound but the call's context. NoWait means that
+	// MaxWait is the longest stay of a call in the queue, for tokens and for a place. A call that would have to wait
+	// longer for its tokens is refused at once. The default, 0, is no bound but the call's context. NoWait means that
 	// no call ever queues. A MaxWait above 2^61 ns (73 years) counts as 2^61 ns.
 	MaxWait time.Duration
 	// MaxQueue is how many callers may queue for one key; callers that come through narrower keys of a
@@ -187,6 +195,11 @@ func (c Config) compile() (*guard.Policy, actors.Config, error) {
 		var err error
 		p.Limits, err = limiter.Compile(c.Limiter)
 		errs = append(errs, lift("Limiter", err)...)
+	}
+	if c.Concurrency != nil {
+		var err error
+		p.Places, err = limiter.Places(c.Concurrency)
+		errs = append(errs, lift("Concurrency", err)...)
 	}
 	if c.Breaker != nil {
 		rules := *c.Breaker

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
@@ -21,6 +20,7 @@ type admission struct {
 	receipt  guard.Receipt  // of the tokens taken
 	at       int64          // of the decision, or 0
 	left     []int64        // guard.Answer.Left
+	placed   bool           // the call has a place
 	detailed bool           // whether the caller will ask what remains
 	began    int64          // when the call began, if the breaker judges slow calls; else 0
 	shadowed bool           // the call would have been refused, but for Config.Shadow; then there is nothing else
@@ -48,11 +48,11 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		return e.decideByHand(ctx, p, d, a)
 	case st.shadow:
 		return e.decideInShadow(ctx, p, d, a)
+	case st.bounded && d.Breaker:
+		return e.decideBounded(ctx, p, d, a)
 	}
-	if st.shared != nil { // a call that can never pass makes no key known
-		if err := e.exceeds(p.key, st.shared, d); err != nil {
-			return e.refused(err)
-		}
+	if err := e.exceedsAll(st, p.key, d); err != nil {
+		return e.refused(err)
 	}
 	// The cell is found before the clock is read: a reading holds for a cell that was found before it.
 	if a.cell == nil || a.cell.Published.Retired() {
@@ -97,6 +97,14 @@ func (e *Engine) exceeds(key string, policy *guard.Policy, d *guard.Demand) erro
 	return e.refuse(key, limiter.ErrExceedsCapacity, 0)
 }
 
+// exceedsAll is exceeds for a key that may not be known: a call that can never pass makes no key known.
+func (e *Engine) exceedsAll(st *settings, key string, d *guard.Demand) error {
+	if st.shared == nil {
+		return nil
+	}
+	return e.exceeds(key, st.shared, d)
+}
+
 // openFor returns the refusal of a breaker that is open, as the notice says, if d asks the breaker; else nil.
 func (e *Engine) openFor(c *guard.Cell, d *guard.Demand) error {
 	n := c.Published.Posted()
@@ -128,7 +136,12 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	if c != nil {
 		a.cell = c
 	}
-	a.permit = answer.Permit
+	if !d.Split || answer.Permit.Lease != 0 { // a call that has its place has its permit
+		a.permit = answer.Permit
+	}
+	if answer.Placed {
+		e.holds(a)
+	}
 	if d.Tokens > 0 {
 		a.receipt, a.at, a.left = answer.Receipt, answer.Granted, answer.Left
 	}
@@ -236,60 +249,4 @@ func (e *Engine) inquire(
 func (e *Engine) command(c *guard.Cell, m *guard.Message, again func(retired *guard.Cell) (*guard.Cell, error)) error {
 	_, a, err := e.inquire(context.Background(), c, m, again)
 	return cmp.Or(err, a.Err)
-}
-
-// await receives the answer, or leaves when ctx or the engine of a link ends. If they race, the answer
-// wins.
-func (e *Engine) await(
-	ctx context.Context, done <-chan struct{}, c *guard.Cell, r *guard.Request, d *guard.Demand, links []link,
-) (guard.Answer, error) {
-	if done == nil && links == nil {
-		a := e.answer(r)
-		e.behavior.Release(r)
-		return a, nil
-	}
-	if e.driver != nil {
-		links := slices.Clone(links) // else what the caller of a chain has got of each key would move to the heap
-		e.driver.Wait(func() bool { return len(r.Answered()) > 0 || closed(done) || endedLink(links) != nil })
-	}
-	var a guard.Answer
-	answered := false
-	if links == nil {
-		select {
-		case a = <-r.Answered():
-			answered = true
-		case <-done:
-		}
-	} else {
-		a, answered = receive(r.Answered(), done, links)
-	}
-	if !answered {
-		if r.Leave() {
-			e.cancelWait(c, r)
-			if l := endedLink(links); l != nil {
-				return guard.Answer{}, l.eng.refuse(l.key, ErrClosed, 0)
-			}
-			return guard.Answer{}, e.leftFor(ctx, d)
-		}
-		a = e.answer(r) // the actor has claimed r, and is about to answer
-	}
-	e.behavior.Release(r)
-	return a, nil
-}
-
-// answer receives the answer of a request whose caller does not leave.
-func (e *Engine) answer(r *guard.Request) guard.Answer {
-	if e.driver != nil {
-		e.driver.Wait(func() bool { return len(r.Answered()) > 0 })
-	}
-	return <-r.Answered()
-}
-
-// cancelWait tells the actor that the caller of r has left, so that the caller's slot in the queue is
-// free. From here on the actor owns r, in the mailbox or in the queue.
-func (e *Engine) cancelWait(c *guard.Cell, r *guard.Request) {
-	err := e.system.Send(context.Background(), c, guard.Message{Kind: guard.CancelWait, Request: r})
-	if errors.Is(err, actors.ErrRetired) {
-		e.behavior.Release(r) // the cell could not have retired without having seen that r was left
-	}
 }

@@ -103,6 +103,7 @@ func (s *schedule) change(e *scheduled) {
 		withoutRates(&cfg)
 	}
 	cfg.PerCall, cfg.Shadow = s.rng.IntN(3) == 0, s.rng.IntN(4) == 0
+	randomPlaces(s.places, &cfg)
 	e.plans.Store(nil)
 	if s.rng.IntN(2) == 0 {
 		s.drawPlans(e, append(scheduleKeys[:], "w")...)
@@ -114,6 +115,18 @@ func (s *schedule) change(e *scheduled) {
 		for _, key := range append(scheduleKeys[:], "w") {
 			e.Inspect(key) // a key with an actor has followed its plan already
 		}
+	}
+}
+
+// randomPlaces bounds the calls in flight, mostly not. Then nobody waits for ever: a schedule has tickets that only it can
+// end.
+func randomPlaces(rng *rand.Rand, cfg *engine.Config) {
+	if rng.IntN(4) > 0 {
+		return
+	}
+	cfg.Concurrency = limiter.InFlight{Max: 1 + rng.IntN(3)}
+	if cfg.MaxWait == 0 {
+		cfg.MaxWait = time.Second + 17
 	}
 }
 

@@ -94,6 +94,8 @@ func explain(t *testing.T, seed uint64) {
 func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	cfg, full := randomConfig(rng, d, time.Second)
+	places := rand.New(rand.NewPCG(seed, 2))
+	randomPlaces(places, &cfg)
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
 	// A turn at the wide key never comes at the instant of another turn or step: else the scheduler would say which comes first.
@@ -102,10 +104,11 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 	if rng.IntN(2) == 0 {
 		wideCfg.Retry = &retry.Policy{MaxAttempts: 2, BaseDelay: 30*time.Millisecond + 7, Jitter: retry.NoJitter}
 	}
+	randomPlaces(places, &wideCfg)
 	wide, err := engine.New(wideCfg)
 	require.NoError(t, err)
 	s := &schedule{
-		rng: rng, journal: j,
+		rng: rng, places: places, journal: j,
 		eng:    &scheduled{Engine: eng, per: time.Second, full: full},
 		wide:   &scheduled{Engine: wide, per: widePeriod, full: wideFull},
 		evicts: cfg.IdleAfter < time.Minute || wideCfg.IdleAfter < time.Minute,
@@ -138,6 +141,7 @@ func play(t *testing.T, seed uint64, d engine.Dispatch, j *journal) {
 type schedule struct {
 	*journal
 	rng     *rand.Rand
+	places  *rand.Rand // for bounds on calls in flight
 	eng     *scheduled
 	wide    *scheduled // of key "w", through which chains go
 	evicts  bool       // keys are forgotten in the time that a schedule takes

@@ -41,7 +41,7 @@ type Rejection struct {
 	Key string
 	// Stage is the stage that refused. It is empty after ErrClosed and after a panic.
 	Stage Stage
-	// Err is the reason: breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity, ErrQueueFull,
+	// Err is the reason: breaker.ErrOpen, limiter.ErrLimited, limiter.ErrExceedsCapacity, limiter.ErrInFlight, ErrQueueFull,
 	// ErrKeyLimit, ErrClosed, or the panic that the key's actor had. Unwrap returns Err.
 	Err error
 
@@ -83,7 +83,7 @@ func (r *Rejection) reason() error {
 // RetryAfter is the time from now until breaker and limiter would both let this call pass if nothing
 // else came: behind all callers that waited when the call was refused, and not before the breaker lets
 // a probe through. In a chain that holds for all keys together. RetryAfter is 0 if waiting would not
-// help or nothing is known, as for ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has
+// help or nothing is known, as for ErrInFlight, ErrExceedsCapacity, ErrClosed and a breaker that [Engine.Force] has
 // opened for ever. Otherwise RetryAfter is at least 1 ns, also if the instant has passed.
 func (r *Rejection) RetryAfter() time.Duration {
 	at := r.until()
@@ -105,10 +105,11 @@ type Stage string
 
 // The stages.
 const (
-	BreakerStage Stage = "breaker"
-	LimiterStage Stage = "limiter"
-	QueueStage   Stage = "queue" // of the callers that wait for the limiter: Config.MaxQueue
-	KeysStage    Stage = "keys"  // the number of keys: Config.MaxKeys
+	BreakerStage  Stage = "breaker"
+	LimiterStage  Stage = "limiter"
+	InFlightStage Stage = "in_flight" // no place is free: Config.Concurrency
+	QueueStage    Stage = "queue"     // of the callers that wait for the limiter: Config.MaxQueue
+	KeysStage     Stage = "keys"      // the number of keys: Config.MaxKeys
 )
 
 // stageOf returns the stage that a reason belongs to.
@@ -118,6 +119,8 @@ func stageOf(reason error) Stage {
 		return BreakerStage
 	case limiter.ErrLimited, limiter.ErrExceedsCapacity:
 		return LimiterStage
+	case limiter.ErrInFlight:
+		return InFlightStage
 	case ErrQueueFull:
 		return QueueStage
 	case ErrKeyLimit:

@@ -108,6 +108,9 @@ func (e *Engine) explained(l *link, d *guard.Demand) (now int64, a guard.Answer,
 		}
 		switch ruling, now, at := g.Look(e.system, g.Policy(), d); ruling {
 		case guard.Admitted:
+			if p := g.Policy(); d.Breaker && p.Bounded() && !g.Free(p) {
+				return now, guard.Answer{Err: limiter.ErrInFlight}, 0
+			}
 			return now, guard.Answer{At: now}, 0
 		case guard.Limited:
 			return now, guard.Answer{Err: limiter.ErrLimited, At: at}, 0

@@ -60,7 +60,7 @@ func (j *journal) add(n uint64) {
 // state takes down a key's state; full is the tokens of a new key. A clean key and a key that is
 // not known count as equal: the contract does not say when a key is forgotten.
 func (j *journal) state(key int, s engine.Snapshot, known bool, full []int) {
-	asNew := s.Breaker == breaker.Closed && !s.Forced && s.Failures == 0 && s.Waiting == 0 && s.Window == breaker.Counts{}
+	asNew := s.Breaker == breaker.Closed && !s.Forced && s.Failures == 0 && s.Waiting == 0 && s.InFlight == 0 && s.Window == breaker.Counts{}
 	for i, l := range s.Limits {
 		asNew = asNew && l.Available == float64(full[i]) && l.Queued == 0
 	}
@@ -69,6 +69,7 @@ func (j *journal) state(key int, s engine.Snapshot, known bool, full []int) {
 		return
 	}
 	j.note("%d: %v, forced: %t, %d failures, open for %v, %d waiting", key, s.Breaker, s.Forced, s.Failures, s.OpenFor, s.Waiting)
+	j.note("%d in flight", s.InFlight)
 	j.note("%d calls in the window, %d failures, %d slow", s.Window.Calls, s.Window.Failures, s.Window.Slow)
 	for _, l := range s.Limits {
 		j.note("%v available, %d queued, wait %v", l.Available, l.Queued, l.Wait)
@@ -85,7 +86,7 @@ type outcome struct {
 func (o outcome) String() string { return fmt.Sprintf("%v after %v", o.err, o.after) }
 
 var reasons = []error{
-	nil, errDown, limiter.ErrLimited, limiter.ErrExceedsCapacity, breaker.ErrOpen, engine.ErrQueueFull, engine.ErrKeyLimit, engine.ErrClosed,
+	nil, errDown, limiter.ErrLimited, limiter.ErrInFlight, limiter.ErrExceedsCapacity, breaker.ErrOpen, engine.ErrQueueFull, engine.ErrKeyLimit, engine.ErrClosed,
 	context.Canceled, context.DeadlineExceeded,
 }
 

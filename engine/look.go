@@ -41,6 +41,9 @@ func check(ctx context.Context, c *call, stay int64) error {
 	defer c.giveUp() // the leaves of probes
 	w := callFor(stay)
 	if at, err := c.look(ctx, &w); err != nil {
+		if r, ok := err.(*Rejection); ok && r.Stage == InFlightStage && c.mayWait(at, stay) { //nolint:errorlint // made by look just now
+			return nil // it waits for a place
+		}
 		return told(ctx, c.links[at].eng.refused(err))
 	}
 	return nil
@@ -56,6 +59,9 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		l, s := &c.links[i], &c.got[i]
 		reason, err := c.lookAt(ctx, i, w, notAfter)
+		if reason == nil && err == nil && s.wait == 0 && c.lacksPlace(i, w) {
+			reason = limiter.ErrInFlight
+		}
 		open := stageOf(reason) == BreakerStage
 		if !open && foreseen > 0 {
 			reason = nil // there may be room by then

@@ -85,6 +85,9 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 // reportEnd judges the end of an attempt that was admitted as a, counts the outcome, and reports
 // it.
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
+	if a.placed {
+		e.keepOne(err, a)
+	}
 	outcome := Failure // in case Classify panics
 	defer func() {
 		e.endedAs(a, outcome)
@@ -99,6 +102,9 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 // report records an outcome with the actor of the cell that let the call through, or of the cell's
 // successor. cause is the error of a failure, nil after a panic.
 func (e *Engine) report(p *place, a *admission, outcome Outcome, cause error) {
+	if a.placed && !loses(a, outcome, cause) {
+		defer e.vacate(a) // behind the outcome: whoever gets the place finds it counted
+	}
 	var openFor time.Duration
 	if outcome == Failure && cause != nil && a.cell != nil && a.cell.Published.Policy().MayAsk() {
 		openFor = wishIn(cause)

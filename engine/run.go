@@ -80,6 +80,8 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 		return e.endOf(ctx)
 	case e.settings.Load().timeLimited:
 		return e.runTimed(ctx, p, stay, fn)
+	case stay == guard.AsLong && e.settings.Load().placed:
+		return e.runPlaced(ctx, p, stay, fn)
 	default:
 		return e.runAt(ctx, p, nil, stay, fn)
 	}

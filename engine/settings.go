@@ -27,8 +27,10 @@ type settings struct {
 	breaks      bool      // whether a key may have a breaker
 	timeLimited bool      // whether there is a Timeout or an AttemptTimeout
 	slow        bool      // whether the breaker judges slow calls
+	bounded     bool      // whether calls take places
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
+	placed  bool // whether a place and a token may be
 	plain   bool // whether that may be all there is to a call for one key; false once the engine has ended
 	chained bool // whether it may be all there is to a call for several keys; then no clock is to be read later
 }
@@ -53,15 +55,19 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	st.limited, st.breaks = st.shared == nil || len(policy.Limits) > 0, policy.Breaks()
 	st.slow = policy.Breaks() && policy.Breaker.SlowRate > 0
 	st.timeLimited = c.Timeout > 0 || c.AttemptTimeout > 0
-	concerns := st.limited || st.breaks
+	st.bounded = policy.Bounded()
+	concerns := st.limited || st.breaks || st.bounded
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
-	st.plain = st.gated && !c.PerCall && !st.watched && !st.timeLimited
-	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow && !st.timeLimited
+	st.placed = st.gated && st.bounded && !c.PerCall && !st.watched && !st.timeLimited
+	st.plain = st.gated && !c.PerCall && !st.watched && !st.timeLimited && !st.bounded
+	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow && !st.timeLimited && !st.bounded
 	return st
 }
 
 // concerns reports whether anything is to be asked for d.
-func (st *settings) concerns(d *guard.Demand) bool { return st.limited || d.Breaker && st.breaks }
+func (st *settings) concerns(d *guard.Demand) bool {
+	return st.limited || d.Breaker && (st.breaks || st.bounded)
+}
 
 // own returns the policy of a key with limits of its own, as LimiterFor says now.
 func (st *settings) own(key string) (*guard.Policy, error) {

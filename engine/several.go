@@ -31,7 +31,43 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 }
 
 // ask is decide but for panics. With an error it returns the link that did not let the attempt pass.
+//
+// Nobody waits with a place, and nobody who waits for a place has taken tokens. So a call that lacks a place gives back
+// all that it has, waits for the place, and then takes what else it needs without a wait; or it gives the place back,
+// waits for the tokens, and begins anew.
 func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
+	e := c.links[0].eng
+	since := int64(0)
+	if w.Stay > 0 {
+		since = e.system.Now()
+	}
+	d, held := *w, false
+	for {
+		at, err = c.askOnce(ctx, &d)
+		r, _ := err.(*Rejection) //nolint:errorlint // made by link at just now
+		if r == nil || !w.Breaker || r.eng != c.links[at].eng {
+			return at, err
+		}
+		stay := w.Stay
+		if stay > 0 {
+			stay = guard.Tighter(stay, stay-(e.system.Now()-since))
+		}
+		switch {
+		case held && r.Stage == LimiterStage:
+			held, d.Stay = false, stay
+		case r.Stage == InFlightStage && c.mayWait(at, stay):
+			if err = c.awaitPlace(ctx, at, w, stay); err != nil {
+				return at, c.stop(at, w, err)
+			}
+			held, d.Stay = true, guard.NoStay
+		default:
+			return at, err
+		}
+	}
+}
+
+// askOnce is ask for a call that does not wait for places.
+func (c *call) askOnce(ctx context.Context, w *guard.Demand) (at int, err error) {
 	if at, err = c.look(ctx, w); err != nil {
 		return at, err
 	}
@@ -56,7 +92,7 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 	}
 	for i := range c.links {
-		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || !c.links[i].eng.breaks(s.cell) {
+		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || s.placed || !c.links[i].eng.permits(s.cell) {
 			continue
 		}
 		if err := c.inShadow(i, c.permit(ctx, i, w)); err != nil {
@@ -151,13 +187,23 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 	if e.ended.Load() {
 		return e.refuse(l.key, ErrClosed, 0)
 	}
-	if s.under == nil {
-		if policy := s.cell.Published.Policy(); c.permitAtGate(i, policy) {
-			return nil
-		}
-	}
 	d := c.demand(i, w)
 	d.Tokens, d.Stay, d.Split = 0, guard.NoStay, false
+	g := &s.cell.Published
+	policy := g.Policy()
+	takes := policy.TakesPlace(&d)
+	if takes && g.Shared() {
+		switch {
+		case g.Enter(policy):
+			e.holds(&s.admission)
+		case !policy.Stale():
+			return e.refuse(l.key, limiter.ErrInFlight, 0)
+		}
+	}
+	if s.under == nil && takes == s.placed && c.permitAtGate(i, policy) {
+		return nil
+	}
+	e.vacate(&s.admission)
 	c.asked = true
 	return e.consult(ctx, &l.place, &d, &s.admission, c.links)
 }
@@ -195,6 +241,9 @@ func (c *call) refuse(i int, w *guard.Demand, reason error) error {
 	c.giveUp()
 	l := &c.links[i]
 	e := l.eng
+	if reason == limiter.ErrInFlight { //nolint:errorlint // never wrapped
+		return e.refuse(l.key, reason, 0) // nobody knows when a call ends
+	}
 	if after, ok := c.earliest(w); ok {
 		return e.refuse(l.key, reason, guard.Later(e.system.Now(), after))
 	}

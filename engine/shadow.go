@@ -21,21 +21,14 @@ func (e *Engine) decideInShadow(ctx context.Context, p *place, d *guard.Demand, 
 
 // askInShadow is decide for an engine whose actors queue nothing. It counts nothing.
 func (e *Engine) askInShadow(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
-	var err error
-	if a.cell == nil || a.cell.Published.Retired() {
-		if a.cell, err = e.find(p); err != nil {
-			return e.asRefusal(p.key, err)
-		}
+	if e.settings.Load().bounded && d.Breaker {
+		return e.askBounded(ctx, p, d, a)
 	}
-	if err := e.openFor(a.cell, d); err != nil {
+	policy, err := e.approach(p, d, a)
+	if err != nil {
 		return err
 	}
-	g := &a.cell.Published
-	policy := g.Policy()
-	if err := e.exceeds(p.key, policy, d); err != nil {
-		return err
-	}
-	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
+	switch ruling, now, at, receipt := a.cell.Published.Pass(e.system, policy, d, 0); {
 	case ruling == guard.Admitted:
 		a.permit.Generation, a.receipt, a.at = receipt.Epoch, receipt, now
 		return nil

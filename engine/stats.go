@@ -11,7 +11,7 @@ import (
 // on, and never fall.
 //
 // A decision is about one attempt of a call, or about one Allow, Acquire or Admit. Each decision counts
-// once: as Admitted, Limited, Open, QueueFull, KeyLimit, GaveUp or ShadowRefused. A decision does not count if the engine
+// once: as Admitted, Limited, Open, InFlightFull, QueueFull, KeyLimit, GaveUp or ShadowRefused. A decision does not count if the engine
 // had been closed, or if its context had ended before. Each attempt that was admitted counts once more when it ends: as a
 // Success, a Failure or Ignored. Allow and Acquire have no end.
 //
@@ -21,16 +21,18 @@ type Stats struct {
 	Keys         int // keys known now
 	Actors       int // goroutines that run for keys now
 	Waiting      int // callers that wait in queues now
+	InFlight     int // places of Config.Concurrency that are taken now, of all keys
 	OpenKeys     int // keys whose breaker is open now; also if the time is up and no call has come since
 	HalfOpenKeys int // keys whose breaker lets probes through now
 	ForcedKeys   int // keys whose breaker Engine.Force has opened or closed; those that it opened are OpenKeys, too
 
-	Admitted  uint64 // decisions to let pass
-	Limited   uint64 // refusals by the limiter, or false from Allow
-	Open      uint64 // refusals by an open breaker, or by a breaker whose probes are out
-	QueueFull uint64 // refusals because Config.MaxQueue callers waited
-	KeyLimit  uint64 // refusals because all keys were held that Config.MaxKeys allows
-	GaveUp    uint64 // decisions that came to nothing, because the context ended before the call began
+	Admitted     uint64 // decisions to let pass
+	Limited      uint64 // refusals by the limiter, or false from Allow
+	Open         uint64 // refusals by an open breaker, or by a breaker whose probes are out
+	InFlightFull uint64 // refusals because no place was free, and none came in time: Config.Concurrency
+	QueueFull    uint64 // refusals because Config.MaxQueue callers waited
+	KeyLimit     uint64 // refusals because all keys were held that Config.MaxKeys allows
+	GaveUp       uint64 // decisions that came to nothing, because the context ended before the call began
 	// ShadowRefused counts the decisions that would have been refusals but for Config.Shadow. Such a decision
 	// counts as nothing else.
 	ShadowRefused uint64
@@ -64,10 +66,10 @@ func (e *Engine) Stats() Stats {
 	c := e.counters
 	sum := c.Sum()
 	return Stats{
-		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()),
+		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()), InFlight: int(c.Placed()),
 		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
 		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
-		QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
+		InFlightFull: c.InFlightFull.Load(), QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(), Slow: c.Slow.Load(), TimedOut: c.TimedOut.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
@@ -110,6 +112,8 @@ func (e *Engine) refused(err error) error {
 		r.eng.countRefusal(r.Key, &c.Stripe().Limited)
 	case BreakerStage:
 		r.eng.countRefusal(r.Key, &c.Stripe().Open)
+	case InFlightStage:
+		r.eng.countRefusal(r.Key, &c.InFlightFull)
 	case QueueStage:
 		r.eng.countRefusal(r.Key, &c.Stripe().QueueFull)
 	case KeysStage:
@@ -135,7 +139,7 @@ type KeyCount struct {
 }
 
 // MostRefused returns the n keys that were refused most since New, most refused first: by the limiter, by the
-// breaker, because the queue was full or, with Config.Shadow, would have been. Refusals with ErrKeyLimit do not
+// breaker, because no place was free or the queue was full or, with Config.Shadow, would have been. Refusals with ErrKeyLimit do not
 // count. The counts are exact while there are few refusals and keys. Later they are estimates: of the ten
 // keys that are refused most, nearly all are among the first twelve. The memory is at most 32 kB, also with
 // millions of keys. For the keys of the last minute, subtract the counts of a minute ago.

@@ -15,7 +15,7 @@ import (
 // and not if it is wrapped. Callers of the engine get Err. Success and Ignore hold in any state of
 // the caller's context; a Failure counts for nothing if the context was cancelled.
 type Verdict struct {
-	Err     error         // how the call ended; not nil
+	Err     error         // how the call ended; nil only if Outcome is Success
 	Outcome Outcome       // for the breaker; the zero Outcome is Success
 	Final   bool          // not worth another attempt, as with retry.Permanent
 	After   time.Duration // no attempt before that, as with retry.After; 0: no advice; not negative
@@ -26,10 +26,19 @@ type Verdict struct {
 	// MaxRecovery at most, and means nothing to other engines. If the Failure was to open the
 	// breaker anyway, the longer of both times holds. 0 and below: the upstream does not ask.
 	OpenFor time.Duration
+
+	// Keep, if not nil, takes over the place of the call: see [Hold]. An attempt that may be followed by another one
+	// should set no Keep, or the next one needs a place besides.
+	Keep *Hold
 }
 
 // Error returns the text of Err.
-func (v *Verdict) Error() string { return v.Err.Error() }
+func (v *Verdict) Error() string {
+	if v.Err == nil {
+		return "engine: success"
+	}
+	return v.Err.Error()
+}
 
 // Unwrap returns Err.
 func (v *Verdict) Unwrap() error { return v.Err }
@@ -40,7 +49,9 @@ func advised(err error) error {
 	if !ok {
 		return err
 	}
-	err = v.Err
+	if err = v.Err; err == nil {
+		return nil
+	}
 	if v.Final {
 		err = retry.Permanent(err)
 	}

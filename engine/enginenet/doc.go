@@ -58,6 +58,7 @@
 //	           all chunks before have leaked out. A connection follows a limit that changes from the
 //	           next chunk on, but one that began without a limit stays without
 //	LimiterFor honoured; it is asked for the Key of a Limit, with " reads" or " writes"
+//	Concurrency  error unless nil: a chunk is in flight for no time
 //	Breaker    error unless nil: no call is made that could fail
 //	Retry      error unless nil: likewise
 //	PerCall    honoured, there are no attempts

@@ -93,6 +93,9 @@ func checkConfig(e *engine.Engine) error {
 		errs = append(errs, &engine.ConfigError{Field: field, Value: value, Reason: "must not be set: package enginenet takes tokens and calls no function"})
 	}
 	c := e.Config()
+	if c.Concurrency != nil {
+		bad("Concurrency", c.Concurrency)
+	}
 	if c.Breaker != nil {
 		bad("Breaker", *c.Breaker)
 	}

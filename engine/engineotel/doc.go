@@ -23,6 +23,7 @@
 //	limitpal.breaker.keys         updowncounter  {key}         limitpal.state
 //	limitpal.breaker.transitions  counter        {transition}  limitpal.to
 //	limitpal.queued               updowncounter  {call}
+//	limitpal.in_flight            updowncounter  {call}
 //	limitpal.keys                 updowncounter  {key}
 //	limitpal.actors               updowncounter  {actor}
 //	limitpal.actor.restarts       counter        {restart}
@@ -32,7 +33,8 @@
 //	limitpal.sketch.load          gauge          1
 //	limitpal.policy.revision      gauge          {revision}
 //
-//	limitpal.result     admitted, limited, open, queue_full, key_limit, gave_up, shadow_refused
+//	limitpal.result     admitted, limited, open, in_flight, queue_full, key_limit, gave_up,
+//	                    shadow_refused
 //	limitpal.outcome    success, failure, ignore
 //	limitpal.state      closed, open, half_open
 //	limitpal.to         open, half_open, closed

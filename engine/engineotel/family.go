@@ -49,6 +49,7 @@ var families = []family{
 		{"admitted", func(f *figures) float64 { return float64(f.Admitted) }},
 		{"limited", func(f *figures) float64 { return float64(f.Limited) }},
 		{"open", func(f *figures) float64 { return float64(f.Open) }},
+		{"in_flight", func(f *figures) float64 { return float64(f.InFlightFull) }},
 		{"queue_full", func(f *figures) float64 { return float64(f.QueueFull) }},
 		{"key_limit", func(f *figures) float64 { return float64(f.KeyLimit) }},
 		{"gave_up", func(f *figures) float64 { return float64(f.GaveUp) }},
@@ -87,6 +88,9 @@ var families = []family{
 	{name: "limitpal.queued", unit: "{call}", kind: upDown, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Waiting) }},
 	}, help: "Callers that wait in queues."},
+	{name: "limitpal.in_flight", unit: "{call}", kind: upDown, series: []series{
+		{"", func(f *figures) float64 { return float64(f.InFlight) }},
+	}, help: "Calls in flight that have a place of Config.Concurrency."},
 	{name: "limitpal.keys", unit: "{key}", kind: upDown, series: []series{
 		{"", func(f *figures) float64 { return float64(f.Keys) }},
 	}, help: "Keys known."},

@@ -21,6 +21,8 @@ var seriesOf = map[string]string{
 	"Admitted":      "limitpal.decisions{admitted}",
 	"Limited":       "limitpal.decisions{limited}",
 	"Open":          "limitpal.decisions{open}",
+	"InFlightFull":  "limitpal.decisions{in_flight}",
+	"InFlight":      "limitpal.in_flight{}",
 	"QueueFull":     "limitpal.decisions{queue_full}",
 	"KeyLimit":      "limitpal.decisions{key_limit}",
 	"GaveUp":        "limitpal.decisions{gave_up}",

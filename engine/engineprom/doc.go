@@ -14,8 +14,9 @@
 // carry [engine.Engine.Since] as their created timestamp.
 //
 //	metric                              type       further label
-//	limitpal_decisions_total            counter    result: admitted, limited, open, queue_full,
-//	                                                       key_limit, gave_up, shadow_refused
+//	limitpal_decisions_total            counter    result: admitted, limited, open, in_flight,
+//	                                                       queue_full, key_limit, gave_up,
+//	                                                       shadow_refused
 //	limitpal_outcomes_total             counter    outcome: success, failure, ignore
 //	limitpal_slow_total                 counter
 //	limitpal_timed_out_total            counter
@@ -24,6 +25,7 @@
 //	limitpal_breaker_keys               gauge      state: closed, open, half_open
 //	limitpal_breaker_transitions_total  counter    to: open, half_open, closed
 //	limitpal_queued                     gauge
+//	limitpal_in_flight                  gauge
 //	limitpal_keys                       gauge
 //	limitpal_actors                     gauge
 //	limitpal_actor_restarts_total       counter

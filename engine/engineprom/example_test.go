@@ -58,6 +58,7 @@ func Example() {
 	// Output:
 	// limitpal_decisions_total{engine="user",result="admitted"} 2
 	// limitpal_decisions_total{engine="user",result="gave_up"} 0
+	// limitpal_decisions_total{engine="user",result="in_flight"} 0
 	// limitpal_decisions_total{engine="user",result="key_limit"} 0
 	// limitpal_decisions_total{engine="user",result="limited"} 3
 	// limitpal_decisions_total{engine="user",result="open"} 0

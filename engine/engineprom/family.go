@@ -35,6 +35,7 @@ var families = describe([]family{
 		{"admitted", func(f *figures) float64 { return float64(f.Admitted) }},
 		{"limited", func(f *figures) float64 { return float64(f.Limited) }},
 		{"open", func(f *figures) float64 { return float64(f.Open) }},
+		{"in_flight", func(f *figures) float64 { return float64(f.InFlightFull) }},
 		{"queue_full", func(f *figures) float64 { return float64(f.QueueFull) }},
 		{"key_limit", func(f *figures) float64 { return float64(f.KeyLimit) }},
 		{"gave_up", func(f *figures) float64 { return float64(f.GaveUp) }},
@@ -73,6 +74,9 @@ var families = describe([]family{
 	{name: "limitpal_queued", series: []series{
 		{"", func(f *figures) float64 { return float64(f.Waiting) }},
 	}, help: "Callers that wait in queues."},
+	{name: "limitpal_in_flight", series: []series{
+		{"", func(f *figures) float64 { return float64(f.InFlight) }},
+	}, help: "Calls in flight that have a place of Config.Concurrency."},
 	{name: "limitpal_keys", series: []series{
 		{"", func(f *figures) float64 { return float64(f.Keys) }},
 	}, help: "Keys known."},

@@ -21,6 +21,8 @@ var seriesOf = map[string]string{
 	"Admitted":      "limitpal_decisions_total{admitted}",
 	"Limited":       "limitpal_decisions_total{limited}",
 	"Open":          "limitpal_decisions_total{open}",
+	"InFlightFull":  "limitpal_decisions_total{in_flight}",
+	"InFlight":      "limitpal_in_flight{}",
 	"QueueFull":     "limitpal_decisions_total{queue_full}",
 	"KeyLimit":      "limitpal_decisions_total{key_limit}",
 	"GaveUp":        "limitpal_decisions_total{gave_up}",

@@ -32,6 +32,13 @@ var otherFaults = []struct{ name, in, by string }{
 	{"a lease that ends with a longer one", "breaker", "TestALeaseThatIsShorterThanEarlierOnesEndsInTime"},
 	{"a window that a change revives", "breaker", "TestALongerWindowRevivesNoCall"},
 	{"a permit that begins no slice", "engine", "TestEveryCallOfAChainBeginsASlice"},
+	{"a place that a call keeps whose function does not return", "engine", "TestRowPlacesComeBackWhateverTheEnd"},
+	{"a place that a late Done keeps", "engine", "TestRowPlacesComeBackWhateverTheEnd"},
+	{"a place that a call keeps which is not made", "engine", "TestRowPlacesOfAChain"},
+	{"a place that a cancelled waiter keeps", "engine", "TestNoPlaceIsLost"},
+	{"a place beyond the bound", "engine", "TestRowPlacesBoundTheCallsInFlight"},
+	{"a queue that is not served after the last leaver", "engine", "TestRowPlacesAreAwaitedInTurn"},
+	{"a key that is forgotten with calls in flight", "engine", "TestRowPlacesKeepTheirKey"},
 	{"a report of a slow call that is not answered", "engine/internal/guard", "TestASlowSuccessIsAnsweredAlthoughNoRateIsJudgedAnyMore"},
 }
 

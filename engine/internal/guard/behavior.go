@@ -76,7 +76,7 @@ func (b *Behavior) Init(now int64, key string, g *Gate, s *State) actors.Next {
 	left := b.sketch.recall(key, p.Limits, fullAts)
 	g.fullAt.Store(fullAts[0])
 	g.generation.Store(generation)
-	g.posted.Store(&p.clean)
+	g.posted.Store(p.first())
 	s.reopen(p, generation, left)
 	open := left.probeAt > 0 && s.circuit.CleanAt(p.rules) > now
 	if open || p.Limits.FullAt(fullAts) > bornFull {
@@ -134,17 +134,19 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 	case Look:
 		a = b.look(now, s, m)
 	case Explain:
-		a = b.explain(now, s, m)
+		a = b.explain(now, g, s, m)
 	case GiveBack:
 		if !b.giveBack(now, s, m.Request.Receipt, m.Demand.Tokens) {
 			a.Err = ErrSpent
 		}
 	case Inspect:
-		b.describe(now, s, m.Request.Snapshot)
+		b.describe(now, g, s, m.Request.Snapshot)
 	case Charge:
 		return b.charge(now, g, s, m)
 	case Force:
 		a.Err = b.force(now, g, s, m.Request.Forcing)
+	case Vacate:
+		return b.next(now, g, s, m)
 	case Refresh:
 		if m.Request == nil {
 			return b.next(now, g, s, m)
@@ -159,7 +161,7 @@ func (b *Behavior) Receive(clock func() int64, g *Gate, s *State, m *Message) ac
 
 // asked is the turn of an Ask.
 func (b *Behavior) asked(now int64, g *Gate, s *State, m *Message) actors.Next {
-	a, answered := b.decide(now, s, m)
+	a, answered := b.decide(now, g, s, m)
 	next := b.used(now, g, s, m)
 	if answered {
 		m.Answers <- a
@@ -232,8 +234,9 @@ func (b *Behavior) next(now int64, g *Gate, s *State, m *Message) actors.Next {
 	next := actors.Next{Wake: actors.Never, Forget: actors.Never}
 	q := s.queue
 	if q != nil {
-		next.Wake = b.serve(now, s)
+		next.Wake = b.serve(now, g, s)
 	}
+	g.settle(s.queue.lined() > 0)
 	next.Wake = min(next.Wake, s.circuit.LeaseEnds()) // after serving: a call that was admitted may be a probe
 	if s.forced != nil {
 		next.Wake = min(next.Wake, s.forced.until)

@@ -15,9 +15,11 @@ type Counters struct {
 	Refused Refused
 
 	// Of events that are rare, or that cost much more than a contended cache line.
-	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow, TimedOut atomic.Uint64
-	OpenKeys, HalfOpenKeys                                              atomic.Int64
-	Tripped, Probing, Recovered                                         atomic.Uint64
+	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow, TimedOut, InFlightFull atomic.Uint64
+	OpenKeys, HalfOpenKeys                                                            atomic.Int64
+	Tripped, Probing, Recovered                                                       atomic.Uint64
+
+	inFlight atomic.Pointer[[1 << SpreadBits]gauge] // places taken, likewise in stripes; nil before the first place
 
 	// ForcedKeys is where its reader wants it: an engine looks at it before every call that asks nothing else.
 	ForcedKeys *atomic.Int64
@@ -28,6 +30,32 @@ type Stripe struct {
 	Admitted, Limited, Open, QueueFull atomic.Uint64
 	Successes, Failures, Ignored       atomic.Uint64
 	Waiting                            atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
+}
+
+// gauge is a number on a cache line of its own.
+type gauge struct {
+	atomic.Int64
+	_ [56]byte
+}
+
+// Places counts places that are taken (more is 1) or given back (more is -1).
+func (c *Counters) Places(more int64) {
+	all := c.inFlight.Load()
+	if all == nil {
+		c.inFlight.CompareAndSwap(nil, new([1 << SpreadBits]gauge))
+		all = c.inFlight.Load()
+	}
+	all[Spread()].Add(more)
+}
+
+// Placed returns how many places are taken.
+func (c *Counters) Placed() (n int64) {
+	if all := c.inFlight.Load(); all != nil {
+		for i := range all {
+			n += all[i].Load()
+		}
+	}
+	return max(0, n) // the stripes are of slightly different moments
 }
 
 // CountRefusal adds a refusal of the key of cell to a counter.

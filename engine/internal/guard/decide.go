@@ -8,7 +8,7 @@ import (
 )
 
 // decide answers an Ask, or puts the request into the queue: breaker first, then limits, debit last.
-func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered bool) {
+func (b *Behavior) decide(now int64, g *Gate, s *State, m *Message) (a Answer, answered bool) {
 	if !m.Stays && m.Request.Left() {
 		return Answer{}, false // dropped unprocessed; the caller's CancelWait comes behind
 	}
@@ -27,14 +27,25 @@ func (b *Behavior) decide(now int64, s *State, m *Message) (a Answer, answered b
 		if s.queue == nil {
 			s.queue = b.newQueue(s.policy)
 		}
-		s.queue.push(s.policy, m, now)
+		s.queue.push(s.policy, s.queue.came(s.policy, m, now))
 		m.queue = s.queue
 		return Answer{}, false
-	case !m.claim():
-		return Answer{}, false // the caller has left: nothing is taken
-	default:
-		return b.grant(now, max(now, at), s, d, under), true
 	}
+	placed, ok := false, true
+	if s.policy.TakesPlace(d) {
+		if placed, ok = b.placeFor(g, s, m); !ok {
+			return b.lineUp(now, s, m)
+		}
+	}
+	if !m.claim() {
+		if placed {
+			g.leave()
+		}
+		return Answer{}, false // the caller has left: nothing is taken
+	}
+	a = b.grant(now, max(now, at), s, d, under)
+	a.Placed = placed
+	return a, true
 }
 
 // look answers what would become of the demand of m, and changes nothing. At is the first instant from
@@ -53,7 +64,7 @@ func (b *Behavior) look(now int64, s *State, m *Message) Answer {
 	default:
 		err = b.hasRoom(now, s, d)
 	}
-	return Answer{Err: err, At: at, Rough: waits && !b.exact(s, d)}
+	return Answer{Err: err, At: at, Rough: waits && (!b.exact(s, d) || s.queue.lined() > 0)}
 }
 
 // judge returns the instant from which the tokens of d are there, and whether a call for d has to queue,
@@ -70,7 +81,7 @@ func (b *Behavior) judge(now int64, s *State, d *Demand, under bool) (at int64, 
 		return now, false, nil
 	case !s.policy.Limits.Holds(d.Tokens): // the limits have changed since the caller looked
 		return 0, false, limiter.ErrExceedsCapacity
-	case s.queue == nil:
+	case s.queue.short() == 0:
 		at = s.policy.Limits.Ready(s.fullAts, now, d.Tokens, d.Mode)
 		return at, at > now, nil
 	default:
@@ -88,18 +99,14 @@ func (b *Behavior) mayQueue(now, at int64, s *State, m *Message) error {
 
 // hasRoom returns the reason why no further call for d may wait, or nil.
 func (b *Behavior) hasRoom(now int64, s *State, d *Demand) error {
-	var waiters int
 	var tokens int64
-	if q := s.queue; q != nil {
-		tokens = q.tokens
-		if w := q.rowOf(d.From); w != nil {
-			waiters = w.waiters
-		}
+	if s.queue != nil {
+		tokens = s.queue.tokens
 	}
 	switch {
 	case !s.policy.Limits.HasRoom(s.fullAts, now, tokens, d.Tokens):
 		return limiter.ErrLimited
-	case waiters >= s.policy.MaxQueue:
+	case s.queue.inRow(d.From) >= s.policy.MaxQueue:
 		return ErrQueueFull
 	default:
 		return nil
@@ -122,13 +129,13 @@ func (b *Behavior) readyAfter(now int64, s *State, d *Demand) int64 {
 // with one row, that of d.
 func (b *Behavior) exact(s *State, d *Demand) bool {
 	q := s.queue
-	return q == nil || len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From)
+	return q.short() == 0 || len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From)
 }
 
 // readyBehind returns the instant from which n tokens may be taken behind all waiters.
 func (b *Behavior) readyBehind(now int64, s *State, n int64, mode limiter.Mode) int64 {
 	limits := s.policy.Limits
-	if s.queue == nil {
+	if s.queue.short() == 0 {
 		return limits.Ready(s.fullAts, now, n, mode)
 	}
 	return limits.Ready(s.queue.tail(limits, s.fullAts, now), now, n, limiter.Queued)

@@ -7,11 +7,22 @@ import (
 
 // Retire reports whether the bucket behind the gate is full and no token has been taken since
 // unused. If Retire returns true, it has marked the gate retired. Without a limit full-at is the time
-// of the key's last use, to within Policy.Coarse.
-func (b *Behavior) Retire(unused int64, g *Gate) bool {
+// of the key's last use, to within Policy.Coarse. A key with calls in flight does not go.
+func (b *Behavior) Retire(unused int64, g *Gate) (ok bool) {
 	if b.undated(g) {
 		return false
 	}
+	if !g.vacate() {
+		return false
+	}
+	if ok = b.retire(unused, g); !ok {
+		g.stay()
+	}
+	return ok
+}
+
+// retire is Retire but for the places.
+func (b *Behavior) retire(unused int64, g *Gate) bool {
 	fullAt := g.fullAt.Load()
 	if fullAt < 0 { // only the actor has moved full-at, and the actor's last word on it holds
 		g.fullAt.Store(retired)
@@ -29,6 +40,9 @@ func (b *Behavior) Retire(unused int64, g *Gate) bool {
 func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	const open = 1 << 62
 	if b.undated(g) {
+		return actors.Never
+	}
+	if g.putAside() {
 		return actors.Never
 	}
 	fullAt := g.fullAt.Load()
@@ -49,6 +63,11 @@ func (b *Behavior) SpillRank(g *Gate, s *State) int64 {
 	}
 	return min(fullAt, open-1)
 }
+
+// LetGo implements [actors.Holder]: a call may have taken a place since SpillRank.
+func (b *Behavior) LetGo(g *Gate) bool { return g.vacate() }
+
+var _ actors.Holder[Gate] = (*Behavior)(nil)
 
 // Spill writes the key's debt into the sketch, and marks the gate retired. The refusal of an open
 // breaker goes after that, so that a call that still finds the refusal was here before.

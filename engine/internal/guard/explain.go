@@ -5,7 +5,7 @@ import "github.com/limitpal/limitpal-go/limiter"
 // explain answers how a call for the demand of m would fare, and changes nothing: At is the first instant at which
 // the key would let the call pass if nothing else came, and Err the reason why it does not now, or nil. The number of
 // callers that wait is put into the snapshot of the request.
-func (b *Behavior) explain(now int64, s *State, m *Message) Answer {
+func (b *Behavior) explain(now int64, g *Gate, s *State, m *Message) Answer {
 	d := &m.Demand
 	_, waits, err := b.judge(now, s, d, false)
 	if err == nil && waits {
@@ -13,9 +13,13 @@ func (b *Behavior) explain(now int64, s *State, m *Message) Answer {
 			err = limiter.ErrLimited // it waits
 		}
 	}
+	full := err == nil && d.Breaker && s.policy.Bounded() && !g.Free(s.policy)
 	m.Request.Snapshot.Waiting = s.Waiters()
 	if err == limiter.ErrExceedsCapacity { //nolint:errorlint // never wrapped
 		return Answer{Err: err}
+	}
+	if full {
+		return Answer{Err: limiter.ErrInFlight}
 	}
 	return Answer{Err: err, At: b.earliest(now, s, d, now)}
 }
@@ -23,7 +27,7 @@ func (b *Behavior) explain(now int64, s *State, m *Message) Answer {
 // ExplainUnknown is explain for a key without a cell that would follow p.
 func (b *Behavior) ExplainUnknown(now int64, key string, p *Policy, m *Message) Answer {
 	s := b.unknown(now, key, p)
-	return b.explain(now, &s, m)
+	return b.explain(now, new(Gate), &s, m)
 }
 
 // unknown returns the state with which a key without a cell would begin: as new, but for the memory of the sketch.

@@ -38,7 +38,7 @@ const (
 )
 
 // Adopt has the key follow p from its birth on, before anybody else knows the gate.
-func (g *Gate) Adopt(p *Policy) { g.posted.Store(&p.clean) }
+func (g *Gate) Adopt(p *Policy) { g.posted.Store(p.first()) }
 
 // Policy returns the policy that the key follows.
 func (g *Gate) Policy() *Policy { return g.posted.Load().policy }

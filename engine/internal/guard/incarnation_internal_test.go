@@ -141,7 +141,7 @@ func (in *incarnation) circuit() (c breaker.Circuit) {
 
 // look is Engine.Inspect.
 func (in *incarnation) look(now int64) (s Snapshot) {
-	in.describe(now, &State{policy: in.policy(), fullAts: in.fullAts(), circuit: in.circuit()}, &s)
+	in.describe(now, &in.gate, &State{policy: in.policy(), fullAts: in.fullAts(), circuit: in.circuit()}, &s)
 	return s
 }
 

@@ -76,5 +76,5 @@ func (s *State) Waiters() int {
 	if s.queue == nil {
 		return 0
 	}
-	return s.queue.waiters
+	return s.queue.waiters + s.queue.lined()
 }

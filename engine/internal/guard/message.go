@@ -20,6 +20,7 @@ const (
 	GiveBack               // undo the debit of Request.Receipt
 	Force                  // the state of the breaker that Request.Forcing wishes
 	Charge                 // take the tokens of Demand, whether they are there or not
+	Vacate                 // a place is free again; not answered
 	Refresh                // follow Message.Policy, also in place of another policy of the same version; answered if there is a Request
 )
 
@@ -36,7 +37,7 @@ type Message struct {
 	Until           int64           // Ask, Explain: the instant at which a grant is of no use any more
 	Policy          *Policy         // of a key with limits of its own, if the sender found that the key follows an old version
 	Answers         chan<- Answer   // Ask, Report: those of Request; nil for a Report that is not to be answered
-	Request         *Request        // nil for a Report of a success that was not slow
+	Request         *Request        // nil for a Report of a success that was not slow, and for a Vacate
 
 	queue *queue // Ask: the queue that Request has been put into; owned by the actor
 }
@@ -62,6 +63,7 @@ type Request struct {
 	row      *row
 	stays    bool
 	queued   bool
+	lined    bool           // in queue.line
 	under    breaker.Permit // of the probe in whose function the call is made
 	position int            // in row.slots
 }
@@ -76,6 +78,7 @@ func (r *Request) claim() bool { return r.stays || r.Claim() }
 // admitted.
 type Answer struct {
 	Permit  breaker.Permit
+	Placed  bool    // the call has a place
 	Under   bool    // admitted under the probe of Message.Permit
 	Receipt Receipt // of the tokens taken
 	Granted int64   // Demand.Details: the instant of the grant

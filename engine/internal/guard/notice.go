@@ -15,9 +15,10 @@ type Notice struct {
 	refusal error          // of an open breaker: every plain call of the trip that asks the breaker shares the error
 	until   int64          // of an open breaker: the instant from which the breaker is to be asked again, or Never; else 0
 	at      int64          // of an open breaker: the instant from which breaker and limits would both let a call pass, or Never
+	tally   *breaker.Tally // where successes count, of a key whose policy is rated; nil before the first outcome
+	places  *places        // of the key; nil if no call has taken one
 	reports bool           // whether a success has something to report or to count
 	told    bool           // with a tally: whether the actor has to hear of a success, and counts it
-	tally   *breaker.Tally // where successes count, of a key whose policy is rated; nil before the first outcome
 	state   breaker.State
 }
 
@@ -64,7 +65,7 @@ func (b *Behavior) post(now int64, g *Gate, s *State, m *Message) (clean bool) {
 		g.generation.Store(generation)
 	}
 	was := g.posted.Load()
-	if is := b.notice(now, was, s); is != was {
+	if is := b.notice(now, was, s).placed(was); is != was {
 		g.posted.Store(is)
 		b.moved(now, s, m, was, is)
 	}

@@ -29,6 +29,7 @@ type Policy struct {
 	MaxQueue  int             // callers in one row of a queue
 	MaxForced int64           // keys whose breaker may be forced
 	Shadow    bool            // whether no caller queues: tokens are taken as of when they are there
+	Places    int64           // calls that may be in flight; 0: any number
 	Coarse    int64           // ns; without a limit, full-at tells the last use of a key to within Coarse
 	// Refuse makes the error of a refusal; at is the instant from which a retry would be admitted,
 	// or 0.
@@ -40,8 +41,8 @@ type Policy struct {
 	limited bool          // whether there is one
 	rated   bool          // whether a breaker may open because of a share of its calls
 	inARow  bool          // whether failures in a row open a breaker
-	slow    int64         // ns; how long a call takes at least that is slow, or 0
 	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
+	slow    int64         // ns; how long a call takes at least that is slow, or 0
 	clean   Notice        // of every key whose breaker is closed and has nothing counted
 	counted Notice        // of every key whose breaker is closed and has a failure counted, without a tally
 	probing Notice        // of every key whose breaker is half-open
@@ -63,7 +64,7 @@ func (p *Policy) compile(v *Version, generation func() uint64) {
 func (p *Policy) with(limits limiter.Limits) *Policy {
 	other := &Policy{
 		Limits: limits, Breaker: p.Breaker, Publish: p.Publish, NoWait: p.NoWait, MaxWait: p.MaxWait, MaxQueue: p.MaxQueue,
-		MaxForced: p.MaxForced, Shadow: p.Shadow, Coarse: p.Coarse, Refuse: p.Refuse, version: p.version, rules: p.rules,
+		MaxForced: p.MaxForced, Shadow: p.Shadow, Places: p.Places, Coarse: p.Coarse, Refuse: p.Refuse, version: p.version, rules: p.rules,
 	}
 	other.prepare()
 	return other
@@ -92,6 +93,9 @@ func (p *Policy) Breaks() bool { return p.Breaker != nil }
 // MayAsk reports whether an upstream may ask to be left alone.
 func (p *Policy) MayAsk() bool { return p.Breaker != nil && p.Breaker.MaxRecovery > 0 }
 
+// Bounded reports whether calls take places.
+func (p *Policy) Bounded() bool { return p.Places > 0 }
+
 // Shares reports whether a gate may be shared.
 func (p *Policy) Shares() bool { return p.shares }
 
@@ -102,7 +106,9 @@ func (p *Policy) Rated() bool { return p.rated }
 func (p *Policy) SlowAfter() int64 { return p.slow }
 
 // Concerns reports whether anything is to be asked for d.
-func (p *Policy) Concerns(d *Demand) bool { return p.limited || d.Breaker && p.Breaker != nil }
+func (p *Policy) Concerns(d *Demand) bool {
+	return p.limited || d.Breaker && (p.Breaker != nil || p.Places > 0)
+}
 
 // Latest returns the latest full-at with which a gate has n tokens at now, by a policy of one limit at
 // most. If n is more than the bucket can ever hold, that is before every full-at.

@@ -7,9 +7,13 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// queue is the callers that wait for the limits of one key. The queue belongs to the key's actor. The
+// queue is the callers that wait for one key. The queue belongs to the key's actor. The
 // rows of the queue are served in turn, one waiter each, so that a narrower key with many waiters does
 // not shut out the others; within a row the first to come is served first.
+//
+// A caller whose turn has come and who lacks nothing but a place goes into the line, and so does one who comes when the
+// tokens are there and no place is. Nobody passes the line but callers who take no place. Who waits in the line has taken
+// no tokens: when a place is free, the head of the line takes place and tokens together, before the others get tokens.
 type queue struct {
 	rows    []*row          // those with waiters, in the order of their turns: the first is served next
 	known   map[Origin]*row // of rows, those that came through another key
@@ -22,6 +26,7 @@ type queue struct {
 	tokens  int64   // that the waiters ask for together
 	moved   int64   // the last instant at which the next waiter left without a grant
 	scratch []int64 // for tail: an instant and the full-ats, twice
+	line    *queue  // those who wait for a place; nil if nobody has yet
 
 	counters *Counters
 }
@@ -43,15 +48,20 @@ func (q *queue) rowOf(from *Origin) *row {
 	return q.known[*from]
 }
 
-// push puts the request of m at the end of its row, at now.
-func (q *queue) push(p *Policy, m *Message, now int64) {
+// came fills in the request of m, which comes at now.
+func (q *queue) came(p *Policy, m *Message, now int64) *Request {
 	r := m.Request
 	r.demand, r.under, r.stays, r.since = m.Demand, m.Permit, m.Stays, now
 	r.until, r.bounded = Later(Later(now, m.Demand.longest(p)), 1), m.Demand.Stay > 0 || q.uneven
-	r.queued = true
-	w := q.rowOf(m.Demand.From)
+	r.queued, r.lined = true, false
+	return r
+}
+
+// push puts r at the end of its row.
+func (q *queue) push(p *Policy, r *Request) {
+	w := q.rowOf(r.demand.From)
 	if w == nil {
-		w = newRow(*m.Demand.From, p.Limits)
+		w = newRow(*r.demand.From, p.Limits)
 		if q.known == nil {
 			q.known = make(map[Origin]*row)
 		}
@@ -97,6 +107,11 @@ func (q *queue) count(r *Request, more int) {
 
 // leave takes r out, which leaves at now without a grant.
 func (q *queue) leave(r *Request, now int64) {
+	if r.lined {
+		q.line.remove(r)
+		q.moved = now // if it was before all others
+		return
+	}
 	if r == q.next() && !Planted("a wait counted for a waiter behind") {
 		q.moved = now
 	}
@@ -128,6 +143,9 @@ func (q *queue) next() *Request {
 
 // granted ends the turn of the first row, whose next waiter r has got its tokens.
 func (q *queue) granted(r *Request) {
+	if r.lined {
+		q = q.line
+	}
 	q.last = r.row
 	q.remove(r)
 	if len(q.rows) > 1 && q.rows[0] == q.last && !Planted("a row that is served twice in a round") {
@@ -139,6 +157,9 @@ func (q *queue) granted(r *Request) {
 // all returns the waiters, row by row.
 func (q *queue) all() []*Request {
 	var all []*Request
+	if q.line != nil {
+		all = q.line.all()
+	}
 	for _, w := range q.rows {
 		for _, r := range w.slots {
 			if r != nil {

@@ -32,7 +32,7 @@ func severalLimits(t *testing.T, r *rand.Rand) *Behavior {
 // join puts a caller at the end of a row of l.
 func (b *Behavior) join(l *queue, from *Origin, n int64, asks bool) *Request {
 	r := new(Request)
-	l.push(b.policy(), &Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks, From: from}, Until: Never}, 1)
+	l.push(b.policy(), l.came(b.policy(), &Message{Request: r, Demand: Demand{Tokens: n, Breaker: asks, From: from}, Until: Never}, 1))
 	return r
 }
 
@@ -169,11 +169,11 @@ func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
 	for range 1000 {
 		b.join(s.queue, nil, 1, false)
 	}
-	require.Zero(t, testing.AllocsPerRun(10, func() { b.serve(2, &s) }), "the list of those that wait was copied")
+	require.Zero(t, testing.AllocsPerRun(10, func() { b.serve(2, &g, &s) }), "the list of those that wait was copied")
 	require.Equal(t, 1000, s.queue.waiters)
 	asks := b.join(s.queue, nil, 1, true)
 	asks.Call = actors.NewCall[Answer]()
-	b.serve(2, &s)
+	b.serve(2, &g, &s)
 	require.ErrorIs(t, (<-asks.Answered()).Err, breaker.ErrOpen)
 	require.Equal(t, 1000, s.queue.waiters)
 }

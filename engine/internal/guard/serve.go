@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"time"
 
 	"github.com/limitpal/limitpal-go/limiter"
@@ -17,16 +18,16 @@ const lateness = int64(10 * time.Millisecond)
 // serve grants the waiters, in turn, as far as the tokens are there, and returns the instant
 // of the next grant. If the breaker is open, serve refuses every waiter that asked the breaker too.
 // The breaker is asked again at grant time; its answer at enqueue time is ignored.
-func (b *Behavior) serve(now int64, s *State) (wake int64) {
+func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 	q, p := s.queue, s.policy
-	if until, err := s.isOpen(now); err != nil && q.asking > 0 {
+	if until, err := s.isOpen(now); err != nil && q.asks() > 0 {
 		b.refuseAsking(now, until, s, err)
 	}
-	for r := q.next(); r != nil; r = q.next() {
-		due := p.Limits.Ready(s.fullAts, r.since, r.demand.Tokens, limiter.Queued)
+	for r := q.head(g, p); r != nil; r = q.head(g, p) {
+		due := s.due(now, r)
 		if due > now && !p.Shadow {
 			b.refuseLate(now, s)
-			if r == q.next() {
+			if r == q.head(g, p) {
 				return min(due, q.expires())
 			}
 			continue // the turn of another
@@ -38,16 +39,44 @@ func (b *Behavior) serve(now int64, s *State) (wake int64) {
 			r.refuse(err, b.earliest(now, s, &r.demand, until))
 			continue
 		}
+		placed, ok := b.place(g, s, &r.demand)
+		if !ok {
+			if q.lineUp(r, now); g.await(p) { // a call has ended since
+				g.leave()
+			}
+			continue
+		}
 		if !r.claim() {
+			if placed && !Planted("a place that a cancelled waiter keeps") {
+				g.leave()
+			}
 			q.leave(r, now)
 			continue
 		}
 		a := b.grant(now, at, s, &r.demand, under)
+		a.Placed = placed
 		q.granted(r)
 		r.Answer(a)
 	}
+	if q.lined() > 0 {
+		if b.refuseLate(now, s); q.lined() > 0 {
+			return q.expires()
+		}
+	}
 	s.queue = nil
 	return Never
+}
+
+// due returns the instant from which the tokens of the waiter r, who is the next, are there.
+func (s *State) due(now int64, r *Request) int64 {
+	since := r.since
+	if r.lined { // the tokens may have been there for long, and the place was not
+		since = now
+	}
+	if s.policy.Limited(&r.demand) {
+		return s.policy.Limits.Ready(s.fullAts, since, r.demand.Tokens, limiter.Queued)
+	}
+	return since
 }
 
 // mayGo returns the reason why r, whose tokens are there from the instant at on, is refused, and the
@@ -59,7 +88,7 @@ func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (until
 		}
 	}
 	if s.queue.shared && at >= r.until {
-		return now, limiter.ErrLimited
+		return now, r.late()
 	}
 	return 0, nil
 }
@@ -68,6 +97,9 @@ func (b *Behavior) mayGo(now, at int64, s *State, r *Request, under bool) (until
 // one row all the time, no waiter waits longer than was foreseen when it came.
 func (q *queue) expires() int64 {
 	var at int64 = Never
+	if q.lined() > 0 {
+		at = q.line.expires()
+	}
 	if q.shared {
 		for _, w := range q.rows {
 			at = min(at, w.firstOut().until)
@@ -76,17 +108,42 @@ func (q *queue) expires() int64 {
 	return at
 }
 
-// refuseLate refuses the waiters of several rows that have waited for as long as they may.
+// refuseLate refuses the waiters that have waited for as long as they may.
 func (b *Behavior) refuseLate(now int64, s *State) {
-	for q := s.queue; q.expires() <= now; {
-		for _, w := range q.rows {
-			if r := w.firstOut(); r.until <= now {
-				q.leave(r, now)
-				r.refuse(limiter.ErrLimited, b.earliest(now, s, &r.demand, now))
-				break
-			}
-		}
+	q := s.queue
+	if q.lined() > 0 {
+		q.line.eachLate(now, func(r *Request) { b.refuseOne(now, s, r) })
 	}
+	q.eachLate(now, func(r *Request) { b.refuseOne(now, s, r) })
+}
+
+// eachLate calls refuse, which takes its argument out, for the waiters in rows that have waited for as long as they may.
+func (q *queue) eachLate(now int64, refuse func(*Request)) {
+	for q.shared {
+		i := slices.IndexFunc(q.rows, func(w *row) bool { return w.firstOut().until <= now })
+		if i < 0 {
+			return
+		}
+		refuse(q.rows[i].firstOut())
+	}
+}
+
+// refuseOne refuses r, which has waited for as long as it may.
+func (b *Behavior) refuseOne(now int64, s *State, r *Request) {
+	reason, at := r.late(), int64(0)
+	s.queue.leave(r, now)
+	if reason == limiter.ErrLimited { //nolint:errorlint // never wrapped
+		at = b.earliest(now, s, &r.demand, now)
+	}
+	r.refuse(reason, at)
+}
+
+// late is the reason to refuse r because it has waited for as long as it may.
+func (r *Request) late() error {
+	if r.lined {
+		return limiter.ErrInFlight
+	}
+	return limiter.ErrLimited
 }
 
 // refuseAsking refuses every waiter that asked the breaker; the breaker is open until openUntil for a reason.
@@ -113,7 +170,7 @@ func (r *Request) refuse(err error, at int64) {
 // refuseAll answers every waiter with err, claimed or not.
 func (q *queue) refuseAll(err error) {
 	for _, r := range q.all() {
-		q.remove(r)
+		q.leave(r, q.moved)
 		r.fail(err)
 	}
 }

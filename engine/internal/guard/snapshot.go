@@ -17,6 +17,7 @@ type Snapshot struct {
 	Forced   bool
 	Limits   []limiter.Status
 	Waiting  int
+	InFlight int
 }
 
 // Glance fills in to from a shared gate whose breaker is clean, and returns false if the actor has
@@ -34,17 +35,18 @@ func (b *Behavior) Glance(clock *System, g *Gate, to *Snapshot) bool {
 		return false
 	}
 	fullAts := [1]int64{fullAt}
-	b.describe(now, &State{policy: p, fullAts: fullAts[:]}, to)
+	b.describe(now, g, &State{policy: p, fullAts: fullAts[:]}, to)
 	return true
 }
 
 // describe fills in to.
-func (b *Behavior) describe(now int64, s *State, to *Snapshot) {
+func (b *Behavior) describe(now int64, g *Gate, s *State, to *Snapshot) {
 	limits := s.policy.Limits
 	tail, tokens := s.fullAts, int64(0)
 	if s.queue != nil {
-		tail, tokens, to.Waiting = s.queue.tail(limits, s.fullAts, now), s.queue.tokens, s.queue.waiters
+		tail, tokens, to.Waiting = s.queue.tail(limits, s.fullAts, now), s.queue.tokens, s.Waiters()
 	}
+	to.InFlight = g.InFlight()
 	for i := range limits {
 		to.Limits = append(to.Limits, limits.Status(i, s.fullAts, tail, now, tokens))
 	}

@@ -232,7 +232,7 @@ func (b *Behavior) follow(s *State, p *Policy, at int64) {
 		s.circuit.Follow(was.rules, p.rules, at)
 	}
 	if s.queue != nil {
-		if s.queue.follow(p.Limits, at); s.queue.waiters == 0 {
+		if s.queue.follow(p.Limits, at); s.Waiters() == 0 {
 			s.queue = nil // all of them asked for too much
 		}
 	}

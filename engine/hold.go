@@ -1,0 +1,55 @@
+package engine
+
+import "sync/atomic"
+
+// Hold is the place of a call (Config.Concurrency) that outlasts the function of the call: for work that goes on when
+// the function has returned, such as an answer that is still to be read. The function gives a Hold to the engine with
+// [Verdict.Keep]. In a [Chain] it holds a place of each key. A Hold that is never released keeps its place for ever.
+// The zero Hold is ready to be used, once.
+type Hold struct {
+	released atomic.Bool
+	places   atomic.Pointer[[]held]
+}
+
+// Release gives the place back, also before the function has returned. Any goroutine may call Release; only the
+// first call counts.
+func (h *Hold) Release() {
+	h.released.Store(true)
+	if places := h.places.Swap(nil); places != nil {
+		for _, p := range *places {
+			p.eng.leavePlace(p.cell)
+		}
+	}
+}
+
+// keep has the Hold that err asks for, if any, take the places that calls of the engines of links have in got.
+func keep(err error, links []link, got []share) {
+	v, ok := err.(*Verdict) //nolint:errorlint // as in advised
+	if !ok || v.Keep == nil {
+		return
+	}
+	var places []held
+	for i := range got {
+		if s := &got[i]; s.placed {
+			s.placed = false
+			places = append(places, held{links[i].eng, s.cell})
+		}
+	}
+	v.Keep.take(places)
+}
+
+// keepOne is keep for a call for one key.
+func (e *Engine) keepOne(err error, a *admission) {
+	if v, ok := err.(*Verdict); ok && v.Keep != nil && a.placed { //nolint:errorlint // as in advised
+		a.placed = false
+		v.Keep.take([]held{{e, a.cell}})
+	}
+}
+
+// take takes the places over.
+func (h *Hold) take(places []held) {
+	h.places.Store(&places)
+	if h.released.Load() {
+		h.Release()
+	}
+}
