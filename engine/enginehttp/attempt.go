@@ -17,6 +17,7 @@ type attempts struct {
 	req       *http.Request // the caller's, never changed
 	begun     bool          // Base has been given the request, and the duty to close its body
 	sent      bool          // Base has been given the request, and has not returned
+	bounded   bool          // as in subject
 	heeds     bool          // as in subject
 	resp      *http.Response
 	ctx       *attemptContext // of the attempt that brought resp; nil after its end
@@ -147,14 +148,17 @@ func (a *attempts) answered() error {
 	}
 	again := replayable(a.req) && a.transport.retryable(a.req, a.resp, nil)
 	if !again && outcome == engine.Success {
+		if hold := a.hold(); hold != nil {
+			return &engine.Verdict{Outcome: engine.Success, Keep: hold}
+		}
 		return nil
 	}
 	v := &engine.Verdict{Err: attemptStatusError(a.resp.StatusCode), Outcome: outcome, Final: true}
 	asks := a.heeds && outcome == engine.Failure && a.resp.StatusCode == http.StatusServiceUnavailable
-	if !again && !asks {
-		return v
+	var after time.Duration
+	if again || asks {
+		after, _ = RetryAfter(a.resp.Header, time.Now())
 	}
-	after, _ := RetryAfter(a.resp.Header, time.Now())
 	if asks {
 		v.OpenFor = after
 	}
@@ -162,7 +166,10 @@ func (a *attempts) answered() error {
 		v.After = after
 		v.Final = after > a.transport.maxRetryAfter()
 	}
-	if !v.Final && a.ctx != nil {
+	switch {
+	case v.Final:
+		v.Keep = a.hold()
+	case a.ctx != nil:
 		a.ctx.hold()
 	}
 	return v

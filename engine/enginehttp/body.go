@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/limitpal/limitpal-go/engine"
 )
 
 const (
@@ -30,6 +32,52 @@ func drainBody(resp *http.Response) {
 	}
 	_ = body.Close()
 }
+
+// hold has the place of the attempt held until the body of its response is closed, is at its end, or cannot be read.
+// Without places or without a body the result is nil.
+func (a *attempts) hold() *engine.Hold {
+	body := a.resp.Body
+	if !a.bounded || body == nil || body == http.NoBody {
+		return nil
+	}
+	h := &heldBody{ReadCloser: body}
+	a.resp.Body = h
+	if w, ok := body.(io.Writer); ok {
+		a.resp.Body = &heldStream{heldBody: h, Writer: w}
+	}
+	return &h.hold
+}
+
+// heldBody is the body of a response that holds the place of its attempt.
+type heldBody struct {
+	io.ReadCloser
+	hold engine.Hold
+}
+
+func (b *heldBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.hold.Release()
+	}
+	return n, err
+}
+
+func (b *heldBody) Close() error {
+	defer b.hold.Release()
+	return b.ReadCloser.Close()
+}
+
+// heldStream is a heldBody that can be written to, as after a 101 Switching Protocols.
+type heldStream struct {
+	*heldBody
+	io.Writer
+}
+
+// Read does not give the place back: the other direction may still be in use.
+func (s *heldStream) Read(p []byte) (int, error) { return s.ReadCloser.Read(p) }
+
+// CloseWrite is that of attemptStream.
+func (s *heldStream) CloseWrite() error { return closeWrite(s.ReadCloser) }
 
 // attemptBody is the body of a response whose attempt has a context of its own. The context ends
 // when the body is closed, is at its end, or cannot be read.
@@ -76,8 +124,11 @@ type attemptStream struct {
 func (s *attemptStream) Read(p []byte) (int, error) { return s.body.Read(p) }
 
 // CloseWrite ends the direction to the server, if the body can do so, as a body of net/http can.
-func (s *attemptStream) CloseWrite() error {
-	if w, ok := s.body.(interface{ CloseWrite() error }); ok {
+func (s *attemptStream) CloseWrite() error { return closeWrite(s.body) }
+
+// closeWrite ends the direction to the server of a body that can do so.
+func closeWrite(body io.ReadCloser) error {
+	if w, ok := body.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}
 	return fmt.Errorf("enginehttp: CloseWrite: %w", http.ErrNotSupported)

@@ -73,6 +73,8 @@
 //	Name        honoured                       honoured
 //	Limiter     honoured                       honoured
 //	LimiterFor  honoured                       honoured
+//	Concurrency  honoured: until the body of     honoured: until the answer's end
+//	            the answer is at its end
 //	Breaker     honoured                       honoured
 //	Retry       honoured; in a Chain that of   error: a request is served once
 //	            the first engine with a Retry

@@ -125,7 +125,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	s, err := t.subjectOf(req)
-	a.heeds = s.heeds
+	a.heeds, a.bounded = s.heeds, s.bounded
 	mistaken := err != nil
 	switch {
 	case mistaken:
