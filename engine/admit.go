@@ -68,7 +68,7 @@ func (e *Engine) allow(p *place, n int) bool {
 	if _, ok := c.Published.Take(policy, tokens, latest, now); !ok { // other callers came first
 		return e.allowOther(p, c, n)
 	}
-	e.counters.Stripe().Admitted.Add(1)
+	e.counters.Stripe().Taken.Add(1)
 	return true
 }
 
@@ -85,7 +85,7 @@ func (e *Engine) allowOther(p *place, c *guard.Cell, n int) bool {
 	if e.decide(context.Background(), p, &d, &a) != nil {
 		return false
 	}
-	e.admitted(&a)
+	e.took(&a)
 	return true
 }
 
@@ -104,7 +104,7 @@ func (e *Engine) acquire(ctx context.Context, p *place, n int, stay int64) error
 	if err := e.decide(ctx, p, &d, &a); err != nil {
 		return told(ctx, err)
 	}
-	e.admitted(&a)
+	e.took(&a)
 	return nil
 }
 

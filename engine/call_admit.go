@@ -29,7 +29,9 @@ func (ch *chain) acquire(ctx context.Context, n int, stay int64, mode limiter.Mo
 	if err := c.decide(ctx, &guard.Demand{Stay: stay, Mode: mode}); err != nil {
 		return told(ctx, err)
 	}
-	c.admitted()
+	for i := range c.links {
+		c.links[i].eng.took(&c.got[i].admission)
+	}
 	return nil
 }
 

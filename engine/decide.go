@@ -46,10 +46,8 @@ func (e *Engine) decide(ctx context.Context, p *place, d *guard.Demand, a *admis
 		return nil
 	case !concerned:
 		return e.decideByHand(ctx, p, d, a)
-	case st.shadow:
-		return e.decideInShadow(ctx, p, d, a)
-	case st.bounded && d.Breaker:
-		return e.decideBounded(ctx, p, d, a)
+	case st.apart:
+		return e.decideApart(ctx, p, d, a)
 	}
 	if err := e.exceedsAll(st, p.key, d); err != nil {
 		return e.refused(err)
@@ -139,9 +137,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	if !d.Split || answer.Permit.Lease != 0 { // a call that has its place has its permit
 		a.permit = answer.Permit
 	}
-	if answer.Placed {
-		e.holds(a)
-	}
+	a.placed = a.placed || answer.Placed
 	if d.Tokens > 0 {
 		a.receipt, a.at, a.left = answer.Receipt, answer.Granted, answer.Left
 	}

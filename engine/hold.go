@@ -1,6 +1,11 @@
 package engine
 
-import "sync/atomic"
+import (
+	"runtime"
+	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/engine/internal/guard"
+)
 
 // Hold is the place of a call (Config.Concurrency) that outlasts the function of the call: for work that goes on when
 // the function has returned, such as an answer that is still to be read. The function gives a Hold to the engine with
@@ -17,6 +22,7 @@ func (h *Hold) Release() {
 	h.released.Store(true)
 	if places := h.places.Swap(nil); places != nil {
 		for _, p := range *places {
+			p.eng.counters.Held.Add(-1)
 			p.eng.leavePlace(p.cell)
 		}
 	}
@@ -48,8 +54,56 @@ func (e *Engine) keepOne(err error, a *admission) {
 
 // take takes the places over.
 func (h *Hold) take(places []held) {
+	for _, p := range places {
+		p.eng.counters.Held.Add(1)
+	}
 	h.places.Store(&places)
 	if h.released.Load() {
 		h.Release()
+	}
+}
+
+// lost lives as long as a ticket that has places.
+type lost struct{ end runtime.Cleanup }
+
+// held is a place that a ticket has.
+type held struct {
+	eng  *Engine
+	cell *guard.Cell
+}
+
+// keepPlaces has the places of a ticket come back if it is collected before Done. Without places the result is nil.
+func keepPlaces(e *Engine, a *admission, call *call) *lost {
+	var places []held
+	if call == nil && a.placed {
+		places = []held{{e, a.cell}}
+	}
+	if call != nil {
+		for i := range call.got {
+			if s := &call.got[i]; s.placed {
+				places = append(places, held{call.links[i].eng, s.cell})
+			}
+		}
+	}
+	if places == nil {
+		return nil
+	}
+	l := new(lost)
+	l.end = runtime.AddCleanup(l, func(places []held) {
+		go func() { // a mailbox may be full; ends when the actors have been told
+			for _, p := range places {
+				p.eng.counters.Stripe().Ignored.Add(1)
+				p.eng.leavePlace(p.cell)
+			}
+		}()
+	}, places)
+	return l
+}
+
+// done says that the ticket has ended. l may be nil.
+func (l *lost) done() {
+	if l != nil {
+		l.end.Stop()
+		runtime.KeepAlive(l)
 	}
 }

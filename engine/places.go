@@ -2,8 +2,9 @@ package engine
 
 import (
 	"context"
-	"runtime"
 
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
 )
@@ -12,68 +13,105 @@ import (
 //
 //go:noinline
 func (e *Engine) runPlaced(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
-	c, err := e.find(p)
-	if err != nil {
-		return e.refused(e.asRefusal(p.key, err))
+	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
+	if p.cell != nil {
+		c = p.cell.Load()
+	} else {
+		c, h = e.system.Lookup(p.key)
 	}
-	g := &c.Published
-	policy := g.Policy()
-	if !policy.Bounded() || !g.Shared() || !g.Enter(policy) {
+	if c == nil {
+		if c, err = e.bear(p, h); err != nil {
+			return err
+		}
+	}
+	n := c.Published.Posted()
+	policy, now := n.Policy(), e.system.Now()
+	if !policy.Bounded() || !c.Published.Shared() || !n.Enter() {
 		return e.runAt(ctx, p, c, stay, fn)
 	}
-	a, returned, admitted := admission{cell: c}, false, false
-	e.holds(&a)
+	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
+	if !ok || ctx.Err() != nil {
+		return e.runUnplaced(ctx, p, c, receipt, ok, stay, fn)
+	}
+	if policy.Rated() {
+		c.Published.Open(now)
+	}
+	stripe, generation, returned := e.counters.Stripe(), receipt.Epoch, false
+	stripe.Admitted.Add(1)
 	defer func() {
-		switch { // no recover: the panic goes on, and recover does not see Goexit
-		case returned:
-		case admitted:
-			e.endedAs(&a, Failure)
-			e.report(p, &a, Failure, nil)
-		default: // the clock panicked
-			e.vacate(&a)
+		if !returned { // no recover: the panic goes on, and recover does not see Goexit
+			e.failPlaced(c, generation, now)
 		}
 	}()
-	now := e.system.Now()
-	receipt, ok := g.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
-	a.receipt, a.permit.Generation, a.began = receipt, receipt.Epoch, now
-	switch returned = !ok || ctx.Err() != nil; {
-	case !ok:
-		e.vacate(&a)
-		return e.runAt(ctx, p, c, stay, fn)
-	case policy.Rated():
-		g.Open(now)
-	}
-	if returned {
-		return e.refused(e.giveUpFor(ctx, p, &a, 1))
-	}
-	e.admitted(&a)
-	admitted = true
 	err = fn(firstAttempt(ctx))
 	returned = true
-	if err == nil && (!g.Reports() || g.Counted(e.system, a.permit.Generation, now)) {
-		e.endedAs(&a, Success)
-		e.vacate(&a)
+	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
+		stripe.Successes.Add(1)
+		if n.Leave() {
+			e.freed(c)
+		}
 		return nil
 	}
+	return e.overPlaced(ctx, p, c, generation, stay, fn, err, now)
+}
+
+// runUnplaced is run for a call that has a place, and a token if took, and cannot go on with them.
+//
+//go:noinline
+func (e *Engine) runUnplaced(
+	ctx context.Context, p *place, c *guard.Cell, receipt guard.Receipt, took bool, stay int64, fn func(context.Context) error,
+) error {
+	a := admission{cell: c, placed: true, receipt: receipt}
+	if took {
+		a.permit.Generation = receipt.Epoch
+		return e.refused(e.giveUpFor(ctx, p, &a, 1))
+	}
+	e.vacate(&a)
+	return e.runAt(ctx, p, c, stay, fn)
+}
+
+// overPlaced is [Engine.over] for a call with a place.
+//
+//go:noinline
+func (e *Engine) overPlaced(
+	ctx context.Context, p *place, c *guard.Cell, generation uint64, stay int64, fn func(context.Context) error, err error, began int64,
+) error {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began, placed: true}
 	e.reportEnd(ctx, p, &a, err)
 	if err = advised(err); err == nil {
 		return nil
 	}
-	return e.again(ctx, p, stay, fn, &a, watch{}, err, now)
+	return e.again(ctx, p, stay, fn, &a, watch{}, err, began)
 }
 
-// holds takes note that a has a place.
-func (e *Engine) holds(a *admission) {
-	a.placed = true
-	e.counters.Places(1)
+// failPlaced is [Engine.fail] for a call with a place.
+//
+//go:noinline
+func (e *Engine) failPlaced(c *guard.Cell, generation uint64, began int64) {
+	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began, placed: true}
+	e.endedAs(&a, Failure)
+	e.report(&place{key: c.Key()}, &a, Failure, nil)
 }
 
-// vacate gives back the place of a, if a has one. If somebody waits for a place, the key's actor is told.
+// vacate gives back the place of a, if a has one.
 func (e *Engine) vacate(a *admission) {
 	if a.placed {
 		a.placed = false
 		e.leavePlace(a.cell)
 	}
+}
+
+// leavePlace gives back a place of the key of c.
+func (e *Engine) leavePlace(c *guard.Cell) {
+	if c.Published.Posted().Leave() {
+		e.freed(c)
+	}
+}
+
+// freed tells the actor of c that a place is free, for which somebody waits.
+func (e *Engine) freed(c *guard.Cell) {
+	m := guard.Message{Kind: guard.Vacate}
+	_, _ = e.deliver(context.Background(), c, &m, func(*guard.Cell) (*guard.Cell, error) { return nil, errUnknown })
 }
 
 // loses reports whether a planted fault loses the place of a call that ends.
@@ -83,35 +121,39 @@ func loses(a *admission, outcome Outcome, cause error) bool {
 		a.permit.Generation != a.cell.Published.Generation() && guard.Planted("a place that a late Done keeps")
 }
 
-// leavePlace gives back a place of the key of c.
-func (e *Engine) leavePlace(c *guard.Cell) {
-	e.counters.Places(-1)
-	if c.Published.Leave() {
-		m := guard.Message{Kind: guard.Vacate}
-		_, _ = e.deliver(context.Background(), c, &m, func(*guard.Cell) (*guard.Cell, error) { return nil, errUnknown })
+// decideApart is decide for an engine with Shadow or with Concurrency.
+func (e *Engine) decideApart(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
+	if e.settings.Load().shadow {
+		return e.decideInShadow(ctx, p, d, a)
 	}
-}
-
-// decideBounded is decide for a call that may need a place.
-func (e *Engine) decideBounded(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
-	if err := e.askBounded(ctx, p, d, a); err != nil {
+	if err := e.askApart(ctx, p, d, a); err != nil {
 		return e.refused(err)
 	}
 	return nil
 }
 
-// askBounded is decideBounded, and counts nothing.
-func (e *Engine) askBounded(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
+// askApart is decideApart, and counts nothing.
+func (e *Engine) askApart(ctx context.Context, p *place, d *guard.Demand, a *admission) error {
 	policy, err := e.approach(p, d, a)
 	if err != nil {
 		return err
 	}
-	if policy.TakesPlace(d) && a.cell.Published.Shared() {
+	g := &a.cell.Published
+	if policy.TakesPlace(d) {
 		if decided, err := e.passPlaced(p, d, a, policy); decided {
 			return err
 		}
+		return e.consult(ctx, p, d, a, nil)
 	}
-	return e.consult(ctx, p, d, a, nil)
+	switch ruling, now, at, receipt := g.Pass(e.system, policy, d, 0); {
+	case ruling == guard.Admitted:
+		a.permit.Generation, a.receipt, a.at = receipt.Epoch, receipt, now
+		return nil
+	case ruling == guard.Limited && (d.Mode == limiter.Immediate || d.Hopeless(policy, now, at)):
+		return e.refuse(p.key, limiter.ErrLimited, at)
+	default:
+		return e.consult(ctx, p, d, a, nil)
+	}
 }
 
 // approach finds the cell of p for a, and the policy that the key follows. The error is the refusal of a call that need
@@ -135,7 +177,10 @@ func (e *Engine) approach(p *place, d *guard.Demand, a *admission) (policy *guar
 // passPlaced decides at the gate, unless the actor is to be asked.
 func (e *Engine) passPlaced(p *place, d *guard.Demand, a *admission, policy *guard.Policy) (decided bool, err error) {
 	g := &a.cell.Published
-	if !g.Enter(policy) {
+	switch {
+	case !g.Shared():
+		return false, nil
+	case !g.Posted().Enter():
 		if d.Stay >= 0 && !policy.NoWait {
 			return false, nil // it may wait for a place
 		}
@@ -148,7 +193,7 @@ func (e *Engine) passPlaced(p *place, d *guard.Demand, a *admission, policy *gua
 			return false, nil
 		}
 	}
-	e.holds(a)
+	a.placed = true
 	passed := false
 	defer func() {
 		if !passed {
@@ -174,50 +219,6 @@ func (c *call) vacate(last bool) {
 		if s := &c.got[i]; s.placed && s.once == last {
 			c.links[i].eng.vacate(&s.admission)
 		}
-	}
-}
-
-// lost lives as long as a ticket that has places.
-type lost struct{ end runtime.Cleanup }
-
-// held is a place that a ticket has.
-type held struct {
-	eng  *Engine
-	cell *guard.Cell
-}
-
-// keepPlaces has the places of a ticket come back if it is collected before Done. Without places the result is nil.
-func keepPlaces(e *Engine, a *admission, call *call) *lost {
-	var places []held
-	if call == nil && a.placed {
-		places = []held{{e, a.cell}}
-	}
-	if call != nil {
-		for i := range call.got {
-			if s := &call.got[i]; s.placed {
-				places = append(places, held{call.links[i].eng, s.cell})
-			}
-		}
-	}
-	if places == nil {
-		return nil
-	}
-	l := new(lost)
-	l.end = runtime.AddCleanup(l, func(places []held) {
-		go func() { // a mailbox may be full; ends when the actors have been told
-			for _, p := range places {
-				p.eng.leavePlace(p.cell)
-			}
-		}()
-	}, places)
-	return l
-}
-
-// done says that the ticket has ended. l may be nil.
-func (l *lost) done() {
-	if l != nil {
-		l.end.Stop()
-		runtime.KeepAlive(l)
 	}
 }
 

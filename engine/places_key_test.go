@@ -54,12 +54,12 @@ func TestRowPlacesOfAChain(t *testing.T) {
 		close(end)
 		require.NoError(t, <-waits)
 		synctest.Wait()
-		require.Zero(t, narrow.Stats().InFlight+wide.Stats().InFlight)
+		require.Zero(t, taken(narrow, "a", "b")+taken(wide, "w"))
 
 		began := time.Now() // the token is not there, and the place is
 		waits = inBackground(func() error { return through("b").Run(t.Context(), succeed) })
 		synctest.Wait()
-		require.Zero(t, narrow.Stats().InFlight+wide.Stats().InFlight)
+		require.Zero(t, taken(narrow, "a", "b")+taken(wide, "w"))
 		require.NoError(t, <-waits)
 		require.InDelta(t, time.Hour, time.Since(began), float64(time.Minute))
 
@@ -68,10 +68,10 @@ func TestRowPlacesOfAChain(t *testing.T) {
 		synctest.Wait()
 		close(end)
 		synctest.Wait()
-		require.Zero(t, narrow.Stats().InFlight+wide.Stats().InFlight)
+		require.Zero(t, taken(narrow, "a", "b")+taken(wide, "w"))
 		require.NoError(t, <-waits)
 		synctest.Wait()
-		require.Zero(t, narrow.Stats().InFlight+wide.Stats().InFlight)
+		require.Zero(t, taken(narrow, "a", "b")+taken(wide, "w"))
 	})
 }
 

@@ -32,6 +32,15 @@ func occupied(t *testing.T, k engine.Key) (end chan struct{}) {
 	return end
 }
 
+// taken returns the places that are taken of keys.
+func taken(eng *engine.Engine, keys ...string) (n int) {
+	for _, key := range keys {
+		s, _ := eng.Inspect(key)
+		n += s.InFlight
+	}
+	return n
+}
+
 func inFlight(t *testing.T, eng *engine.Engine, key string) int {
 	t.Helper()
 	return inspect(t, eng, key).InFlight
@@ -86,7 +95,7 @@ func TestRowPlacesComeBackWhateverTheEnd(t *testing.T) {
 				t.Helper()
 				synctest.Wait()
 				require.Zero(t, inFlight(t, eng, name))
-				require.Zero(t, wide.Stats().InFlight)
+				require.Zero(t, taken(wide, "w")+eng.Stats().InFlight+wide.Stats().InFlight)
 				eng.Reset(name)
 				wide.Reset("w")
 			}
@@ -137,8 +146,7 @@ func TestRowPlacesOfLostTickets(t *testing.T) {
 		}
 		require.NoError(t, <-served)
 	}
-	require.Zero(t, eng.Stats().InFlight)
-	require.Zero(t, wide.Stats().InFlight)
+	require.Zero(t, taken(eng, "k")+taken(wide, "w")+eng.Stats().InFlight+wide.Stats().InFlight)
 }
 
 // TestRowPlacesAreAwaitedInTurn are served in turn, have taken no token, and hold up nobody who needs no place.
@@ -209,6 +217,7 @@ func TestRowPlacesAndTokensComeTogether(t *testing.T) {
 		time.Sleep(3500 * time.Millisecond) // the token has been there for long
 		close(end)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		require.Equal(t, [2]time.Duration{3500 * time.Millisecond, 4500 * time.Millisecond}, at, "each token as of its grant")
 		require.Zero(t, inFlight(t, eng, "k"))
 	})

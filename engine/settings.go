@@ -28,6 +28,7 @@ type settings struct {
 	timeLimited bool      // whether there is a Timeout or an AttemptTimeout
 	slow        bool      // whether the breaker judges slow calls
 	bounded     bool      // whether calls take places
+	apart       bool      // whether there is that, or Shadow
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	placed  bool // whether a place and a token may be
@@ -56,6 +57,7 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	st.slow = policy.Breaks() && policy.Breaker.SlowRate > 0
 	st.timeLimited = c.Timeout > 0 || c.AttemptTimeout > 0
 	st.bounded = policy.Bounded()
+	st.apart = st.bounded || c.Shadow
 	concerns := st.limited || st.breaks || st.bounded
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
 	st.placed = st.gated && st.bounded && !c.PerCall && !st.watched && !st.timeLimited

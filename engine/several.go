@@ -194,8 +194,8 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 	takes := policy.TakesPlace(&d)
 	if takes && g.Shared() {
 		switch {
-		case g.Enter(policy):
-			e.holds(&s.admission)
+		case g.Posted().Enter():
+			s.placed = true
 		case !policy.Stale():
 			return e.refuse(l.key, limiter.ErrInFlight, 0)
 		}

@@ -21,7 +21,7 @@ type Stats struct {
 	Keys         int // keys known now
 	Actors       int // goroutines that run for keys now
 	Waiting      int // callers that wait in queues now
-	InFlight     int // places of Config.Concurrency that are taken now, of all keys
+	InFlight     int // calls in flight now, with or without Config.Concurrency; also of a Ticket that is never done and has no place
 	OpenKeys     int // keys whose breaker is open now; also if the time is up and no call has come since
 	HalfOpenKeys int // keys whose breaker lets probes through now
 	ForcedKeys   int // keys whose breaker Engine.Force has opened or closed; those that it opened are OpenKeys, too
@@ -65,11 +65,13 @@ func (e *Engine) Stats() Stats {
 	hits, load := e.behavior.Sketched(e.system.Now())
 	c := e.counters
 	sum := c.Sum()
+	ended := sum.Successes.Load() + sum.Failures.Load() + sum.Ignored.Load()
+	inFlight := int64(sum.Admitted.Load()-ended) + c.Held.Load() //nolint:gosec // the difference is small, and may be below 0
 	return Stats{
-		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()), InFlight: int(c.Placed()),
+		Keys: s.Keys, Actors: s.Actors, Waiting: int(sum.Waiting.Load()), InFlight: int(max(0, inFlight)), //nolint:gosec // few
 		OpenKeys: int(c.OpenKeys.Load()), HalfOpenKeys: int(c.HalfOpenKeys.Load()), ForcedKeys: int(e.forced.Load()),
-		Admitted: sum.Admitted.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
-		InFlightFull: c.InFlightFull.Load(), QueueFull: sum.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
+		Admitted: sum.Admitted.Load() + sum.Taken.Load(), Limited: sum.Limited.Load(), Open: sum.Open.Load(),
+		InFlightFull: c.InFlightFull.Load(), QueueFull: c.QueueFull.Load(), KeyLimit: c.KeyLimit.Load(), GaveUp: c.GaveUp.Load(), ShadowRefused: c.ShadowRefused.Load(),
 		Successes: sum.Successes.Load(), Failures: sum.Failures.Load(), Ignored: sum.Ignored.Load(), Slow: c.Slow.Load(), TimedOut: c.TimedOut.Load(),
 		Retries: c.Retries.Load(), KeptSpent: c.KeptSpent.Load(),
 		Evicted: s.Evicted, Spilled: s.Spilled, SketchHits: hits, Restarts: s.Restarts, SketchLoad: load,
@@ -97,6 +99,13 @@ func (e *Engine) admitted(a *admission) {
 	}
 }
 
+// took counts a decision to let tokens be taken, without a call.
+func (e *Engine) took(a *admission) {
+	if !a.shadowed {
+		e.counters.Stripe().Taken.Add(1)
+	}
+}
+
 // refused counts a decision against an attempt, and returns err, the reason.
 func (e *Engine) refused(err error) error {
 	r, ok := err.(*Rejection) //nolint:errorlint // made by a decision, not wrapped
@@ -115,7 +124,7 @@ func (e *Engine) refused(err error) error {
 	case InFlightStage:
 		r.eng.countRefusal(r.Key, &c.InFlightFull)
 	case QueueStage:
-		r.eng.countRefusal(r.Key, &c.Stripe().QueueFull)
+		r.eng.countRefusal(r.Key, &c.QueueFull)
 	case KeysStage:
 		c.KeyLimit.Add(1)
 	}

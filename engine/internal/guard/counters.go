@@ -15,11 +15,10 @@ type Counters struct {
 	Refused Refused
 
 	// Of events that are rare, or that cost much more than a contended cache line.
-	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow, TimedOut, InFlightFull atomic.Uint64
-	OpenKeys, HalfOpenKeys                                                            atomic.Int64
-	Tripped, Probing, Recovered                                                       atomic.Uint64
-
-	inFlight atomic.Pointer[[1 << SpreadBits]gauge] // places taken, likewise in stripes; nil before the first place
+	GaveUp, KeyLimit, KeptSpent, Retries, ShadowRefused, Slow, TimedOut, InFlightFull, QueueFull atomic.Uint64
+	Held                                                                                         atomic.Int64 // places that outlast their calls
+	OpenKeys, HalfOpenKeys                                                                       atomic.Int64
+	Tripped, Probing, Recovered                                                                  atomic.Uint64
 
 	// ForcedKeys is where its reader wants it: an engine looks at it before every call that asks nothing else.
 	ForcedKeys *atomic.Int64
@@ -27,35 +26,9 @@ type Counters struct {
 
 // Stripe is a cache line of counters.
 type Stripe struct {
-	Admitted, Limited, Open, QueueFull atomic.Uint64
-	Successes, Failures, Ignored       atomic.Uint64
-	Waiting                            atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
-}
-
-// gauge is a number on a cache line of its own.
-type gauge struct {
-	atomic.Int64
-	_ [56]byte
-}
-
-// Places counts places that are taken (more is 1) or given back (more is -1).
-func (c *Counters) Places(more int64) {
-	all := c.inFlight.Load()
-	if all == nil {
-		c.inFlight.CompareAndSwap(nil, new([1 << SpreadBits]gauge))
-		all = c.inFlight.Load()
-	}
-	all[Spread()].Add(more)
-}
-
-// Placed returns how many places are taken.
-func (c *Counters) Placed() (n int64) {
-	if all := c.inFlight.Load(); all != nil {
-		for i := range all {
-			n += all[i].Load()
-		}
-	}
-	return max(0, n) // the stripes are of slightly different moments
+	Admitted, Taken, Limited, Open atomic.Uint64 // Admitted to make a call; Taken: tokens, without a call
+	Successes, Failures, Ignored   atomic.Uint64
+	Waiting                        atomic.Int64 // those that came less those that left; in one stripe perhaps below 0
 }
 
 // CountRefusal adds a refusal of the key of cell to a counter.
@@ -90,7 +63,7 @@ func (c *Counters) Sum() *Stripe {
 		sum.Admitted.Add(s.Admitted.Load())
 		sum.Limited.Add(s.Limited.Load())
 		sum.Open.Add(s.Open.Load())
-		sum.QueueFull.Add(s.QueueFull.Load())
+		sum.Taken.Add(s.Taken.Load())
 		sum.Successes.Add(s.Successes.Load())
 		sum.Failures.Add(s.Failures.Load())
 		sum.Ignored.Add(s.Ignored.Load())

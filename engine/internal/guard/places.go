@@ -16,7 +16,10 @@ import "sync/atomic"
 //
 // The third bit says that the key has gone: no place can be taken at its cell any more, so that a key has one
 // number of places all the time. A key goes only while none is taken.
-type places struct{ atomic.Int64 }
+type places struct {
+	atomic.Int64
+	_ [56]byte // keys that are used at the same time share no cache line
+}
 
 const (
 	awaited = 1 << 62
@@ -56,33 +59,35 @@ func (is *Notice) placed(was *Notice) *Notice {
 	return &next
 }
 
-// Enter takes a place, and reports whether there was one. The key follows p, which is bounded.
-func (g *Gate) Enter(p *Policy) bool {
-	of := g.posted.Load().places
-	if of == nil {
+// Enter takes a place by the policy of n, the notice of a key, and reports whether there was one.
+func (n *Notice) Enter() bool {
+	if n.places == nil {
 		return false
 	}
 	for {
-		n := of.Load()
-		if n&^aside >= p.Places {
+		taken := n.places.Load()
+		if taken&^aside >= n.policy.Places {
 			return false
 		}
-		if of.CompareAndSwap(n, n+1) {
+		if n.places.CompareAndSwap(taken, taken+1) {
 			return true
 		}
+		for range spins {
+		}
 	}
+}
+
+// Leave gives a place back, and reports whether the actor is to be told. n may be any notice that was posted since the
+// place was taken, or the one before.
+func (n *Notice) Leave() (tell bool) {
+	taken := n.places.Add(-1)
+	return (taken&awaited != 0 || taken == aside) && !Planted("a queue that is not served after the last leaver")
 }
 
 // Free reports whether Enter would have found a place.
 func (g *Gate) Free(p *Policy) bool {
 	of := g.posted.Load().places
 	return of == nil || of.Load()&^aside < p.Places
-}
-
-// Leave gives a place back, and reports whether the actor is to be told.
-func (g *Gate) Leave() (tell bool) {
-	n := g.posted.Load().places.Add(-1)
-	return (n&awaited != 0 || n == aside) && !Planted("a queue that is not served after the last leaver")
 }
 
 // InFlight returns the number of places taken.
