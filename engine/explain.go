@@ -108,7 +108,7 @@ func (e *Engine) explained(l *link, d *guard.Demand) (now int64, a guard.Answer,
 		}
 		switch ruling, now, at := g.Look(e.system, g.Policy(), d); ruling {
 		case guard.Admitted:
-			if p := g.Policy(); d.Breaker && p.Bounded() && !g.Free(p) {
+			if n := g.Posted(); d.Breaker && n.Policy().Bounded() && n.Full() {
 				return now, guard.Answer{Err: limiter.ErrInFlight}, 0
 			}
 			return now, guard.Answer{At: now}, 0

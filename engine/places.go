@@ -181,8 +181,8 @@ func (e *Engine) passPlaced(p *place, d *guard.Demand, a *admission, policy *gua
 	case !g.Shared():
 		return false, nil
 	case !g.Posted().Enter():
-		if d.Stay >= 0 && !policy.NoWait {
-			return false, nil // it may wait for a place
+		if d.Stay >= 0 && !policy.NoWait || !g.Posted().Full() {
+			return false, nil // it may wait for a place, or there is one by now
 		}
 		switch ruling, now, at := g.Look(e.system, policy, d); {
 		case ruling == guard.Admitted:
@@ -228,9 +228,8 @@ func (c *call) lacksPlace(i int, w *guard.Demand) bool {
 	if !w.Breaker || s.placed || s.cell == nil {
 		return false
 	}
-	g := &s.cell.Published
-	p := g.Policy()
-	return p.Bounded() && !p.Stale() && !g.Free(p)
+	n := s.cell.Published.Posted()
+	return n.Policy().Bounded() && !n.Policy().Stale() && n.Full()
 }
 
 // mayWait reports whether a call of c may wait for a place of link i, for stay.

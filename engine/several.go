@@ -196,7 +196,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 		switch {
 		case g.Posted().Enter():
 			s.placed = true
-		case !policy.Stale():
+		case !policy.Stale() && g.Posted().Full():
 			return e.refuse(l.key, limiter.ErrInFlight, 0)
 		}
 	}

@@ -19,7 +19,7 @@ type Snapshot struct {
 	Forced   bool             // whether Engine.Force has opened or closed the breaker. OpenFor may be breaker.Forever then
 	Limits   []limiter.Status // one for each limit, in the order of limiter.All; none without a limiter
 	Waiting  int              // callers in the queue
-	InFlight int              // places of Config.Concurrency that are taken
+	InFlight int              // places of Config.Concurrency that are taken, at a moment of its own within Inspect
 }
 
 // Inspect describes key. Inspect returns false if the key is not known or the engine is closed. Inspect

@@ -83,6 +83,11 @@ func (c *client) reported(key int, o *operation) {
 		if (at == key || key == through) && c.h.rulesOf(at).breaker != nil {
 			c.seen[at] = append(c.seen[at], o.told()...)
 		}
+		if at == key && c.h.rulesOf(at).places > 0 {
+			left := *o
+			left.kind, left.asks, left.until = vacate, true, o.ret
+			c.seen[at] = append(c.seen[at], &left)
+		}
 	}
 }
 

@@ -217,6 +217,11 @@ func (c *client) inspect(key int) {
 	c.begin(o)
 	s, known := c.h.engines[key].Inspect(keyNames[key])
 	c.end(key, o)
+	if c.h.rulesOf(key).places > 0 {
+		also := *o
+		also.kind, also.d = gauge, s.InFlight
+		c.seen[key] = append(c.seen[key], &also)
+	}
 	if known {
 		o.shown = shown{
 			known: true, state: s.Breaker, failures: s.Failures, openFor: int(s.OpenFor / tick), waiting: s.Waiting,

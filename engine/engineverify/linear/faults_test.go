@@ -57,6 +57,8 @@ var faults = []fault{
 	{"a forced breaker that counts", "forced-(breaker|spill)/", illegal, 2_000},
 	{"a forced key that is spilled", "forced-spill", illegal, 4_000},
 	{"waiters left in the queue of a breaker opened by hand", "forced-queue", illegal, 1_000},
+	{"a place beyond the bound", "places/mailbox", illegal, 1_000},
+	{"a key that is forgotten with calls in flight", "places-and-eviction", illegal, 4_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

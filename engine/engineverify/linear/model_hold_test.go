@@ -63,6 +63,7 @@ func (s *state) bury(n int) {
 func (r *rules) hold(s *state, o *operation, waited bool) bool {
 	h := hold{serial: o.serial, tokens: o.tokens, without: s.levels}
 	r.charge(s, o, waited)
+	r.occupy(s, o, 1)
 	return s.holds.push(h) && (o.chained || r.waive(s, o))
 }
 
@@ -86,6 +87,7 @@ func (r *rules) release(s *state, o *operation, d doubt) bool {
 		return false
 	}
 	h := s.holds[i]
+	r.occupy(s, o, -1)
 	undone := !h.buried && (i+1 == len(s.holds) || s.holds[i+1].serial == 0)
 	if d.kept && (!undone || !h.aged && !r.gone(s)) {
 		return false

@@ -26,6 +26,7 @@ func (r *rules) charge(s *state, o *operation, waited bool) {
 
 // grant takes the tokens of a call that is made, and gives it a ticket if it asked the breaker.
 func (r *rules) grant(s *state, o *operation, waited bool) bool {
+	r.occupy(s, o, 1)
 	r.charge(s, o, waited)
 	s.bury(len(s.holds))
 	if o.has(permit) {
@@ -34,6 +35,27 @@ func (r *rules) grant(s *state, o *operation, waited bool) bool {
 		return ok
 	}
 	return o.chained || r.enlist(s, o)
+}
+
+// admits reports whether a place is free for a call, if it takes one.
+func (r *rules) admits(s *state, o *operation) bool {
+	return !o.asks || r.places == 0 || s.inside < r.places
+}
+
+// occupy has a call take a place (more is 1) or give it back (more is -1).
+func (r *rules) occupy(s *state, o *operation, more int) {
+	if o.asks && r.places > 0 {
+		s.inside += more
+	}
+}
+
+// vacate gives back the place of a call whose outcome has been reported.
+func (r *rules) vacate(s *state, o *operation) bool {
+	if t := s.tickets.of(o.serial); t != nil && !t.sent {
+		return false
+	}
+	s.inside--
+	return s.inside >= 0
 }
 
 // enlist gives a ticket to a call that asked the breaker.
@@ -52,7 +74,8 @@ func (r *rules) queues(o *operation) bool { return r.waits && !o.nowait }
 // pass is a call that does not wait: breaker first, then the limits.
 func (r *rules) pass(s *state, o *operation) bool {
 	barred := r.barred(s, o)
-	may := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0)
+	ready := !barred && s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0)
+	may := ready && r.admits(s, o)
 	switch o.result {
 	case granted:
 		return may && r.grant(s, o, false)
@@ -60,8 +83,10 @@ func (r *rules) pass(s *state, o *operation) bool {
 		return barred
 	case crowded:
 		return r.spills && !s.forced.on // a key that is forced is known
+	case occupied:
+		return ready && !may
 	case refused:
-		return !barred && !may && (!r.queues(o) || r.doomed(s, o) || !r.room(s, o))
+		return !barred && !ready && (!r.queues(o) || r.doomed(s, o) || !r.room(s, o))
 	case full: // a call for a chain looks for a place before it reckons how long it would wait
 		return !barred && !may && (o.chained || r.viable(s, o)) && r.room(s, o) && s.waiting >= r.maxQueue
 	default:
@@ -78,7 +103,7 @@ func (r *rules) enter(s *state, o *operation, d doubt) bool {
 		if d.held || !left && o.result != open {
 			return false
 		}
-	case s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0):
+	case s.waiting == 0 && r.has(s.levels, int(o.tokens), !o.place, 0) && r.admits(s, o):
 		if d.held && !r.hold(s, o, false) || !d.held && !left && (o.result != granted || !r.grant(s, o, false)) {
 			return false
 		}
@@ -113,7 +138,7 @@ func (r *rules) leave(s *state, o *operation) bool {
 	if at < 0 {
 		return false
 	}
-	head := at == 0 && r.has(s.levels, int(o.tokens), true, 0)
+	head := at == 0 && r.has(s.levels, int(o.tokens), true, 0) && r.admits(s, o)
 	barred := r.barred(s, o)
 	w, ok := s.line[at], false
 	switch {

@@ -9,6 +9,7 @@ type rules struct {
 	limits    []limit
 	others    []limit // that Reconfigure puts in the place of limits; nil: never
 	breaker   *policy
+	places    int  // calls that may be in flight; 0: any number
 	waits     bool // there is a queue
 	maxWait   int  // ticks; 0: none
 	maxQueue  int
@@ -38,6 +39,7 @@ type state struct {
 	tickets   tickets
 	line      [clients]waiter // those that wait, in order
 	waiting   int
+	inside    int   // places taken
 	refuses   bool  // a turn has opened the breaker: those that wait and asked it leave, before anything else
 	tried     uint8 // a bit for each client whose Run has tried the gates, and goes on
 	holds     holds // of calls that are not made
@@ -161,6 +163,10 @@ func (r *rules) effect(s *state, o *operation, d doubt) bool {
 		return r.report(s, o, d)
 	case count:
 		return r.count(s, o, d)
+	case vacate:
+		return r.vacate(s, o)
+	case gauge:
+		return s.inside == o.d
 	case inspect:
 		return r.inspect(s, o)
 	case look:

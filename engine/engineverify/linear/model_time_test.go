@@ -9,7 +9,7 @@ import "github.com/limitpal/limitpal-go/breaker"
 // counted at the gate.
 func (r *rules) caughtUp(s *state, o *operation, d doubt) bool {
 	switch o.kind {
-	case step, change, leave, total, look: // a call that has entered was caught up
+	case step, change, leave, total, look, vacate, gauge: // a call that has entered was caught up
 		return true
 	case report:
 		if o.serial != 0 && (o.twofold || !r.tells(s, o, d)) {

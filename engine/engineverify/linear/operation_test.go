@@ -36,6 +36,8 @@ const (
 	leave               // what has entered ends
 	report              // Ticket.Done, or the end of a Run
 	count               // takes effect
+	vacate              // a call that has ended gives its place back
+	gauge               // Inspect, of the places that are taken: at a time of its own
 	look                // the turn of an Inspect begins, before it looks at the window
 	inspect             // Inspect
 	reset               // Reset, ResetAll
@@ -46,7 +48,7 @@ const (
 )
 
 // follows reports whether k is a further step of a call.
-func (k kind) follows() bool { return k >= try && k <= leave || k == count || k == look }
+func (k kind) follows() bool { return k >= try && k <= leave || k >= count && k <= look }
 
 // result is what a call came to.
 type result uint8
@@ -56,6 +58,7 @@ const (
 	granted                 //
 	open                    // refused by the breaker
 	full                    // the queue is full
+	occupied                // no place is free
 	crowded                 // no room for the key
 	canceled                // the caller left
 	elsewhere               // another key of the chain refused or, after Allow, perhaps this one
@@ -63,7 +66,7 @@ const (
 )
 
 func (r result) String() string {
-	return [...]string{"refused", "granted", "breaker open", "queue full", "too many keys", "left", "refused elsewhere", "an error that must not be"}[r]
+	return [...]string{"refused", "granted", "breaker open", "queue full", "no place", "too many keys", "left", "refused elsewhere", "an error that must not be"}[r]
 }
 
 // forever is the return of an operation that may take effect at any time after its call.
@@ -86,7 +89,7 @@ type operation struct {
 	floor     int  // the time before the call, in ticks
 	ceil      int  // the time when it had returned
 	outcome   engine.Outcome
-	d         int           // step: by how many ticks; total: tokens that stayed spent; change: 1 for rules.others, 0 for rules.limits; force: for how many ticks
+	d         int           // step: by how many ticks; total: tokens that stayed spent; gauge: calls in flight; change: 1 for rules.others, 0 for rules.limits; force: for how many ticks
 	to        breaker.State // force
 	shown     shown
 	also      also
@@ -143,8 +146,10 @@ func (o *operation) String() string {
 			name += fmt.Sprintf(" for less than %d ticks", o.patience+1)
 		}
 		what = fmt.Sprintf("%s: %v", name, o.result)
-	case report, count:
+	case report, count, vacate:
 		what = fmt.Sprintf("ticket is done: %v", o.outcome)
+	case gauge:
+		what = fmt.Sprintf("Inspect: %d in flight", o.d)
 	case inspect, look:
 		what = fmt.Sprintf("Inspect: %+v", o.shown)
 		if o.also != (also{}) {
@@ -168,7 +173,7 @@ func (o *operation) String() string {
 func (o *operation) part() string {
 	return map[kind]string{
 		enter: "(enters)", try: "(tries)", permit: "(asks the breaker)", release: "(gives back)", leave: "(leaves)", report: "(reported)",
-		count: "(counted)", look: "(begins)",
+		count: "(counted)", vacate: "(gives its place back)", gauge: "(in flight)", look: "(begins)",
 	}[o.kind]
 }
 

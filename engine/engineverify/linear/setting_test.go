@@ -81,7 +81,7 @@ func settings() []setting {
 			mix: append(calls, actAcquire, actReset, actResetAll)},
 		{name: "spill-and-growing-breaker", rules: rules{limits: []limit{bucket}, breaker: growing, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
-	}, slices.Concat(chains(), byRates(), byHands())...)
+	}, slices.Concat(chains(), byRates(), byHands(), inFlight())...)
 }
 
 // config is the configuration of the engine of key.
@@ -101,6 +101,9 @@ func (s *setting) config(key int, d engine.Dispatch, c *stepped) engine.Config {
 		cfg.MaxWait = time.Duration(rules.maxWait) * tick
 	}
 	cfg.Limiter = limiterOf(rules.limits)
+	if rules.places > 0 {
+		cfg.Concurrency = limiter.InFlight{Max: rules.places}
+	}
 	if p := rules.breaker; p != nil {
 		cfg.Breaker = &breaker.Policy{
 			FailureThreshold: p.threshold, RecoveryTimeout: time.Duration(p.recovery) * tick, HalfOpenSuccesses: p.successes,
@@ -159,6 +162,8 @@ func resultOf(err error) result {
 		return refused
 	case errors.Is(err, engine.ErrQueueFull):
 		return full
+	case errors.Is(err, limiter.ErrInFlight):
+		return occupied
 	case errors.Is(err, engine.ErrKeyLimit):
 		return crowded
 	case errors.Is(err, context.Canceled):

@@ -13,7 +13,7 @@ func (b *Behavior) explain(now int64, g *Gate, s *State, m *Message) Answer {
 			err = limiter.ErrLimited // it waits
 		}
 	}
-	full := err == nil && d.Breaker && s.policy.Bounded() && !g.Free(s.policy)
+	full := err == nil && d.Breaker && s.policy.Bounded() && g.Posted().Full()
 	m.Request.Snapshot.Waiting = s.Waiters()
 	if err == limiter.ErrExceedsCapacity { //nolint:errorlint // never wrapped
 		return Answer{Err: err}
@@ -27,7 +27,14 @@ func (b *Behavior) explain(now int64, g *Gate, s *State, m *Message) Answer {
 // ExplainUnknown is explain for a key without a cell that would follow p.
 func (b *Behavior) ExplainUnknown(now int64, key string, p *Policy, m *Message) Answer {
 	s := b.unknown(now, key, p)
-	return b.explain(now, new(Gate), &s, m)
+	return b.explain(now, bornGate(p), &s, m)
+}
+
+// bornGate returns the gate with which a key would begin by p.
+func bornGate(p *Policy) *Gate {
+	g := new(Gate)
+	g.Adopt(p)
+	return g
 }
 
 // unknown returns the state with which a key without a cell would begin: as new, but for the memory of the sketch.

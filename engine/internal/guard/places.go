@@ -84,10 +84,14 @@ func (n *Notice) Leave() (tell bool) {
 	return (taken&awaited != 0 || taken == aside) && !Planted("a queue that is not served after the last leaver")
 }
 
-// Free reports whether Enter would have found a place.
-func (g *Gate) Free(p *Policy) bool {
-	of := g.posted.Load().places
-	return of == nil || of.Load()&^aside < p.Places
+// Full reports whether no place is free for a call that does not wait. A key that is about to go, or has gone, is not full:
+// its actor, or that of its next cell, is to be asked.
+func (n *Notice) Full() bool {
+	if n.places == nil {
+		return false
+	}
+	taken := n.places.Load() &^ aside
+	return taken&gone == 0 && taken >= n.policy.Places
 }
 
 // InFlight returns the number of places taken.
@@ -98,7 +102,7 @@ func (g *Gate) InFlight() int {
 	return 0
 }
 
-// free is Free for the actor, which passes those who wait.
+// free reports whether a place is free for the actor, which passes those who wait.
 func (g *Gate) free(p *Policy) bool {
 	of := g.posted.Load().places
 	return of == nil || p.Places == 0 || of.Load()&^placeBits < p.Places
