@@ -58,7 +58,7 @@
 //	token      the unit of a limiter: a call takes one or more; the place of a leaky bucket
 //	capacity   the most tokens that a bucket holds
 //	chain      keys of several engines, from narrow to wide; a call passes all of the keys; see Chain
-//	queue      the callers that wait for the limits of one key
+//	queue      the callers that wait for one key: for tokens or for a place
 //	row        the callers in a queue that came through one narrower key of a chain, first come,
 //	           first served. The rows of a queue take turns
 //	waiter     one caller in a queue
@@ -67,12 +67,16 @@
 //	half-open  the state of a breaker when the recovery time is over: only probes pass
 //	probe      a call through a half-open breaker, to learn whether the upstream is well again
 //	permit     the breaker's leave to make one call
+//	place      a slot in flight: a call takes one when it is let through, and gives it back behind its
+//	           outcome; see Config.Concurrency
+//	line       the part of a queue that waits for a place, and for nothing else
 //	give back  to undo the taking of tokens for a call that is not made, exactly or not at all; see
 //	           Stats.KeptSpent
 //	ticket     the engine's leave to make one call, from Engine.Admit until Ticket.Done
 //	outcome    the meaning of a call's end for the breaker: Success, Failure or Ignore
 //	refusal    the engine's own answer that a call may not start: a *Rejection
-//	clean      equal to a new key: bucket full, breaker closed with no failure counted, no waiter
+//	clean      equal to a new key: bucket full, breaker closed with no failure counted, no waiter,
+//	           no place taken
 //	evict      to forget a key; see Config.IdleAfter and Config.MaxKeys
 //	force      to open or close the breaker of a key by hand; see Engine.Force
 //	spill      to evict a key that is not clean, at MaxKeys; the key's debt goes to the sketch

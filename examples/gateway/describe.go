@@ -53,6 +53,9 @@ func describe(to io.Writer, c *config.Config) {
 		if shares := sharesOf(r); shares != "" {
 			line("  shares", shares)
 		}
+		if f := r.InFlight; f != nil {
+			line("  in flight", inFlightOf(f))
+		}
 		line("  retry", retryOf(r))
 	}
 	_ = t.Flush() // to a terminal or a pipe; there is nowhere to report an error
@@ -183,6 +186,14 @@ func sharesOf(r config.Route) string {
 
 // percent returns a share from 0 to 1 as "12.5%".
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
+
+func inFlightOf(f *config.InFlight) string {
+	s := fmt.Sprintf("at most %d", f.Max)
+	if f.MaxWait > 0 {
+		s += fmt.Sprintf(", waits %v, queue %d", f.MaxWait, f.MaxQueue)
+	}
+	return s
+}
 
 func retryOf(r config.Route) string {
 	t := r.Retry

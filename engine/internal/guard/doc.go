@@ -30,7 +30,9 @@
 //	             debit
 //	give back    to undo a debit exactly, or not at all: full-at goes from the receipt's value after
 //	             the debit to its value before
-//	queue        the callers that wait for the limits of one key, in rows that take turns
+//	place        a slot in flight: a call takes one with its permit, and gives it back with the outcome
+//	line         the waiters that lack nothing but a place; a queue has one
+//	queue        the callers that wait for one key, in rows that take turns
 //	row          the waiters of a queue that came from one origin, first come, first served
 //	waiter       one caller in a row
 //	parked       the state that a key's last actor left in the cell

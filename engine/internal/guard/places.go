@@ -42,16 +42,16 @@ func (p *Policy) first() *Notice {
 	return &n
 }
 
-// placed returns is, the notice to post after was, with the places of the key.
-func (is *Notice) placed(was *Notice) *Notice {
+// placed returns n, the notice to post after was, with the places of the key.
+func (n *Notice) placed(was *Notice) *Notice {
 	of := was.places
-	if of == nil && is.policy.Places > 0 {
+	if of == nil && n.policy.Places > 0 {
 		of = new(places)
 	}
-	if of == is.places {
-		return is
+	if of == n.places {
+		return n
 	}
-	with := *is
+	with := *n
 	if with.places = of; with == *was {
 		return was
 	}

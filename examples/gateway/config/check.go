@@ -110,6 +110,10 @@ func (d *decoder) written(r *Route, at string) {
 	if r.AddressLimiter != nil && r.Key.Header == "" && !d.wrong[at+".key"] && !d.wrong[at+".key.header"] {
 		d.bad(at+".address_limiter", "is of use only with a key that is a header; with \"ip\", limiter counts addresses")
 	}
+	if r.InFlight != nil {
+		counts = append(counts, "in_flight.max", "in_flight.max_queue")
+		d.inFlightWritten(at + ".in_flight")
+	}
 	if r.Breaker != nil {
 		for _, name := range breakerCounts {
 			counts = append(counts, "breaker."+name)
@@ -127,6 +131,16 @@ func (d *decoder) written(r *Route, at string) {
 		if v, err := strconv.Atoi(n.text); err == nil && v < 1 {
 			d.bad(at+"."+name, "must be at least 1; leave it out for its default")
 		}
+	}
+}
+
+// inFlightWritten is written for an in_flight.
+func (d *decoder) inFlightWritten(at string) {
+	if !d.has(at + ".max") {
+		d.bad(at+".max", "missing, such as 20")
+	}
+	if d.has(at+".max_queue") && !d.has(at+".max_wait") && !d.meant[at+".max_wait"] {
+		d.bad(at+".max_queue", "is of use only with max_wait; without it no request waits")
 	}
 }
 
@@ -173,6 +187,9 @@ func (d *decoder) route(r *Route, at string) {
 			}
 			d.lift(path, tenant.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
 		}
+	}
+	if f := r.InFlight; f != nil && f.Max > 0 && (limiter.InFlight{Max: f.Max}).Validate() != nil {
+		d.bad(at+".in_flight.max", "must be at most 1073741824")
 	}
 	if r.Breaker != nil {
 		d.breaker(r.Breaker, at+".breaker")

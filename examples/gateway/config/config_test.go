@@ -86,6 +86,7 @@ func TestEverything(t *testing.T) {
 			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4, "failure_rate": 0.5, "slow_rate": 0.25, "slow_after": "1s",
 				"window_calls": 50, "min_calls": 10, "max_recovery": "1m", "recovery_jitter": 0.125, "half_open_failures": 2, "probe_timeout": "7s",
 				"forget_after": "2m"},
+			"in_flight": {"max": 20, "max_wait": "3s", "max_queue": 40},
 			"retry": {"attempts": 2, "base_delay": "10ms", "max_delay": "20ms", "max_elapsed": "1h"},
 			"timeout": "250ms", "max_connections": 99}]}`)
 	want := config.Config{
@@ -106,6 +107,7 @@ func TestEverything(t *testing.T) {
 				Recovery: config.Duration(2 * time.Second), MaxRecovery: config.Duration(time.Minute), RecoveryJitter: 0.125,
 				Probes: 3, Successes: 4, HalfOpenFailures: 2,
 				ProbeTimeout: config.Duration(7 * time.Second), ForgetAfter: config.Duration(2 * time.Minute)},
+			InFlight: &config.InFlight{Max: 20, MaxWait: config.Duration(3 * time.Second), MaxQueue: 40},
 			Retry: &config.Retry{Attempts: 2, BaseDelay: config.Duration(10 * time.Millisecond),
 				MaxDelay:   config.Duration(20 * time.Millisecond),
 				MaxElapsed: config.Duration(time.Hour)},

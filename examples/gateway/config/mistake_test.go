@@ -45,9 +45,9 @@ func TestMistakes(t *testing.T) {
 			`routes[0].limitter = {...}: unknown field; did you mean "limiter"?`,
 			`routes[0].Retry = {...}: unknown field; did you mean "retry"?`,
 			`routes[0].burts = 5: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, ` +
-				`address_limiter, breaker, retry, timeout, max_connections`,
+				`address_limiter, breaker, in_flight, retry, timeout, max_connections`,
 			`routes[0]["x y"] = [...]: unknown field; known are name, host, path, upstream, strip_prefix, key, limiter, ` +
-				`address_limiter, breaker, retry, timeout, max_connections`}},
+				`address_limiter, breaker, in_flight, retry, timeout, max_connections`}},
 		{"misspelt and therefore not missing", `{"routes": [{"paht": "/", "upstraem": "http://x"}]}`, []string{
 			`routes[0].paht = "/": unknown field; did you mean "path"?`,
 			`routes[0].upstraem = "http://x": unknown field; did you mean "upstream"?`}},

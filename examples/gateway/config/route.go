@@ -41,6 +41,8 @@ type Route struct {
 	AddressLimiter *Limiter `json:"address_limiter"`
 	// Breaker stops calling an upstream that keeps failing. Each route has a breaker of its own.
 	Breaker *Breaker `json:"breaker"`
+	// InFlight bounds the requests that are with the upstream at the same time.
+	InFlight *InFlight `json:"in_flight"`
 	// Retry sends requests again that may be sent twice.
 	Retry *Retry `json:"retry"`
 	// Timeout is how long the upstream may be silent in each attempt, from the beginning of the
@@ -74,6 +76,17 @@ type Limiter struct {
 	// Tenants are limits of single keys in place of Rate and Burst, by the key: the value of the
 	// field, or the address. A key has 256 bytes at most. Default: none.
 	Tenants map[string]Tenant `json:"tenants"`
+}
+
+// InFlight bounds the requests of a route that are with its upstream at the same time, until the last byte of the
+// answer or the end of a websocket. Beyond the bound a request is answered 503, at once or after MaxWait.
+type InFlight struct {
+	// Max is the largest number of requests. Max must be given.
+	Max int `json:"max"`
+	// MaxWait is how long a request may wait until another one has ended. Default: no request waits.
+	MaxWait Duration `json:"max_wait"`
+	// MaxQueue is the number of requests that may wait; with a limiter, of each client. Default 1024.
+	MaxQueue int `json:"max_queue"`
 }
 
 // Tenant is the limit of one key.
@@ -115,6 +128,9 @@ func (r *Route) fill() {
 	if r.Breaker != nil {
 		r.Breaker.fill(r.Timeout)
 	}
+	if r.InFlight != nil {
+		r.InFlight.MaxQueue = or(r.InFlight.MaxQueue, 1024)
+	}
 	if t := r.Retry; t != nil {
 		// As in retry.Policy, each default gives way to the other field.
 		base, longest := Duration(100*time.Millisecond), Duration(5*time.Second)
@@ -153,7 +169,7 @@ func (t Tenant) bucket() limiter.TokenBucket {
 }
 
 // Engine returns the configuration of an engine for the calls of the upstream, or false if the
-// route has neither breaker nor retries.
+// route has neither breaker, nor a bound on its requests in flight, nor retries.
 func (r Route) Engine() (engine.Config, bool) {
 	var c engine.Config
 	if r.Breaker != nil {
@@ -162,7 +178,13 @@ func (r Route) Engine() (engine.Config, bool) {
 	if r.Retry != nil {
 		c.Retry = new(r.Retry.policy())
 	}
-	return c, c.Breaker != nil || c.Retry != nil
+	if f := r.InFlight; f != nil {
+		c.Concurrency, c.MaxWait, c.MaxQueue = limiter.InFlight{Max: f.Max}, engine.NoWait, f.MaxQueue
+		if f.MaxWait > 0 {
+			c.MaxWait = time.Duration(f.MaxWait)
+		}
+	}
+	return c, c.Breaker != nil || c.Concurrency != nil || c.Retry != nil
 }
 
 func (t Retry) policy() retry.Policy {
