@@ -204,6 +204,10 @@ func (c *chaosCall) run(ctx context.Context) (int64, error) {
 		c.second.Add(1)
 	}
 	defer c.key.underWay[c.depth].Add(-1)
+	if n := c.key.inside.Add(1); c.places > 0 && !c.changes && n > int64(c.places) { // a change may be to Shadow
+		c.crowded.Add(1)
+	}
+	defer c.key.inside.Add(-1)
 	switch c.fate {
 	case panics:
 		panic(c)

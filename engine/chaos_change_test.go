@@ -103,6 +103,20 @@ func (c *chaos) drawAny(rng *rand.Rand, cfg *engine.Config) {
 	}
 }
 
+// checkPlaces waits until every place is free: those of tickets that are lost come back with collections.
+func (c *chaos) checkPlaces() {
+	for i := range c.keys {
+		for tries := 0; taken(c.eng, c.keys[i].name) > 0; tries++ {
+			if tries == standstill {
+				c.wedged.Add(1)
+				break
+			}
+			runtime.GC()
+			runtime.Gosched()
+		}
+	}
+}
+
 // checkOpened calls every key when nothing limits it any more: the call must be admitted.
 func (c *chaos) checkOpened() {
 	if !c.changes || c.scarce {
@@ -110,7 +124,7 @@ func (c *chaos) checkOpened() {
 	}
 	for _, eng := range []*engine.Engine{c.eng, c.wide} {
 		cfg := eng.Config()
-		cfg.Limiter, cfg.LimiterFor, cfg.Breaker, cfg.Shadow = limiter.Unlimited, nil, nil, false
+		cfg.Limiter, cfg.LimiterFor, cfg.Breaker, cfg.Shadow, cfg.Concurrency = limiter.Unlimited, nil, nil, false, nil
 		if eng.Reconfigure(cfg) != nil {
 			c.wedged.Add(1)
 		}

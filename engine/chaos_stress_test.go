@@ -15,6 +15,7 @@ import (
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 	"github.com/limitpal/limitpal-go/retry"
 )
 
@@ -32,11 +33,12 @@ type weather struct {
 	scarce  bool // nothing refills, so that all that a key ever gets is its capacity, which goes by the number of calls
 	changes bool // policies change all the time; where tokens are scarce, in no way that gives a key any
 	forces  bool // somebody forces keys
+	places  int  // calls of a key that may be in flight, those in a function of the key included; 0: any number
 }
 
 var weathers = []weather{
 	{
-		name: "all at once", keys: 8, resets: true, forces: true,
+		name: "all at once", keys: 8, resets: true, forces: true, places: 8,
 		bucket: bucket{50, time.Microsecond},
 		breaker: breaker.Policy{
 			FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond,
@@ -58,7 +60,7 @@ var weathers = []weather{
 		breaker: breaker.Policy{FailureThreshold: 3, RecoveryTimeout: time.Microsecond, ForgetAfter: time.Microsecond},
 	},
 	{
-		name: "anything changes", keys: 16, changes: true, resets: true,
+		name: "anything changes", keys: 16, changes: true, resets: true, places: 5,
 		bucket:  bucket{50, time.Microsecond},
 		breaker: breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: 5 * time.Millisecond, ForgetAfter: 2 * time.Millisecond},
 	},
@@ -103,6 +105,7 @@ func TestChaos(t *testing.T) {
 	figure(t, "leaked", sum.leaked.Load())
 	figure(t, "second-actors", sum.second.Load())
 	figure(t, "wedged", sum.wedged.Load())
+	figure(t, "crowded", sum.crowded.Load())
 	figure(t, "closes-in-flight", sum.closes.Load())
 	figure(t, "evictions", sum.evictions.Load())
 	figure(t, "changes", sum.changed.Load())
@@ -113,7 +116,8 @@ func TestChaos(t *testing.T) {
 	require.Zero(t, sum.excess.Load(), "tokens got beyond the capacity")
 	require.Zero(t, sum.leaked.Load(), "tokens that nobody got")
 	require.Zero(t, sum.second.Load(), "calls under way beside the only probe")
-	require.Zero(t, sum.wedged.Load(), "keys whose probe was over but not its place")
+	require.Zero(t, sum.wedged.Load(), "keys whose probe was over but not its place, or with places that were lost")
+	require.Zero(t, sum.crowded.Load(), "calls that found more in flight than may be")
 	require.Zero(t, left)
 	require.GreaterOrEqual(t, sum.begun.Load(), *callsFlag)
 	require.Greater(t, sum.ran.Load(), *callsFlag/10)
@@ -123,7 +127,7 @@ func TestChaos(t *testing.T) {
 
 // tally is the counts of chaos.
 type tally struct {
-	begun, ended, ran, fine, doubled, excess, leaked, second, wedged, closes, evictions, changed atomic.Int64
+	begun, ended, ran, fine, doubled, excess, leaked, second, wedged, crowded, closes, evictions, changed atomic.Int64
 }
 
 func (s *tally) lost() int64 { return s.begun.Load() - s.ended.Load() }
@@ -131,7 +135,7 @@ func (s *tally) lost() int64 { return s.begun.Load() - s.ended.Load() }
 func (s *tally) add(o *tally) {
 	for to, n := range map[*atomic.Int64]*atomic.Int64{
 		&s.begun: &o.begun, &s.ended: &o.ended, &s.ran: &o.ran, &s.fine: &o.fine, &s.doubled: &o.doubled, &s.excess: &o.excess,
-		&s.leaked: &o.leaked, &s.second: &o.second, &s.wedged: &o.wedged, &s.closes: &o.closes, &s.evictions: &o.evictions, &s.changed: &o.changed,
+		&s.crowded: &o.crowded, &s.leaked: &o.leaked, &s.second: &o.second, &s.wedged: &o.wedged, &s.closes: &o.closes, &s.evictions: &o.evictions, &s.changed: &o.changed,
 	} {
 		to.Add(n.Load())
 	}
@@ -160,6 +164,7 @@ type chaosKey struct {
 	chain    engine.Key      // handle and the wide key
 	granted  atomic.Int64    // tokens
 	underWay [3]atomic.Int64 // calls whose function runs, by how many functions of the same key they were made in
+	inside   atomic.Int64    // all of them
 
 	mu  sync.Mutex
 	all []admission // in quick weather
@@ -175,6 +180,8 @@ func newChaos(t *testing.T, w weather, d engine.Dispatch, rng *rand.Rand, inFlig
 		cfg.MaxWait = time.Millisecond // far less than it takes for a token to come
 	case w.quick:
 		cfg.MaxWait = engine.NoWait // so that it is known closely when a token was got
+	case w.places > 0:
+		cfg.Concurrency, cfg.MaxWait = limiter.InFlight{Max: w.places}, time.Millisecond // a call may wait for one that it is made in
 	}
 	eng, err := engine.New(cfg)
 	require.NoError(t, err)
@@ -230,6 +237,7 @@ func (c *chaos) play(t *testing.T, calls int64) {
 	if !c.inFlight {
 		c.checkTokens()
 		c.checkProbes()
+		c.checkPlaces()
 		c.checkOpened()
 		c.end(t)
 	}
