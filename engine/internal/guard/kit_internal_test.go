@@ -42,13 +42,14 @@ type settings struct {
 	Breaker *breaker.Policy
 	Mailbox bool
 	NoWait  bool
+	Places  int64
 }
 
 // behaviorOf returns the behavior of keys with such settings.
 func behaviorOf(t *testing.T, c settings) *Behavior {
 	t.Helper()
 	p := &Policy{
-		Breaker: c.Breaker, Publish: !c.Mailbox, NoWait: c.NoWait, MaxWait: LongestWait, MaxQueue: 1024,
+		Breaker: c.Breaker, Publish: !c.Mailbox, NoWait: c.NoWait, Places: c.Places, MaxWait: LongestWait, MaxQueue: 1024,
 		Refuse: func(_ string, reason error, _ int64) error { return reason },
 	}
 	if c.Limiter != nil {
