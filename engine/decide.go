@@ -115,11 +115,12 @@ func (e *Engine) openFor(c *guard.Cell, d *guard.Demand) error {
 // consult has the decision made by the actor of a.cell, or of its successor. A wait also ends with the
 // engine of any of links.
 func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admission, links []link) error {
-	under := a.under
-	if under == nil && d.Breaker && a.cell.Published.Posted().Reports() { // else no probe is out
-		under = probeFor(ctx, e, p.key)
+	var under *probe
+	if d.Breaker {
+		if under, a.under = a.under, nil; under == nil && a.cell.Published.Posted().Reports() { // else no probe is out
+			under = probeFor(ctx, e, p.key)
+		}
 	}
-	a.under = nil
 	asked := false
 	defer func() {
 		if !asked && under != nil { // the clock panicked
@@ -134,7 +135,7 @@ func (e *Engine) consult(ctx context.Context, p *place, d *guard.Demand, a *admi
 	if c != nil {
 		a.cell = c
 	}
-	if !d.Split || answer.Permit.Lease != 0 { // a call that has its place has its permit
+	if d.Breaker && !d.Split || answer.Permit.Lease != 0 { // a call that has its place has its permit
 		a.permit = answer.Permit
 	}
 	a.placed = a.placed || answer.Placed

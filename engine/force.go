@@ -130,8 +130,12 @@ func (e *Engine) isForced(key string, d *guard.Demand) bool {
 	return d.Breaker && known && c.Published.Posted().Forced()
 }
 
-// permits reports whether a call for the key of c needs a permit or a place.
-func (e *Engine) permits(c *guard.Cell) bool { return c.Published.Policy().Bounded() || e.breaks(c) }
+// permits reports whether a call for the key of c needs a permit or a place, or may need one by a policy that has
+// begun since the call looked.
+func (e *Engine) permits(c *guard.Cell) bool {
+	p := c.Published.Policy()
+	return p.Bounded() || p.Stale() || e.breaks(c)
+}
 
 // breaks reports whether a call for the key of c needs a permit. If c has been retired since the call took its
 // tokens there, the key may be forced in a later cell.

@@ -10,7 +10,7 @@ import (
 // Hold is the place of a call (Config.Concurrency) that outlasts the function of the call: for work that goes on when
 // the function has returned, such as an answer that is still to be read. The function gives a Hold to the engine with
 // [Verdict.Keep]. In a [Chain] it holds a place of each key. A Hold that is never released keeps its place for ever.
-// The zero Hold is ready to be used, once.
+// The zero Hold is ready to be used, for one call.
 type Hold struct {
 	released atomic.Bool
 	places   atomic.Pointer[[]held]
@@ -20,8 +20,13 @@ type Hold struct {
 // first call counts.
 func (h *Hold) Release() {
 	h.released.Store(true)
-	if places := h.places.Swap(nil); places != nil {
-		for _, p := range *places {
+	h.swap(nil)
+}
+
+// swap has h hold other places, and gives back those before.
+func (h *Hold) swap(places *[]held) {
+	if before := h.places.Swap(places); before != nil {
+		for _, p := range *before {
 			p.eng.counters.Held.Add(-1)
 			p.eng.leavePlace(p.cell)
 		}
@@ -57,14 +62,17 @@ func (h *Hold) take(places []held) {
 	for _, p := range places {
 		p.eng.counters.Held.Add(1)
 	}
-	h.places.Store(&places)
+	h.swap(&places)
 	if h.released.Load() {
 		h.Release()
 	}
 }
 
 // lost lives as long as a ticket that has places.
-type lost struct{ end runtime.Cleanup }
+type lost struct {
+	end runtime.Cleanup
+	_   *lost // objects without pointers may be collected late
+}
 
 // held is a place that a ticket has.
 type held struct {

@@ -40,8 +40,10 @@ func check(ctx context.Context, c *call, stay int64) error {
 	}
 	defer c.giveUp() // the leaves of probes
 	w := callFor(stay)
-	if at, err := c.look(ctx, &w); err != nil {
-		if r, ok := err.(*Rejection); ok && r.Stage == InFlightStage && c.mayWait(at, stay) { //nolint:errorlint // made by look just now
+	at, err := c.look(ctx, &w)
+	c.countShadows()
+	if err != nil {
+		if r, ok := err.(*Rejection); ok && r.Stage == InFlightStage && c.mayWait(at, stay, 0) { //nolint:errorlint // made by look just now
 			return nil // it waits for a place
 		}
 		return told(ctx, c.links[at].eng.refused(err))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
@@ -36,22 +37,23 @@ func (e *Engine) runPlaced(ctx context.Context, p *place, stay int64, fn func(co
 	if policy.Rated() {
 		c.Published.Open(now)
 	}
-	stripe, generation, returned := e.counters.Stripe(), receipt.Epoch, false
+	stripe, generation, returned, left := e.counters.Stripe(), receipt.Epoch, false, false
 	stripe.Admitted.Add(1)
 	defer func() {
-		if !returned { // no recover: the panic goes on, and recover does not see Goexit
-			e.failPlaced(c, generation, now)
+		if !left { // no recover: the panic goes on, and recover does not see Goexit
+			e.failPlaced(c, generation, now, returned)
 		}
 	}()
 	err = fn(firstAttempt(ctx))
 	returned = true
 	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
 		stripe.Successes.Add(1)
-		if n.Leave() {
+		if left = true; n.Leave() {
 			e.freed(c)
 		}
 		return nil
 	}
+	left = true
 	return e.overPlaced(ctx, p, c, generation, stay, fn, err, now)
 }
 
@@ -84,11 +86,16 @@ func (e *Engine) overPlaced(
 	return e.again(ctx, p, stay, fn, &a, watch{}, err, began)
 }
 
-// failPlaced is [Engine.fail] for a call with a place.
+// failPlaced is [Engine.fail] for a call with a place. If its function has returned, the clock has panicked.
 //
 //go:noinline
-func (e *Engine) failPlaced(c *guard.Cell, generation uint64, began int64) {
+func (e *Engine) failPlaced(c *guard.Cell, generation uint64, began int64, returned bool) {
 	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began, placed: true}
+	if returned {
+		e.endedAs(&a, Ignore)
+		e.vacate(&a)
+		return
+	}
 	e.endedAs(&a, Failure)
 	e.report(&place{key: c.Key()}, &a, Failure, nil)
 }
@@ -232,14 +239,28 @@ func (c *call) lacksPlace(i int, w *guard.Demand) bool {
 	return n.Policy().Bounded() && !n.Policy().Stale() && n.Full()
 }
 
-// mayWait reports whether a call of c may wait for a place of link i, for stay.
-func (c *call) mayWait(i int, stay int64) bool {
-	st := c.links[i].eng.settings.Load()
-	return stay >= 0 && st.config.MaxWait != NoWait && !st.shadow
+// bounded reports whether an engine of c bounds the calls in flight.
+func (c *call) bounded() bool {
+	return slices.ContainsFunc(c.links, func(l link) bool { return l.eng.settings.Load().bounded })
 }
 
-// awaitPlace waits for a place of link i, and takes it, with a permit.
-func (c *call) awaitPlace(ctx context.Context, i int, w *guard.Demand, stay int64) (err error) {
+// anew has the next round of a decision begin with nothing but the place that the call has waited for.
+func (c *call) anew() {
+	for i := range c.got {
+		if s := &c.got[i]; !s.placed && c.decides(i) {
+			s.admission = admission{detailed: s.detailed}
+		}
+	}
+}
+
+// mayWait reports whether a call of c may wait for a place of link i, for stay, after it has waited there before.
+func (c *call) mayWait(i int, stay, waited int64) bool {
+	cfg := &c.links[i].eng.settings.Load().config
+	return stay >= 0 && cfg.MaxWait != NoWait && !cfg.Shadow && (cfg.MaxWait == 0 || waited < int64(cfg.MaxWait))
+}
+
+// awaitPlace waits for a place of link i, and takes it, with a permit. waited is how long the call has waited there.
+func (c *call) awaitPlace(ctx context.Context, i int, w *guard.Demand, stay int64, waited *int64) (err error) {
 	l, s := &c.links[i], &c.got[i]
 	e := l.eng
 	if s.cell == nil {
@@ -247,8 +268,15 @@ func (c *call) awaitPlace(ctx context.Context, i int, w *guard.Demand, stay int6
 			return e.asRefusal(l.key, err)
 		}
 	}
+	if most := e.settings.Load().config.MaxWait; most > 0 && *waited > 0 {
+		stay = guard.Tighter(stay, int64(most)-*waited)
+	}
 	d := c.demand(i, w)
 	d.Tokens, d.Stay, d.Split, d.Details = 0, stay, false, false
 	c.asked = true
-	return e.consult(ctx, &l.place, &d, &s.admission, c.links)
+	since := e.system.Now()
+	if err = e.consult(ctx, &l.place, &d, &s.admission, c.links); err == nil {
+		*waited += c.now(e) - since
+	}
+	return err
 }

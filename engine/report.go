@@ -87,6 +87,7 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
 	if a.placed {
 		e.keepOne(err, a)
+		defer e.vacate(a) // if the report panics
 	}
 	outcome := Failure // in case Classify panics
 	defer func() {

@@ -24,6 +24,7 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 	}()
 	i, err := c.ask(ctx, w)
 	returned = true
+	c.countShadows()
 	if err != nil {
 		return c.links[i].eng.refused(err)
 	}
@@ -34,15 +35,16 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 //
 // Nobody waits with a place, and nobody who waits for a place has taken tokens. So a call that lacks a place gives back
 // all that it has, waits for the place, and then takes what else it needs without a wait; or it gives the place back,
-// waits for the tokens, and begins anew.
+// waits for the tokens, and begins anew. All its waits for places of one engine are as long as the MaxWait of that engine,
+// together.
 func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 	e := c.links[0].eng
 	since := int64(0)
-	if w.Stay > 0 {
+	if w.Stay > 0 && c.bounded() {
 		since = e.system.Now()
 	}
-	d, held := *w, false
-	for {
+	d, waited := *w, [longestChain]int64{}
+	for held := false; ; {
 		at, err = c.askOnce(ctx, &d)
 		r, _ := err.(*Rejection) //nolint:errorlint // made by link at just now
 		if r == nil || !w.Breaker || r.eng != c.links[at].eng {
@@ -55,14 +57,15 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		switch {
 		case held && r.Stage == LimiterStage:
 			held, d.Stay = false, stay
-		case r.Stage == InFlightStage && c.mayWait(at, stay):
-			if err = c.awaitPlace(ctx, at, w, stay); err != nil {
+		case r.Stage == InFlightStage && c.mayWait(at, stay, waited[at]):
+			if err = c.awaitPlace(ctx, at, w, stay, &waited[at]); err != nil {
 				return at, c.stop(at, w, err)
 			}
 			held, d.Stay = true, guard.NoStay
 		default:
 			return at, err
 		}
+		c.anew()
 	}
 }
 
@@ -92,11 +95,19 @@ func (c *call) askOnce(ctx context.Context, w *guard.Demand) (at int, err error)
 		}
 	}
 	for i := range c.links {
-		if s := &c.got[i]; !w.Breaker || !c.decides(i) || s.cell == nil || s.placed || !c.links[i].eng.permits(s.cell) {
+		s := &c.got[i]
+		if !w.Breaker || !c.decides(i) || s.placed {
 			continue
 		}
-		if err := c.inShadow(i, c.permit(ctx, i, w)); err != nil {
-			return i, c.stop(i, w, err)
+		var reason error
+		if s.cell == nil {
+			reason = c.findLate(i, w)
+		}
+		if reason == nil && s.cell != nil && c.links[i].eng.permits(s.cell) {
+			reason = c.permit(ctx, i, w)
+		}
+		if reason = c.inShadow(i, reason); reason != nil {
+			return i, c.stop(i, w, reason)
 		}
 	}
 	if c.asked && w.Breaker && c.links[0].eng.endOf(ctx) != nil {
@@ -111,6 +122,9 @@ func (c *call) demand(i int, w *guard.Demand) guard.Demand {
 	d := *w
 	d.Tokens, d.From = c.got[i].tokens, l.from
 	d.Split, d.Details = w.Breaker, c.details
+	if c.got[i].placed { // the call has its permit, too
+		d.Breaker, d.Split = false, false
+	}
 	return d
 }
 
@@ -176,8 +190,16 @@ func (c *call) inShadow(i int, err error) error {
 		l.eng.giveUp(&l.place, &s.admission, s.tokens)
 	}
 	s.admission = admission{shadowed: true}
-	l.eng.countRefusal(l.key, &l.eng.counters.ShadowRefused)
 	return nil
+}
+
+// countShadows counts the refusals of engines with Shadow, at the end of a decision.
+func (c *call) countShadows() {
+	for i := range c.got {
+		if l := &c.links[i]; c.got[i].shadowed && c.decides(i) {
+			l.eng.countRefusal(l.key, &l.eng.counters.ShadowRefused)
+		}
+	}
 }
 
 // permit takes the permit of link i's breaker.
@@ -192,7 +214,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 	g := &s.cell.Published
 	policy := g.Policy()
 	takes := policy.TakesPlace(&d)
-	if takes && g.Shared() {
+	if takes && g.Shared() && !policy.Stale() {
 		switch {
 		case g.Posted().Enter():
 			s.placed = true
@@ -200,7 +222,7 @@ func (c *call) permit(ctx context.Context, i int, w *guard.Demand) error {
 			return e.refuse(l.key, limiter.ErrInFlight, 0)
 		}
 	}
-	if s.under == nil && takes == s.placed && c.permitAtGate(i, policy) {
+	if s.under == nil && takes == s.placed && !policy.Stale() && c.permitAtGate(i, policy) {
 		return nil
 	}
 	e.vacate(&s.admission)

@@ -45,6 +45,10 @@ import (
 // RoundTrip waits gives the context's error. An http.Client wraps all of these in a *url.Error,
 // through which errors.Is, errors.AsType and Timeout see them.
 //
+// Where an engine has a Concurrency, an attempt holds its place until the body of the answer has been
+// closed or read to its end, so close every body. An answer that was worth another attempt, and is
+// returned because none followed, holds no place.
+//
 // The Timeout of an http.Client bounds all attempts together, and the waits between them.
 //
 // A request with a body that is neither in memory nor in a regular file is perhaps passed on from a

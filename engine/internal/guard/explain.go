@@ -13,7 +13,7 @@ func (b *Behavior) explain(now int64, g *Gate, s *State, m *Message) Answer {
 			err = limiter.ErrLimited // it waits
 		}
 	}
-	full := err == nil && d.Breaker && s.policy.Bounded() && g.Posted().Full()
+	full := err == nil && d.Breaker && (!g.free(s.policy) || s.policy.Bounded() && s.queue.lined() > 0)
 	m.Request.Snapshot.Waiting = s.Waiters()
 	if err == limiter.ErrExceedsCapacity { //nolint:errorlint // never wrapped
 		return Answer{Err: err}
