@@ -2,7 +2,8 @@
 //
 // A [TokenBucket] allows bursts up to its capacity and a steady rate after that. A [LeakyBucket]
 // lets calls out at a steady pace. [All] combines several limits, and a call passes all of them or
-// none. The engine takes a [Limiter] as engine.Config.Limiter and keeps one state for every key.
+// none. The engine takes a [Limiter] as engine.Config.Limiter and keeps one state for every key. An
+// [InFlight], which bounds how many calls run at the same time, is for engine.Config.Concurrency.
 //
 // No window of any length admits more than capacity + rate × time. Rounding withholds less than 1
 // ns per token.
