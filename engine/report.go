@@ -86,8 +86,9 @@ func (e *Engine) judge(ctx context.Context, err error) Outcome {
 // it.
 func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err error) {
 	if a.placed {
-		e.keepOne(err, a)
-		defer e.vacate(a) // if the report panics
+		if e.keepOne(err, a); !loses(a, Success, err) {
+			defer e.vacate(a) // also if what comes before the report panics
+		}
 	}
 	outcome := Failure // in case Classify panics
 	defer func() {
