@@ -61,7 +61,8 @@ type Updater[P, S any] interface {
 // Holder is a [Behavior] of whose keys callers may take hold by the published part alone.
 type Holder[P any] interface {
 	// LetGo reports whether no caller holds p, and if so has marked p, so that none can take hold of p any more. It is
-	// called under the lifecycle lock, right before a key is spilled. If LetGo returns false, the key stays.
+	// called under the lifecycle lock, right before a key is spilled. If LetGo returns false, the key stays, and
+	// SpillRank must be Never for as long as a caller holds p.
 	LetGo(p *P) bool
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -14,16 +13,9 @@ import (
 //
 //go:noinline
 func (e *Engine) runPlaced(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
-	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
-	if p.cell != nil {
-		c = p.cell.Load()
-	} else {
-		c, h = e.system.Lookup(p.key)
-	}
-	if c == nil {
-		if c, err = e.bear(p, h); err != nil {
-			return err
-		}
+	c, err := e.find(p)
+	if err != nil {
+		return e.refused(e.asRefusal(p.key, err))
 	}
 	n := c.Published.Posted()
 	policy, now := n.Policy(), e.system.Now()

@@ -41,18 +41,7 @@ func BenchmarkPlaces(b *testing.B) {
 					require.NoError(b, run(context.Background(), name, succeed))
 				}
 				b.SetParallelism(shape.parallel)
-				b.ReportAllocs()
-				b.ResetTimer()
-				b.RunParallel(func(pb *testing.PB) {
-					i := uint64(0)
-					for pb.Next() {
-						i = i*6364136223846793005 + 1442695040888963407
-						if err := run(context.Background(), names[(i>>33)%uint64(len(names))], succeed); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
+				callAll(b, names, run)
 			})
 		}
 	}

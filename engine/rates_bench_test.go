@@ -40,19 +40,25 @@ func BenchmarkRates(b *testing.B) {
 						require.NoError(b, eng.Run(context.Background(), name, succeed))
 					}
 				}
-				b.ReportAllocs()
-				b.ResetTimer()
-				b.RunParallel(func(pb *testing.PB) {
-					i := uint64(0)
-					for pb.Next() {
-						i = i*6364136223846793005 + 1442695040888963407
-						if err := eng.Run(context.Background(), names[(i>>33)%uint64(len(names))], succeed); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
+				callAll(b, names, eng.Run)
 			})
 		}
 	}
+}
+
+// callAll makes calls of random keys from all processors.
+func callAll(b *testing.B, names []string, run func(context.Context, string, func(context.Context) error) error) {
+	b.Helper()
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		i := uint64(0)
+		for pb.Next() {
+			i = i*6364136223846793005 + 1442695040888963407
+			if err := run(context.Background(), names[(i>>33)%uint64(len(names))], succeed); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

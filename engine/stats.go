@@ -39,7 +39,7 @@ type Stats struct {
 
 	Successes uint64 // attempts that ended well
 	Failures  uint64 // attempts that failed, by Config.Classify; also without a breaker
-	Ignored   uint64 // other attempts
+	Ignored   uint64 // other attempts; also a Ticket that is collected without Done and had a place
 	TimedOut  uint64 // of the failures, those of attempts that Config.Timeout or AttemptTimeout ended
 	Slow      uint64 // successes and failures that took breaker.Policy.SlowAfter or longer, if the breaker has a SlowRate
 

@@ -2,23 +2,21 @@ package guard
 
 import "sync/atomic"
 
-// places are those of a key, of which each call in flight takes one: the number of places taken, and three bits. They
-// are made with the first notice by a policy that is bounded, and every later notice of the cell has them.
-// A call takes a place by a compare-and-swap, at a gate that is shared, or has the
-// key's actor take it. A call that ends gives its place back by one addition. If that finds a bit that says so, the
-// actor is told, by a message:
+// places is the word of a key's places, of which each call in flight takes one: the number of places taken, and three
+// bits. The word is made with the first notice by a bounded policy, and every later notice of the cell has it.
 //
-//   - awaited: callers wait in the line for a place. A gate with the bit has no place for anybody but the actor, so
-//     that nobody passes those who wait. The actor sets the bit before it looks for a place the last time, so
-//     that a call that ends behind that look finds the bit.
-//   - aside: the key has been put where no search for a key to spill comes by, because calls of it were in flight.
-//     When the last of them ends, a turn of the actor brings the key back.
+// A call takes a place at a shared gate by a compare-and-swap, or has the key's actor take it. A call that ends gives its
+// place back by one addition. If a bit says so, the caller then sends the actor a message.
 //
-// The third bit says that the key has gone: no place can be taken at its cell any more, so that a key has one
-// number of places all the time. A key goes only while none is taken.
+//   - awaited: callers wait in the line. The actor alone can take a place, so that nobody passes the line. The actor
+//     sets the bit, and then looks for a place once more: a call that ends after that look finds the bit.
+//   - aside: calls were in flight when a search for a key to spill came by, and the key was put where no search looks.
+//     A turn of the actor brings the key back when the last of these calls ends.
+//   - gone: the key is about to go, or has gone. No place can be taken, so that the places of the key's next cell are
+//     the only ones. The bit can be set only while no place is taken.
 type places struct {
 	atomic.Int64
-	_ [56]byte // keys that are used at the same time share no cache line
+	_ [56]byte // so that two keys share no cache line
 }
 
 const (
@@ -102,7 +100,7 @@ func (g *Gate) InFlight() int {
 	return 0
 }
 
-// free reports whether a place is free for the actor, which passes those who wait.
+// free reports whether a place is free for the actor, also if callers wait.
 func (g *Gate) free(p *Policy) bool {
 	of := g.posted.Load().places
 	return of == nil || p.Places == 0 || of.Load()&^placeBits < p.Places

@@ -11,9 +11,9 @@ import (
 // rows of the queue are served in turn, one waiter each, so that a narrower key with many waiters does
 // not shut out the others; within a row the first to come is served first.
 //
-// A caller whose turn has come and who lacks nothing but a place goes into the line, and so does one who comes when the
-// tokens are there and no place is. Nobody passes the line but callers who take no place. Who waits in the line has taken
-// no tokens: when a place is free, the head of the line takes place and tokens together, before the others get tokens.
+// The line is for callers that lack a place and nothing else: a caller goes there when its turn in the queue has come, or
+// at once if the tokens are there. Only callers that take no place pass the line. A caller in the line has taken no tokens.
+// When a place is free, the head of the line takes place and tokens together, before other waiters get tokens.
 type queue struct {
 	rows    []*row          // those with waiters, in the order of their turns: the first is served next
 	known   map[Origin]*row // of rows, those that came through another key
@@ -26,7 +26,7 @@ type queue struct {
 	tokens  int64   // that the waiters ask for together
 	moved   int64   // the last instant at which the next waiter left without a grant
 	scratch []int64 // for tail: an instant and the full-ats, twice
-	line    *queue  // those who wait for a place; nil if nobody has yet
+	line    *queue  // the waiters that lack only a place; nil before the first
 
 	counters *Counters
 }

@@ -67,7 +67,7 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 	return Never
 }
 
-// due returns the instant from which the tokens of the waiter r, who is the next, are there.
+// due returns the instant from which the tokens of r, the next waiter, are there.
 func (s *State) due(now int64, r *Request) int64 {
 	since := r.since
 	if r.lined { // the tokens may have been there for long, and the place was not
