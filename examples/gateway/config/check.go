@@ -111,7 +111,7 @@ func (d *decoder) written(r *Route, at string) {
 		d.bad(at+".address_limiter", "is of use only with a key that is a header; with \"ip\", limiter counts addresses")
 	}
 	if r.InFlight != nil {
-		counts = append(counts, "in_flight.max", "in_flight.max_queue")
+		counts = append(counts, "in_flight.max_queue")
 		d.inFlightWritten(at + ".in_flight")
 	}
 	if r.Breaker != nil {
@@ -188,8 +188,8 @@ func (d *decoder) route(r *Route, at string) {
 			d.lift(path, tenant.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
 		}
 	}
-	if f := r.InFlight; f != nil && f.Max > 0 && (limiter.InFlight{Max: f.Max}).Validate() != nil {
-		d.bad(at+".in_flight.max", "must be at most 1073741824")
+	if f, most := r.InFlight, at+".in_flight.max"; f != nil && d.has(most) && !d.wrong[most] && (limiter.InFlight{Max: f.Max}).Validate() != nil {
+		d.bad(most, "must be from 1 to 1073741824")
 	}
 	if r.Breaker != nil {
 		d.breaker(r.Breaker, at+".breaker")

@@ -41,6 +41,15 @@ func TestMistakes(t *testing.T) {
 			`routes[1].upstream: missing, such as "http://127.0.0.1:9000"`,
 			`routes[1].strip_prefix = "yes": must be true or false, not a string`,
 			`routes[1].path = null: must not be null; leave it out for its default`}},
+		{"in flight", withRoute(`"in_flight": {"max": 0, "max_queue": 3}`), []string{
+			`routes[0].in_flight.max = 0: must be from 1 to 1073741824`,
+			`routes[0].in_flight.max_queue = 3: is of use only with max_wait; without it no request waits`}},
+		{"in flight without a bound", withRoute(`"in_flight": {"max_wait": "1s"}`), []string{
+			`routes[0].in_flight.max: missing, such as 20`}},
+		{"in flight without end", withRoute(`"in_flight": {"max": 1073741825}`), []string{
+			`routes[0].in_flight.max = 1073741825: must be from 1 to 1073741824`}},
+		{"in flight, not a number", withRoute(`"in_flight": {"max": "20"}`), []string{
+			`routes[0].in_flight.max = "20": must be a number, not a string`}},
 		{"unknown", withRoute(`"limitter": {}, "Retry": {}, "burts": 5, "x y": [1]`), []string{
 			`routes[0].limitter = {...}: unknown field; did you mean "limiter"?`,
 			`routes[0].Retry = {...}: unknown field; did you mean "retry"?`,
