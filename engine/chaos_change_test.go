@@ -91,6 +91,8 @@ func (c *chaos) drawAny(rng *rand.Rand, cfg *engine.Config) {
 			return limiter.LeakyBucket{Capacity: b.Capacity, LeakRate: b.RefillRate}
 		case 2:
 			return limiter.All(b, limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(1, time.Microsecond)})
+		case 3:
+			return limiter.FixedWindow{Max: b.Capacity, Per: time.Duration(b.Capacity + rng.IntN(100_000))}
 		default:
 			return b
 		}

@@ -23,7 +23,7 @@ type Config struct {
 	Name string
 
 	// Limiter bounds how many calls of a key may start: a limiter.TokenBucket, a limiter.LeakyBucket,
-	// or several limits through limiter.All.
+	// a limiter.FixedWindow, or several limits through limiter.All.
 	Limiter limiter.Limiter
 	// LimiterFor, if not nil, returns the limit of a key in place of Limiter: nil stands for Limiter, and
 	// limiter.Unlimited for no limit. The engine asks when a key becomes known, and after

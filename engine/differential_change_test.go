@@ -162,7 +162,14 @@ func randomConfig(rng *rand.Rand, d engine.Dispatch, per time.Duration) (cfg eng
 func randomLimiter(rng *rand.Rand, per time.Duration) (l limiter.Limiter, full []int) {
 	bucket := limiter.TokenBucket{Capacity: 1 + rng.IntN(5), RefillRate: limiter.Per(int64(1+rng.IntN(20)), per)}
 	leaky := limiter.LeakyBucket{Capacity: 1 + rng.IntN(5), LeakRate: limiter.Per(int64(1+rng.IntN(20)), per)}
-	switch rng.IntN(6) {
+	window := limiter.FixedWindow{Max: 1 + rng.IntN(5), Per: per / time.Duration(1+rng.IntN(5)), Offset: time.Duration(rng.Int64N(int64(per)))}
+	switch rng.IntN(9) {
+	case 6:
+		return window, []int{window.Max}
+	case 7:
+		return limiter.All(window, bucket), []int{window.Max, bucket.Capacity}
+	case 8:
+		return limiter.All(leaky, window), []int{leaky.Capacity, window.Max}
 	case 0:
 		return leaky, []int{leaky.Capacity}
 	case 1:

@@ -68,6 +68,7 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if e.clock == nil {
 		e.clock = clock.System()
 	}
+	e.since = e.clock.Now()
 	st := e.newSettings(cfg, policy)
 	e.behavior = guard.New(policy, st.shared == nil)
 	st.version = e.behavior.Current()
@@ -80,7 +81,6 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if d != nil {
 		b, ac.Driver = d.Observe(e.behavior), d
 	}
-	e.since = e.clock.Now()
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}

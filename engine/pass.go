@@ -57,7 +57,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 		return false
 	}
 	// The clock is read after the cells are found: a reading holds for a cell that was found before it.
-	var now, latest [len(got)]int64
+	var now, seen, latest [len(got)]int64
 	var policies [len(got)]*guard.Policy
 	now[0] = ch.links[0].eng.system.Now()
 	for i := range ch.links {
@@ -73,7 +73,8 @@ func (ch *chain) pass(got *[3]taken) bool {
 			now[i] = l.eng.system.Now()
 		}
 		policies[i] = c.Published.Policy()
-		latest[i] = policies[i].Latest(l.tokens, limiter.Queued, now[i])
+		seen[i] = policies[i].Seen(now[i])
+		latest[i] = policies[i].Latest(l.tokens, limiter.Queued, seen[i])
 		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
 			return false
 		}
@@ -83,7 +84,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			continue
 		}
 		var ok bool
-		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], ch.links[i].tokens, latest[i], now[i]); !ok {
+		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], ch.links[i].tokens, latest[i], seen[i]); !ok {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false

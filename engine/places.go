@@ -22,7 +22,8 @@ func (e *Engine) runPlaced(ctx context.Context, p *place, stay int64, fn func(co
 	if !policy.Bounded() || !c.Published.Shared() || !n.Enter() {
 		return e.runAt(ctx, p, c, stay, fn)
 	}
-	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
+	seen := policy.Seen(now)
+	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, seen), seen)
 	if !ok || ctx.Err() != nil {
 		return e.runUnplaced(ctx, p, c, receipt, ok, stay, fn)
 	}

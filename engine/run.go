@@ -31,17 +31,17 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 			return err
 		}
 	}
-	policy, fullAt := c.Published.Policy(), c.Published.FullAt() // and then the clock: so the reading holds for both
+	policy, fullAt, now := c.Published.Policy(), c.Published.FullAt(), int64(0) // and then the clock: so the reading holds for both
 	if fullAt < 0 {
 		return e.runOwned(ctx, p, c, stay, fn)
 	}
-	var now int64
 	if e.monotonic {
 		now = int64(time.Since(e.base)) + 1 // the same as Now, for two calls less
 	} else {
 		now = e.system.Now()
 	}
-	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
+	seen := policy.Seen(now)
+	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, seen), seen)
 	if !ok {
 		return e.runShort(ctx, p, c, policy, fullAt, now, stay, fn)
 	}
@@ -114,7 +114,7 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 func (e *Engine) runShort(
 	ctx context.Context, p *place, c *guard.Cell, policy *guard.Policy, fullAt, now, stay int64, fn func(context.Context) error,
 ) error {
-	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) && !policy.Stale() {
+	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, policy.Seen(now)) && c.Published.Follows(policy) && !policy.Stale() {
 		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
 			if n := e.counters.Stripe().Limited.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
 				e.counters.Refused.Count(c, n)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -17,6 +18,7 @@ type settings struct {
 	version     *guard.Version
 	shared      *guard.Policy  // of every key; nil with Config.LimiterFor
 	limits      limiter.Limits // of Config.Limiter
+	zero        time.Time      // the instant 0, from which windows are counted
 	retry       *retry.Policy  // nil: no retries
 	maxElapsed  int64          // ns, of retry; 0: no bound
 	perCall     bool
@@ -39,8 +41,8 @@ type settings struct {
 // newSettings returns the settings of c, which has been compiled to policy.
 func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	c = c.clone()
-	policy.Refuse = e.refuse
-	st := &settings{config: c, limits: policy.Limits, retry: c.Retry, perCall: c.PerCall, shadow: c.Shadow}
+	policy.Refuse, policy.Limits = e.refuse, policy.Limits.Anchor(e.timeOf(0))
+	st := &settings{config: c, limits: policy.Limits, zero: e.timeOf(0), retry: c.Retry, perCall: c.PerCall, shadow: c.Shadow}
 	if c.LimiterFor == nil {
 		st.shared = policy
 	}
@@ -81,7 +83,7 @@ func (st *settings) own(key string) (*guard.Policy, error) {
 	if err != nil {
 		return nil, errors.Join(lift(fmt.Sprintf("LimiterFor(%s)", shown(key)), err)...)
 	}
-	return st.version.PolicyWith(limits), nil
+	return st.version.PolicyWith(limits.Anchor(st.zero)), nil
 }
 
 // policyFor returns the policy by which key would begin.

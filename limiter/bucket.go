@@ -60,7 +60,7 @@ func compileBucket(to Limits, path string, bad func(*ConfigError), capacity int,
 		bad(&ConfigError{path + "Capacity", capacity,
 			fmt.Sprintf("is too large for %v: the bucket would take more than 2^61 ns (73 years) to fill", rate)})
 	case reason == "":
-		return append(to, Limit{interval: interval, capacity: int64(capacity), burst: int64(capacity) * interval, paced: paced})
+		return append(to, Limit{interval: interval, capacity: int64(capacity), paced: paced})
 	}
 	return to
 }

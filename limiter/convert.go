@@ -28,8 +28,10 @@ func (l Limits) Convert(to Limits, fullAts []int64, rests []Rest, at int64) ([]i
 			rest = rests[i]
 		}
 		switch {
-		case i >= len(to) || i >= len(l):
+		case i >= len(to):
 			converted[i] = at
+		case i >= len(l):
+			converted[i] = to[i].Seen(at)
 		case l[i] == to[i]:
 			converted[i], left[i] = fullAts[i], rest
 		default:
@@ -46,20 +48,20 @@ func (l Limits) Convert(to Limits, fullAts []int64, rests []Rest, at int64) ([]i
 
 // convert is Convert for a bucket, and returns Rest.Part.
 func (l *Limit) convert(to *Limit, fullAt int64, part uint64, at int64) (int64, uint64) {
-	used := max(0, fullAt-at) // of the burst
+	used, seen := max(0, fullAt-l.Seen(at)), to.Seen(at) // used of the burst
 	if used == 0 {
 		part = 0
 	}
-	if used > l.burst {
-		return sum(sum(at, to.burst), debtFor(used-l.burst, l.interval, to.interval)), 0
+	if used > l.burst() {
+		return to.lacking(seen, sum(to.burst(), debtFor(used-l.burst(), l.interval, to.interval))), 0
 	}
 	// The bucket has free + part / 2^64 nanoseconds' worth of tokens.
-	free := uint64(l.burst - used)                                                            //nolint:gosec // not negative
+	free := uint64(l.burst() - used)                                                          //nolint:gosec // not negative
 	if hi, lo := bits.Mul64(uint64(to.capacity), uint64(l.interval)); hi == 0 && lo <= free { //nolint:gosec // above 0
-		return at, 0 // enough for the other capacity
+		return seen, 0 // enough for the other capacity; in a window as after a Reset
 	}
 	whole, part := scale(free, part, uint64(to.interval), uint64(l.interval)) //nolint:gosec // above 0
-	return sum(at, to.burst-int64(whole)), part                               //nolint:gosec // below the burst
+	return sum(seen, to.burst()-int64(whole)), part                           //nolint:gosec // below the burst
 }
 
 // scale returns (whole + part / 2^64) × num / den, rounded down. The whole part must be below 2^64, and

@@ -18,19 +18,30 @@ func TestConvertKeepsTheTokens(t *testing.T) {
 	for range 200_000 {
 		from, to := limits(), limits()
 		at := rng.Int64N(1 << rng.IntN(60))
-		burst := int64(from[0].Capacity()) * int64(from[0].Interval())
-		fullAt := at + rng.Int64N(burst+1)
-		switch rng.IntN(4) {
+		seen := from[0].Seen(at)
+		burst := int64(from[0].Capacity()) * unit(from)
+		fullAt := seen + rng.Int64N(burst+1)
+		switch debt := int64(1) << rng.IntN(60); rng.IntN(4) {
 		case 0:
 			fullAt = max(0, at-rng.Int64N(1<<40)) // full for some time
 		case 1:
-			fullAt = at + burst + rng.Int64N(1<<rng.IntN(60)) // a debt
+			if from[0].Windowed() {
+				debt = min(debt, int64(from[0].Burst())-burst+1)
+			}
+			fullAt = seen + burst + rng.Int64N(debt)
 		}
 		rest := limiter.Rest{Part: rng.Uint64(), Until: at + 1}
 		had := tokens(from, fullAt, rest, at)
 		fullAts, rests := from.Convert(to, []int64{fullAt}, []limiter.Rest{rest}, at)
 		if fullAts[0] == limiter.Never || from[0] == to[0] {
 			continue
+		}
+		if to[0].Windowed() {
+			if last := to[0].Seen(at) + int64(to[0].Burst()); fullAts[0] == last { // a debt ends with its window
+				continue
+			} else if fullAts[0] > last {
+				t.Fatalf("%v to %v at %d, full at %d: %d is in the next window", from, to, at, fullAt, fullAts[0])
+			}
 		}
 		is := limiter.Rest{}
 		if rests != nil {
@@ -44,11 +55,11 @@ func TestConvertKeepsTheTokens(t *testing.T) {
 		}
 		lost := new(big.Rat).Sub(want, has)
 		require.GreaterOrEqual(t, lost.Sign(), 0, "%v to %v at %d, full at %d: had %v, has %v", from, to, at, fullAt, had, has)
-		grain := big.NewRat(1, int64(to[0].Interval())) // a nanosecond of the new limit
+		grain := big.NewRat(1, unit(to)) // a nanosecond of the new limit
 		if want.Sign() >= 0 {
 			grain.Mul(grain, new(big.Rat).SetFrac(big.NewInt(1), new(big.Int).Lsh(big.NewInt(1), 64)))
 		} else { // a debt has no rest
-			grain.Add(grain, big.NewRat(1, int64(from[0].Interval())))
+			grain.Add(grain, big.NewRat(1, unit(from)))
 		}
 		require.LessOrEqual(t, lost.Cmp(grain), 0, "%v to %v at %d, full at %d: had %v, has %v", from, to, at, fullAt, had, has)
 	}
@@ -56,15 +67,24 @@ func TestConvertKeepsTheTokens(t *testing.T) {
 
 // tokens returns the tokens of a bucket at now, as a fraction.
 func tokens(l limiter.Limits, fullAt int64, rest limiter.Rest, now int64) *big.Rat {
-	used := new(big.Rat).SetInt64(fullAt - now)
-	if now < rest.Until && fullAt > now {
+	seen := l[0].Seen(now)
+	used := new(big.Rat).SetInt64(fullAt - seen)
+	if now < rest.Until && fullAt > seen {
 		used.Sub(used, new(big.Rat).SetFrac(new(big.Int).SetUint64(rest.Part), new(big.Int).Lsh(big.NewInt(1), 64)))
 	}
 	if used.Sign() < 0 {
 		used.SetInt64(0)
 	}
-	used.Quo(used, new(big.Rat).SetInt64(int64(l[0].Interval())))
+	used.Quo(used, new(big.Rat).SetInt64(unit(l)))
 	return used.Sub(new(big.Rat).SetInt64(int64(l[0].Capacity())), used)
+}
+
+// unit returns the nanoseconds for which a token stands in the full-at of a limit.
+func unit(l limiter.Limits) int64 {
+	if l[0].Windowed() {
+		return 1
+	}
+	return int64(l[0].Interval())
 }
 
 func randomBucket(t *testing.T, rng *rand.Rand) limiter.Limits {
@@ -75,6 +95,9 @@ func randomBucket(t *testing.T, rng *rand.Rand) limiter.Limits {
 		var l limiter.Limiter = limiter.TokenBucket{Capacity: capacity, RefillRate: rate}
 		if rng.IntN(3) == 0 {
 			l = limiter.LeakyBucket{Capacity: capacity, LeakRate: rate}
+		}
+		if rng.IntN(3) == 0 {
+			l = limiter.FixedWindow{Max: capacity, Per: time.Duration(1 + rng.Int64N(1<<rng.IntN(50))), Offset: time.Duration(rng.Int64())}
 		}
 		if limits, err := limiter.Compile(l); err == nil {
 			return limits

@@ -33,6 +33,34 @@ func Example() {
 	// at 101 ms: retry in 99ms
 }
 
+// A quota that a provider counts from minute to minute.
+func ExampleFixedWindow() {
+	limits, err := limiter.Compile(limiter.FixedWindow{Max: 2, Per: time.Minute})
+	if err != nil {
+		panic(err)
+	}
+	begin := time.Date(2026, time.November, 29, 13, 7, 40, 0, time.UTC)
+	limits, fullAts := limits.Anchor(begin), make([]int64, 1) // an engine does this in New
+	limits.Reset(fullAts, 0)
+	for _, s := range []int64{0, 10, 15, 20, 21, 22} {
+		now := s * int64(time.Second)
+		clock := begin.Add(time.Duration(now)).Format(time.TimeOnly)
+		if ready := limits.Ready(fullAts, now, 1, limiter.Immediate); ready > now {
+			fmt.Printf("%s: retry in %v\n", clock, time.Duration(ready-now))
+			continue
+		}
+		limits.Debit(fullAts, now, 1)
+		fmt.Printf("%s: passes\n", clock)
+	}
+	// Output:
+	// 13:07:40: passes
+	// 13:07:50: passes
+	// 13:07:55: retry in 5s
+	// 13:08:00: passes
+	// 13:08:01: passes
+	// 13:08:02: retry in 58s
+}
+
 // door is a limiter without the engine: one state, one goroutine at a time.
 type door struct {
 	limits  limiter.Limits

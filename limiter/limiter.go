@@ -1,20 +1,22 @@
 // Package limiter decides whether work may start now and, if not, when.
 //
 // A [TokenBucket] allows bursts up to its capacity and a steady rate after that. A [LeakyBucket]
-// lets calls out at a steady pace. [All] combines several limits, and a call passes all of them or
-// none. The engine takes a [Limiter] as engine.Config.Limiter and keeps one state for every key. An
+// lets calls out at a steady pace. A [FixedWindow] counts calls as a provider counts its quota, from
+// minute to minute or from midnight to midnight. [All] combines several limits, and a call passes all of
+// them or none. The engine takes a [Limiter] as engine.Config.Limiter and keeps one state for every key. An
 // [InFlight], which bounds how many calls run at the same time, is for engine.Config.Concurrency.
 //
-// No window of any length admits more than capacity + rate × time. Rounding withholds less than 1
-// ns per token.
+// No period of any length admits more than capacity + rate × time of a bucket. Rounding withholds less
+// than 1 ns per token. No window of a FixedWindow admits more than Max.
 //
 // # The arithmetic
 //
 // A program that uses the engine needs nothing below this line. The package is pure arithmetic: no
 // lock, no goroutine, no clock. [Compile] turns a Limiter into [Limits]. The state of a limit is
 // one int64, a full-at: the instant in nanoseconds at which the bucket is full again. That is the
-// generic cell rate algorithm (ITU-T I.371, 2004) in its virtual scheduling form. An [Effect]
-// combines any number of callers that wait for several limits.
+// generic cell rate algorithm (ITU-T I.371, 2004) in its virtual scheduling form. A FixedWindow is such
+// a bucket that sees each window as one instant, see [Limit.Seen]. An [Effect] combines any number of
+// callers that wait for several buckets.
 package limiter
 
 import (
@@ -34,7 +36,7 @@ var (
 // Unlimited lets every call pass: the limit of a key that has none.
 var Unlimited Limiter = unlimited{}
 
-// Limiter is a [TokenBucket], a [LeakyBucket], [Unlimited] or the result of [All]. The interface is
+// Limiter is a [TokenBucket], a [LeakyBucket], a [FixedWindow], [Unlimited] or the result of [All]. The interface is
 // sealed: no other package can implement Limiter.
 type Limiter interface {
 	// Validate returns nil if every field can be used, and else an error that joins one
@@ -55,6 +57,8 @@ type Status struct {
 	Queued int
 	// Wait is how long a new call for one token would wait, behind all waiting callers.
 	Wait time.Duration
+	// Ends is, for a [FixedWindow], how long it takes until the window ends and the next begins; else 0.
+	Ends time.Duration
 }
 
 // ConfigError says that a field of a limiter cannot be used, and why.
@@ -96,6 +100,8 @@ func isNil(l Limiter) bool {
 	case *TokenBucket:
 		return l == nil
 	case *LeakyBucket:
+		return l == nil
+	case *FixedWindow:
 		return l == nil
 	default:
 		return false

@@ -7,23 +7,37 @@ import (
 
 // Limit is a compiled bucket. Its state is a full-at that the caller keeps: the instant at which the
 // bucket is full again (a leaky bucket: empty again), an int64 of nanoseconds. A full-at only grows.
-// No instant may be negative.
+// No instant may be negative. A fixed window is a bucket, too, see [Limit.Seen]. Its full-at lies a little
+// after the instant at which all calls are there again, by less than 1 ns for each call of Max.
 type Limit struct {
-	interval int64 // between two tokens, at least 1
+	interval int64 // between two tokens, at least 1; of a window 1
 	capacity int64
-	burst    int64 // capacity × interval
+	per      int64 // the length of a FixedWindow, else 0
+	phase    int64 // of a FixedWindow: the first instant from 0 on at which a window begins
 	paced    bool  // a LeakyBucket
 }
 
-// Capacity returns the most tokens that the bucket holds.
+// Capacity returns the most tokens that the bucket holds, or FixedWindow.Max.
 func (l Limit) Capacity() int { return int(l.capacity) }
 
 // Interval returns the time in which the bucket gains a token (a leaky bucket: frees a place): 1 /
-// rate, rounded up to whole nanoseconds.
-func (l Limit) Interval() time.Duration { return time.Duration(l.interval) }
+// rate, rounded up to whole nanoseconds. For a FixedWindow it is Per / Max, in the same way.
+func (l Limit) Interval() time.Duration {
+	if l.per > 0 {
+		return time.Duration((l.per-1)/l.capacity + 1)
+	}
+	return time.Duration(l.interval)
+}
 
-// Burst returns the time in which an empty bucket fills: capacity × interval, at most 2^61 ns.
-func (l Limit) Burst() time.Duration { return time.Duration(l.burst) }
+// Burst returns the longest time in which an empty bucket fills, at most 2^61 ns: capacity × interval, or
+// FixedWindow.Per.
+func (l Limit) Burst() time.Duration { return time.Duration(max(l.burst(), l.per)) }
+
+// burst returns the time in which an empty bucket fills.
+func (l *Limit) burst() int64 { return l.capacity * l.interval }
+
+// room returns the time in which an empty bucket gains all tokens but n, which are within the capacity.
+func (l *Limit) room(n int64) int64 { return (l.capacity - n) * l.interval }
 
 // Limits is a compiled [Limiter]. A call passes if all limits let the call pass. The state is a
 // slice of full-ats, one for each limit, see [Limit]; only one goroutine may use the full-ats at a time.
@@ -44,10 +58,13 @@ const (
 // too.
 const Never = math.MaxInt64
 
-// Reset makes full-ats the state of full buckets at now.
+// Reset makes full-ats the state of full buckets at now. There may be more full-ats than limits. The full-at of a
+// window is then its last instant, so that a debit as of an earlier window finds no token.
 func (l Limits) Reset(fullAts []int64, now int64) {
 	for i := range fullAts {
-		fullAts[i] = now
+		if fullAts[i] = now; i < len(l) {
+			fullAts[i] = l[i].Seen(now)
+		}
 	}
 }
 
@@ -80,28 +97,37 @@ func (l *Limit) Ready(fullAt, n int64, mode Mode) int64 {
 	if fullAt == Never || l.paced && mode == Queued {
 		return fullAt
 	}
-	// full-at - burst comes first: n × interval is at most burst, so that the sum is at most full-at.
-	return fullAt - l.burst + n*l.interval
+	if l.per > 0 {
+		return l.readyInWindow(fullAt, n)
+	}
+	return fullAt - l.room(n)
 }
 
 // Latest returns the latest full-at with which n tokens may be taken at now, which is before [Never]:
-// Ready(fullAt, n, mode) is at most now exactly if fullAt is at most Latest(now, n, mode).
-func (l *Limit) Latest(now, n int64, mode Mode) int64 {
+// Ready(fullAt, n, mode) is at most now exactly if fullAt is at most Latest(seen, n, mode), where seen is
+// [Limit.Seen] of now.
+func (l *Limit) Latest(seen, n int64, mode Mode) int64 {
 	if l.paced && mode == Queued {
-		return now
+		return seen
 	}
-	room := l.burst - n*l.interval
-	return min(now, Never-1-room) + room
+	room := l.room(n)
+	return min(seen, Never-1-room) + room
 }
 
-// After returns the full-at when n tokens have been taken at instant at, or [Never] if the full-at does
-// not fit in an int64.
-func (l *Limit) After(fullAt, at, n int64) int64 { return sum(max(fullAt, at), n*l.interval) }
+// After returns the full-at when n tokens have been taken at an instant, or [Never] if the full-at does
+// not fit in an int64. seen is [Limit.Seen] of that instant.
+func (l *Limit) After(fullAt, seen, n int64) int64 { return sum(max(fullAt, seen), n*l.interval) }
+
+// Undo returns the full-at before n tokens were taken, if the bucket lacked tokens then.
+func (l *Limit) Undo(fullAt, n int64) int64 { return fullAt - n*l.interval }
+
+// EmptyAt returns the full-at of a bucket that is empty at an instant, at most [Never].
+func (l *Limit) EmptyAt(at int64) int64 { return sum(l.Seen(at), l.burst()) }
 
 // Debit takes n tokens at instant at, which must not be before [Limits.Ready].
 func (l Limits) Debit(fullAts []int64, at, n int64) {
 	for i := range l {
-		fullAts[i] = l[i].After(fullAts[i], at, n)
+		fullAts[i] = l[i].After(fullAts[i], l[i].Seen(at), n)
 	}
 }
 
@@ -110,8 +136,10 @@ const deepest = 10
 
 // Charge returns the full-at of a bucket from which n tokens more are taken at now, whether they are there or not.
 // n must be at least 0. The bucket lacks ten times its capacity then, at most, or as much as it lacked before.
+// A lack of a window ends with the window.
 func (l *Limit) Charge(fullAt, now, n int64) int64 {
-	from, most := max(fullAt, now), sum(now, product(deepest, l.burst))
+	seen := l.Seen(now)
+	from, most := max(fullAt, seen), l.lacking(seen, product(deepest, l.burst()))
 	if from >= most {
 		return from
 	}
@@ -119,6 +147,15 @@ func (l *Limit) Charge(fullAt, now, n int64) int64 {
 		return most
 	}
 	return from + n*l.interval
+}
+
+// lacking returns the full-at of a bucket that lacks so much of its burst at an instant that it sees as seen. The lack
+// of a window may not reach into the next window.
+func (l *Limit) lacking(seen, lacks int64) int64 {
+	if l.per > 0 {
+		lacks = min(lacks, l.per)
+	}
+	return sum(seen, lacks)
 }
 
 // Charge takes n tokens of each bucket at now, see [Limit.Charge].
@@ -142,17 +179,22 @@ func (l Limits) HasRoom(fullAts []int64, now, waiting, n int64) bool {
 
 // places returns the number of free places of a leaky bucket at now.
 func (l *Limit) places(fullAt, now int64) int64 {
-	return max(0, l.burst-max(0, fullAt-now)) / l.interval
+	return max(0, l.burst()-max(0, fullAt-now)) / l.interval
 }
 
 // Behind makes tail the full-ats when callers for waiting tokens together, who wait now, have been
-// granted one after the other. Behind is exact for one limit; for several see [Effect].
+// granted one after the other. Behind is exact for one limit; for several see [Effect]. With a FixedWindow
+// Behind is exact if it is the only limit and each caller waits for one token; else the full-ats are not too late.
 //
 // One limit is never idle until the last waiting caller has been granted: every grant comes no
 // later than the full-at, and so adds its cost to the full-at. The exception is a grant that a timer
 // delays by more than the engine makes up for, which delays the full-at by as much.
 func (l Limits) Behind(tail, fullAts []int64, waiting int64) {
 	for i := range l {
+		if l[i].per > 0 {
+			tail[i] = l[i].behindInWindow(fullAts[i], waiting)
+			continue
+		}
 		tail[i] = sum(fullAts[i], product(waiting, l[i].interval))
 	}
 }
@@ -179,12 +221,15 @@ func (l Limits) FullAt(fullAts []int64) int64 {
 // are the full-ats behind the last of them.
 func (l Limits) Status(i int, fullAts, tail []int64, now, waiting int64) Status {
 	limit := &l[i]
-	used := max(0, fullAts[i]-now)
-	available := float64(limit.burst-used) / float64(limit.interval) // rounded, perhaps upwards
+	used := max(0, fullAts[i]-limit.Seen(now))
+	available := float64(limit.burst()-used) / float64(limit.interval) // rounded, perhaps upwards
 	s := Status{
 		Available: min(max(0, available), float64(limit.capacity)),
 		Queued:    int(waiting),
 		Wait:      time.Duration(max(now, limit.Ready(tail[i], 1, Queued)) - now),
+	}
+	if limit.per > 0 {
+		s.Ends = time.Duration(limit.ends(now) - now)
 	}
 	if limit.paced {
 		s.Available = max(0, s.Available-float64(waiting))

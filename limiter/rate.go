@@ -39,9 +39,10 @@ func (r Rate) String() string {
 // years). The bound leaves room for sums of instants in an int64.
 const maxBurst = 1 << 61
 
+const tooFast = "must not be above 1e9 per second"
+
 // interval returns the time between two tokens in nanoseconds, or the reason why r is invalid.
 func (r Rate) interval() (ns int64, reason string) {
-	const tooFast = "must not be above 1e9 per second"
 	if r.isFreq {
 		switch f := r.hertz; {
 		case math.IsNaN(f) || math.IsInf(f, 0):

@@ -203,7 +203,9 @@ func (b *Behavior) reset(now int64, s *State) {
 	if s.queue != nil {
 		s.queue.moved = now // the tokens were not there before for those who wait
 	}
-	s.policy.Limits.Reset(s.fullAts, now)
+	if s.policy.Limits.Reset(s.fullAts, now); Planted("a Reset that leaves the window to readings of the one before") {
+		s.fullAts[0] = now
+	}
 	s.rests, s.forced = nil, nil
 	t := s.circuit.Tally()
 	if s.circuit.Renew(s.policy.rules); Planted("a tally that survives a Reset") {

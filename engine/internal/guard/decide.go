@@ -126,10 +126,16 @@ func (b *Behavior) readyAfter(now int64, s *State, d *Demand) int64 {
 }
 
 // exact reports whether it is known when a call for d that queues would have its tokens if nobody left:
-// with one row, that of d.
+// with one row, that of d. A window must be the only limit, and its waiters must ask for one token each.
 func (b *Behavior) exact(s *State, d *Demand) bool {
 	q := s.queue
-	return q.short() == 0 || len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From)
+	if q.short() == 0 {
+		return true
+	}
+	if s.policy.windows && (len(s.policy.Limits) > 1 || q.tokens != int64(q.waiters)) {
+		return false
+	}
+	return len(q.rows) == 1 && q.rows[0] == q.rowOf(d.From)
 }
 
 // readyBehind returns the instant from which n tokens may be taken behind all waiters.

@@ -39,6 +39,7 @@ type Policy struct {
 	rules   *breaker.Rules
 	limit   limiter.Limit // the only one
 	limited bool          // whether there is one
+	windows bool          // whether one of the limits is a limiter.FixedWindow
 	rated   bool          // whether a breaker may open because of a share of its calls
 	inARow  bool          // whether failures in a row open a breaker
 	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
@@ -75,6 +76,7 @@ func (p *Policy) prepare() {
 	if p.limited = len(p.Limits) > 0; p.limited {
 		p.limit = p.Limits[0]
 	}
+	p.windows = p.Limits.Windowed()
 	p.shares = p.Publish && len(p.Limits) <= 1
 	p.rated, p.inARow, p.slow = p.Breaks() && p.rules.Rated(), p.rules.InARow(), p.rules.SlowAfter()
 	p.queues = new(sync.Pool)
@@ -110,16 +112,20 @@ func (p *Policy) Concerns(d *Demand) bool {
 	return p.limited || d.Breaker && (p.Breaker != nil || p.Places > 0)
 }
 
-// Latest returns the latest full-at with which a gate has n tokens at now, by a policy of one limit at
-// most. If n is more than the bucket can ever hold, that is before every full-at.
-func (p *Policy) Latest(n int64, mode limiter.Mode, now int64) int64 {
+// Seen returns now as the limit sees it, by a policy of one limit at most: see [limiter.Limit.Seen].
+func (p *Policy) Seen(now int64) int64 { return p.limit.Seen(now) }
+
+// Latest returns the latest full-at with which a gate has n tokens at an instant, by a policy of one limit at
+// most. seen is [Policy.Seen] of the instant. If n is more than the bucket can ever hold, the result is before every
+// full-at.
+func (p *Policy) Latest(n int64, mode limiter.Mode, seen int64) int64 {
 	switch {
 	case !p.limited:
 		return Never
 	case n > 1 && n > int64(p.limit.Capacity()):
 		return -1
 	default:
-		return p.limit.Latest(now, n, mode)
+		return p.limit.Latest(seen, n, mode)
 	}
 }
 

@@ -19,7 +19,7 @@ type queue struct {
 	known   map[Origin]*row // of rows, those that came through another key
 	plain   *row            // of the calls that came through no other key, also while it is not in rows
 	last    *row            // the row that was served last or, before the first grant, the one that began the queue
-	shared  bool            // whether there have been several rows since the queue began
+	shared  bool            // whether a waiter may wait longer than was foreseen: there have been several rows since the queue began, or see push
 	uneven  bool            // whether the longest stay may have changed since the queue began
 	waiters int
 	asking  int     // waiters that ask the breaker too
@@ -69,6 +69,9 @@ func (q *queue) push(p *Policy, r *Request) {
 	}
 	if w.waiters == 0 {
 		q.enter(w)
+	}
+	if p.windows && (len(p.Limits) > 1 || r.demand.Tokens > 1) { // the rest of a window may be too little for it
+		q.shared = true
 	}
 	w.push(r)
 	q.count(r, 1)
@@ -171,10 +174,11 @@ func (q *queue) all() []*Request {
 }
 
 // tail returns the full-ats behind the waiters: as they will be when every waiter has been granted
-// its tokens at the first instant from now on, row by row. The slice is valid until the next call.
+// its tokens at the first instant from now on, row by row; with windows perhaps earlier. The slice is valid until the
+// next call.
 func (q *queue) tail(limits limiter.Limits, fullAts []int64, now int64) []int64 {
 	from, to := q.scratch[:len(limits)+1], q.scratch[len(limits)+1:]
-	if len(limits) <= 1 {
+	if len(limits) <= 1 || limits.Windowed() {
 		limits.Behind(to[1:], fullAts, q.tokens)
 		return to[1:]
 	}

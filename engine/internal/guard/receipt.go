@@ -82,7 +82,7 @@ func (b *Behavior) giveBack(now int64, s *State, r Receipt, tokens int64) bool {
 	for i := range others {
 		// Where the bucket was full before the debit, this leaves the bucket full as of the debit: for all
 		// later readings of the actor's clock that is the same.
-		s.fullAts[1+i] -= tokens * int64(others[i].Interval())
+		s.fullAts[1+i] = others[i].Undo(s.fullAts[1+i], tokens)
 	}
 	return true
 }

@@ -18,7 +18,7 @@ type row struct {
 	waiters int
 	tokens  int64    // that the waiters ask for together
 	bounded int      // waiters with a stay of their own, or that came after a change
-	effects *effects // of the waiters; nil for one limit
+	effects *effects // of the waiters; nil for one limit, and with windows
 }
 
 // newRow returns an empty row.
@@ -31,7 +31,7 @@ func newRow(from Origin, limits limiter.Limits) *row {
 // follow makes the effects of the waiters anew, for other limits.
 func (w *row) follow(limits limiter.Limits) {
 	w.effects = nil
-	if len(limits) > 1 {
+	if len(limits) > 1 && !limits.Windowed() {
 		w.effects = &effects{limits: limits}
 	}
 }

@@ -32,7 +32,7 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 			}
 			continue // the turn of another
 		}
-		at := max(due, q.moved, now-lateness)
+		at := max(due, q.moved, now-lateness, p.begun(now))
 		under := b.isUnder(now, s, r.under)
 		if until, err := b.mayGo(now, at, s, r, under); err != nil {
 			q.leave(r, now)
@@ -65,6 +65,14 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 	}
 	s.queue = nil
 	return Never
+}
+
+// begun returns the instant before which no grant at now may count, so that none counts in an earlier window.
+func (p *Policy) begun(now int64) int64 {
+	if !p.windows || Planted("a late grant that counts in the window before") {
+		return 0
+	}
+	return p.Limits.Begun(now)
 }
 
 // due returns the instant from which the tokens of r, the next waiter, are there.

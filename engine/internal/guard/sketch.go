@@ -205,7 +205,7 @@ func (s *sketch) read(h hashed, key string, limits limiter.Limits, fullAts []int
 		}
 		fullAts[i] = max(fullAts[i], fullAt)
 		if emptyAt > 0 {
-			fullAts[i] = max(fullAts[i], Later(emptyAt, int64(limits[i].Burst())))
+			fullAts[i] = max(fullAts[i], limits[i].EmptyAt(emptyAt))
 		}
 	}
 }
