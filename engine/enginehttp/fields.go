@@ -21,10 +21,11 @@ const (
 	//	RateLimit-Policy: "default";q=10;w=60
 	//	RateLimit: "default";r=7;t=1
 	//
-	// q is the capacity, and w the time in which an empty bucket fills, in seconds, rounded up. r
-	// is the number of whole tokens that are left (for a leaky bucket, of free places). t is the
-	// time, in seconds, rounded up, until there is one token more, and 0 if no token will come; if
-	// r is 0, t is the time until a request is admitted behind all that wait. A single limit has
+	// q is the capacity, and w the time in which an empty bucket fills, in seconds, rounded up: of a
+	// limiter.FixedWindow Max and Per. r is the number of whole tokens that are left (for a leaky
+	// bucket, of free places). t is the time, in seconds, rounded up, until there is one token more,
+	// for a FixedWindow until the window ends, and 0 if no token will come; if r is 0, t is the time
+	// until a request is admitted behind all that wait. A single limit has
 	// the name "default", the limits of a limiter.All have the names "limit-1", "limit-2" and so
 	// on. RateLimit is absent if nothing is known of the key, as after the engine was closed.
 	// [ParseRateLimit] reads RateLimit.
@@ -94,6 +95,7 @@ type policy struct {
 	name     string
 	capacity int64
 	interval time.Duration // between two tokens
+	window   time.Duration // in which an empty bucket fills
 }
 
 // reading is the state of a key's limit for a client.
@@ -115,12 +117,13 @@ const largest = 999_999_999_999_999
 type limit interface {
 	Capacity() int
 	Interval() time.Duration
+	Burst() time.Duration
 }
 
 // policiesOf appends the limits.
 func policiesOf[S ~[]L, L limit](limits S, to []policy) []policy {
 	for i, limit := range limits {
-		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval()}
+		p := policy{name: "default", capacity: int64(limit.Capacity()), interval: limit.Interval(), window: limit.Burst()}
 		if len(limits) > 1 {
 			p.name = "limit-" + strconv.Itoa(i+1)
 		}
@@ -136,19 +139,21 @@ func read(to []reading, eng *engine.Engine, key string, policies []policy) []rea
 		return to // the limits are changing
 	}
 	for i, limit := range s.Limits {
-		to = append(to, policies[i].reading(limit.Available, limit.Wait))
+		to = append(to, policies[i].reading(limit.Available, limit.Wait, limit.Ends))
 	}
 	return to
 }
 
 // reading returns the reading of a limit with so many tokens available, for which a request would
-// wait so long.
-func (p *policy) reading(available float64, wait time.Duration) reading {
+// wait so long. A window ends after ends; for other limits ends is 0.
+func (p *policy) reading(available float64, wait, ends time.Duration) reading {
 	whole := math.Floor(available)
 	r := reading{remaining: int64(whole), wait: wait}
 	switch {
 	case r.remaining <= 0:
 		r.reset = seconds(wait)
+	case r.remaining < p.capacity && ends > 0:
+		r.reset = seconds(ends)
 	case r.remaining < p.capacity:
 		r.reset = seconds(time.Duration(math.Round((whole + 1 - available) * float64(p.interval))))
 	}
@@ -205,8 +210,7 @@ func (f Fields) tell(h http.Header, policies []policy, policy string, readings [
 func (t *terms) appendPolicy(b []byte, policies []policy) []byte {
 	begin := len(b)
 	for _, p := range policies {
-		window := seconds(p.interval * time.Duration(p.capacity)) // in an int64, as New demands
-		b = appendItem(b, begin, p.name, t.quota, p.capacity, t.window, window)
+		b = appendItem(b, begin, p.name, t.quota, p.capacity, t.window, seconds(p.window))
 	}
 	return b
 }

@@ -51,6 +51,33 @@ func TestFieldsOverTime(t *testing.T) {
 	}
 }
 
+// TestFieldsOfAWindow: t is when the window ends.
+func TestFieldsOfAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // a bubble begins at midnight
+		h := &enginehttp.Handler{
+			Engine: guarding(t, engine.Config{Limiter: limiter.FixedWindow{Max: 2, Per: time.Minute, Offset: 20 * time.Second}, MaxWait: engine.NoWait}),
+			Next:   http.HandlerFunc(greet),
+		}
+		for _, c := range []struct {
+			after      time.Duration
+			status     int
+			want, wait string
+		}{
+			{0, 200, `"default";r=1;t=20`, ""},
+			{10 * time.Second, 200, `"default";r=0;t=10`, ""},
+			{9*time.Second + 1, 429, `"default";r=0;t=1`, "1"},
+			{time.Second - 1, 200, `"default";r=1;t=60`, ""},
+		} {
+			time.Sleep(c.after)
+			r := ask(t, h)
+			require.Equal(t, c.status, r.status)
+			require.Equal(t, c.want, r.header.Get("RateLimit"))
+			require.Equal(t, `"default";q=2;w=60`, r.header.Get("RateLimit-Policy"))
+			require.Equal(t, c.wait, r.header.Get("Retry-After"))
+		}
+	})
+}
+
 func TestPolicyField(t *testing.T) {
 	for _, c := range []struct {
 		limiter limiter.Limiter
@@ -61,6 +88,7 @@ func TestPolicyField(t *testing.T) {
 		{limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(10, time.Second+1)}, `"default";q=10;w=2`},
 		{limiter.TokenBucket{Capacity: 1, RefillRate: limiter.PerSecond(1e9)}, `"default";q=1;w=1`},
 		{limiter.LeakyBucket{Capacity: 5, LeakRate: limiter.Per(1, time.Hour)}, `"default";q=5;w=18000`},
+		{limiter.FixedWindow{Max: 7, Per: time.Hour}, `"default";q=7;w=3600`},
 		{limiter.All(
 			limiter.TokenBucket{Capacity: 10, RefillRate: limiter.Per(10, time.Second)},
 			limiter.LeakyBucket{Capacity: 50, LeakRate: limiter.Per(50, time.Minute)},
