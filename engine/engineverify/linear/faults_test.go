@@ -59,6 +59,7 @@ var faults = []fault{
 	{"waiters left in the queue of a breaker opened by hand", "forced-queue", illegal, 1_000},
 	{"a place beyond the bound", "places/mailbox", illegal, 1_000},
 	{"a key that is forgotten with calls in flight", "places-and-eviction", illegal, 4_000},
+	{"a Reset that leaves the window to readings of the one before", "window(-and-breaker)?/published", illegal, 8_000},
 	{"a token with the permit of an earlier period", "breaker-and-limiter/published", illegal, 60_000},
 }
 

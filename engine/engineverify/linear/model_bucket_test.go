@@ -13,6 +13,7 @@ import (
 type limit struct {
 	capacity, interval int
 	leaky              bool
+	per                int // ticks of a window, in which tokens come with its beginning alone; the interval is then 1
 }
 
 const (
@@ -33,12 +34,17 @@ func (r *rules) fresh() (levels [2]int) {
 	return levels
 }
 
-// flow is what some ticks do to the levels.
-func (r *rules) flow(levels *[2]int, ticks int) {
+// flow is what some ticks from a time on do to the levels.
+func (r *rules) flow(levels *[2]int, from, ticks int) {
 	for i, l := range r.limits {
-		if l.leaky {
+		switch {
+		case l.per > 0:
+			if (from+ticks)/l.per > from/l.per {
+				levels[i] = l.brim()
+			}
+		case l.leaky:
 			levels[i] = max(-1, levels[i]-ticks*perTick)
-		} else {
+		default:
 			levels[i] = min(l.brim()+1, levels[i]+ticks*perTick)
 		}
 	}

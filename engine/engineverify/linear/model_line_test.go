@@ -200,7 +200,7 @@ func (r *rules) ahead(s *state, n int8) (ticks int) {
 			w = s.line[i].tokens
 		}
 		for !r.has(levels, int(w), true, 0) {
-			r.flow(&levels, 1)
+			r.flow(&levels, s.now+ticks, 1)
 			ticks++
 		}
 		r.take(&levels, int(w))

@@ -192,10 +192,14 @@ func (r *rules) hopeful(s *state) bool {
 		}
 		most, beyond := levels, false
 		for i, l := range r.limits {
-			if ticks := (int(w.supply) - s.stepped) * perTick; l.leaky {
+			switch ticks := (int(w.supply) - s.stepped) * perTick; {
+			case l.leaky:
 				most[i] -= ticks
 				beyond = beyond || most[i] < 0
-			} else {
+			case l.per > 0: // each tick may begin a window
+				ticks *= l.capacity
+				fallthrough
+			default:
 				most[i] += ticks
 				beyond = beyond || most[i] > l.brim()
 			}

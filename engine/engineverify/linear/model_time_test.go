@@ -66,14 +66,14 @@ func (r *rules) step(s *state, d int) {
 	if gone == 0 {
 		return
 	}
-	r.flow(&s.levels, gone)
+	r.flow(&s.levels, s.now, gone)
 	if r.others != nil {
-		r.flow(&s.newborn, gone)
+		r.flow(&s.newborn, s.now, gone)
 		s.newborn = r.within(s.newborn)
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.serial != 0 && !h.stands && !h.buried {
-			r.flow(&h.without, gone)
+			r.flow(&h.without, s.now, gone)
 		}
 	}
 	s.now += gone

@@ -46,6 +46,7 @@ func settings() []setting {
 	bucket := limit{capacity: 3, interval: 2}
 	small := limit{capacity: 2, interval: 3}
 	leaky := limit{capacity: 3, interval: 2, leaky: true}
+	window := limit{capacity: 3, interval: 1, per: 4}
 	brittle, strict := brittlePolicy(), strictPolicy()
 	growing := &policy{threshold: 1, recovery: 2, successes: 2, probes: 2, lease: 4, forget: 20, tolerated: 1, longest: 7}
 	tokens := []act{actAllow, actAllow, actAllow, actAllow, actAcquire, actInspect, actStep, actReset}
@@ -53,6 +54,7 @@ func settings() []setting {
 	changes := append(tokens[:len(tokens):len(tokens)], actStep, actStep, actChange)
 	unreset := append(tokens[:len(tokens)-1:len(tokens)-1], actStep, actStep, actStep, actChange) // a key that is not known does not hear of a Reset, and begins with less than all tokens
 	more := limit{capacity: 5, interval: 4}
+	spilled := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll} // Allow cannot tell that there is no room for the key
 	queue := []act{actAcquire, actAcquire, actAcquire, actAcquire, actAllow, actInspect, actStep, actStep, actCancel, actReset}
 	return append([]setting{
 		{name: "bucket", rules: rules{limits: []limit{bucket}}, mix: tokens},
@@ -62,10 +64,18 @@ func settings() []setting {
 		{name: "growing-breaker", rules: rules{breaker: growing}, mix: append(calls, calls...)},
 		{name: "breaker-and-limiter", rules: rules{limits: []limit{bucket}, breaker: brittle}, mix: append(calls, actAllow, actAllow, actReset)},
 		{name: "composite", rules: rules{limits: []limit{bucket, leaky}}, mix: tokens},
+		{name: "window", rules: rules{limits: []limit{window}}, mix: append(tokens, actStep)},
+		{name: "window-and-breaker", rules: rules{limits: []limit{window}, breaker: brittle}, mix: append(calls, actAllow, actAllow, actReset)},
+		{name: "composite-window", rules: rules{limits: []limit{window, bucket}}, mix: append(tokens, actStep)},
+		{name: "window-and-eviction", rules: rules{limits: []limit{window}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
+		{name: "window-and-spill", rules: rules{limits: []limit{window}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
+			mix: spilled},
 		{name: "composite-and-breaker", rules: rules{limits: []limit{small, bucket}, breaker: strict}, mix: append(calls, actAllow)},
 		{name: "queue", rules: rules{limits: []limit{small}, waits: true, maxWait: 8, maxQueue: 3}, mix: queue},
 		{name: "leaky-queue", rules: rules{limits: []limit{leaky}, waits: true, maxQueue: 1024}, mix: queue},
 		{name: "composite-queue", rules: rules{limits: []limit{small, leaky}, waits: true, maxQueue: 1024}, mix: queue},
+		{name: "window-queue", rules: rules{limits: []limit{window}, waits: true, maxWait: 10, maxQueue: 4},
+			mix: []act{actAdmit, actAdmit, actRun, actRun, actRun, actAllow, actInspect, actStep, actStep, actStep, actCancel, actReset}}, // nobody can tell how long more tokens will take
 		{name: "queue-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, waits: true, maxWait: 12, maxQueue: 4},
 			mix: []act{actAcquire, actRun, actRun, actRun, actAdmit, actAdmit, actAdmit, actAllow, actInspect, actStep, actStep, actCancel}},
 		{name: "eviction", rules: rules{limits: []limit{bucket}, evicts: true}, idleAfter: 2, mix: append(tokens, actStep)},
@@ -76,7 +86,7 @@ func settings() []setting {
 		{name: "eviction-and-breaker", rules: rules{limits: []limit{small}, breaker: brittle, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "eviction-and-growing-breaker", rules: rules{limits: []limit{small}, breaker: growing, evicts: true}, idleAfter: 2, mix: append(calls, actStep)},
 		{name: "spill", rules: rules{limits: []limit{bucket}, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
-			mix: []act{actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actAcquire, actInspect, actStep, actStep, actReset, actResetAll}},
+			mix: spilled},
 		{name: "spill-and-breaker", rules: rules{limits: []limit{bucket}, breaker: brittle, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
 			mix: append(calls, actAcquire, actReset, actResetAll)},
 		{name: "spill-and-growing-breaker", rules: rules{limits: []limit{bucket}, breaker: growing, evicts: true, spills: true}, idleAfter: 8, maxKeys: 2,
@@ -121,7 +131,9 @@ func limiterOf(of []limit) limiter.Limiter {
 	var limits []limiter.Limiter
 	for _, l := range of {
 		rate := limiter.Per(1, time.Duration(l.interval)*tick)
-		if l.leaky {
+		if l.per > 0 {
+			limits = append(limits, limiter.FixedWindow{Max: l.capacity, Per: time.Duration(l.per) * tick}) // the clock begins at the epoch
+		} else if l.leaky {
 			limits = append(limits, limiter.LeakyBucket{Capacity: l.capacity, LeakRate: rate})
 		} else {
 			limits = append(limits, limiter.TokenBucket{Capacity: l.capacity, RefillRate: rate})

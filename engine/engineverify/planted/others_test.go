@@ -39,6 +39,7 @@ var otherFaults = []struct{ name, in, by string }{
 	{"a place beyond the bound", "engine", "TestRowPlacesBoundTheCallsInFlight"},
 	{"a queue that is not served after the last leaver", "engine", "TestRowPlacesAreAwaitedInTurn"},
 	{"a key that is forgotten with calls in flight", "engine", "TestRowPlacesKeepTheirKey"},
+	{"a late grant that counts in the window before", "engine", "TestALateGrantCountsInTheWindowInWhichItComes"},
 	{"a report of a slow call that is not answered", "engine/internal/guard", "TestASlowSuccessIsAnsweredAlthoughNoRateIsJudgedAnyMore"},
 }
 
