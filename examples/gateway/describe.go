@@ -111,7 +111,7 @@ func limiterOf(l *config.Limiter, key string) string {
 	if l == nil {
 		return "off"
 	}
-	s := fmt.Sprintf("%v per %v, burst %d", l.Rate, key, l.Burst)
+	s := fmt.Sprintf("%v per %v", l.Rate, key) + burstOf(l, l.Burst)
 	if l.MaxWait > 0 {
 		s += fmt.Sprintf(", waits %v, queue %d", l.MaxWait, l.MaxQueue)
 	}
@@ -121,13 +121,25 @@ func limiterOf(l *config.Limiter, key string) string {
 	return s
 }
 
+// burstOf returns how many requests of l may come at once.
+func burstOf(l *config.Limiter, burst int) string {
+	switch {
+	case !l.FixedWindow:
+		return fmt.Sprintf(", burst %d", burst)
+	case l.Offset > 0:
+		return fmt.Sprintf(", in fixed windows that begin %v later", l.Offset)
+	default:
+		return ", in fixed windows"
+	}
+}
+
 func tenantsOf(l *config.Limiter) []string {
 	if l == nil {
 		return nil
 	}
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(l.Tenants)) {
-		all = append(all, fmt.Sprintf("%q: %v, burst %d", name, l.Tenants[name].Rate, l.Tenants[name].Burst))
+		all = append(all, fmt.Sprintf("%q: %v", name, l.Tenants[name].Rate)+burstOf(l, l.Tenants[name].Burst))
 	}
 	return all
 }

@@ -141,7 +141,8 @@ func TestCheckDescribesBounds(t *testing.T) {
 	code, stdout, stderr := called(t, t.Context(), "-check", "-config", write(t, `{"max_client_connections": 1000, "max_header_bytes": "8KiB", "admin": ":9090",
 		"exempt": {"addresses": ["10.0.0.0/8", "192.0.2.1"], "paths": ["/health"]},
 		"timeouts": {"stall": "1m", "half_closed": "1s"}, "routes": [{"path": "/", "upstream": "http://x", "key": {"header": "X-Key"},
-		"limiter": {"rate": "1/s", "tenants": {"b": {"rate": "5/s"}, "a": {"rate": "9/s", "burst": 2}}}, "address_limiter": {"rate": "9/s", "burst": 20, "max_wait": "1s", "shadow": true}}]}`))
+		"limiter": {"rate": "1/s", "tenants": {"b": {"rate": "5/s"}, "a": {"rate": "9/s", "burst": 2}}}, "address_limiter": {"rate": "9/s", "burst": 20, "max_wait": "1s", "shadow": true}},
+		{"path": "/quota", "upstream": "http://x", "limiter": {"rate": "9000/24h", "fixed_window": true, "offset": "5h", "tenants": {"c": {"rate": "5/m"}}}}]}`))
 	require.Equal(t, good, code, stderr)
 	for _, line := range []string{
 		"timeouts         header 10s, request unbounded, answer unbounded, idle 2m, stall 1m, half-closed 1s\n",
@@ -152,6 +153,7 @@ func TestCheckDescribesBounds(t *testing.T) {
 		"  limiter   1/s per header X-Key, burst 1\n",
 		"  tenant    \"a\": 9/s, burst 2\n  tenant    \"b\": 5/s, burst 5\n",
 		"  and       9/s per ip, burst 20, waits 1s, queue 1024, on trial: refuses nothing\n",
+		"  limiter   9000/24h per ip, in fixed windows that begin 5h later\n  tenant    \"c\": 5/m, in fixed windows that begin 5h later\n",
 	} {
 		require.Contains(t, stdout, line)
 	}

@@ -97,6 +97,11 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{`{"exempt": {"addresses": ["here"]}, ` + route(``)[1:], false},
 		{`{"exempt": {"paths": ["a"]}, ` + route(``)[1:], false},
 		{route(`, "limiter": {"rate": "1/s", "tenants": {"a b": {"rate": "2/s", "burst": 5}, "c": {"rate": "1/m"}}}`), true},
+		{route(`, "limiter": {"rate": "10000/24h", "fixed_window": true, "offset": "5h", "tenants": {"a": {"rate": "1/h"}}}`), true},
+		{route(`, "limiter": {"rate": "1/s", "burst": 2, "fixed_window": false}`), true},
+		{route(`, "limiter": {"rate": "1/s", "burst": 2, "fixed_window": true}`), false},
+		{route(`, "limiter": {"rate": "1/s", "offset": "1h"}`), false},
+		{route(`, "limiter": {"rate": "1/s", "offset": "1h", "fixed_window": false}`), false},
 		{route(`, "limiter": {"rate": "1/s", "tenants": {"a": {}}}`), false},
 		{route(`, "limiter": {"rate": "1/s", "tenants": {"a": {"rate": "1/s", "max_wait": "1s"}}}`), false},
 		{route(`, "limiter": {"rate": "1/s", "tenants": []}`), false},
@@ -185,7 +190,7 @@ func TestSchemaNamesTheDefaults(t *testing.T) {
 	n := v.give(v.root, none)
 	given, err := json.Marshal(none)
 	require.NoError(t, err)
-	require.Equal(t, 23, n, "defaults that the schema names")
+	require.Equal(t, 24, n, "defaults that the schema names")
 
 	want, err := config.Load(plain)
 	require.NoError(t, err)

@@ -98,9 +98,11 @@ func (d *decoder) written(r *Route, at string) {
 		if d.has(limiter+".max_queue") && !d.has(limiter+".max_wait") && !d.meant[limiter+".max_wait"] {
 			d.bad(limiter+".max_queue", "is of use only with max_wait; without it no request waits")
 		}
+		d.windowWritten(l, limiter)
 		counts = append(counts, name+".burst", name+".max_queue")
 		for key := range l.Tenants {
 			tenant := entry(limiter+".tenants", key)
+			d.burstWritten(l, tenant)
 			if !d.has(tenant + ".rate") {
 				d.bad(tenant+".rate", `missing, such as "100/m"`)
 			}
@@ -131,6 +133,21 @@ func (d *decoder) written(r *Route, at string) {
 		if v, err := strconv.Atoi(n.text); err == nil && v < 1 {
 			d.bad(at+"."+name, "must be at least 1; leave it out for its default")
 		}
+	}
+}
+
+// windowWritten is written for what a limiter says of its windows.
+func (d *decoder) windowWritten(l *Limiter, at string) {
+	d.burstWritten(l, at)
+	if d.has(at+".offset") && !l.FixedWindow && !d.wrong[at+".fixed_window"] {
+		d.bad(at+".offset", "is of use only with fixed_window")
+	}
+}
+
+// burstWritten is written for the burst of a limiter or of one of its tenants.
+func (d *decoder) burstWritten(l *Limiter, at string) {
+	if d.has(at+".burst") && l.FixedWindow {
+		d.bad(at+".burst", "must be left out with fixed_window: all requests of a window may come at once")
 	}
 }
 
@@ -179,13 +196,13 @@ func (d *decoder) route(r *Route, at string) {
 		d.bad(at+".path", reason)
 	}
 	for name, l := range limitersOf(r) {
-		d.lift(at+"."+name, l.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+		d.lift(at+"."+name, l.limiter(l.Rate, l.Burst).Validate(), "RefillRate", "rate", "Capacity", "burst", "Max", "rate", "Per", "rate")
 		for key, tenant := range l.Tenants {
 			path := entry(at+"."+name+".tenants", key)
 			if key == "" || len(key) > longestKey {
 				d.badf(path, "a key must have 1 to %d bytes", longestKey)
 			}
-			d.lift(path, tenant.bucket().Validate(), "RefillRate", "rate", "Capacity", "burst")
+			d.lift(path, l.limiter(tenant.Rate, tenant.Burst).Validate(), "RefillRate", "rate", "Capacity", "burst", "Max", "rate", "Per", "rate")
 		}
 	}
 	if f, most := r.InFlight, at+".in_flight.max"; f != nil && d.has(most) && !d.wrong[most] && (limiter.InFlight{Max: f.Max}).Validate() != nil {

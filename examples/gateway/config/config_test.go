@@ -82,7 +82,7 @@ func TestEverything(t *testing.T) {
 		"routes": [{
 			"name": "api", "host": "api.example.com", "path": "/v1/", "upstream": "https://10.0.0.1:8443/base", "strip_prefix": true,
 			"key": {"header": "x-api-key"}, "limiter": {"rate": "20/250ms", "burst": 5, "max_wait": "100ms", "max_queue": 7},
-			"address_limiter": {"rate": "9/s"},
+			"address_limiter": {"rate": "9/24h", "fixed_window": true, "offset": "5h"},
 			"breaker": {"failures": 1, "recovery": "2s", "probes": 3, "successes": 4, "failure_rate": 0.5, "slow_rate": 0.25, "slow_after": "1s",
 				"window_calls": 50, "min_calls": 10, "max_recovery": "1m", "recovery_jitter": 0.125, "half_open_failures": 2, "probe_timeout": "7s",
 				"forget_after": "2m"},
@@ -102,7 +102,8 @@ func TestEverything(t *testing.T) {
 			Key: config.Key{Header: "X-Api-Key"},
 			Limiter: &config.Limiter{Rate: config.Rate{Count: 20, Per: 250 * time.Millisecond}, Burst: 5,
 				MaxWait: config.Duration(100 * time.Millisecond), MaxQueue: 7},
-			AddressLimiter: &config.Limiter{Rate: config.Rate{Count: 9, Per: time.Second}, Burst: 9, MaxQueue: 1024},
+			AddressLimiter: &config.Limiter{Rate: config.Rate{Count: 9, Per: 24 * time.Hour}, Burst: 9, FixedWindow: true, Offset: config.Duration(5 * time.Hour),
+				MaxQueue: 1024},
 			Breaker: &config.Breaker{Failures: 1, FailureRate: 0.5, SlowRate: 0.25, SlowAfter: config.Duration(time.Second), WindowCalls: 50, MinCalls: 10,
 				Recovery: config.Duration(2 * time.Second), MaxRecovery: config.Duration(time.Minute), RecoveryJitter: 0.125,
 				Probes: 3, Successes: 4, HalfOpenFailures: 2,

@@ -100,6 +100,13 @@ func TestMistakes(t *testing.T) {
 			`routes[0].limiter.tenants[""] = {...}: a key must have 1 to 256 bytes`}},
 		{"a trial", withRoute(`"limiter": {"rate": "1/s", "shadow": "yes"}`), []string{
 			`routes[0].limiter.shadow = "yes": must be true or false, not a string`}},
+		{"fixed windows", withRoute(`"limiter": {"rate": "2000/1us", "fixed_window": true, "burst": 5, "tenants": {"a": {"rate": "1/s", "burst": 1}, "b": {"rate": "1/1000000h"}}}`), []string{
+			`routes[0].limiter.rate = "2000/1us": must not be above 1e9 per second`,
+			`routes[0].limiter.burst = 5: must be left out with fixed_window: all requests of a window may come at once`,
+			`routes[0].limiter.tenants["a"].burst = 1: must be left out with fixed_window: all requests of a window may come at once`,
+			`routes[0].limiter.tenants["b"].rate = "1/1000000h": must not be above 2^61 ns (73 years)`}},
+		{"windows that are not there", withRoute(`"limiter": {"rate": "1/s", "offset": "1h"}`), []string{
+			`routes[0].limiter.offset = "1h": is of use only with fixed_window`}},
 		{"a queue for nobody", withRoute(`"limiter": {"rate": "1/s", "max_queue": 5}`), []string{
 			`routes[0].limiter.max_queue = 5: is of use only with max_wait; without it no request waits`}},
 		{"numbers", withRoute(`"breaker": {"failures": -1, "probes": 1.5, "successes": 3e9}, "retry": {"attempts": 9999999999}`), []string{

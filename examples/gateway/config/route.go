@@ -56,13 +56,19 @@ type Route struct {
 	MaxConnections int `json:"max_connections"`
 }
 
-// Limiter bounds the requests of each key with a token bucket.
+// Limiter bounds the requests of each key with a token bucket, or in windows.
 type Limiter struct {
 	// Rate is the number of requests in the long run, "100/m". Rate must be given.
 	Rate Rate `json:"rate"`
 	// Burst is the number of requests that may come at once. Default: the number in Rate, so 100
 	// for "100/m".
 	Burst int `json:"burst"`
+	// FixedWindow counts the requests of each window alone, as quotas do: "1000/h" are 1000 from the
+	// full hour to the next, "10000/24h" 10,000 from midnight to midnight UTC. Windows are counted from
+	// the Unix epoch. Then there is no Burst, also not for Tenants. Default false: a token bucket.
+	FixedWindow bool `json:"fixed_window"`
+	// Offset is how much later each window begins: "5h" for days that begin at 5:00 UTC. Default 0.
+	Offset Duration `json:"offset"`
 	// MaxWait is how long a request may wait for its turn. A request that would have to wait longer
 	// is refused at once. Default: no request waits.
 	MaxWait Duration `json:"max_wait"`
@@ -145,14 +151,14 @@ func (r *Route) fill() {
 // Engine returns the configuration of an engine that limits requests, keyed by client. A request
 // takes one token, however often it is sent to the upstream.
 func (l Limiter) Engine() engine.Config {
-	c := engine.Config{Limiter: l.bucket(), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue, Shadow: l.Shadow}
+	c := engine.Config{Limiter: l.limiter(l.Rate, l.Burst), PerCall: true, MaxWait: engine.NoWait, MaxQueue: l.MaxQueue, Shadow: l.Shadow}
 	if l.MaxWait > 0 {
 		c.MaxWait = time.Duration(l.MaxWait)
 	}
 	if len(l.Tenants) > 0 {
 		c.LimiterFor = func(key string) limiter.Limiter {
 			if tenant, ok := l.Tenants[key]; ok {
-				return tenant.bucket()
+				return l.limiter(tenant.Rate, tenant.Burst)
 			}
 			return nil // for Limiter
 		}
@@ -160,12 +166,12 @@ func (l Limiter) Engine() engine.Config {
 	return c
 }
 
-func (l Limiter) bucket() limiter.TokenBucket {
-	return limiter.TokenBucket{Capacity: l.Burst, RefillRate: l.Rate.Limit()}
-}
-
-func (t Tenant) bucket() limiter.TokenBucket {
-	return limiter.TokenBucket{Capacity: t.Burst, RefillRate: t.Rate.Limit()}
+// limiter returns the limit of a key, which may be a tenant.
+func (l Limiter) limiter(rate Rate, burst int) limiter.Limiter {
+	if l.FixedWindow {
+		return limiter.FixedWindow{Max: int(rate.Count), Per: rate.Per, Offset: time.Duration(l.Offset)}
+	}
+	return limiter.TokenBucket{Capacity: burst, RefillRate: rate.Limit()}
 }
 
 // Engine returns the configuration of an engine for the calls of the upstream, or false if the
