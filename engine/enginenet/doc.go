@@ -55,7 +55,8 @@
 //
 //	Name       honoured
 //	Limiter    honoured; nil: no limit. Use a TokenBucket. A LeakyBucket paces: a chunk leaves when
-//	           all chunks before have leaked out. A connection follows a limit that changes from the
+//	           all chunks before have leaked out. A FixedWindow lets the bytes of a window pass at once,
+//	           and then none until the next. A connection follows a limit that changes from the
 //	           next chunk on, but one that began without a limit stays without
 //	LimiterFor honoured; it is asked for the Key of a Limit, with " reads" or " writes"
 //	Concurrency  error unless nil: a chunk is in flight for no time

@@ -29,14 +29,14 @@ func apiClient() (*http.Client, error) {
 	return &http.Client{Transport: &enginehttp.Transport{Engine: hosts, AttemptTimeout: 2 * time.Second}}, nil
 }
 
-// providersQuota keeps to a provider's quota of 50 calls a second and 100,000 a day. Calls wait for up to a second for
-// their turn.
+// providersQuota keeps to a provider's quota of 50 calls a second, and 100,000 a day from midnight UTC. Calls wait for up
+// to a second for their turn.
 func providersQuota() (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Name: "geocoder",
 		Limiter: limiter.All(
 			limiter.TokenBucket{Capacity: 50, RefillRate: limiter.PerSecond(50)},
-			limiter.TokenBucket{Capacity: 100_000, RefillRate: limiter.Per(100_000, 24*time.Hour)},
+			limiter.FixedWindow{Max: 100_000, Per: 24 * time.Hour},
 		),
 		MaxWait: time.Second,
 	})
