@@ -19,7 +19,7 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-var chainStates = flag.Int("engine.chains", 2000, "random states of chains for the properties of RetryAfter and of giving up")
+var chainStates = flag.Int("engine.chains", 2000/(1+slowdown/3), "random states of chains for the properties of RetryAfter and of giving up")
 
 // eachDispatchOnMock runs f once for each Dispatch, in a bubble with a mock clock.
 func eachDispatchOnMock(t *testing.T, f func(t *testing.T, d engine.Dispatch, m *clocktest.Mock)) {

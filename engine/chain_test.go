@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	refusalsFlag = flag.Int("engine.refusals", 100_000, "how many calls TestARefusedChainTakesNothing makes")
+	refusalsFlag = flag.Int("engine.refusals", 100_000/slowdown, "how many calls TestARefusedChainTakesNothing makes")
 	racesFlag    = flag.Int("engine.races", 300, "for how many tokens TestManyRaceForATokenOfAChain has callers race")
 )
 

@@ -177,7 +177,7 @@ func TestLimitPal16FloatDustHangs(t *testing.T) {
 			cfg := engine.Config{Limiter: limiter.TokenBucket{Capacity: capacity, RefillRate: limiter.PerSecond(rate)}}
 			eachDispatchMock(t, cfg, func(t *testing.T, m *clocktest.Mock, eng *engine.Engine) {
 				require.True(t, eng.AllowN("k", capacity))
-				for i := range 200 {
+				for i := range 200 / slowdown {
 					wait := inspect(t, eng, "k").Limits[0].Wait
 					granted := inBackground(func() error { return eng.Acquire(t.Context(), "k") })
 					m.Advance(wait - 1)

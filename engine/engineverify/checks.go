@@ -101,6 +101,10 @@ func inEngine() []check {
 			want: []bar{atLeast(50_000, "schedules"), atMost(0, "differences")},
 		},
 		{
+			name: "fixed windows", args: test(pkg, "TestWindowsEqualTheNaiveModel", "-engine.windows=200000"),
+			want: []bar{atLeast(1_000_000, "admitted")},
+		},
+		{
 			name: "what is seen",
 			args: test(pkg, "(TestExplainForeseesTheNextCall|TestStatsCountEveryDecisionAndEveryEndOnce|TestReadersOfEventsUnderLoad)",
 				"-engine.explained=10000", "-engine.counted=50000", "-engine.transitions=100000"),
@@ -115,7 +119,7 @@ func properties() (list []check) {
 		pkg   string
 		tests []string
 	}{
-		{"limiter", []string{"TestBucketEqualsTheOracle", "TestForgettingABucketThatIsFullIsUnobservable"}},
+		{"limiter", []string{"TestBucketEqualsTheOracle", "TestForgettingABucketThatIsFullIsUnobservable", "TestAFixedWindowEqualsTheNaiveModel"}},
 		{"breaker", []string{
 			"TestCircuitEqualsTheNaiveModel", "TestRatesEqualTheNaiveModel", "TestLazyEqualsEager", "TestForgettingACleanCircuitIsUnobservable", "TestAReopenedCircuitIsAtLeastAsStrict",
 		}},
