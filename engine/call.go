@@ -17,9 +17,8 @@ type call struct {
 	again   bool    // whether engines with PerCall have decided already
 	asked   bool    // whether an actor has been asked for tokens or for a permit
 	watch   watch
-	limits  timeLimits
-	begun   int64              // when the last attempt after the first began, by the clock of the engine that tries again
-	cancel  context.CancelFunc // ends the context of the attempt that runs; nil if none has a context of its own
+	limits  *timeLimits // nil without
+	begun   int64       // when the last attempt after the first began, by the clock of the engine that tries again
 
 	openFor time.Duration // how long the upstream asked to be left alone at the end of the last attempt
 }
@@ -72,13 +71,8 @@ func (ch *chain) runOther(ctx context.Context, stay int64, fn func(context.Conte
 // perform makes attempts until one succeeds or none is to follow.
 func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context) error) (err error) {
 	c.start()
-	if c.limits.by != nil {
-		defer c.leave()
-		var cancel context.CancelFunc
-		ctx, cancel = within(ctx, c.limits.call, ErrTimeout)
-		defer cancel()
-	}
-	in := c.enter(ctx)
+	defer c.limits.leave()
+	in := c.limits.enter(ctx)
 	if stay, err = c.begin(in, stay, guard.Never); err != nil {
 		return told(ctx, err)
 	}
@@ -176,7 +170,6 @@ func (c *call) attempt(ctx context.Context, fn func(context.Context) error, a *A
 
 // end judges the end of an attempt, and counts and reports the outcomes.
 func (c *call) end(ctx context.Context, err error) {
-	keep(err, c.links, c.got)
 	for i := range c.got {
 		c.got[i].outcome = Failure // in case Classify panics
 	}
@@ -185,9 +178,10 @@ func (c *call) end(ctx context.Context, err error) {
 		c.conclude()
 	}
 	c.judge(ctx, err)
-	if c.limits.by != nil {
+	if c.limits != nil {
 		c.limits.by.tooLate(ctx, c.got[c.limitedBy()].outcome)
 	}
+	c.keep(err)
 }
 
 // attemptAsProbe is attempt for a call that is a probe of one of its breakers.

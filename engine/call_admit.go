@@ -47,11 +47,11 @@ func (ch *chain) ticket(ctx context.Context, stay int64, t *Ticket) (*Ticket, er
 	}
 	c := &call{links: ch.links, got: make([]share, len(ch.links)), details: true}
 	c.start()
-	ctx, c.cancel = c.limits.ofOneAttempt(ctx)
+	ctx = c.limits.enter(ctx)
 	admitted := false
 	defer func() {
 		if !admitted {
-			c.leave()
+			c.limits.leave()
 		}
 	}()
 	if _, err := c.begin(ctx, stay, guard.Never); err != nil {
@@ -89,7 +89,7 @@ func (c *call) announceTicket(ctx context.Context) {
 
 // done is the end of a ticket's call.
 func (c *call) done(ctx context.Context, err error) {
-	defer c.leave()
+	defer c.limits.leave()
 	defer c.report(true, err)
 	c.end(ctx, err)
 }

@@ -58,9 +58,9 @@ type Config struct {
 	// Timeout is the longest that a call may take with all its attempts, its stays in queues and its backoffs, on the
 	// system's clock. It holds for Do, DoKey, Run and Go, and from Admit until Done. The context of the function,
 	// or of the ticket, ends then with ErrTimeout as its cause. A call whose function runs at that moment has
-	// failed; for a call that waits the outcome is Ignore. Timeout does not hold if the caller's deadline is not
-	// later. In a [Chain] the first engine with a Timeout bounds the call, and the first with an AttemptTimeout
-	// each attempt. Default 0: no limit.
+	// failed; for a call that waits the outcome is Ignore. A [Hold] keeps the context, and with it the limit, until
+	// Release. Timeout does not hold if the caller's deadline is not later. In a [Chain] the first engine with a
+	// Timeout bounds the call, and the first with an AttemptTimeout each attempt. Default 0: no limit.
 	Timeout time.Duration
 	// AttemptTimeout is the longest that one attempt may take, with its stay in queues, in the same way. Its
 	// cause is ErrAttemptTimeout. An attempt that took too long may be tried again.

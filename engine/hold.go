@@ -1,70 +1,97 @@
 package engine
 
 import (
+	"context"
 	"runtime"
 	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// Hold is the place of a call (Config.Concurrency) that outlasts the function of the call: for work that goes on when
-// the function has returned, such as an answer that is still to be read. The function gives a Hold to the engine with
-// [Verdict.Keep]. In a [Chain] it holds a place of each key. A Hold that is never released keeps its place for ever.
-// The zero Hold is ready to be used, for one call.
+// Hold is what a call holds, for work that goes on when the function of the call has returned, such as an answer that
+// is still to be read: its place (Config.Concurrency), in a [Chain] a place of each key, and its context, which then
+// ends with Release or when Config.Timeout or AttemptTimeout is over, and not when the function returns. The function
+// gives a Hold to the engine with [Verdict.Keep]. A Hold that is never released keeps its place for ever. The zero
+// Hold is ready to be used, for one call.
 type Hold struct {
 	released atomic.Bool
-	places   atomic.Pointer[[]held]
+	what     atomic.Pointer[holding]
 }
 
-// Release gives the place back, also before the function has returned. Any goroutine may call Release; only the
-// first call counts.
+// holding is what a Hold holds.
+type holding struct {
+	places []held
+	end    context.CancelFunc // of the context; nil without a time limit
+}
+
+// Release gives the place back and ends the context, also before the function has returned. Any goroutine may call
+// Release; only the first call counts.
 func (h *Hold) Release() {
 	h.released.Store(true)
 	h.swap(nil)
 }
 
-// swap has h hold other places, and gives back those before.
-func (h *Hold) swap(places *[]held) {
-	if before := h.places.Swap(places); before != nil {
-		for _, p := range *before {
-			p.eng.counters.Held.Add(-1)
-			p.eng.leavePlace(p.cell)
-		}
-	}
-}
-
-// keep has the Hold that err asks for, if any, take the places that calls of the engines of links have in got.
-func keep(err error, links []link, got []share) {
-	v, ok := err.(*Verdict) //nolint:errorlint // as in advised
-	if !ok || v.Keep == nil {
+// swap has h hold something else, and gives back what it held before.
+func (h *Hold) swap(what *holding) {
+	before := h.what.Swap(what)
+	if before == nil {
 		return
 	}
-	var places []held
-	for i := range got {
-		if s := &got[i]; s.placed {
-			s.placed = false
-			places = append(places, held{links[i].eng, s.cell})
-		}
+	for _, p := range before.places {
+		p.eng.counters.Held.Add(-1)
+		p.eng.leavePlace(p.cell)
 	}
-	v.Keep.take(places)
-}
-
-// keepOne is keep for a call for one key.
-func (e *Engine) keepOne(err error, a *admission) {
-	if v, ok := err.(*Verdict); ok && v.Keep != nil && a.placed { //nolint:errorlint // as in advised
-		a.placed = false
-		v.Keep.take([]held{{e, a.cell}})
+	if before.end != nil {
+		before.end()
 	}
 }
 
-// take takes the places over.
-func (h *Hold) take(places []held) {
-	for _, p := range places {
+// take has h take what over.
+func (h *Hold) take(what *holding) {
+	for _, p := range what.places {
 		p.eng.counters.Held.Add(1)
 	}
-	h.swap(&places)
+	h.swap(what)
 	if h.released.Load() {
 		h.Release()
+	}
+}
+
+// keeper returns err if it is a Verdict that asks for a Hold, or nil.
+func keeper(err error) *Verdict {
+	if v, ok := err.(*Verdict); ok && v.Keep != nil { //nolint:errorlint // as in advised
+		return v
+	}
+	return nil
+}
+
+// last reports whether no attempt can follow the one that ended with v, by the retry policy of e, which may be nil.
+func (v *Verdict) last(e *Engine) bool { return e == nil || v.Final || v.Err == nil }
+
+// keep has the Hold that err asks for, if any, take over what the call has got. An end is judged before: a Hold that
+// has been released ends the context.
+func (c *call) keep(err error) {
+	v := keeper(err)
+	if v == nil {
+		return
+	}
+	e, _ := retrierOf(c.links)
+	last := c.details || v.last(e) // a ticket is not tried again
+	what := &holding{end: c.limits.kept()}
+	for i := range c.got {
+		if s := &c.got[i]; s.placed && last {
+			s.placed = false
+			what.places = append(what.places, held{c.links[i].eng, s.cell})
+		}
+	}
+	v.Keep.take(what)
+}
+
+// keepOne is keep for a call for one key that has a place and no time limit.
+func (e *Engine) keepOne(err error, a *admission) {
+	if v := keeper(err); v != nil && (a.detailed || e.settings.Load().retry == nil || v.last(e)) {
+		a.placed = false
+		v.Keep.take(&holding{places: []held{{e, a.cell}}})
 	}
 }
 

@@ -19,8 +19,9 @@ func (c *call) rerun(
 	if began == 0 && st.maxElapsed > 0 { // there was no bound when the call began
 		began = e.system.Now()
 	}
-	end := st.lastBegin(began)
-	defer c.leave()
+	end, caller := st.lastBegin(began), ctx
+	defer c.limits.bound(&ctx)()
+	defer c.limits.leave()
 	for attempts := 1; ; attempts++ {
 		if isRejection(err) {
 			return retry.Strip(err)
@@ -32,7 +33,7 @@ func (c *call) rerun(
 		if attempts == 1 {
 			schedule = st.retry.Schedule(e.retried.Add(1))
 		}
-		c.leave()
+		c.limits.leave()
 		ended := e.system.Now()
 		delay, final, again := schedule.Next(err, time.Duration(ended-began), left)
 		last := retry.Strip(err)
@@ -46,7 +47,7 @@ func (c *call) rerun(
 		}
 		var in context.Context
 		a := &Attempt{Number: attempts + 1, Last: last}
-		if in, stay, err = c.another(ctx, e, stay, delay, end); err != nil {
+		if in, stay, err = c.another(ctx, caller, e, stay, delay, end); err != nil {
 			if e.isLate(err, end) {
 				return e.exhausted(ctx, attempts, last)
 			}
@@ -84,9 +85,9 @@ func (e *Engine) inTime(ctx context.Context, delay time.Duration, end int64) boo
 
 // another waits delay and has a further attempt of the call decided. If the error is nil, the attempt is
 // to begin. An attempt that cannot begin by end, an instant of e, is refused as early as that is known.
-// another returns the context of the attempt and the rest of stay.
+// another returns the context of the attempt, which is made of the caller's, and the rest of stay.
 func (c *call) another(
-	ctx context.Context, e *Engine, stay int64, delay time.Duration, end int64,
+	ctx, caller context.Context, e *Engine, stay int64, delay time.Duration, end int64,
 ) (in context.Context, rest int64, err error) {
 	if err := c.sureToBeRefused(e, delay, end); err != nil {
 		if isRejection(err) {
@@ -100,7 +101,7 @@ func (c *call) another(
 	if end != guard.Never && e.system.Now() > end {
 		return ctx, stay, errLate // the timer was late
 	}
-	in = c.enter(ctx)
+	in = c.limits.enter(caller)
 	left := int64(guard.Never)
 	if end != guard.Never {
 		left = end - e.system.Now()

@@ -129,13 +129,9 @@ func (e *Engine) runShort(
 //
 //go:noinline
 func (e *Engine) runTimed(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
-	st := e.settings.Load()
-	if st.retry != nil { // each attempt has a context of its own
-		return e.chainOf(p).run(ctx, stay, fn)
-	}
-	in, cancel := timeLimits{call: st.config.Timeout, attempt: st.config.AttemptTimeout}.ofOneAttempt(ctx)
-	defer cancel()
-	return e.runAt(in, p, nil, stay, fn)
+	links, got := [1]link{{eng: e, place: *p, tokens: 1}}, [1]share{}
+	c := call{links: links[:], got: got[:]}
+	return c.perform(ctx, stay, fn)
 }
 
 // runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that

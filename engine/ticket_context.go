@@ -3,9 +3,9 @@ package engine
 import "context"
 
 // Context returns the context for the ticket's call, as the function of [Do] gets it: that of Admit. If
-// Config.Timeout or AttemptTimeout is set, the context ends when that time is over, and with Done. Calls made with
-// the context of a probe's ticket pass the breaker of the probe's key, one at a time, until Done. Any goroutine may
-// call Context.
+// Config.Timeout or AttemptTimeout is set, the context ends when that time is over, and with Done, unless Done is given
+// a [Hold]. Calls made with the context of a probe's ticket pass the breaker of the probe's key, one at a time, until
+// Done. Any goroutine may call Context.
 func (t *Ticket) Context() context.Context { return t.ctx }
 
 // asProbe makes the context of a ticket whose call is a probe of a breaker.

@@ -16,24 +16,27 @@ var (
 	ErrAttemptTimeout = errors.New("engine: the attempt took longer than AttemptTimeout")
 )
 
-// timeLimits are the time limits of a call.
+// timeLimits are the time limits of a call, and the context that they end.
 type timeLimits struct {
-	call, attempt time.Duration // 0: none
-	by            *Engine       // whose attempt it is, and in whose Stats an attempt counts that took too long; nil without limits
+	call, attempt time.Duration      // 0: none
+	until         time.Time          // when the time of the call is over; only if there is a limit of the call
+	by            *Engine            // whose attempt it is, and in whose Stats an attempt counts that took too long
+	end           context.CancelFunc // of the context of the attempt that runs; nil if none has a context of its own
 }
 
-// limitsOf returns the time limits of a call for the keys of links: each that of the first engine that has one.
-func limitsOf(links []link) (l timeLimits) {
+// limitsOf returns the time limits of a call for the keys of links: each that of the first engine that has one. Without
+// one the result is nil.
+func limitsOf(links []link) (l *timeLimits) {
 	for i := range links {
 		st := links[i].eng.settings.Load()
 		if !st.timeLimited {
 			continue
 		}
-		if l.by == nil {
-			l.by = links[i].eng
+		if l == nil {
+			l = &timeLimits{by: links[i].eng}
 		}
-		if l.call == 0 {
-			l.call = st.config.Timeout
+		if l.call == 0 && st.config.Timeout > 0 {
+			l.call, l.until = st.config.Timeout, time.Now().Add(st.config.Timeout)
 		}
 		if l.attempt == 0 {
 			l.attempt = st.config.AttemptTimeout
@@ -42,26 +45,39 @@ func limitsOf(links []link) (l timeLimits) {
 	return l
 }
 
-// within returns a context that ends after d because of cause, and its end; ctx itself if d is 0, or if the
-// deadline of ctx is not later.
+// within returns a context that ends after d because of cause, and its end; ctx itself, and nil, if the deadline of ctx
+// is not later.
 func within(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
-	if d == 0 {
-		return ctx, nothing
-	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return ctx, nothing
+		return ctx, nil
 	}
 	return context.WithTimeoutCause(ctx, d, cause)
 }
 
-func nothing() {}
-
-// ofOneAttempt returns the context of a call that is one attempt, and its end.
-func (l timeLimits) ofOneAttempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	if l.attempt == 0 || l.call > 0 && l.call < l.attempt {
-		return within(ctx, l.call, ErrTimeout)
+// ofAttempt returns the context of an attempt, and its end, as within does. It is no child of a context of the call: a
+// Hold may keep it for longer.
+func (l *timeLimits) ofAttempt(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.call > 0 {
+		if left := time.Until(l.until); l.attempt == 0 || left < l.attempt {
+			return within(ctx, left, ErrTimeout)
+		}
+	}
+	if l.attempt == 0 {
+		return ctx, nil
 	}
 	return within(ctx, l.attempt, ErrAttemptTimeout)
+}
+
+// bound bounds ctx, the caller's, by Timeout, for what a call does between its attempts, and returns the end of that. l
+// may be nil.
+func (l *timeLimits) bound(ctx *context.Context) context.CancelFunc {
+	if l != nil && l.call > 0 {
+		if in, end := within(*ctx, time.Until(l.until), ErrTimeout); end != nil {
+			*ctx = in
+			return end
+		}
+	}
+	return func() {}
 }
 
 // tooLate counts an attempt that failed because a time limit has ended ctx, its context.
@@ -75,22 +91,30 @@ func (e *Engine) tooLate(ctx context.Context, outcome Outcome) {
 	}
 }
 
-// enter returns the context of an attempt that is about to be decided: ctx, until AttemptTimeout is over. The context
-// of the attempt before ends.
-func (c *call) enter(ctx context.Context) context.Context {
-	c.leave()
-	if c.limits.attempt > 0 {
-		ctx, c.cancel = within(ctx, c.limits.attempt, ErrAttemptTimeout)
+// enter returns the context of an attempt that is about to be decided: that of the caller, until AttemptTimeout or
+// Timeout is over. The context of the attempt before ends. l may be nil.
+func (l *timeLimits) enter(ctx context.Context) context.Context {
+	if l != nil {
+		l.leave()
+		ctx, l.end = l.ofAttempt(ctx)
 	}
 	return ctx
 }
 
-// leave ends the context of an attempt.
-func (c *call) leave() {
-	if c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
+// leave ends the context of an attempt. l may be nil.
+func (l *timeLimits) leave() {
+	if l != nil && l.end != nil {
+		l.end()
+		l.end = nil
 	}
+}
+
+// kept returns the end of the context of an attempt, for a Hold, and has leave not end it. l may be nil.
+func (l *timeLimits) kept() (end context.CancelFunc) {
+	if l != nil {
+		end, l.end = l.end, nil
+	}
+	return end
 }
 
 // limitedBy returns the link whose engine has the time limits of the call.

@@ -27,8 +27,9 @@ type Verdict struct {
 	// breaker anyway, the longer of both times holds. 0 and below: the upstream does not ask.
 	OpenFor time.Duration
 
-	// Keep, if not nil, takes over the place of the call: see [Hold]. An attempt that may be followed by another one
-	// should set no Keep, or the next one needs a place besides.
+	// Keep, if not nil, takes over the place and the context of the call: see [Hold]. If another attempt may follow,
+	// since Err is not nil, Final is false and there is a Config.Retry, Keep takes over the context alone: the next
+	// attempt needs the place.
 	Keep *Hold
 }
 
