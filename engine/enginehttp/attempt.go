@@ -17,10 +17,12 @@ type attempts struct {
 	req       *http.Request // the caller's, never changed
 	begun     bool          // Base has been given the request, and the duty to close its body
 	sent      bool          // Base has been given the request, and has not returned
-	bounded   bool          // as in subject
+	keeps     bool          // as in subject
 	heeds     bool          // as in subject
 	resp      *http.Response
-	ctx       *attemptContext // of the attempt that brought resp; nil after its end
+	in        context.Context // of the last attempt
+	ctx       *attemptContext // in, of the attempt that brought resp, if that has a time limit of t; nil after its end
+	hold      *engine.Hold    // of the body of resp; nil if there is nothing to keep
 	err       error           // of the last attempt that brought no response
 	lease     *lease          // of an attempt that upload makes; else nil
 	body      *sentBody       // of the last attempt; nil if that body cannot fail unseen
@@ -57,9 +59,7 @@ func (a *attempts) once(ctx context.Context) error {
 	if resp.Request == req {
 		resp.Request = a.req // whose context does not end with the attempt
 	}
-	if a.ctx != nil {
-		a.ctx = a.ctx.bind(resp)
-	}
+	a.bind()
 	return a.answered()
 }
 
@@ -88,6 +88,7 @@ func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Reques
 		a.ctx = newAttemptContext(ctx, t.AttemptTimeout)
 		ctx = a.ctx
 	}
+	a.in = ctx
 	if bounded := mayWait(ctx, t.base()); bounded || !sendable(a.req) {
 		a.trace, ctx = newAttemptTrace(ctx, bounded)
 	}
@@ -113,8 +114,8 @@ func (a *attempts) failed(resp *http.Response, err error) error {
 		_ = resp.Body.Close()
 	}
 	local := a.local()
+	err = explain(a.in, err)
 	if a.ctx != nil {
-		err = a.ctx.explain(err)
 		a.ctx.end()
 		a.ctx = nil
 	}
@@ -135,7 +136,7 @@ func (a *attempts) failed(resp *http.Response, err error) error {
 // local reports whether the attempt failed because of the caller's request or body, or of a bound
 // of this process that kept it from a connection.
 func (a *attempts) local() bool {
-	timeUp := a.ctx != nil && a.ctx.late() || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
+	timeUp := errors.Is(a.in.Err(), context.DeadlineExceeded) || errors.Is(a.req.Context().Err(), context.DeadlineExceeded)
 	return a.body.toBlame(timeUp) || a.trace.mistaken() || timeUp && a.trace.waiting()
 }
 
@@ -148,12 +149,12 @@ func (a *attempts) answered() error {
 	}
 	again := replayable(a.req) && a.transport.retryable(a.req, a.resp, nil)
 	if !again && outcome == engine.Success {
-		if hold := a.hold(); hold != nil {
-			return &engine.Verdict{Outcome: engine.Success, Keep: hold}
+		if a.hold != nil {
+			return &engine.Verdict{Outcome: engine.Success, Keep: a.hold}
 		}
 		return nil
 	}
-	v := &engine.Verdict{Err: attemptStatusError(a.resp.StatusCode), Outcome: outcome, Final: true}
+	v := &engine.Verdict{Err: attemptStatusError(a.resp.StatusCode), Outcome: outcome, Final: true, Keep: a.hold}
 	asks := a.heeds && outcome == engine.Failure && a.resp.StatusCode == http.StatusServiceUnavailable
 	var after time.Duration
 	if again || asks {
@@ -166,11 +167,8 @@ func (a *attempts) answered() error {
 		v.After = after
 		v.Final = after > a.transport.maxRetryAfter()
 	}
-	switch {
-	case v.Final:
-		v.Keep = a.hold()
-	case a.ctx != nil:
-		a.ctx.hold()
+	if !v.Final && a.ctx != nil {
+		a.ctx.stop()
 	}
 	return v
 }
@@ -183,7 +181,9 @@ func (a *attempts) result(err error) (*http.Response, error) {
 	}
 	var ended error
 	if err != nil {
-		ended = a.req.Context().Err()
+		if ended = a.req.Context().Err(); ended == nil {
+			ended = engine.ErrTimeout // of the engine; then the response cannot be read either
+		}
 	}
 	if a.resp != nil && (ended == nil || !errors.Is(err, ended)) {
 		if a.ctx != nil {
@@ -224,7 +224,7 @@ func (a *attempts) discard() {
 	if a.resp != nil {
 		drainBody(a.resp)
 	}
-	a.resp, a.ctx = nil, nil // the context has ended with the body
+	a.resp, a.ctx, a.hold = nil, nil, nil // the context has ended with the body
 }
 
 // abandon leaves nothing open if RoundTrip does not return.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
+
+	"github.com/limitpal/limitpal-go/engine"
 )
 
 // attemptContext is the context of one attempt: the caller's context with a deadline. Unlike the
@@ -15,20 +16,16 @@ import (
 type attemptContext struct {
 	context.Context // child of the caller's, made by package context: children need no goroutine
 	cancel          context.CancelCauseFunc
-	timer           *time.Timer // ends the context with timedOut as the cause
-	timedOut        *attemptTimeoutError
-	deadline        time.Time // as in the beginning: a deadline must not change
+	timer           *time.Timer // ends the context with a timeoutError as the cause
+	deadline        time.Time   // as in the beginning: a deadline must not change
 	left            time.Duration
-	held            bool
+	stopped         bool
 }
 
 func newAttemptContext(parent context.Context, timeout time.Duration) *attemptContext {
 	ctx, cancel := context.WithCancelCause(parent)
-	c := &attemptContext{
-		Context: ctx, cancel: cancel,
-		timedOut: &attemptTimeoutError{timeout}, deadline: time.Now().Add(timeout),
-	}
-	c.timer = time.AfterFunc(timeout, func() { cancel(c.timedOut) }) // stopped by end
+	c := &attemptContext{Context: ctx, cancel: cancel, deadline: time.Now().Add(timeout)}
+	c.timer = time.AfterFunc(timeout, func() { cancel(&timeoutError{engine.ErrAttemptTimeout, timeout}) }) // stopped by end
 	return c
 }
 
@@ -44,23 +41,8 @@ func (c *attemptContext) Deadline() (time.Time, bool) {
 // cancellation.
 func (c *attemptContext) Err() error {
 	err := c.Context.Err()
-	if err != nil && c.late() {
+	if _, late := context.Cause(c.Context).(*timeoutError); err != nil && late { //nolint:errorlint // the very cause
 		return context.DeadlineExceeded
-	}
-	return err
-}
-
-// late reports whether the attempt's own deadline ended the context.
-func (c *attemptContext) late() bool {
-	return context.Cause(c.Context) == error(c.timedOut) //nolint:errorlint // this very error
-}
-
-// explain returns err, or timedOut if err says that a context has ended and the attempt's own
-// deadline was the reason.
-func (c *attemptContext) explain(err error) error {
-	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if _, known := errors.AsType[*attemptTimeoutError](err); ended && !known && c.late() {
-		return c.timedOut
 	}
 	return err
 }
@@ -71,41 +53,53 @@ func (c *attemptContext) end() {
 	c.cancel(nil)
 }
 
-// hold stops the deadline until resume.
-func (c *attemptContext) hold() {
-	c.held = c.timer.Stop()
+// stop stops the deadline until resume.
+func (c *attemptContext) stop() {
+	c.stopped = c.timer.Stop()
 	c.left = max(0, time.Until(c.deadline))
 }
 
 func (c *attemptContext) resume() {
-	if c.held {
+	if c.stopped {
 		c.timer.Reset(c.left)
 	}
 }
 
-// bind has the context end with the body of resp, and returns c. Without a body, bind ends the
-// context and returns nil.
-func (c *attemptContext) bind(resp *http.Response) *attemptContext {
-	if resp.Body == nil || resp.Body == http.NoBody {
-		c.end()
-		return nil
-	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		c.timer.Stop() // the attempt has succeeded, and the bytes that follow are no response
-	}
-	resp.Body = newAttemptBody(c, resp.Body)
-	return c
+// timeoutError says that a time limit has ended an attempt, or the reading of its response.
+type timeoutError struct {
+	cause error         // engine.ErrTimeout or engine.ErrAttemptTimeout
+	after time.Duration // Transport.AttemptTimeout, if that was the limit; else 0
 }
 
-// attemptTimeoutError says that an attempt took longer than Transport.AttemptTimeout.
-type attemptTimeoutError struct{ after time.Duration }
-
-func (e *attemptTimeoutError) Error() string {
+func (e *timeoutError) Error() string {
+	if e.after == 0 {
+		return e.cause.Error()
+	}
 	return fmt.Sprintf("enginehttp: attempt not done after %v", e.after)
 }
 
 // Timeout returns true, for net.Error and *url.Error.
-func (*attemptTimeoutError) Timeout() bool { return true }
+func (*timeoutError) Timeout() bool { return true }
 
-// Unwrap returns context.DeadlineExceeded.
-func (*attemptTimeoutError) Unwrap() error { return context.DeadlineExceeded }
+// Unwrap returns the cause and context.DeadlineExceeded.
+func (e *timeoutError) Unwrap() []error { return []error{e.cause, context.DeadlineExceeded} }
+
+// explain returns err, or a timeoutError if err says that ctx has ended and a time limit was the
+// reason.
+func explain(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || !errors.Is(err, cause) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, known := errors.AsType[*timeoutError](err); known {
+		return err
+	}
+	switch cause { //nolint:errorlint // the very causes
+	case engine.ErrTimeout, engine.ErrAttemptTimeout:
+		return &timeoutError{cause: cause}
+	}
+	if late, ok := cause.(*timeoutError); ok { //nolint:errorlint // made by an attemptContext
+		return late
+	}
+	return err
+}

@@ -1,6 +1,7 @@
 package enginehttp
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,98 +34,78 @@ func drainBody(resp *http.Response) {
 	_ = body.Close()
 }
 
-// hold has the place of the attempt held until the body of its response is closed, is at its end, or cannot be read.
-// Without places or without a body the result is nil.
-func (a *attempts) hold() *engine.Hold {
+// bind has the context of the attempt, and what the engine keeps of it, end with the body of its response. Without a body they end at once.
+func (a *attempts) bind() {
 	body := a.resp.Body
-	if !a.bounded || body == nil || body == http.NoBody {
-		return nil
+	switch {
+	case body == nil || body == http.NoBody:
+		if a.ctx != nil {
+			a.ctx.end()
+			a.ctx = nil
+		}
+		return
+	case a.ctx == nil && !a.keeps:
+		return
+	case a.ctx != nil && a.resp.StatusCode == http.StatusSwitchingProtocols:
+		a.ctx.timer.Stop() // the attempt has succeeded, and the bytes that follow are no response
 	}
-	h := &heldBody{ReadCloser: body}
-	a.resp.Body = h
+	b := &attemptBody{ReadCloser: body, in: a.in, ctx: a.ctx, hold: new(engine.Hold)}
+	if a.lease != nil {
+		b.hold = &a.lease.hold
+	}
+	if a.keeps {
+		a.hold = b.hold
+	}
+	a.resp.Body = b
 	if w, ok := body.(io.Writer); ok {
-		a.resp.Body = &heldStream{heldBody: h, Writer: w}
+		a.resp.Body = &attemptStream{attemptBody: b, Writer: w}
 	}
-	return &h.hold
 }
 
-// heldBody is the body of a response that holds the place of its attempt.
-type heldBody struct {
-	io.ReadCloser
-	hold engine.Hold
-}
-
-func (b *heldBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.hold.Release()
-	}
-	return n, err
-}
-
-func (b *heldBody) Close() error {
-	defer b.hold.Release()
-	return b.ReadCloser.Close()
-}
-
-// heldStream is a heldBody that can be written to, as after a 101 Switching Protocols.
-type heldStream struct {
-	*heldBody
-	io.Writer
-}
-
-// Read does not give the place back: the other direction may still be in use.
-func (s *heldStream) Read(p []byte) (int, error) { return s.ReadCloser.Read(p) }
-
-// CloseWrite is that of attemptStream.
-func (s *heldStream) CloseWrite() error { return closeWrite(s.ReadCloser) }
-
-// attemptBody is the body of a response whose attempt has a context of its own. The context ends
-// when the body is closed, is at its end, or cannot be read.
+// attemptBody is the body of a response whose attempt has a context of its own, or has a place or a context of the
+// engine's. They end when the body is closed, is at its end, or cannot be read.
 type attemptBody struct {
-	ctx  *attemptContext
-	body io.ReadCloser
-}
-
-// newAttemptBody ties body to ctx. A body that can be written to, as after a 101 Switching
-// Protocols, remains so.
-func newAttemptBody(ctx *attemptContext, body io.ReadCloser) io.ReadCloser {
-	b := attemptBody{ctx, body}
-	if w, ok := body.(io.Writer); ok {
-		return &attemptStream{attemptBody: b, Writer: w}
-	}
-	return &b
+	io.ReadCloser
+	in   context.Context // of the attempt
+	ctx  *attemptContext // nil if there is none
+	hold *engine.Hold
 }
 
 func (b *attemptBody) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
+	n, err := b.ReadCloser.Read(p)
 	if err == nil {
 		return n, nil
 	}
 	if err != io.EOF { //nolint:errorlint // a reader returns io.EOF as it is
-		err = b.ctx.explain(err)
+		err = explain(b.in, err)
 	}
-	b.ctx.end()
+	b.end()
 	return n, err
 }
 
 func (b *attemptBody) Close() error {
-	err := b.body.Close() // first, so that the end of the context does not disturb Close
-	b.ctx.end()
-	return err
+	defer b.end() // behind Close, so that the end of the context does not disturb Close
+	return b.ReadCloser.Close()
 }
 
-// attemptStream is an attemptBody that can be written to.
+func (b *attemptBody) end() {
+	if b.ctx != nil {
+		b.ctx.end()
+	}
+	b.hold.Release()
+}
+
+// attemptStream is an attemptBody that can be written to, as after a 101 Switching Protocols.
 type attemptStream struct {
-	attemptBody
+	*attemptBody
 	io.Writer
 }
 
-// Read does not end the context: the other direction may still be in use.
-func (s *attemptStream) Read(p []byte) (int, error) { return s.body.Read(p) }
+// Read ends nothing: the other direction may still be in use.
+func (s *attemptStream) Read(p []byte) (int, error) { return s.ReadCloser.Read(p) }
 
 // CloseWrite ends the direction to the server, if the body can do so, as a body of net/http can.
-func (s *attemptStream) CloseWrite() error { return closeWrite(s.body) }
+func (s *attemptStream) CloseWrite() error { return closeWrite(s.ReadCloser) }
 
 // closeWrite ends the direction to the server of a body that can do so.
 func closeWrite(body io.ReadCloser) error {

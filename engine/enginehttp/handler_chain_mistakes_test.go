@@ -48,7 +48,7 @@ func TestAHandlerWithAChainThatCannotBeUsed(t *testing.T) {
 	require.PanicsWithError(t, "engine: Retry = set: an enginehttp.Handler does not serve a request again", func() { ask(t, h) })
 }
 
-// unusable are keys that neither adapter can use.
+// unusable are keys that a Handler cannot use, nor a Transport, but for the time limits.
 func unusable(t testing.TB, c *chained) map[string]struct {
 	key   engine.Key
 	field string

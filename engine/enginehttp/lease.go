@@ -20,7 +20,8 @@ type lease struct {
 	subject
 	ctx    context.Context
 	ticket *engine.Ticket
-	probe  bool // whether the call began as a probe
+	probe  bool        // whether the call began as a probe
+	hold   engine.Hold // what the call keeps when the ticket has gone back
 	state  atomic.Uint32
 }
 
@@ -48,14 +49,18 @@ func patienceOf(cfg engine.Config) time.Duration {
 	return min(probePatience, cfg.Breaker.ProbeTimeout/2)
 }
 
-// undecided is the end of a call that says nothing about the upstream.
-var undecided error = &engine.Verdict{Err: errors.New("enginehttp: the body of the request is awaited"), Outcome: engine.Ignore, Final: true}
+// errAwaited is the error of a call that says nothing about the upstream.
+var errAwaited = errors.New("enginehttp: the body of the request is awaited")
+
+// undecided is the end of such a call.
+var undecided error = &engine.Verdict{Err: errAwaited, Outcome: engine.Ignore, Final: true}
 
 // giveBack gives the place of a probe back. A call that is no probe keeps its leave: its end counts
-// as the breaker has it.
+// as the breaker has it. The context of the call, and its place in flight, last until done, or for
+// as long as the body of the answer.
 func (l *lease) giveBack() {
 	if l.probe && l.state.CompareAndSwap(leaseHeld, leaseReturned) {
-		l.ticket.Done(undecided)
+		l.ticket.Done(&engine.Verdict{Err: errAwaited, Outcome: engine.Ignore, Final: true, Keep: &l.hold})
 	}
 }
 
@@ -68,6 +73,11 @@ func (l *lease) done(err error) {
 		return
 	}
 	v, ok := err.(*engine.Verdict) //nolint:errorlint // made here
+	if ok && v.Keep != nil {
+		v.Keep = nil // the body of the answer has it already
+	} else {
+		l.hold.Release()
+	}
 	if ok && v.Outcome == engine.Ignore || !l.chained() && !l.recovering() {
 		return
 	}

@@ -13,7 +13,7 @@ type subject struct {
 	key      string
 	chain    engine.Key    // in place of eng and key; without a Chain the zero Key
 	breaker  bool          // whether an engine has a breaker
-	bounded  bool          // of a Transport: whether an engine bounds the calls in flight
+	keeps    bool          // of a Transport: whether an engine bounds the calls in flight or their time
 	heeds    bool          // of a Transport: whether the open time of a breaker may be what the upstream asks for
 	patience time.Duration // of a lease: the shortest that an engine with a breaker has
 }

@@ -129,7 +129,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	s, err := t.subjectOf(req)
-	a.heeds, a.bounded = s.heeds, s.bounded
+	a.heeds, a.keeps = s.heeds, s.keeps
 	mistaken := err != nil
 	switch {
 	case mistaken:

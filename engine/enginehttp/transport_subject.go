@@ -12,7 +12,7 @@ type transportEngine struct {
 	revision uint64 // of engine, when it was asked
 	engine   *engine.Engine
 	breaker  bool          // whether engine has one
-	bounded  bool          // whether it bounds the calls in flight
+	keeps    bool          // whether it bounds the calls in flight or their time
 	heeds    bool          // whether its open time may be what the upstream asks for
 	patience time.Duration // of a lease
 	err      error         // names a field of the configuration that a Transport cannot honour
@@ -44,7 +44,7 @@ func (t *Transport) subjectOf(req *http.Request) (subject, error) {
 	if known.err != nil {
 		return subject{}, known.err
 	}
-	return subject{eng: t.Engine, key: t.key(req), breaker: known.breaker, bounded: known.bounded, heeds: known.heeds, patience: known.patience}, nil
+	return subject{eng: t.Engine, key: t.key(req), breaker: known.breaker, keeps: known.keeps, heeds: known.heeds, patience: known.patience}, nil
 }
 
 // chainOf is subjectOf for the keys of Chain.
@@ -70,7 +70,7 @@ func (t *Transport) chainOf(req *http.Request) (subject, error) {
 			return subject{}, e.err
 		}
 		s.add(e.breaker, e.patience)
-		s.heeds, s.bounded = s.heeds || e.heeds, s.bounded || e.bounded
+		s.heeds, s.keeps = s.heeds || e.heeds, s.keeps || e.keeps
 	}
 	if empty {
 		return subject{}, zeroKey("Transport")
@@ -83,15 +83,10 @@ func newTransportEngine(eng *engine.Engine) *transportEngine {
 	revision := eng.Revision() // first, so that a change that comes meanwhile is found later
 	cfg := eng.Config()
 	e := &transportEngine{revision: revision, engine: eng, breaker: cfg.Breaker != nil, patience: patienceOf(cfg)}
-	e.bounded = cfg.Concurrency != nil
+	e.keeps = cfg.Concurrency != nil || cfg.Timeout > 0 || cfg.AttemptTimeout > 0
 	e.heeds = e.breaker && cfg.Breaker.MaxRecovery > 0
-	switch {
-	case cfg.Classify != nil:
+	if cfg.Classify != nil {
 		e.err = unused("Classify", "an enginehttp.Transport has a Classify of its own")
-	case cfg.Timeout > 0:
-		e.err = unused("Timeout", "http.Client.Timeout, or the context of the request, bounds the time until the body has been read")
-	case cfg.AttemptTimeout > 0:
-		e.err = unused("AttemptTimeout", "an enginehttp.Transport has an AttemptTimeout of its own, which lasts until the body has been read")
 	}
 	return e
 }

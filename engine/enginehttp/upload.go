@@ -38,7 +38,7 @@ func (a *attempts) upload(s *subject) error {
 	a.lease = newLease(ctx, s, ticket)
 	end := panicked
 	defer func() { a.lease.done(end) }()
-	end = a.once(ctx)
+	end = a.once(ticket.Context())
 	if v, ok := end.(*engine.Verdict); ok { //nolint:errorlint // made by once
 		return v.Err
 	}
