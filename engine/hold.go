@@ -8,17 +8,17 @@ import (
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// Hold is what a call holds, for work that goes on when the function of the call has returned, such as an answer that
-// is still to be read: its place (Config.Concurrency), in a [Chain] a place of each key, and its context, which then
-// ends with Release or when Config.Timeout or AttemptTimeout is over, and not when the function returns. The function
-// gives a Hold to the engine with [Verdict.Keep]. A Hold that is never released keeps its place for ever. The zero
-// Hold is ready to be used, for one call.
+// Hold is for work that goes on when the function of a call has returned, such as an answer that is still to be read.
+// A Hold keeps the place of the call (Config.Concurrency), in a [Chain] a place of each key. A Hold keeps the context of
+// the call as well: a time limit (Config.Timeout, AttemptTimeout) bounds the work until Release, and Release ends the
+// context. The function gives a Hold to the engine with [Verdict.Keep]. A Hold that is never released keeps its place
+// for ever. The zero Hold is ready to be used, for one call.
 type Hold struct {
 	released atomic.Bool
-	what     atomic.Pointer[holding]
+	contents atomic.Pointer[holding]
 }
 
-// holding is what a Hold holds.
+// holding is the contents of a Hold.
 type holding struct {
 	places []held
 	end    context.CancelFunc // of the context; nil without a time limit
@@ -31,9 +31,9 @@ func (h *Hold) Release() {
 	h.swap(nil)
 }
 
-// swap has h hold something else, and gives back what it held before.
-func (h *Hold) swap(what *holding) {
-	before := h.what.Swap(what)
+// swap has h hold next, and gives back the contents before.
+func (h *Hold) swap(next *holding) {
+	before := h.contents.Swap(next)
 	if before == nil {
 		return
 	}
@@ -46,12 +46,12 @@ func (h *Hold) swap(what *holding) {
 	}
 }
 
-// take has h take what over.
-func (h *Hold) take(what *holding) {
-	for _, p := range what.places {
+// take has h take next over.
+func (h *Hold) take(next *holding) {
+	for _, p := range next.places {
 		p.eng.counters.Held.Add(1)
 	}
-	h.swap(what)
+	h.swap(next)
 	if h.released.Load() {
 		h.Release()
 	}
@@ -68,8 +68,8 @@ func keeper(err error) *Verdict {
 // last reports whether no attempt can follow the one that ended with v, by the retry policy of e, which may be nil.
 func (v *Verdict) last(e *Engine) bool { return e == nil || v.Final || v.Err == nil }
 
-// keep has the Hold that err asks for, if any, take over what the call has got. An end is judged before: a Hold that
-// has been released ends the context.
+// keep has the Hold that err asks for, if any, take over the context and the places of the call. An end is judged
+// before: a Hold that has been released ends the context.
 func (c *call) keep(err error) {
 	v := keeper(err)
 	if v == nil {
@@ -77,14 +77,14 @@ func (c *call) keep(err error) {
 	}
 	e, _ := retrierOf(c.links)
 	last := c.details || v.last(e) // a ticket is not tried again
-	what := &holding{end: c.limits.kept()}
+	next := &holding{end: c.limits.kept()}
 	for i := range c.got {
 		if s := &c.got[i]; s.placed && last {
 			s.placed = false
-			what.places = append(what.places, held{c.links[i].eng, s.cell})
+			next.places = append(next.places, held{c.links[i].eng, s.cell})
 		}
 	}
-	v.Keep.take(what)
+	v.Keep.take(next)
 }
 
 // keepOne is keep for a call for one key that has a place and no time limit.

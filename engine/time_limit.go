@@ -68,8 +68,7 @@ func (l *timeLimits) ofAttempt(ctx context.Context) (context.Context, context.Ca
 	return within(ctx, l.attempt, ErrAttemptTimeout)
 }
 
-// bound bounds ctx, the caller's, by Timeout, for what a call does between its attempts, and returns the end of that. l
-// may be nil.
+// bound bounds ctx, the caller's, by Timeout, for the time between attempts, and returns the end of that. l may be nil.
 func (l *timeLimits) bound(ctx *context.Context) context.CancelFunc {
 	if l != nil && l.call > 0 {
 		if in, end := within(*ctx, time.Until(l.until), ErrTimeout); end != nil {

@@ -81,8 +81,10 @@
 //	PerCall     honoured: an attempt after     honoured, a request is served once
 //	            the first takes no token
 //	Shadow      honoured                       honoured
-//	Timeout     error: http.Client.Timeout     error: use http.TimeoutHandler
-//	AttemptTimeout  error: Transport has one   error: use http.TimeoutHandler
+//	Timeout     honoured: until the body of    error: use http.TimeoutHandler
+//	            the answer is at its end
+//	AttemptTimeout  honoured: likewise, with   error: use http.TimeoutHandler
+//	            Transport.AttemptTimeout
 //	MaxWait     honoured                       honoured; Handler.Wait bounds the stay as well
 //	MaxQueue    honoured                       honoured
 //	Classify    error: Transport.Classify      error: the status of the answer decides
@@ -90,7 +92,7 @@
 //	Latency     honoured                       honoured: from the decision to the answer's end
 //	MaxKeys     honoured                       honoured
 //	IdleAfter   honoured                       honoured
-//	Clock       honoured, AttemptTimeout and   honoured
+//	Clock       honoured; time limits and      honoured
 //	            dates are the system's
 //	Dispatch    honoured                       honoured
 //

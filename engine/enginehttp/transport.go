@@ -16,7 +16,7 @@ import (
 // while it is in use, and do not copy a Transport after its first use.
 //
 // [DefaultClassify] decides the meaning of an attempt for the breaker. In addition, an attempt
-// whose caller has left counts neither way. An attempt that the caller's deadline or AttemptTimeout
+// whose caller has left counts neither way. An attempt that the caller's deadline or a time limit
 // ends is a failure, unless the caller or this process had used up the time: the body of the
 // request was awaited, or a connection beyond MaxConnsPerHost of Base, if Base is an
 // *http.Transport that dials itself or with the DialContext of a net.Dialer. With any other Base or
@@ -49,7 +49,12 @@ import (
 // closed or read to its end, so close every body. An answer that was worth another attempt, and is
 // returned because none followed, holds no place.
 //
-// The Timeout of an http.Client bounds all attempts together, and the waits between them.
+// Three time limits bound an attempt until its response has been read: AttemptTimeout, and
+// Config.AttemptTimeout and Config.Timeout of the engine. The shortest ends it. The error of
+// RoundTrip, or of the Read of the body, is engine.ErrAttemptTimeout or engine.ErrTimeout for
+// errors.Is, and context.DeadlineExceeded. The breaker judges an attempt when its header is there:
+// a time limit that ends in the body is the business of the reader alone. Config.Timeout bounds all
+// attempts together, and the waits between them, as the Timeout of an http.Client does.
 //
 // A request with a body that is neither in memory nor in a regular file is perhaps passed on from a
 // client that has yet to send the body. A probe of the breaker does not depend on such a client: if
@@ -91,10 +96,11 @@ type Transport struct {
 	Classify func(*http.Response, error) engine.Outcome
 	// AttemptTimeout is the longest that one attempt may take until its response has been read, on
 	// the system's clock. Each attempt has a context of its own, which ends when the attempt fails
-	// and when the body of the response is closed or at its end. The time between attempts does not
-	// count, nor does the time after a 101 Switching Protocols. An attempt that takes longer fails
-	// with an error that is context.DeadlineExceeded for errors.Is. 0 means no limit. Negative is
-	// invalid. For streams without an end use http.Transport.ResponseHeaderTimeout instead.
+	// and when the body of the response is closed or at its end. Unlike Config.AttemptTimeout of the
+	// engine, AttemptTimeout bounds neither the attempt's stay in queues, nor the time for which a
+	// response is kept until the next attempt, nor what follows a 101 Switching Protocols; and
+	// Stats.TimedOut of the engine does not count. 0 means no limit. Negative is invalid. For
+	// streams without an end use http.Transport.ResponseHeaderTimeout instead.
 	AttemptTimeout time.Duration
 	// MaxRetryAfter is the longest Retry-After that RoundTrip waits for: if a server asks for more,
 	// RoundTrip returns the response at once. Advice above the MaxDelay of the engine's
