@@ -94,8 +94,8 @@ func explain(ctx context.Context, err error) error {
 	if _, known := errors.AsType[*timeoutError](err); known {
 		return err
 	}
-	switch cause { //nolint:errorlint // the very causes
-	case engine.ErrTimeout, engine.ErrAttemptTimeout:
+	switch cause {
+	case engine.ErrTimeout, engine.ErrAttemptTimeout: //nolint:errorlint // the very causes
 		return &timeoutError{cause: cause}
 	}
 	if late, ok := cause.(*timeoutError); ok { //nolint:errorlint // made by an attemptContext
