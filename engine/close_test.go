@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 func TestCloseWakesWhoeverWaits(t *testing.T) {
@@ -40,6 +41,8 @@ func TestAClosedEngineRefusesEverything(t *testing.T) {
 	for name, cfg := range map[string]engine.Config{
 		"guarded":   {Limiter: oneEvery(time.Second), Breaker: opensAfter(9), Retry: everySecond},
 		"unguarded": {},
+		"places":    {Concurrency: limiter.InFlight{Max: 1}},
+		"limited":   {Breaker: opensAfter(9), AttemptTimeout: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {

@@ -23,7 +23,9 @@ var waysToKeep = map[string]func(t *testing.T, e *engine.Engine, end error) cont
 	"wide": func(t *testing.T, e *engine.Engine, end error) context.Context {
 		return keptBy(t, engine.Chain(start(t, engine.Config{}).Key("x"), e.Key("k")), end)
 	},
-	"cost": func(t *testing.T, e *engine.Engine, end error) context.Context { return keptBy(t, e.Key("k").Cost(2), end) },
+	"cost": func(t *testing.T, e *engine.Engine, end error) context.Context {
+		return keptBy(t, e.Key("k").Cost(2), end)
+	},
 	"Admit": func(t *testing.T, e *engine.Engine, end error) context.Context {
 		ticket, err := e.Admit(t.Context(), "k")
 		require.NoError(t, err)
