@@ -83,14 +83,7 @@ func (e *Engine) overPlaced(
 //
 //go:noinline
 func (e *Engine) failPlaced(c *guard.Cell, generation uint64, began int64, returned bool) {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began, placed: true}
-	if returned {
-		e.endedAs(&a, Ignore)
-		e.vacate(&a)
-		return
-	}
-	e.endedAs(&a, Failure)
-	e.report(&place{key: c.Key()}, &a, Failure, nil)
+	e.failAtGate(&admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began, placed: true}, returned)
 }
 
 // vacate gives back the place of a, if a has one.

@@ -115,19 +115,24 @@ func (c *badClock) Now() time.Time {
 
 // TestAClockThatPanicsKeepsNoPlace: at the end of a call whose success counts in a window of slow calls.
 func TestAClockThatPanicsKeepsNoPlace(t *testing.T) {
-	c := &badClock{Clock: clock.System()}
-	eng := start(t, engine.Config{
-		Clock: c, Concurrency: limiter.InFlight{Max: 1}, MaxWait: engine.NoWait, Breaker: &breaker.Policy{SlowRate: 0.9, SlowAfter: time.Hour},
-	})
-	require.ErrorIs(t, eng.Run(t.Context(), "k", fail), errDown) // the window begins
-	require.NoError(t, eng.Run(t.Context(), "k", succeed))
-	require.PanicsWithValue(t, "the clock", func() {
-		_ = eng.Run(t.Context(), "k", func(context.Context) error { c.bad.Store(true); return nil })
-	})
-	c.bad.Store(false)
-	require.Zero(t, inFlight(t, eng, "k"))
-	require.Zero(t, eng.Stats().InFlight)
-	require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	for _, limit := range []time.Duration{0, time.Minute} {
+		c := &badClock{Clock: clock.System()}
+		eng := start(t, engine.Config{
+			Clock: c, Concurrency: limiter.InFlight{Max: 1}, MaxWait: engine.NoWait, Breaker: &breaker.Policy{SlowRate: 0.9, SlowAfter: time.Hour},
+			AttemptTimeout: limit,
+		})
+		require.ErrorIs(t, eng.Run(t.Context(), "k", fail), errDown) // the window begins
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+		var seen context.Context
+		require.PanicsWithValue(t, "the clock", func() {
+			_ = eng.Run(t.Context(), "k", func(ctx context.Context) error { seen = ctx; c.bad.Store(true); return nil })
+		})
+		c.bad.Store(false)
+		require.Equal(t, limit > 0, seen.Err() != nil)
+		require.Zero(t, inFlight(t, eng, "k"))
+		require.Zero(t, eng.Stats().InFlight)
+		require.NoError(t, eng.Run(t.Context(), "k", succeed))
+	}
 }
 
 // TestAChainThatWaitsForAPlaceIsInShadowOnce: a narrow key in shadow refuses the call before it waits, and not behind that.

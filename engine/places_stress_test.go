@@ -52,10 +52,12 @@ func (i *inside) call(key int, rng *rand.Rand) (leave func()) {
 //
 //	go test ./engine -run TestNoPlaceIsLost -engine.placed 5000000 -timeout 30m
 func TestNoPlaceIsLost(t *testing.T) {
-	for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
-		t.Run(d.String(), func(t *testing.T) {
+	for name, cfg := range map[string]engine.Config{
+		"published": {}, "mailbox": {Dispatch: engine.Mailbox}, "time limits": {Timeout: 500 * time.Microsecond, AttemptTimeout: 200 * time.Microsecond},
+	} {
+		t.Run(name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
-			p := newPlaced(t, d)
+			p := newPlaced(t, cfg)
 			var callers sync.WaitGroup
 			for w := range placedCallers {
 				rng := random(t)
@@ -109,18 +111,18 @@ type placed struct {
 	turn         int
 }
 
-func newPlaced(t *testing.T, d engine.Dispatch) *placed {
+func newPlaced(t *testing.T, cfg engine.Config) *placed {
 	t.Helper()
 	p := &placed{narrow: inside{most: 3}, wide: inside{most: 5}}
 	p.left.Store(*placedFlag)
 	var err error
 	p.eng, err = engine.New(engine.Config{
-		Dispatch: d, Concurrency: limiter.InFlight{Max: 3}, MaxKeys: 3, IdleAfter: time.Millisecond, MaxQueue: 4,
+		Dispatch: cfg.Dispatch, Timeout: cfg.Timeout, AttemptTimeout: cfg.AttemptTimeout, Concurrency: limiter.InFlight{Max: 3}, MaxKeys: 3, IdleAfter: time.Millisecond, MaxQueue: 4,
 		Breaker: &breaker.Policy{FailureThreshold: 20, RecoveryTimeout: time.Millisecond, ProbeTimeout: time.Millisecond},
 	})
 	require.NoError(t, err)
 	p.through, err = engine.New(engine.Config{
-		Dispatch: d, Concurrency: limiter.InFlight{Max: 5}, Limiter: limiter.TokenBucket{Capacity: 50, RefillRate: limiter.PerSecond(1e6)},
+		Dispatch: cfg.Dispatch, Concurrency: limiter.InFlight{Max: 5}, Limiter: limiter.TokenBucket{Capacity: 50, RefillRate: limiter.PerSecond(1e6)},
 	})
 	require.NoError(t, err)
 	return p

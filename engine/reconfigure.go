@@ -71,9 +71,9 @@ func (e *Engine) Reconfigure(cfg Config) error {
 
 // shut has every call ask whether the engine has ended: no settings say any more that a gate may be all there is.
 func (e *Engine) shut() {
-	for st := e.settings.Load(); st.plain || st.chained || st.placed; st = e.settings.Load() {
+	for st := e.settings.Load(); st.plain || st.chained || st.placed || st.timed; st = e.settings.Load() {
 		ended := *st
-		ended.plain, ended.chained, ended.placed = false, false, false
+		ended.plain, ended.chained, ended.placed, ended.timed = false, false, false, false
 		e.settings.CompareAndSwap(st, &ended)
 	}
 }

@@ -93,9 +93,6 @@ func (e *Engine) reportEnd(ctx context.Context, p *place, a *admission, err erro
 	outcome := Failure // in case Classify panics
 	defer func() {
 		e.endedAs(a, outcome)
-		if e.settings.Load().timeLimited {
-			e.tooLate(ctx, outcome)
-		}
 		e.report(p, a, outcome, err)
 	}()
 	outcome = e.judge(ctx, err)

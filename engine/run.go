@@ -125,15 +125,6 @@ func (e *Engine) runShort(
 	return e.runAt(ctx, p, c, stay, fn) // the call may wait, or other callers came first
 }
 
-// runTimed is run for a call with time limits.
-//
-//go:noinline
-func (e *Engine) runTimed(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
-	links, got := [1]link{{eng: e, place: *p, tokens: 1}}, [1]share{}
-	c := call{links: links[:], got: got[:]}
-	return c.perform(ctx, stay, fn)
-}
-
 // runAt is run for a call for one key that may have to ask the key's actor. c is the key's cell if that
 // has been found.
 //

@@ -34,6 +34,7 @@ type settings struct {
 
 	gated   bool // whether a token may be taken at a key's gate: Published, not more limits than one, no Shadow
 	placed  bool // whether a place and a token may be
+	timed   bool // whether that may be, and a time limit
 	plain   bool // whether that may be all there is to a call for one key; false once the engine has ended
 	chained bool // whether it may be all there is to a call for several keys; then no clock is to be read later
 }
@@ -63,6 +64,7 @@ func (e *Engine) newSettings(c Config, policy *guard.Policy) *settings {
 	concerns := st.limited || st.breaks || st.bounded
 	st.gated = published && concerns && (st.shared == nil || len(policy.Limits) <= 1)
 	st.placed = st.gated && st.bounded && !c.PerCall && !st.watched && !st.timeLimited
+	st.timed = st.gated && st.timeLimited && !c.PerCall && !st.watched
 	st.plain = st.gated && !c.PerCall && !st.watched && !st.timeLimited && !st.bounded
 	st.chained = (st.gated || !concerns) && !c.Shadow && st.maxElapsed == 0 && !st.watched && !st.slow && !st.timeLimited && !st.bounded
 	return st

@@ -33,16 +33,24 @@ func limitsOf(links []link) (l *timeLimits) {
 			continue
 		}
 		if l == nil {
-			l = &timeLimits{by: links[i].eng}
+			l = new(timeLimits)
 		}
-		if l.call == 0 && st.config.Timeout > 0 {
-			l.call, l.until = st.config.Timeout, time.Now().Add(st.config.Timeout)
-		}
-		if l.attempt == 0 {
-			l.attempt = st.config.AttemptTimeout
-		}
+		l.add(links[i].eng, st)
 	}
 	return l
+}
+
+// add adds the time limits of e, which has the settings st.
+func (l *timeLimits) add(e *Engine, st *settings) {
+	if l.by == nil {
+		l.by = e
+	}
+	if l.call == 0 && st.config.Timeout > 0 {
+		l.call, l.until = st.config.Timeout, time.Now().Add(st.config.Timeout)
+	}
+	if l.attempt == 0 {
+		l.attempt = st.config.AttemptTimeout
+	}
 }
 
 // within returns a context that ends after d because of cause, and its end; ctx itself, and nil, if the deadline of ctx
@@ -81,7 +89,7 @@ func (l *timeLimits) bound(ctx *context.Context) context.CancelFunc {
 
 // tooLate counts an attempt that failed because a time limit has ended ctx, its context.
 func (e *Engine) tooLate(ctx context.Context, outcome Outcome) {
-	if e == nil || outcome != Failure || ctx.Err() == nil {
+	if outcome != Failure || ctx.Err() == nil {
 		return
 	}
 	switch context.Cause(ctx) {

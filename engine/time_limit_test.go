@@ -178,12 +178,18 @@ func TestAFunctionThatAnswersLateHasAnswered(t *testing.T) {
 
 // TestTheContextOfAnAttemptEndsWithTheAttempt, also if the function panics, so that no timer is left.
 func TestTheContextOfAnAttemptEndsWithTheAttempt(t *testing.T) {
-	for _, cfg := range []engine.Config{{AttemptTimeout: time.Hour}, {Timeout: time.Hour}, {AttemptTimeout: time.Hour, Retry: &retry.Policy{MaxAttempts: 2}}} {
+	for _, cfg := range []engine.Config{
+		{AttemptTimeout: time.Hour}, {Timeout: time.Hour}, {AttemptTimeout: time.Hour, Retry: &retry.Policy{MaxAttempts: 2}},
+		{AttemptTimeout: time.Hour, Breaker: opensAfter(99)}, {Timeout: time.Hour, Concurrency: limiter.InFlight{Max: 1}, Breaker: opensAfter(99)},
+	} {
 		eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 			var seen context.Context
 			keep := func(ctx context.Context) error { seen = ctx; return nil }
 			for name, call := range map[string]func(){
 				"Run": func() { require.NoError(t, eng.Run(t.Context(), "k", keep)) },
+				"error": func() {
+					require.Error(t, eng.Run(t.Context(), "k", func(ctx context.Context) error { seen = ctx; return errDown }))
+				},
 				"Chain": func() {
 					require.NoError(t, engine.Chain(eng.Key("k"), start(t, engine.Config{}).Key("x")).Run(t.Context(), keep))
 				},
