@@ -43,9 +43,7 @@ func (b *Behavior) decide(now int64, g *Gate, s *State, m *Message) (a Answer, a
 		}
 		return Answer{}, false // the caller has left: nothing is taken
 	}
-	a = b.grant(now, max(now, at), s, d, under)
-	a.Placed = placed
-	return a, true
+	return b.grantWith(placed, now, max(now, at), g, s, d, under), true
 }
 
 // look answers what would become of the demand of m, and changes nothing. At is the first instant from

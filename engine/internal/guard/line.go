@@ -105,6 +105,22 @@ func (b *Behavior) lineUp(now int64, s *State, m *Message) (a Answer, answered b
 	return Answer{}, false
 }
 
+// grantWith is grant for a caller that has a place, if placed. If the grant panics, nobody hears of the place, and it comes
+// back.
+func (b *Behavior) grantWith(placed bool, now, due int64, g *Gate, s *State, d *Demand, under bool) (a Answer) {
+	if !placed {
+		return b.grant(now, due, s, d, under)
+	}
+	defer func() {
+		if !a.Placed {
+			g.leave()
+		}
+	}()
+	a = b.grant(now, due, s, d, under)
+	a.Placed = true
+	return a
+}
+
 // place takes a place for d, if d takes one. ok is false if there is none.
 func (b *Behavior) place(g *Gate, s *State, d *Demand) (placed, ok bool) {
 	if !s.policy.TakesPlace(d) {

@@ -53,8 +53,7 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 			q.leave(r, now)
 			continue
 		}
-		a := b.grant(now, at, s, &r.demand, under)
-		a.Placed = placed
+		a := b.grantWith(placed, now, at, g, s, &r.demand, under)
 		q.granted(r)
 		r.Answer(a)
 	}

@@ -1,0 +1,45 @@
+package guard
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/actors"
+	"github.com/limitpal/limitpal-go/breaker"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// TestAGrantThatPanicsKeepsNoPlace: a turn has taken the place of a call, and panics before the call hears of it. (The place
+// stayed taken for ever.) The grant is that of a probe, at once or behind a wait for a token.
+func TestAGrantThatPanicsKeepsNoPlace(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		b := behaviorOf(t, settings{
+			Places: 1, Mailbox: true, Breaker: &breaker.Policy{FailureThreshold: 1},
+			Limiter: limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, 100)},
+		})
+		var g Gate
+		var s State
+		b.Init(1, "k", &g, &s)
+		s.circuit.Reopen(b.policy().rules, b.generation(), 10)
+		now := int64(20)
+		ask := func(d Demand) {
+			r := &Request{Call: actors.NewCall[Answer]()}
+			b.Receive(func() int64 { return now }, &g, &s, &Message{Kind: Ask, Demand: d, Until: Never, Request: r, Answers: r.Answers()})
+		}
+		call := Demand{Tokens: 1, Mode: limiter.Queued, Breaker: true}
+		fault := errors.New("fault")
+		b.Renewing = func() { panic(fault) }
+		if waits {
+			ask(acquire)
+			ask(call)
+			require.Equal(t, 1, s.Waiters())
+			now = 200
+			require.PanicsWithValue(t, fault, func() { b.Wake(now, &g, &s) })
+		} else {
+			require.PanicsWithValue(t, fault, func() { ask(call) })
+		}
+		require.Zero(t, g.InFlight())
+	}
+}
