@@ -43,3 +43,27 @@ func TestAGrantThatPanicsKeepsNoPlace(t *testing.T) {
 		require.Zero(t, g.InFlight())
 	}
 }
+
+// TestALineBeginsAnew: the row that begins a line counts as served last, so that the row which comes next has the next turn,
+// whatever the line served before. (A queue that was used again went on where its line had ended.)
+func TestALineBeginsAnew(t *testing.T) {
+	b := behaviorOf(t, settings{Places: 1})
+	from := &Origin{Key: "narrow"}
+	queue := b.newQueue(b.policy())
+	queue.granted(b.lines(queue, nil))
+	for range 100 { // a pool may lose what it is given
+		b.policy().queues.Put(queue)
+		queue = b.newQueue(b.policy())
+		rows := []*Request{b.lines(queue, from), b.lines(queue, nil)}
+		require.True(t, rows[1] == queue.line.next())
+		queue.granted(rows[0])
+		queue.granted(rows[1]) // the last
+	}
+}
+
+// lines puts a caller at the end of a row of the line of q.
+func (b *Behavior) lines(q *queue, from *Origin) *Request {
+	r := new(Request)
+	q.lineUp(q.came(b.policy(), &Message{Request: r, Demand: Demand{Breaker: true, From: from}, Until: Never}, 1), 1)
+	return r
+}

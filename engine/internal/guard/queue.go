@@ -35,6 +35,9 @@ type queue struct {
 func (b *Behavior) newQueue(p *Policy) *queue {
 	if q, ok := p.queues.Get().(*queue); ok {
 		q.moved, q.last, q.shared, q.uneven = 0, nil, false, false
+		if q.line != nil {
+			q.line.last = nil
+		}
 		return q
 	}
 	return &queue{plain: newRow(Origin{}, p.Limits), scratch: make([]int64, 2*(len(p.Limits)+1)), counters: b.Counters}
