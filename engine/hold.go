@@ -109,30 +109,41 @@ type held struct {
 
 // keepPlaces has the places of a ticket come back if it is collected before Done. Without places the result is nil.
 func keepPlaces(e *Engine, a *admission, call *call) *lost {
-	var places []held
-	if call == nil && a.placed {
-		places = []held{{e, a.cell}}
-	}
-	if call != nil {
-		for i := range call.got {
-			if s := &call.got[i]; s.placed {
-				places = append(places, held{call.links[i].eng, s.cell})
-			}
-		}
-	}
+	places := placesOf(e, a, call)
 	if places == nil {
 		return nil
 	}
 	l := new(lost)
 	l.end = runtime.AddCleanup(l, func(places []held) {
-		go func() { // a mailbox may be full; ends when the actors have been told
-			for _, p := range places {
-				p.eng.counters.Stripe().Ignored.Add(1)
-				p.eng.leavePlace(p.cell)
-			}
-		}()
+		go giveBackLost(places) // a mailbox may be full; ends when the actors have been told
 	}, places)
 	return l
+}
+
+// placesOf returns the places that a ticket has: those of call or, if call is nil, that of a.
+func placesOf(e *Engine, a *admission, call *call) (places []held) {
+	switch {
+	case call != nil:
+		for i := range call.got {
+			if s := &call.got[i]; s.placed {
+				places = append(places, held{call.links[i].eng, s.cell})
+			}
+		}
+	case a.placed:
+		places = []held{{e, a.cell}}
+	}
+	return places
+}
+
+// giveBackLost gives back the places of a ticket that was collected before Done.
+func giveBackLost(places []held) {
+	if guard.Planted("a place that a lost ticket keeps") {
+		return
+	}
+	for _, p := range places {
+		p.eng.counters.Stripe().Ignored.Add(1)
+		p.eng.leavePlace(p.cell)
+	}
 }
 
 // done says that the ticket has ended. l may be nil.

@@ -89,6 +89,14 @@ func (a *account) waiting() []waiter {
 	return a.site.queue
 }
 
+// waits is how many wait for tokens or for a place, likewise.
+func (a *account) waits() int {
+	if a.site == nil {
+		return 0
+	}
+	return a.site.waits()
+}
+
 // forgive makes a as new, at now.
 func (w *world) forgive(a *account, now int64) {
 	a.version++
@@ -107,7 +115,7 @@ func (w *world) isClean(a *account, now int64) bool {
 			return false
 		}
 	}
-	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && a.circuit.grown(now) == 0 && !a.circuit.window.marked(a.circuit.rules, now) && len(a.waiting()) == 0
+	return w.is(&a.circuit, now) == breaker.Closed && a.circuit.row == 0 && !a.circuit.forced && a.circuit.grown(now) == 0 && !a.circuit.window.marked(a.circuit.rules, now) && a.waits() == 0
 }
 
 // spilled is what a loses when its cell goes before it is as new: failures of a closed breaker and the growth
@@ -115,7 +123,7 @@ func (w *world) isClean(a *account, now int64) bool {
 func (w *world) spilled(a *account, st *site) {
 	a.spilt = true
 	c := &a.circuit
-	if c.out > 0 || c.forced || len(st.queue) > 0 {
+	if c.out > 0 || c.forced || st.waits() > 0 {
 		w.fail("a cell with a probe out, with a forced breaker or with callers in the queue was spilled")
 	}
 	switch c.state {

@@ -24,8 +24,10 @@ func (c *caller) take(a guard.Answer) {
 	c.pending, c.told, c.toldErr = false, true, a.Err
 	switch m := &c.message; m.Kind {
 	case guard.Ask:
-		c.answer, c.answered, c.cell = a, true, c.account.site
-		c.permitted, c.reason = !m.Demand.Split, a.Err
+		if c.reason = a.Err; c.asks && !m.Demand.Breaker { // it has its permit, with its place
+			return
+		}
+		c.answer, c.answered, c.cell, c.permitted = a, true, c.account.site, !m.Demand.Split
 	case guard.Look:
 		if m.Request.After < 0 { // and not one after the refusal, for the time to come back
 			c.reason = a.Err
@@ -58,9 +60,9 @@ func (w *world) collect(st *site) {
 		}
 		a := c.peek()
 		w.note(10, id, a.At^int64(a.Permit.Generation))
-		if a.Err != e.err || a.At != e.at || a.Permit.Lease != e.lease || a.Under != e.under || a.Rough != e.rough {
-			w.fail("caller %d was answered %v, at %d, lease %d, and should have been: %v, at %d, lease %d; the turn is at %d",
-				id, a.Err, a.At, a.Permit.Lease, e.err, e.at, e.lease, t.now)
+		if a.Err != e.err || a.At != e.at || a.Permit.Lease != e.lease || a.Under != e.under || a.Placed != e.placed || a.Rough != e.rough {
+			w.fail("caller %d was answered %v, at %d, lease %d, place %t, and should have been: %v, at %d, lease %d, place %t; the turn is at %d",
+				id, a.Err, a.At, a.Permit.Lease, a.Placed, e.err, e.at, e.lease, e.placed, t.now)
 		}
 		if !c.looks() {
 			c.seen, c.decided = e.version, t.now
@@ -94,6 +96,11 @@ func (w *world) collectRefused(st *site) {
 
 // collectGranted takes note of the grants and refusals that a turn had given before it panicked.
 func (w *world) collectGranted(st *site) {
+	for _, q := range st.line.queue {
+		if !q.req.Left() && len(q.req.Answered()) > 0 {
+			w.fail("caller %d was answered in the line by a turn that panicked", q.who.id)
+		}
+	}
 	passedOver := false
 	kept := st.queue[:0]
 	for _, q := range st.queue {

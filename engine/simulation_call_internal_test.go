@@ -64,6 +64,7 @@ func (p *person) call() {
 	}
 	u.settle()
 	p.over(err)
+	p.release()
 }
 
 // looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall,
@@ -84,7 +85,7 @@ func (p *person) decide() {
 		c.ready = math.MaxInt64
 		c.seen, c.was, c.periodWas = c.account.version, c.account.site, c.account.circuit.period
 		c.wasShort, c.wasClosed, c.wasFree, c.wasOpen = false, false, false, 0
-		c.wasUnlimited, c.wasAbove, c.rules = false, false, c.w.rules
+		c.wasUnlimited, c.wasAbove, c.wasFull, c.rules = false, false, false, c.w.rules
 		c.w.watch(c, p.since)
 	}
 }
@@ -159,6 +160,10 @@ func (p *person) admit(k Key) error {
 	if err != nil {
 		return err
 	}
+	if p.hasPlace() && p.u.oneIn(4) {
+		p.lose(t)
+		return nil
+	}
 	ended := p.fn(p.ctx)
 	p.phase = admitting
 	t.Done(ended)
@@ -200,6 +205,9 @@ func (p *person) begun() {
 		u.fail("caller %d begins an attempt that was not decided", p.id)
 	}
 	for _, c := range p.links {
+		if !c.hasDecided() {
+			c.checkPlaced()
+		}
 		if !c.hasDecided() && c.w.eng.settings.Load().shared.Concerns(&guard.Demand{Breaker: true}) && (!c.passed || len(p.links) > 1) {
 			c.w.checkAdmitted(c)
 		}

@@ -47,6 +47,7 @@ type caller struct {
 	spent   bool  // the actor says that the tokens stay spent
 
 	success
+	presence
 	ranAt ran
 
 	expected guard.Snapshot
@@ -57,6 +58,7 @@ type caller struct {
 // begin makes the caller ready for a scene.
 func (c *caller) begin() {
 	c.handles, c.lease, c.owes, c.pending = [mostNames]*place{}, 0, false, false
+	c.presence = presence{}
 	c.success, c.req, c.may, c.account, c.answered, c.debit, c.spent = success{}, nil, false, nil, false, debit{}, false
 }
 

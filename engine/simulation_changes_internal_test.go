@@ -35,6 +35,9 @@ func (w *world) drawChange() setup {
 	if w.oneIn(4) && !w.isCalled() {
 		s.cfg.PerCall = !s.cfg.PerCall
 	}
+	if w.oneIn(4) {
+		w.drawPlaces(&s)
+	}
 	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
 		s.cfg.Retry = w.drawRetry()
 		s.cfg.Retry.MaxElapsed = 0
@@ -162,21 +165,20 @@ func (w *world) expectAdopt(st *site) {
 		return
 	}
 	w.turning.fuse = whole // what a turn that follows and panics has granted is lost to the state before
-	waiters := len(st.queue) > 0
+	waiters := st.waits() > 0
 	for r := a.old.rules.next; r != nil && waiters; r = r.next {
 		st.rows.shared, st.moved = true, max(st.moved, r.at)
-		for _, q := range slices.Clone(st.rowByRow()) {
+		for _, q := range slices.Concat(st.line.rowByRow(), st.rowByRow()) {
 			if r.holds(q.n) {
 				continue
 			}
-			i := slices.IndexFunc(st.queue, func(other waiter) bool { return other.req == q.req })
-			st.dequeue(i)
+			st.drop(q.req)
 			if !q.req.Left() {
 				w.expect(q.who, expectation{err: limiter.ErrExceedsCapacity})
 			}
 		}
 	}
-	if waiters && len(st.queue) == 0 {
+	if waiters && st.waits() == 0 {
 		st.moved = 0
 	}
 	st.emptied()
@@ -205,7 +207,7 @@ func (r *rules) holds(n int64) bool {
 // checkFollowed makes sure that nobody waits by old rules, now that nobody is ready.
 func (w *world) checkFollowed() {
 	for i := range w.names {
-		if a := &w.keys[i]; a.stale && w.coming == nil && len(a.waiting()) > 0 && !a.site.rests {
+		if a := &w.keys[i]; a.stale && w.coming == nil && a.waits() > 0 && !a.site.rests {
 			w.fail("callers wait for %q by limits that have changed", keyNames[i])
 		}
 	}

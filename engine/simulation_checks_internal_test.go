@@ -30,6 +30,7 @@ func (c *caller) settle() {
 	if c.account == nil || c.account.site == nil {
 		return
 	}
+	c.settlePlaces()
 	c.settleRates()
 	w, st := c.w, c.account.site
 	fullAt := st.gate.FullAt()
@@ -55,8 +56,8 @@ func (c *caller) settle() {
 		w.fail("caller %d passed the gate by limits that had changed before its attempt began", c.id)
 	case last < 0 || fullAt < 0:
 		w.fail("caller %d has moved full-at from %d to %d", c.id, last, fullAt)
-	case len(a.waiting()) > 0:
-		w.fail("caller %d passed the gate, and overtook %d that wait", c.id, len(a.waiting()))
+	case a.waits() > 0:
+		w.fail("caller %d passed the gate, and overtook %d that wait", c.id, a.waits())
 	case a.circuit.state != breaker.Closed:
 		w.fail("caller %d passed the gate of a breaker that is %v", c.id, a.circuit.state)
 	}
@@ -98,6 +99,10 @@ func (w *world) checkRefused(c *caller, r *Rejection) {
 	case errors.Is(r.Err, limiter.ErrExceedsCapacity):
 		if !c.wasAbove {
 			w.fail("caller %d was refused %d tokens for good, and the capacity was enough all the time", c.id, c.n)
+		}
+	case errors.Is(r.Err, limiter.ErrInFlight):
+		if !c.wasFull {
+			w.fail("caller %d was refused for want of a place, and one was free all the time", c.id)
 		}
 	case errors.Is(r.Err, ErrQueueFull):
 		w.fail("caller %d was refused by a queue, and no actor said so", c.id)
@@ -143,30 +148,17 @@ func (w *world) checkAfter(st *site, s *guard.State, next actors.Next) {
 	if a.circuit.forced {
 		wake = a.circuit.until
 	}
-	if len(st.queue) > 0 {
-		wake = min(wake, a.ready(now, st.queue[st.next()].n, true))
-		for i := range st.queue {
-			if st.rows.shared {
-				wake = min(wake, st.queue[i].until)
-			}
-		}
-	}
+	wake = min(wake, w.servesAt(st, now))
 	if next.Wake > max(wake, now) {
 		w.fail("the actor wakes at %d, and has something to do at %d", next.Wake, wake)
 	}
-	for i := range st.queue {
-		if !st.queue[i].req.Queued() {
-			w.fail("caller %d is not in the queue", st.queue[i].who.id)
-		}
-	}
-	if s.Waiters() != len(st.queue) {
-		w.fail("%d callers are in the queue, and should be %d", s.Waiters(), len(st.queue))
-	}
+	w.checkWaiters(st, s)
+	w.checkPlaces(st)
 	shared := st.gate.Shared()
-	if shared && (len(st.queue) > 0 || a.circuit.state != breaker.Closed || a.circuit.forced || !w.mayShare()) {
-		w.fail("the gate is shared, with %d callers in the queue and the breaker %v", len(st.queue), a.circuit.state)
+	if shared && (st.waits() > 0 || a.circuit.state != breaker.Closed || a.circuit.forced || !w.mayShare()) {
+		w.fail("the gate is shared, with %d callers in the queue and the breaker %v", st.waits(), a.circuit.state)
 	}
-	if !shared && w.mayShare() && len(st.queue) == 0 && a.circuit.state == breaker.Closed && !a.circuit.forced {
+	if !shared && w.mayShare() && st.waits() == 0 && a.circuit.state == breaker.Closed && !a.circuit.forced {
 		w.fail("the gate is owned, with nobody in the queue and the breaker closed")
 	}
 	w.checkNotice(st, now)
@@ -185,7 +177,7 @@ func (w *world) checkNotice(st *site, now int64) {
 	if c.state == breaker.Open && n.Until() != c.until || c.state != breaker.Open && n.Until() > now {
 		w.fail("the notice refuses until %d, and the breaker is %v until %d", n.Until(), c.state, c.until)
 	}
-	if len(st.queue) > 0 {
+	if st.waits() > 0 {
 		return // a waiter may be granted before
 	}
 	if at := st.account.ready(n.Until(), 1, true); c.state == breaker.Open && now < n.Until() && n.At() != max(at, n.Until()) {
@@ -200,7 +192,7 @@ func (w *world) checkSnapshot(c *caller, is Snapshot) {
 	for i := range is.Limits {
 		is.Limits[i].Wait = 0
 	}
-	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.Window != ought.Window || is.OpenFor != ought.OpenFor || is.Forced != ought.Forced || is.Waiting != ought.Waiting ||
+	if is.Breaker != ought.Breaker || is.Failures != ought.Failures || is.Window != ought.Window || is.OpenFor != ought.OpenFor || is.Forced != ought.Forced || is.Waiting != ought.Waiting || is.InFlight != ought.InFlight ||
 		!slices.Equal(is.Limits, ought.Limits) {
 		w.fail("the snapshot is %+v, and should be %+v", is, *ought)
 	}

@@ -154,10 +154,12 @@ func (c *caller) checkDemand(d *guard.Demand) {
 	chain := len(c.links) > 1
 	permit := chain && c.asks && d.Tokens == 0 && d.Stay == guard.NoStay && !d.Split
 	split := chain && c.asks && d.Tokens == c.n && d.Split
-	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks)
+	inLine := chain && c.asks && d.Tokens == 0 && !d.Split && d.Stay != guard.NoStay // for a place, and nothing else
+	rest := chain && c.asks && c.placed && !d.Breaker                                // the tokens, place and permit in hand
+	plain := d.Tokens == c.n && !d.Split && (!chain || !c.asks || rest)
 	long := c.stay == guard.NoStay && d.Stay >= 0 || c.stay > 0 && (d.Stay == guard.AsLong || d.Stay > 0 && d.Stay > c.stay-c.waited)
 	c.asked = max(c.given, c.since)
-	if c.mode != d.Mode || c.asks != d.Breaker || long || !permit && !split && !plain || c.hasDecided() {
+	if c.mode != d.Mode || c.asks != (d.Breaker || rest) || long || !permit && !split && !plain && !inLine || c.hasDecided() {
 		c.w.fail("caller %d asks for %+v, and may stay for %d", c.id, d, c.stay)
 	}
 	if from := c.from(); (d.From == nil) != (from == plainRow) || d.From != nil && d.From.Key != keyNames[from%mostNames] {

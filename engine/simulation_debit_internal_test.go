@@ -37,7 +37,7 @@ func (w *world) debitFor(c *caller, a *account, now, n int64, turn bool) {
 // have been taken.
 func (p *person) permits() {
 	for _, c := range p.links {
-		if !c.hasDecided() {
+		if !c.hasDecided() && !c.placed {
 			c.wasClosed, c.permitted = false, false
 			c.w.watch(c, p.u.latest)
 		}

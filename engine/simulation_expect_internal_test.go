@@ -12,6 +12,7 @@ type expectation struct {
 	err     error
 	at      int64
 	lease   int64
+	placed  bool
 	under   bool
 	rough   bool
 	period  uint64
@@ -30,9 +31,10 @@ func (w *world) expectAt(now int64) {
 	w.expectAdopt(st)
 	if t.fuse == atTransitions {
 		t.before = *a
-		t.line, t.moved, t.debits = append(t.line[:0], st.queue...), st.moved, w.debits
+		t.queue, t.moved, t.debits = append(t.queue[:0], st.queue...), st.moved, w.debits
+		t.line = append(t.line[:0], st.line.queue...)
 	}
-	if t.message == nil || len(st.queue) > 0 || a.circuit.forced {
+	if t.message == nil || st.waits() > 0 || a.circuit.forced {
 		w.is(&a.circuit, now)
 	}
 	if m := t.message; m != nil {
@@ -114,7 +116,7 @@ func (w *world) expectAsk(st *site, m *guard.Message) {
 		return
 	}
 	version := a.version
-	if len(st.queue) > 0 {
+	if st.waits() > 0 {
 		version = 0 // what it is told holds if those before it are served in time
 	}
 	under, at, waits, err := w.judge(st, m)
@@ -136,17 +138,23 @@ func (w *world) expectAsk(st *site, m *guard.Message) {
 		w.expect(who, e)
 	case waits:
 		a.version++
-		longest := w.maxWait
-		if d.Stay > 0 {
-			longest = min(longest, d.Stay)
-		}
 		who.checkFree()
-		st.enqueue(waiter{
-			req: m.Request, who: who, n: d.Tokens, since: now, until: guard.Later(guard.Later(now, longest), 1),
-			breaker: d.Breaker, split: d.Split, under: asUnder(m, who), from: who.from(),
-		})
+		who.checkPlaceless(false)
+		st.enqueue(w.came(m))
 	default:
-		w.expectGrant(a, who, now, d.Tokens, d.Breaker && !d.Split, under, bool(d.Mode))
+		w.expectAdmission(st, m, under)
+	}
+}
+
+// came is who sent m as a waiter.
+func (w *world) came(m *guard.Message) waiter {
+	d, who, longest := &m.Demand, w.turning.who, w.maxWait
+	if d.Stay > 0 {
+		longest = min(longest, d.Stay)
+	}
+	return waiter{
+		req: m.Request, who: who, n: d.Tokens, since: w.turning.now, until: guard.Later(guard.Later(w.turning.now, longest), 1),
+		breaker: d.Breaker, split: d.Split, under: asUnder(m, who), from: who.from(),
 	}
 }
 
@@ -165,7 +173,7 @@ func (w *world) expectLook(st *site, m *guard.Message) {
 	default:
 		err = w.hasRoom(st, who, d)
 	}
-	w.expect(who, expectation{err: err, at: at, rough: waits && !st.exact(who.from())})
+	w.expect(who, expectation{err: err, at: at, rough: waits && (!st.exact(who.from()) || len(st.line.queue) > 0)})
 }
 
 // judge is from when the tokens of a demand are there, and whether it has to wait, even if they are there:
@@ -195,7 +203,7 @@ func (w *world) hasRoom(st *site, who *caller, d *guard.Demand) error {
 	switch {
 	case !w.hasPlaces(st.account, st.queue, d.Tokens):
 		return limiter.ErrLimited
-	case st.inRow(who.from()) >= w.maxQueue:
+	case st.inRow(who.from())+st.line.inRow(who.from()) >= w.maxQueue:
 		return ErrQueueFull
 	}
 	return nil
@@ -234,13 +242,25 @@ func (w *world) hasPlaces(a *account, queue []waiter, n int64) bool {
 	return true
 }
 
-// expectGrant takes the tokens, as of the instant due, and the place of a probe.
-func (w *world) expectGrant(a *account, who *caller, due, n int64, asked, under, turn bool) {
-	e := expectation{under: under}
-	if a.version++; n > 0 {
-		w.debitFor(who, a, due, n, turn)
+// grant is what a caller gets in a turn.
+type grant struct {
+	due, n int64 // tokens, as of an instant
+	asked  bool  // whether the breaker gives a permit
+	under  bool  // or the call is made under a probe
+	turn   bool  // whether the tokens come in turn
+	placed bool
+}
+
+// expectGrant takes the tokens, as of the instant due, the place, and the place of a probe.
+func (w *world) expectGrant(a *account, who *caller, g grant) {
+	e := expectation{under: g.under, placed: g.placed}
+	if a.version++; g.n > 0 {
+		w.debitFor(who, a, g.due, g.n, g.turn)
 	}
-	if asked && !under {
+	if g.placed {
+		who.enters(a.site)
+	}
+	if g.asked && !g.under {
 		e.lease = w.admit(&a.circuit, w.turning.now)
 		e.period = a.circuit.period
 	}

@@ -44,6 +44,14 @@ var (
 // it, begins its function only with tokens and permits of every key, and leaves no token, waiter or
 // probe behind when it gives up. The rows of a queue take turns.
 //
+// In one engine of three the calls in flight are bounded. Never more calls of a key are inside than the bound
+// in force when they came; when a bound becomes less, nobody enters until there is room. A place comes back
+// behind the outcome, with every end of a call: a panic, a call that gives up, a Hold, and a ticket that is
+// collected, for which a step of its caller stands. A free place goes to the head of the line. Nobody passes the
+// line, waits with a place, or waits there with tokens, and no actor sleeps while a place is free for which
+// somebody waits. A refusal for want of a place is right if all were taken, or others waited, at some time since
+// the attempt began. No key goes with calls in flight, and in the end no place is taken.
+//
 // A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
 // than the capacity at its start and each rate for as long as it held. Failures that counted by the rules
 // before, open breakers, leases and the calls in a window go on by the rules after.

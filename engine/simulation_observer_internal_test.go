@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"slices"
+
 	"github.com/limitpal/limitpal-go/actors"
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
@@ -123,7 +125,7 @@ func (o *observer) guarded(st *site, run func() actors.Next) actors.Next {
 
 // end compares what a turn did with what it ought to have done.
 func (o *observer) end(st *site, s *guard.State, next actors.Next) {
-	st.turned = o.w.turning.now
+	st.turned, st.freed = o.w.turning.now, false
 	w := o.w
 	w.turning.fuse = whole
 	w.collect(st)
@@ -144,12 +146,14 @@ func (o *observer) Fail(now int64, g *guard.Gate, s *guard.State, err error) act
 		return actors.Next{Wake: actors.Never, Forget: actors.Never}
 	}
 	next := o.Behavior.Fail(now, g, s, err)
-	for i := range st.queue {
-		if q := &st.queue[i]; !q.req.Left() && len(q.req.Answered()) == 0 && w.askers[q.req] == q.who && q.who.pending {
+	for _, q := range slices.Concat(st.line.queue, st.queue) {
+		if !q.req.Left() && len(q.req.Answered()) == 0 && w.askers[q.req] == q.who && q.who.pending {
 			w.fail("caller %d waited in the queue when all was refused, and was not answered", q.who.id)
 		}
 	}
-	st.queue, st.rows = st.queue[:0], rows{}
+	st.clear()
+	st.line.clear()
+	st.freed = false
 	w.collectRefused(st)
 	w.checkFullAt(st, s, max(now, w.latest)) // the clock may have failed
 	st.last = g.FullAt()
@@ -204,7 +208,7 @@ func (o *observer) Retire(unused int64, g *guard.Gate) bool {
 func (o *observer) Update(now int64, g *guard.Gate, s *guard.State) actors.Next {
 	next := o.Behavior.Update(now, g, s)
 	w, st := o.w, o.w.gates[g]
-	if st.inTurn || len(st.queue) > 0 {
+	if st.inTurn || st.waits() > 0 {
 		w.fail("the cell of %q is brought up to date in the midst of a turn, or with callers in the queue", st.name)
 	}
 	at := now
@@ -240,8 +244,8 @@ func (o *observer) bury(st *site) {
 	if st.inTurn {
 		w.fail("the cell of %q was retired in the midst of a turn", st.name)
 	}
-	if len(st.queue) > 0 {
-		w.fail("the cell of %q was retired, and %d callers wait", st.name, len(st.queue))
+	if st.waits() > 0 || st.inside > 0 {
+		w.fail("the cell of %q was retired, and %d callers wait and %d are in flight", st.name, st.waits(), st.inside)
 	}
 	if st.account.stale || st.gate.Policy().Stale() {
 		w.fail("the cell of %q was retired, and goes by limits that have changed", st.name)

@@ -39,6 +39,9 @@ func (p *person) drawEnd() (err error, panics bool) {
 		wish := u.spread(1, 64*u.tick)
 		u.wishes[wish] = true
 		return &Verdict{Err: errSimulated, Outcome: Failure, OpenFor: time.Duration(wish)}, false
+	case 11:
+		p.hold = new(Hold)
+		return &Verdict{Err: errSimulated, Outcome: []Outcome{Success, Failure}[u.below(2)], Final: true, Keep: p.hold}, false // else a further attempt could wait for the place
 	default:
 		return errSimulated, false
 	}
@@ -90,6 +93,7 @@ func (p *person) ended() error {
 	for _, c := range p.links {
 		c.ended(c.outcomeOf(err, panics))
 	}
+	p.keeps(err)
 	p.decide() // a further attempt, if there is one
 	if panics {
 		panic(errFn)

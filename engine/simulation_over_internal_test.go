@@ -44,6 +44,9 @@ func (p *person) over(err error) {
 // over is the end of a call at one engine: a call that gives up leaves no probe and no tokens.
 func (c *caller) over(err error) {
 	w := c.w
+	if c.placed {
+		w.fail("caller %d has ended its call (%T), and its place is not back", c.id, err)
+	}
 	switch {
 	case !c.deciding || w.closed || c.hasDecided():
 	case c.asks && c.holdsProbe() && !w.switchedSince(c.rules):
@@ -85,7 +88,7 @@ func (p *person) foresee() {
 		return
 	}
 	for _, c := range p.links {
-		if a := c.account; a.site != c.was || a.version != c.seen || len(a.waiting()) > 0 || a.circuit.out > 0 {
+		if a := c.account; a.site != c.was || a.version != c.seen || a.waits() > 0 || a.circuit.out > 0 {
 			c.seen = 0
 		}
 	}

@@ -65,6 +65,8 @@ type person struct {
 
 	changing *world // whose configuration it changes
 
+	hold *Hold // of the call; nil if it keeps no place
+
 	hope   error // what the call was refused for; the person comes back at the instant that the refusal told
 	hopeAt int64
 }

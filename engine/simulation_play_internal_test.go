@@ -108,8 +108,11 @@ func (w *world) try(p *person, key int) {
 func (u *universe) checkNothingLeft() {
 	for _, w := range u.worlds {
 		for i := range w.keys {
-			if a := &w.keys[i]; !w.closed && (len(a.waiting()) > 0 || a.circuit.out > 0 && !a.lost && !w.renews(a)) {
-				u.fail("all calls have ended, and %q of engine %d has %d waiters and %d probes out", keyNames[i], w.number, len(a.waiting()), a.circuit.out)
+			if a := &w.keys[i]; a.site != nil && a.site.inside > 0 {
+				u.fail("all calls have ended, and %d places of %q of engine %d are taken", a.site.inside, keyNames[i], w.number)
+			}
+			if a := &w.keys[i]; !w.closed && (a.waits() > 0 || a.circuit.out > 0 && !a.lost && !w.renews(a)) {
+				u.fail("all calls have ended, and %q of engine %d has %d waiters and %d probes out", keyNames[i], w.number, a.waits(), a.circuit.out)
 			}
 		}
 	}

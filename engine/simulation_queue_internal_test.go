@@ -9,33 +9,6 @@ import (
 	"github.com/limitpal/limitpal-go/limiter"
 )
 
-// waiter is a caller in the queue.
-type waiter struct {
-	req     *guard.Request
-	who     *caller
-	n       int64
-	since   int64
-	until   int64 // the instant from which a grant is too late, if the queue has had several rows
-	breaker bool
-	split   bool // the permit is asked for later
-	under   naiveProbe
-	from    int // the row
-}
-
-// What is no number of a row.
-const (
-	plainRow = -1 // the row of the calls that came through no narrower key
-	noRow    = -2
-)
-
-// rows is the order in which the rows of a queue take turns.
-type rows struct {
-	order  []int // those with waiters; the first is served next
-	last   int   // the row that was served last or, before, the one that began the queue
-	begun  bool
-	shared bool // there have been several since the queue began
-}
-
 // from is the row in which c waits.
 func (c *caller) from() int {
 	for i, link := range c.links {
@@ -45,98 +18,6 @@ func (c *caller) from() int {
 		}
 	}
 	return plainRow
-}
-
-// enqueue puts q at the end of its row. A row that gets its first waiter is the last of the round, unless
-// the row that was served last would then be served again.
-func (st *site) enqueue(q waiter) {
-	st.queue = append(st.queue, q)
-	r := &st.rows
-	switch {
-	case slices.Contains(r.order, q.from):
-		return
-	case len(r.order) == 0:
-		if !r.begun {
-			r.last, r.begun = q.from, true
-		}
-		r.order = append(r.order, q.from)
-		return
-	case r.order[0] == r.last:
-		r.order = slices.Insert(r.order, 0, q.from)
-	default:
-		r.order = append(r.order, q.from)
-	}
-	r.shared = true
-}
-
-// dequeue takes the waiter i out, that leaves now with or without tokens.
-func (st *site) dequeue(i int) {
-	from := st.queue[i].from
-	st.queue = append(st.queue[:i], st.queue[i+1:]...)
-	if st.inRow(from) == 0 {
-		at := slices.Index(st.rows.order, from)
-		st.rows.order = slices.Delete(st.rows.order, at, at+1)
-		if from == st.rows.last && from != plainRow {
-			st.rows.last = noRow // if it comes back, it is another row
-		}
-	}
-}
-
-// served is dequeue for the next waiter, who has got its tokens: the row has had its turn.
-func (st *site) served(i int) {
-	r := &st.rows
-	r.last = st.queue[i].from
-	st.dequeue(i)
-	if len(r.order) > 1 && r.order[0] == r.last {
-		copy(r.order, r.order[1:])
-		r.order[len(r.order)-1] = r.last
-	}
-}
-
-// emptied begins another queue, if nobody is in this one.
-func (st *site) emptied() {
-	if len(st.queue) == 0 {
-		st.rows = rows{order: st.rows.order[:0]}
-	}
-}
-
-// inRow is how many wait in a row.
-func (st *site) inRow(from int) (n int) {
-	for i := range st.queue {
-		if st.queue[i].from == from {
-			n++
-		}
-	}
-	return n
-}
-
-// next is the index of the waiter that is served next.
-func (st *site) next() int {
-	if len(st.rows.order) < 2 {
-		return 0
-	}
-	return slices.IndexFunc(st.queue, func(q waiter) bool { return q.from == st.rows.order[0] })
-}
-
-// rowByRow is the waiters in the order of the rows.
-func (st *site) rowByRow() []waiter {
-	if len(st.rows.order) < 2 {
-		return st.queue
-	}
-	var all []waiter
-	for _, from := range st.rows.order {
-		for _, q := range st.queue {
-			if q.from == from {
-				all = append(all, q)
-			}
-		}
-	}
-	return all
-}
-
-// exact reports whether a call in the row from knows when it has its tokens, if nobody leaves.
-func (st *site) exact(from int) bool {
-	return len(st.queue) == 0 || len(st.rows.order) == 1 && st.rows.order[0] == from
 }
 
 // soonest is the first instant at which a call in the row from may have n tokens: in the only row the
@@ -154,36 +35,6 @@ func (w *world) soonestIn(st *site, from int, now, n int64) int64 {
 	return at
 }
 
-// ahead is the tokens that are sure to go before those of a call in the row from. While a row has waiters,
-// every other row is served at most once before it.
-func (st *site) ahead(from int) (tokens int64) {
-	before, place := st.inRow(from), slices.Index(st.rows.order, from)
-	if place < 0 {
-		place = len(st.rows.order)
-		if st.rows.order[0] == st.rows.last {
-			place = 0
-		}
-	}
-	for i, row := range st.rows.order {
-		turns := before
-		if i < place {
-			turns++
-		}
-		n, all := int64(st.inRow(row)), int64(0)
-		for j := range st.queue {
-			if st.queue[j].from == row {
-				all += st.queue[j].n
-			}
-		}
-		if row == from || n <= int64(turns) {
-			tokens += all
-		} else {
-			tokens += int64(turns)
-		}
-	}
-	return tokens
-}
-
 // passes is the instant from at on from which the key lets a call for d pass, behind all that wait, if
 // nothing else comes.
 func (w *world) passes(st *site, now, at, n int64, turn, asks bool) int64 {
@@ -195,76 +46,106 @@ func (w *world) passes(st *site, now, at, n int64, turn, asks bool) int64 {
 	return w.earliest(a, at, asks)
 }
 
-// forget takes a caller that has left out of the queue.
+// forget takes a caller that has left out of the queue or the line.
 func (w *world) forget(st *site, r *guard.Request) {
-	for i := range st.queue {
-		if st.queue[i].req == r {
-			w.leave(st, i)
+	for _, v := range []*naiveQueue{&st.line, &st.naiveQueue} {
+		if i := v.index(r); i >= 0 {
+			w.leave(st, v, i)
 			return
 		}
 	}
 }
 
 // leave is dequeue for a waiter that goes without tokens.
-func (w *world) leave(st *site, i int) {
-	if i == st.next() {
+func (w *world) leave(st *site, v *naiveQueue, i int) {
+	if v == &st.line || i == st.next() {
 		st.moved = w.turning.now
 	}
-	st.dequeue(i)
+	v.dequeue(i)
 }
 
 // refuse is leave for a waiter that is to be refused.
-func (w *world) refuse(st *site, i int, err error, at int64) {
-	q := st.queue[i]
-	w.leave(st, i)
+func (w *world) refuse(st *site, v *naiveQueue, i int, err error, at int64) {
+	q := v.queue[i]
+	w.leave(st, v, i)
 	if !q.req.Left() {
 		w.expect(q.who, expectation{err: err, at: w.passes(st, w.turning.now, at, q.n, true, q.breaker)})
 	}
 }
 
-// expectServed has the queue served: the rows in turn, and in a row first come, first served.
+// head is the waiter that is served next: the first of the line, if a place is free.
+func (w *world) head(st *site) (v *naiveQueue, i int) {
+	switch {
+	case len(st.line.queue) > 0 && w.hasPlace(st):
+		return &st.line, st.line.next()
+	case len(st.queue) > 0:
+		return &st.naiveQueue, st.next()
+	default:
+		return nil, 0
+	}
+}
+
+// expectServed has the queue served: the line first, then the rows in turn, and in a row first come, first served.
 func (w *world) expectServed(st *site, a *account) {
 	now := w.turning.now
-	if len(st.queue) > 0 {
+	if st.waits() > 0 {
 		if at := w.probeReady(&a.circuit, now); at > now && a.circuit.state == breaker.Open {
 			w.refuseAsking(st, at)
 		}
 	}
-	for len(st.queue) > 0 {
-		i := st.next()
-		q := st.queue[i]
+	for v, i := w.head(st); v != nil; v, i = w.head(st) {
+		q := v.queue[i]
+		lined := v == &st.line
+		if lined {
+			q.since = now // the place was not there
+		}
 		if a.ready(now, q.n, true) > now {
-			if w.refuseLate(st); len(st.queue) == 0 || st.queue[st.next()].req == q.req {
+			w.refuseLate(st)
+			if v, i = w.head(st); v == nil || v.queue[i].req == q.req {
 				break
 			}
 			continue
 		}
-		under := q.breaker && w.holds(&a.circuit, now, q.under)
-		if at := w.probeReady(&a.circuit, now); q.breaker && !under && at > now {
-			w.refuse(st, i, a.circuit.whyOpen(), at)
-			continue
-		}
-		due := w.reckoned(st, a, &q)
-		// The tokens may have been there in time, although another row, whose caller came later, has its turn first.
-		there := a.ready(max(q.since, st.moved, now-int64(10*time.Millisecond)), q.n, true)
-		if st.rows.shared && there >= q.until {
-			w.refuse(st, i, limiter.ErrLimited, now)
-			continue
-		}
-		if q.req.Left() {
-			w.leave(st, i)
-			continue
-		}
-		w.expectGrant(a, q.who, due, q.n, q.breaker && !q.split, under, true)
-		st.served(i)
+		w.expectTurn(st, a, v, i, &q)
+	}
+	if len(st.line.queue) > 0 {
+		w.refuseLate(st)
 	}
 	st.emptied()
+}
+
+// expectTurn is the end of the turn of q, the waiter i of v, whose tokens are there.
+func (w *world) expectTurn(st *site, a *account, v *naiveQueue, i int, q *waiter) {
+	now, lined := w.turning.now, v == &st.line
+	under := q.breaker && w.holds(&a.circuit, now, q.under)
+	if at := w.probeReady(&a.circuit, now); q.breaker && !under && at > now {
+		w.refuse(st, v, i, a.circuit.whyOpen(), at)
+		return
+	}
+	due := w.reckoned(st, a, q)
+	// The tokens may have been there in time, although another row, whose caller came later, has its turn first.
+	there := a.ready(max(q.since, st.moved, now-int64(10*time.Millisecond)), q.n, true)
+	if st.rows.shared && there >= q.until {
+		w.refuse(st, v, i, tooLate(lined), now)
+		return
+	}
+	placed := w.placedBy(q)
+	switch {
+	case placed && !w.hasPlace(st):
+		w.leave(st, v, i)
+		st.lineUp(*q)
+	case q.req.Left():
+		w.leave(st, v, i)
+	default:
+		w.expectGrant(a, q.who, grant{due: due, n: q.n, asked: q.breaker && !q.split, under: under, turn: true, placed: placed})
+		v.served(i)
+	}
 }
 
 // refuseAsking refuses all that ask the breaker, which is open until at.
 func (w *world) refuseAsking(st *site, at int64) {
 	var refused []waiter
-	for _, q := range slices.Clone(st.rowByRow()) {
+	for _, q := range slices.Concat(st.line.rowByRow(), st.rowByRow()) {
 		if q.breaker {
 			w.forget(st, q.req)
 			refused = append(refused, q)
@@ -277,22 +158,15 @@ func (w *world) refuseAsking(st *site, at int64) {
 	}
 }
 
-// refuseLate refuses those that have waited for as long as they may, in a queue that has had several rows.
+// refuseLate refuses those that have waited for as long as they may: in the line, and in a queue that has had several rows.
 func (w *world) refuseLate(st *site) {
-	for again := st.rows.shared; again; {
-		again = false
-		for _, from := range st.rows.order {
-			first := -1
-			for i := range st.queue {
-				if q := &st.queue[i]; q.from == from && (first < 0 || q.until < st.queue[first].until) {
-					first = i
-				}
-			}
-			if st.queue[first].until <= w.turning.now {
-				w.refuse(st, first, limiter.ErrLimited, w.turning.now)
-				again = true
-				break
-			}
+	for i := st.line.late(w.turning.now); i >= 0; i = st.line.late(w.turning.now) {
+		q := st.line.queue[i]
+		if w.leave(st, &st.line, i); !q.req.Left() {
+			w.expect(q.who, expectation{err: limiter.ErrInFlight})
 		}
+	}
+	for i := st.late(w.turning.now); i >= 0; i = st.late(w.turning.now) {
+		w.refuse(st, &st.naiveQueue, i, limiter.ErrLimited, w.turning.now)
 	}
 }

@@ -15,6 +15,7 @@ type rules struct {
 	limits   []naiveLimit
 	circuit  *naiveRules
 	breaks   bool // whether there is a breaker
+	places   int  // calls that may be in flight; 0: any number
 	compiled limiter.Limits
 	number   int   // of the scene's changes of the engine; the first rules are number 0
 	at       int64 // the instant of the change
@@ -23,7 +24,7 @@ type rules struct {
 
 // rulesOf makes the rules that s has from the instant at on.
 func (w *world) rulesOf(s *setup, number int, at int64) *rules {
-	r := &rules{limits: s.limits, circuit: s.circuit, breaks: s.cfg.Breaker != nil, number: number, at: at}
+	r := &rules{limits: s.limits, circuit: s.circuit, breaks: s.cfg.Breaker != nil, places: s.places, number: number, at: at}
 	if s.cfg.Limiter != nil {
 		compiled, err := limiter.Compile(s.cfg.Limiter)
 		if err != nil {
@@ -44,6 +45,9 @@ type books struct {
 // ready is the instant from which n tokens are there; now if they are there now.
 func (b *books) ready(now, n int64, turn bool) int64 {
 	at := now
+	if n == 0 {
+		return at
+	}
 	for i := range b.rules.limits {
 		at = max(at, b.rules.limits[i].ready(b.buckets[i].full, n, turn))
 	}

@@ -50,6 +50,7 @@ type setup struct {
 	maxWait      int64 // noWait: -1
 	maxQueue     int
 	attempts     int  // at most, of a call
+	places       int  // calls in flight; 0: any number
 	strict       bool // the breaker also counts the failures that are the caller's own
 }
 
@@ -122,6 +123,9 @@ func (w *world) draw() (s setup) {
 		w.drawBreaker(&s)
 	} else {
 		s.circuit = naiveRulesOf(&breaker.Policy{})
+	}
+	if w.oneIn(3) {
+		w.drawPlaces(&s)
 	}
 	if w.oneIn(2) {
 		s.cfg.Retry = w.drawRetry()

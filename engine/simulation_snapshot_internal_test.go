@@ -11,7 +11,10 @@ import (
 // expectSnapshot works out what Inspect ought to show.
 func (w *world) expectSnapshot(c *caller, a *account, now int64) {
 	to := &c.expected
-	*to = guard.Snapshot{Limits: to.Limits[:0], Waiting: len(a.waiting())}
+	*to = guard.Snapshot{Limits: to.Limits[:0], Waiting: a.waits()}
+	if a.site != nil {
+		to.InFlight = a.site.inside
+	}
 	b := a.atGate()
 	for i := range b.rules.limits {
 		l := &b.rules.limits[i]

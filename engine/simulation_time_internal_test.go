@@ -71,6 +71,9 @@ func (u *universe) checkAwake() {
 		w.checkFollowed()
 		for i := range w.names {
 			st := w.keys[i].site
+			if st != nil {
+				w.checkServed(st)
+			}
 			if st == nil || st.wakeDue == 0 || st.rests || u.reading() < st.wake { // a clock that is set back puts the instant off
 				continue
 			}

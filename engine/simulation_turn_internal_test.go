@@ -16,9 +16,11 @@ type site struct {
 	last    int64                      // full-at when the present runner began to go on
 	state   *guard.State               // of the actor that had the last turn
 	former  [formerStates]*guard.State // of actors before
-	queue   []waiter                   // as the naive model has it, in the order of arrival
-	rows    rows                       // of queue
-	moved   int64                      // when one that was the first of the queue last left without tokens
+	naiveQueue
+	line    naiveQueue // of those that wait for a place
+	inside  int        // places that are taken
+	freed   bool       // with callers in the line, and no turn has been since
+	moved   int64      // when one that was the first of the queue last left without tokens
 	inTurn  bool
 	rests   bool  // the actor panicked too often, or the clock did, and the timer may be late
 	wake    int64 // actors.Next.Wake of the last turn
@@ -43,7 +45,7 @@ type turn struct {
 	expected    [mostCallers]expectation
 	answers     uint64 // the callers for whom an answer is expected
 	before      account
-	line        []waiter
+	queue, line []waiter
 	debits      int // before the turn
 	moved       int64
 }
@@ -85,7 +87,9 @@ func (o *observer) undo(st *site) {
 	}
 	w.note(int(t.fuse), int(st.account.number), 1)
 	if t.fuse == atTransitions && t.begun {
-		st.queue, st.moved = append(st.queue[:0], t.line...), t.moved
+		st.queue, st.moved = append(st.queue[:0], t.queue...), t.moved
+		st.line.queue = append(st.line.queue[:0], t.line...)
+		w.outAgain(st)
 		for id := range w.people {
 			if w.people[id].debit.number > t.debits && t.answers>>id&1 != 0 {
 				w.people[id].debit = debit{}
@@ -97,6 +101,7 @@ func (o *observer) undo(st *site) {
 		w.torn(st)
 		w.collectGranted(st)
 	}
+	w.checkPlaces(st)
 	st.account.lost = true
 	t.fuse, t.answers = whole, 0
 	st.last = st.gate.FullAt()

@@ -10,6 +10,7 @@ func (w *world) watch(c *caller, now int64) {
 	a := c.account
 	c.wasShort = c.wasShort || a.ready(now, c.n, bool(c.mode)) > now || a.stale && a.old.ready(now, c.n, bool(c.mode)) > now
 	c.wasUnlimited, c.wasAbove = c.wasUnlimited || len(w.limits) == 0, c.wasAbove || !w.rules.holds(c.n)
+	c.wasFull = c.wasFull || a.full(c)
 	switch a.circuit.state {
 	case breaker.Closed:
 		c.wasClosed = true
@@ -18,7 +19,7 @@ func (w *world) watch(c *caller, now int64) {
 	}
 	c.wasClosed = c.wasClosed || w.renews(a)
 	if c.looks() {
-		c.wasShort = c.wasShort || len(a.waiting()) > 0
+		c.wasShort = c.wasShort || a.waits() > 0
 		c.wasFree = c.wasFree || !w.isSure(c)
 	}
 }
@@ -55,7 +56,7 @@ func (w *world) isSure(c *caller) bool {
 		return false
 	}
 	b := &c.account.circuit
-	if c.asks && b.state == breaker.Open && w.latest < b.until && !c.account.stale {
+	if c.asks && !c.placed && b.state == breaker.Open && w.latest < b.until && !c.account.stale {
 		return true
 	}
 	waits := c.mode == limiter.Queued && c.stay >= 0 && (w.maxWait >= 0 || c != c.links[0])

@@ -65,6 +65,16 @@ var faults = []struct{ part, name string }{
 	{"rates", "slow calls forgotten with their key"},
 	{"change", "a window that a change revives"},
 	{"change", "a report of a slow call that is not answered"},
+	{"places", "a place that a call keeps whose function does not return"},
+	{"places", "a place that a late Done keeps"},
+	{"places", "a place that a call keeps which is not made"},
+	{"places", "a place that a cancelled waiter keeps"},
+	{"places", "a place that a grant keeps which panics"},
+	{"places", "a place that a lost ticket keeps"},
+	{"places", "a place beyond the bound"},
+	{"places", "a key that is forgotten with calls in flight"},
+	{"places", "a queue that is not served after the last leaver"},
+	{"places", "a line that goes on where it ended"},
 }
 
 // most is how many seeds a fault may take.

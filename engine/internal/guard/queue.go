@@ -35,7 +35,7 @@ type queue struct {
 func (b *Behavior) newQueue(p *Policy) *queue {
 	if q, ok := p.queues.Get().(*queue); ok {
 		q.moved, q.last, q.shared, q.uneven = 0, nil, false, false
-		if q.line != nil {
+		if q.line != nil && !Planted("a line that goes on where it ended") {
 			q.line.last = nil
 		}
 		return q
