@@ -84,7 +84,11 @@ func (ch *chain) pass(got *[3]taken) bool {
 			continue
 		}
 		var ok bool
-		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], ch.links[i].tokens, latest[i], seen[i]); !ok {
+		n := ch.links[i].tokens
+		if guard.Planted("a cost that is one token at a gate") {
+			n = 1
+		}
+		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], n, latest[i], seen[i]); !ok {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false

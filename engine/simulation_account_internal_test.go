@@ -25,6 +25,7 @@ type account struct {
 	old     books // if stale: by the rules that the gate goes by
 	stale   bool  // the gate goes by rules that have changed
 	spilt   bool  // since the buckets began, a cell was spilled
+	owes    bool  // since the buckets began, tokens were charged
 	circuit naiveCircuit
 	version uint64
 	epoch   int   // of the buckets: a reset and a birth begin another
@@ -101,7 +102,7 @@ func (a *account) waits() int {
 func (w *world) forgive(a *account, now int64) {
 	a.version++
 	a.epoch++
-	a.cleanAt, a.failing, a.spilt, a.rests = w.events, false, false, nil
+	a.cleanAt, a.failing, a.spilt, a.owes, a.rests = w.events, false, false, false, nil
 	for i := range a.buckets {
 		a.buckets[i] = naiveBucket{full: now, at: now, from: now}
 	}

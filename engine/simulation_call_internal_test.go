@@ -67,9 +67,12 @@ func (p *person) call() {
 	p.release()
 }
 
-// looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall,
-// also some for one key.
-func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].once }
+// looks reports whether the call looks at all keys before it asks: calls through chains and, with PerCall or a
+// cost, also some for one key.
+func (p *person) looks() bool { return len(p.links) > 1 || p.links[0].once || p.weighs() }
+
+// weighs reports whether the call has a cost at its first key.
+func (p *person) weighs() bool { return p.asks && p.links[0].n > 1 }
 
 // decide begins to watch an attempt.
 func (p *person) decide() {
@@ -109,6 +112,9 @@ func (c *caller) handle() Key {
 	if c.once {
 		k.chain = c.w.eng.chainOf(&k.place)
 	}
+	if c.asks && c.n > 1 {
+		k = k.Cost(int(c.n))
+	}
 	return k
 }
 
@@ -147,7 +153,7 @@ func (p *person) run(k Key) (err error) {
 			panic(reason)
 		}
 	}()
-	if p.stay == guard.AsLong && !p.u.handles && len(p.links) == 1 {
+	if p.stay == guard.AsLong && !p.u.handles && len(p.links) == 1 && !p.weighs() {
 		return k.eng.Run(p.ctx, k.key, p.fn)
 	}
 	_, err = DoKey(p.ctx, k, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.fn(ctx) })

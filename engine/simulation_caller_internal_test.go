@@ -9,8 +9,9 @@ type caller struct {
 
 	key     int
 	account *account
-	n       int64
-	once    bool // the call began with PerCall
+	n       int64 // tokens of its call
+	charges int64 // tokens that it is about to charge
+	once    bool  // the call began with PerCall
 	handles [mostNames]*place
 
 	passed    bool // a token was taken at the gate
@@ -58,7 +59,7 @@ type caller struct {
 // begin makes the caller ready for a scene.
 func (c *caller) begin() {
 	c.handles, c.lease, c.owes, c.pending = [mostNames]*place{}, 0, false, false
-	c.presence = presence{}
+	c.presence, c.charges = presence{}, 0
 	c.success, c.req, c.may, c.account, c.answered, c.debit, c.spent = success{}, nil, false, nil, false, debit{}, false
 }
 

@@ -49,6 +49,11 @@ func (c *caller) settle() {
 		w.compareFullAt(fullAt, b.buckets[0].full, w.reading())
 		return
 	}
+	if c.charges > 0 {
+		w.chargeFor(c, c.given)
+		w.compareFullAt(fullAt, b.buckets[0].full, c.given)
+		return
+	}
 	switch {
 	case !c.deciding || c.passed:
 		w.fail("caller %d has moved full-at, and asked for nothing", c.id)
@@ -61,7 +66,7 @@ func (c *caller) settle() {
 	case a.circuit.state != breaker.Closed:
 		w.fail("caller %d passed the gate of a breaker that is %v", c.id, a.circuit.state)
 	}
-	c.passed, c.cell = true, st
+	c.passed, c.cell, c.answered = true, st, c.answered && c.answer.Err == nil
 	at := c.tookAt(last, fullAt)
 	w.debitFor(c, a, at, c.n, bool(c.mode))
 	w.compareFullAt(fullAt, b.buckets[0].full, at)

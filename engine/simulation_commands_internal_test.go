@@ -192,6 +192,7 @@ func (w *world) Sending(m guard.Message) {
 		c.owes, c.may, c.success = false, false, success{}
 	case guard.Ask:
 		c.checkDemand(&m.Demand)
+		c.goesOn()
 	}
 	if m.Request != nil && (m.Kind != guard.Report || m.Answers != nil) {
 		w.askers[m.Request] = c

@@ -56,6 +56,8 @@ func (w *world) expectAt(now int64) {
 			w.forgive(a, now)
 			st.moved = now
 			w.expect(t.who, expectation{})
+		case guard.Charge:
+			w.expectCharge(st, m)
 		case guard.Force:
 			w.expectForce(a, m.Request.Forcing)
 		}

@@ -52,6 +52,10 @@ var (
 // somebody waits. A refusal for want of a place is right if all were taken, or others waited, at some time since
 // the attempt began. No key goes with calls in flight, and in the end no place is taken.
 //
+// Some calls cost more than a token, and keys are charged at any moment. A charge is in the windows like what
+// calls take: so a window is above its bound by what was charged at most, and the debt grows to ten bursts at
+// most. Callers who wait and did not foresee the charge are refused when their time is up.
+//
 // A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
 // than the capacity at its start and each rate for as long as it held. Failures that counted by the rules
 // before, open breakers, leases and the calls in a window go on by the rules after.

@@ -101,7 +101,7 @@ func (o *observer) begin(g *guard.Gate, s *guard.State, m *guard.Message) *site 
 	if st.account.circuit.state != breaker.Closed {
 		odds = 1 + odds/16 // a transition may be near
 	}
-	if w.depth == 1 && w.oneIn(odds) && (m == nil || m.Kind != guard.Reset && m.Kind != guard.GiveBack) { // half of either is nothing to rely on
+	if w.depth == 1 && w.oneIn(odds) && (m == nil || m.Kind != guard.Reset && m.Kind != guard.GiveBack && m.Kind != guard.Charge) { // half of either is nothing to rely on
 		t.fuse = fuse(1 + w.below(2))
 	}
 	return st

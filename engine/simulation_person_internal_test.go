@@ -23,6 +23,7 @@ const (
 	resetting
 	changing
 	forcing
+	charging
 	closing
 	parked     // until the end of the scene
 	mostPhases = iota
@@ -138,6 +139,8 @@ func (p *person) live() {
 		p.alone().force()
 	case what >= 80 && what < 84 && u.changes:
 		p.alone().reconfigure()
+	case what >= 84 && what < 100:
+		p.alone().charge()
 	default:
 		p.phase = []phase{allowing, acquiring, calling, calling}[what%4]
 		if p.phase == calling && what%32 == 3 {
@@ -145,6 +148,9 @@ func (p *person) live() {
 		}
 		if p.phase == calling {
 			p.enclose()
+		}
+		if p.phase == calling || p.phase == admitting {
+			p.weigh()
 		}
 		if p.phase == allowing || p.phase == acquiring {
 			c.n = c.w.tokens()

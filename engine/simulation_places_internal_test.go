@@ -233,6 +233,13 @@ func (p *person) lose(t *Ticket) {
 	giveBackLost(placesOf(t.eng, &t.admission, t.call))
 }
 
+// goesOn forgets the refusals of the call's keys, now that it asks on: for a place, or without one.
+func (p *person) goesOn() {
+	for _, c := range p.links {
+		c.answered = c.answered && c.answer.Err == nil
+	}
+}
+
 // hasPlace reports whether the call has a place of any key.
 func (p *person) hasPlace() bool {
 	return slices.ContainsFunc(p.links, func(c *caller) bool { return c.placed })

@@ -179,6 +179,9 @@ func (a *account) changes(w *world) {
 		default:
 			b.full = 0
 		}
+		if l := &is.limits[i]; a.owes && b.level > l.capacity*l.per { // of what was charged, a key that comes back empty owes one burst
+			b.level, b.part = l.capacity*l.per, nil
+		}
 	}
 }
 

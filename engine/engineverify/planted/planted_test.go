@@ -75,6 +75,9 @@ var faults = []struct{ part, name string }{
 	{"places", "a key that is forgotten with calls in flight"},
 	{"places", "a queue that is not served after the last leaver"},
 	{"places", "a line that goes on where it ended"},
+	{"charge", "a charge that is lost"},
+	{"charge", "a charge that those who wait do not hear of"},
+	{"charge", "a cost that is one token at a gate"},
 }
 
 // most is how many seeds a fault may take.

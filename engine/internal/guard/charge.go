@@ -14,7 +14,7 @@ func (g *Gate) Charge(clock *System, p *Policy, n int64) (ok bool) {
 		if p.Stale() { // as in Take
 			return false
 		}
-		if g.fullAt.CompareAndSwap(fullAt, p.limit.Charge(fullAt, now, n)) {
+		if Planted("a charge that is lost") || g.fullAt.CompareAndSwap(fullAt, p.limit.Charge(fullAt, now, n)) {
 			return true
 		}
 		for range spins {
@@ -25,7 +25,7 @@ func (g *Gate) Charge(clock *System, p *Policy, n int64) (ok bool) {
 // charge is the turn of a Charge. Then no waiter can be sure of the wait that was foreseen when it came.
 func (b *Behavior) charge(now int64, g *Gate, s *State, m *Message) actors.Next {
 	s.policy.Limits.Charge(s.fullAts, now, m.Demand.Tokens)
-	if s.queue != nil {
+	if s.queue != nil && !Planted("a charge that those who wait do not hear of") {
 		s.queue.shared, s.queue.uneven = true, true
 	}
 	next := b.used(now, g, s, m)
