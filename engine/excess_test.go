@@ -52,6 +52,8 @@ type account struct {
 	low, high int64 // shares that the bucket lacks at at, at least and at most; they differ after a reset
 	resetAt   int64
 	worst     int64 // shares; excess, as that of bucket
+	charged   int64 // shares, at the instant at: not in low yet
+	deepest   int64 // shares that the bucket lacks at most because of charged
 }
 
 // newAccount begins an account of a full bucket in which a share is a nanosecond of the bucket.
@@ -61,6 +63,9 @@ func newAccount(b bucket) account {
 
 // flow brings the account to now.
 func (a *account) flow(now int64) {
+	if now > a.at {
+		a.settleCharge()
+	}
 	if gained := a.gains(a.token) * (now - a.at); a.capacity > 0 {
 		a.low, a.high = max(0, a.low-gained), max(0, a.high-gained)
 	}
@@ -85,13 +90,14 @@ func (a *account) miss(now, n int64) {
 }
 
 // reset is about to happen.
-func (a *account) reset(now int64) { a.at, a.low, a.high, a.resetAt = now, 0, 0, now }
+func (a *account) reset(now int64) { a.at, a.low, a.high, a.resetAt, a.charged = now, 0, 0, now, 0 }
 
 // change has the account go on by another bucket: the tokens that are there stay, up to the new
 // capacity. That is the same as the bound of every window: the capacity at its start, and each rate
 // for as long as it held. After a time without a limit the bucket is full.
 func (a *account) change(now int64, b bucket) {
 	a.flow(now)
+	a.settleCharge()
 	more := (b.capacity - a.capacity) * a.token
 	if a.low, a.high = max(0, a.low+more), max(0, a.high+more); a.capacity == 0 || b.capacity == 0 {
 		a.low, a.high = 0, 0
@@ -105,9 +111,10 @@ func (a *account) whole(shares int64) int64 { return (max(0, shares) + a.token -
 // astray returns by how many tokens the bucket has too few (leaked) or too many (minted) at now.
 func (a *account) astray(now int64, available float64) (leaked, minted int64) {
 	a.flow(now)
+	a.settleCharge()
 	rounding := 16 * a.gains(a.token) // 16 ns, of available
 	lacks := a.capacity*a.token - int64(math.Round(available*float64(a.token)))
-	return a.whole(lacks - a.high - rounding), a.whole(a.low - lacks - rounding)
+	return a.whole(lacks - a.high - rounding), a.whole(min(a.low, a.capacity*a.token) - lacks - rounding) // a bucket shows no debt beyond that
 }
 
 // TestExcessOfAllWindows compares excess with naive, which looks at every window, for calls that
@@ -170,6 +177,12 @@ func TestAnAccountKnowsWhatIsMissing(t *testing.T) {
 	require.Equal(t, "0 0", at(3*second, 3, take(2*second, 5), reset(3*second), take(3*second, 2)), "after the reset")
 	require.Equal(t, "1 0", at(3*second, 2, take(2*second, 5), reset(3*second), take(3*second, 2)))
 	require.Equal(t, "0 1", at(4*second, 5, reset(3*second), take(3*second+1, 2)))
+	charge := func(now, n int64) func(*account) { return func(a *account) { a.charge(now, n, true) } }
+	require.Equal(t, "0 0", at(3*second, 0, charge(3*second, 60)))
+	require.Equal(t, "0 0", at(51*second, 3, charge(3*second, 60)), "a debt of ten capacities, less 48 tokens")
+	require.Equal(t, "0 1", at(51*second, 4, charge(3*second, 60)))
+	require.Equal(t, "1 0", at(51*second, 2, charge(3*second, 60)))
+	require.Equal(t, "0 0", at(4*second, 2, take(3*second, 1), charge(3*second, 3)), "in either order")
 	change := func(now int64, b bucket) func(*account) { return func(a *account) { a.change(now, b) } }
 	more := change(3*second, bucket{8, time.Second})
 	require.Equal(t, "0 0", at(4*second, 6, more), "the tokens stay")

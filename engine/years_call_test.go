@@ -26,6 +26,10 @@ type worldCall struct {
 	ran   int
 	modes [2]*mode // of key and api, when the call began
 	looks [2]*mode // when the attempt began
+
+	began  time.Time
+	cost   int64   // tokens of key for each attempt
+	placed [2]bool // the present attempt has a place of key, of api
 }
 
 // call makes a call of any kind, of a key. Some keys are asked for more often than others.
@@ -34,7 +38,7 @@ func (w *world) call(rng *rand.Rand) {
 	defer w.ended.Add(1)
 	keys := w.tenants.keys
 	at := min(rng.IntN(len(keys)), rng.IntN(len(keys)))
-	c := &worldCall{world: w, key: &keys[at], value: rng.Int64(), since: time.Now(), from: w.now(), most: worldAttempts}
+	c := &worldCall{world: w, key: &keys[at], value: rng.Int64(), since: time.Now(), began: time.Now(), cost: 1, from: w.now(), most: worldAttempts}
 	c.modes = [2]*mode{w.tenants.mode.Load(), w.apis.mode.Load()}
 	c.looks = c.modes
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,10 +67,12 @@ func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 		value, err := engine.Do(ctx, c.key.eng, c.key.name, c.run)
 		c.check(value, err)
 	case 3, 4:
-		value, err := engine.DoKey(ctx, c.key.handle, c.run)
+		value, err := engine.DoKey(ctx, c.weighs(rng), c.run)
+		c.checkEnd()
 		c.check(value, err)
 	case 5, 6:
 		err := c.key.eng.Run(ctx, c.key.name, func(ctx context.Context) error { _, err := c.run(ctx); return err })
+		c.checkEnd()
 		c.check(c.value, err)
 	case 7:
 		results := engine.Go(ctx, c.key.eng, c.key.name, c.run)
@@ -97,6 +103,8 @@ func (c *worldCall) byAnyMeans(ctx context.Context, rng *rand.Rand) {
 			c.key.eng.Reset(c.key.name)
 		case 1:
 			c.force(rng, c.key)
+		case 2, 3, 4:
+			c.charge(rng, c.key)
 		}
 	}
 }
@@ -120,8 +128,12 @@ func (c *worldCall) byTicket(ctx context.Context, rng *rand.Rand, k engine.Key) 
 		c.check(c.value, err)
 		return
 	}
-	value, err := c.run(ctx)
-	for range []int{1, 1, 1, 2, 0}[rng.IntN(5)] {
+	value, err := c.run(ticket.Context())
+	times := []int{1, 1, 1, 2, 0}[rng.IntN(5)]
+	if c.guards.places { // no ticket is collected in a bubble
+		times = max(1, times)
+	}
+	for range times {
 		ticket.Done(err)
 	}
 	c.check(value, err)
@@ -148,7 +160,8 @@ func (c *worldCall) got(n int64) {
 
 // run is the function of the call.
 func (c *worldCall) run(ctx context.Context) (int64, error) {
-	c.got(1)
+	c.got(c.cost)
+	defer c.enters(ctx)()
 	c.ran++
 	upstream := c.key
 	if c.api != nil {
@@ -159,7 +172,7 @@ func (c *worldCall) run(ctx context.Context) (int64, error) {
 	c.from = c.now()
 	c.looks = [2]*mode{c.tenants.mode.Load(), c.apis.mode.Load()}
 	if err != nil {
-		c.holds(1)
+		c.holds(c.cost)
 		return 0, err
 	}
 	return c.value, nil

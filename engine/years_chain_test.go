@@ -17,8 +17,10 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 	defer c.holds(0)
 	switch rng.IntN(12) {
 	case 0, 1, 2, 3:
-		c.holds(1)
+		k = engine.Chain(c.weighs(rng), c.api.handle)
+		c.holds(c.cost)
 		value, err := engine.DoKey(ctx, k, c.run)
+		c.checkEnd()
 		c.check(value, err)
 	case 4, 5:
 		c.holds(1)
@@ -51,6 +53,8 @@ func (c *worldCall) byChain(ctx context.Context, rng *rand.Rand) {
 			c.api.handle.Reset()
 		case 1:
 			c.force(rng, c.api)
+		case 2, 3, 4:
+			c.charge(rng, c.api)
 		}
 	}
 }

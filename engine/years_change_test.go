@@ -63,7 +63,7 @@ func (s *side) drawLimiter(rng *rand.Rand) (limiter.Limiter, bucket) {
 }
 
 // draw draws a configuration, and the bucket of a key without a plan.
-func (s *side) draw(rng *rand.Rand) (engine.Config, bucket) {
+func (s *side) draw(w *world, rng *rand.Rand) (engine.Config, bucket) {
 	cfg := s.eng.Config()
 	l, b := s.drawLimiter(rng)
 	cfg.Limiter = l
@@ -78,6 +78,7 @@ func (s *side) draw(rng *rand.Rand) (engine.Config, bucket) {
 		cfg.Retry = []*retry.Policy{nil, s.first.Retry, s.first.Retry, {MaxAttempts: 2, BaseDelay: time.Second, Jitter: retry.NoJitter}}[rng.IntN(4)]
 	}
 	cfg.MaxWait = []time.Duration{0, 2 * time.Second, engine.NoWait}[rng.IntN(3)]
+	w.guards.draw(rng, &cfg)
 	cfg.MaxQueue = []int{0, 1 + rng.IntN(5)}[rng.IntN(2)]
 	if cfg.MaxKeys = s.first.MaxKeys * (1 + rng.IntN(3)); !s.tight {
 		cfg.MaxKeys = len(s.keys) + rng.IntN(100)
@@ -113,7 +114,7 @@ func (s *side) key(name string) *worldKey {
 // else does anything in this instant before the change.
 func (s *side) change(t *testing.T, w *world, rng *rand.Rand) {
 	if !s.byPlan || rng.IntN(2) == 0 {
-		cfg, b := s.draw(rng)
+		cfg, b := s.draw(w, rng)
 		s.reconfigure(t, w, rng, cfg, b)
 		return
 	}
@@ -135,7 +136,7 @@ func (s *side) reconfigure(t *testing.T, w *world, rng *rand.Rand, cfg engine.Co
 		}
 		k.change(w, c)
 	}
-	s.mode.Store(&mode{perCall: cfg.PerCall, shadow: cfg.Shadow})
+	s.mode.Store(modeOf(cfg))
 	require.NoError(t, s.eng.Reconfigure(cfg))
 	for _, k := range sure {
 		if _, known := s.eng.Inspect(k.name); !known && c.byPlan { // forgotten at once, by a shorter IdleAfter
@@ -212,6 +213,9 @@ func (k *worldKey) change(w *world, c keyChange) {
 	a.change(c.now, to)
 	if k.born.change(c.now, to); c.byPlan {
 		k.born.high = 0 // born full
+	}
+	if k.tight { // a key that was spilled owes no more than all tokens
+		a.low = min(a.low, max(0, a.capacity*a.token))
 	}
 	if wasLoose {
 		a.high = max(a.high, a.capacity*a.token)

@@ -35,7 +35,11 @@ type side struct {
 }
 
 // mode is what callers have to know of the policy in force. Each change makes a new one.
-type mode struct{ perCall, shadow bool }
+type mode struct {
+	perCall, shadow  bool
+	places           int           // calls in flight; 0: any number
+	timeout, attempt time.Duration // of a call, of an attempt; 0: none
+}
 
 // worldKey is a key as callers see the key.
 type worldKey struct {
@@ -51,6 +55,7 @@ type worldKey struct {
 	all     []admission // since resetAt
 	resetAt int64
 	loose   bool  // it may follow a limit from before account's, or be born full
+	inside  int   // functions that run with a place of the key
 	held    int64 // tokens, at most, of calls through chains that are not made yet
 	refused bool  // by its breaker, since it last came through
 
@@ -63,6 +68,7 @@ type worldKey struct {
 func (s *side) open(t *testing.T, w *world, cfg engine.Config, n int) {
 	s.rules = drawRules(w.rng)
 	cfg.Breaker = &s.rules
+	w.guards.draw(w.rng, &cfg)
 	b := s.drawBucket(w.rng)
 	if l := b.limiter(); cfg.Limiter == nil {
 		cfg.Limiter = l
@@ -73,7 +79,7 @@ func (s *side) open(t *testing.T, w *world, cfg engine.Config, n int) {
 	s.eng, err = engine.New(cfg)
 	require.NoError(t, err)
 	s.first, s.base, s.common, s.tight = cfg, b, b, cfg.MaxKeys < n
-	s.mode.Store(&mode{perCall: cfg.PerCall})
+	s.mode.Store(modeOf(cfg))
 	s.keys = make([]worldKey, n)
 	for i := range s.keys {
 		k := &s.keys[i]
@@ -101,6 +107,7 @@ func (s *side) close(t *testing.T, w *world) {
 		require.NoError(t, s.eng.Force(s.keys[i].name, breaker.Open, 0))
 	}
 	require.Zero(t, s.eng.Stats().ForcedKeys)
+	s.checkPlaces(w)
 	time.Sleep(s.rules.ProbeTimeout + 5*time.Minute) // the longest open time of drawRules
 	for i := range s.keys {
 		k := &s.keys[i]

@@ -26,7 +26,10 @@ var daysFlag = flag.Int("engine.days", max(1, 6/slowdown), "how many simulated d
 // of another engine. Every call has an outcome. No key gets more than its bucket gives, to the
 // nanosecond and in every window, and no key gets less, but for the tokens that Stats counts as
 // kept spent. When the upstreams are well again, every key is. In four worlds of five, everything about an
-// engine that may change does, many times a day; while an engine is in shadow, it refuses no call. All of it:
+// engine that may change does, many times a day; while an engine is in shadow, it refuses no call. In half of the
+// worlds the calls in flight are bounded: no more than the bound are inside, and in the end all places are back. In
+// half of the worlds calls and attempts have time limits, and end in time; in half of the worlds some calls cost more
+// than a token, and keys are charged, so that their buckets owe up to ten times what they hold. All of it:
 //
 //	go test ./engine -run YearsOfOutages -engine.days 1830 -timeout 30m
 func TestYearsOfOutages(t *testing.T) {
@@ -64,12 +67,14 @@ func TestYearsOfOutages(t *testing.T) {
 	figure(t, "kept-spent", sum.kept.Load())
 	figure(t, "changes", sum.changed.Load())
 	figure(t, "forced", sum.forced.Load())
+	sum.figureGuards(t)
 	require.GreaterOrEqual(t, days.Load(), int64(*daysFlag))
 	sum.requireWell(t)
 	for name, n := range map[string]int64{
 		"outages": sum.opens.Load(), "recoveries": sum.recoveries.Load(), "waits": sum.waits.Load(), "spills": sum.spills.Load(),
 		"evictions": sum.evictions.Load(), "cancelled calls": sum.cancelled.Load(), "looks at buckets": sum.looks.Load(), "calls through chains": sum.chained.Load(),
 		"changes": sum.changed.Load() / 10, "forced breakers": sum.forced.Load(),
+		"calls with a place": sum.inside.Load() / 10, "calls with time limits": sum.timed.Load() / 10, "charges": sum.charged.Load(),
 	} {
 		require.Greater(t, n, int64(*daysFlag), "too few %s for this to say much", name)
 	}
@@ -80,6 +85,7 @@ type years struct {
 	begun, ended, doubled, excess, minted, leaked, wedged         atomic.Int64
 	opens, recoveries, waits, spills, evictions, cancelled, looks atomic.Int64
 	chained, kept, changed, blocked, forced, unforced             atomic.Int64
+	inside, crowded, astray, timed, late, charged                 atomic.Int64
 }
 
 // requireWell checks the counts of what must not be.
@@ -92,6 +98,9 @@ func (y *years) requireWell(t *testing.T) {
 	require.Zero(t, y.leaked.Load(), "tokens that nobody got")
 	require.Zero(t, y.wedged.Load(), "keys that did not come back")
 	require.Zero(t, y.blocked.Load(), "refusals in shadow")
+	require.Zero(t, y.crowded.Load(), "calls in flight beyond the bound")
+	require.Zero(t, y.astray.Load(), "places that are not back")
+	require.Zero(t, y.late.Load(), "calls and attempts that took too long")
 	require.Zero(t, y.unforced.Load(), "breakers that could not be forced")
 }
 
@@ -101,11 +110,13 @@ type world struct {
 	rng           *rand.Rand
 	epoch         time.Time
 	tenants, apis side
+	guards        guards
 }
 
 func newWorld(t *testing.T, sum *years, rng *rand.Rand, n int) *world {
 	w := &world{years: sum, rng: rng, epoch: time.Now()}
 	w.tenants.changes, w.apis.changes = n%5 > 0, n%5 > 0
+	w.guards = guards{places: n/2%2 == 0, times: n/4%2 == 0, charges: n/3%2 == 0}
 	w.tenants.unit = 1 + rng.Int64N(int64(time.Second/2))
 	cfg := engine.Config{
 		Name: "tenant", Dispatch: engine.Dispatch(n % 2),

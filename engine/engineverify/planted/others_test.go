@@ -40,6 +40,10 @@ var otherFaults = []struct{ name, in, by string }{
 	{"a queue that is not served after the last leaver", "engine", "TestRowPlacesAreAwaitedInTurn"},
 	{"a key that is forgotten with calls in flight", "engine", "TestRowPlacesKeepTheirKey"},
 	{"a late grant that counts in the window before", "engine", "TestALateGrantCountsInTheWindowInWhichItComes"},
+	{"a place that a late Done keeps", "engine", "TestYearsOfOutages"},
+	{"a charge that is lost", "engine", "TestYearsOfOutages"},
+	{"a cost that is one token at a gate", "engine", "TestYearsOfOutages"},
+	{"an attempt without its time limit", "engine", "TestYearsOfOutages"},
 	{"a report of a slow call that is not answered", "engine/internal/guard", "TestASlowSuccessIsAnsweredAlthoughNoRateIsJudgedAnyMore"},
 }
 
