@@ -186,7 +186,7 @@ func (c *call) inShadow(i int, err error) error {
 	if !ok || r.eng != l.eng || r.Stage == "" || !l.eng.settings.Load().shadow {
 		return err
 	}
-	if s.cell != nil {
+	if s.cell != nil && !guard.Planted("tokens of a call that shadow lets pass") {
 		l.eng.giveUp(&l.place, &s.admission, s.tokens)
 	}
 	s.admission = admission{shadowed: true}

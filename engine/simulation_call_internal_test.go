@@ -84,6 +84,7 @@ func (p *person) decide() {
 		if c.pending = false; c.hasDecided() {
 			continue
 		}
+		c.inShadow = false
 		c.passed, c.answered, c.permitted, c.reason = false, false, false, nil
 		c.ready = math.MaxInt64
 		c.seen, c.was, c.periodWas = c.account.version, c.account.site, c.account.circuit.period
@@ -211,6 +212,9 @@ func (p *person) begun() {
 		u.fail("caller %d begins an attempt that was not decided", p.id)
 	}
 	for _, c := range p.links {
+		if c.inShadow {
+			continue
+		}
 		if !c.hasDecided() {
 			c.checkPlaced()
 		}

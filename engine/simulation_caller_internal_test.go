@@ -15,6 +15,7 @@ type caller struct {
 	handles [mostNames]*place
 
 	passed    bool // a token was taken at the gate
+	inShadow  bool // the attempt would have been refused
 	answered  bool // the actor has answered
 	answer    guard.Answer
 	reason    error // of the actor's last answer that refuses
@@ -59,7 +60,7 @@ type caller struct {
 // begin makes the caller ready for a scene.
 func (c *caller) begin() {
 	c.handles, c.lease, c.owes, c.pending = [mostNames]*place{}, 0, false, false
-	c.presence, c.charges = presence{}, 0
+	c.presence, c.charges, c.inShadow = presence{}, 0, false
 	c.success, c.req, c.may, c.account, c.answered, c.debit, c.spent = success{}, nil, false, nil, false, debit{}, false
 }
 

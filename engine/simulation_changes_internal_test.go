@@ -20,7 +20,7 @@ func (w *world) drawChange() setup {
 		w.drawOther(&s)
 	}
 	slow := func(l naiveLimit) bool { return l.interval >= int64(time.Minute) }
-	if w.patient && slices.ContainsFunc(s.limits, slow) { // nobody could wait for that
+	if w.patient && slices.ContainsFunc(s.limits, slow) || w.shadow && len(s.limits) > 1 { // nobody could wait for that; shadow has one limit
 		s.limits, s.cfg.Limiter = w.limits, w.cfg.Limiter
 	}
 	switch w.below(6) {

@@ -46,12 +46,11 @@ func (c *caller) charge() {
 
 // mayOwe reports whether buckets may owe ten bursts: those who wait for as long as it takes see many sweeps.
 func (w *world) mayOwe() bool {
+	longest := int64(0)
 	for i := range w.limits {
-		if w.limits[i].burst() > min(64*w.idle, math.MaxInt64/1024) {
-			return !w.patient && w.limits[i].burst() < math.MaxInt64/1024
-		}
+		longest = max(longest, w.limits[i].burst())
 	}
-	return true
+	return longest <= 64*w.idle || !w.patient && longest < math.MaxInt64/1024
 }
 
 // charge takes n tokens at now, whether they are there or not. A bucket owes ten bursts at most, or what it owed before.

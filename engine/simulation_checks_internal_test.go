@@ -27,11 +27,19 @@ func (u *universe) settle() {
 // settle is that of one link.
 func (c *caller) settle() {
 	c.settleKept()
-	if c.account == nil || c.account.site == nil {
+	if c.account == nil {
 		return
 	}
-	c.settlePlaces()
-	c.settleRates()
+	if c.account.site != nil {
+		c.settlePlaces()
+		c.settleRates()
+		c.settleGate()
+	}
+	c.settleShadow() // at last: it has got nothing
+}
+
+// settleGate looks at full-at.
+func (c *caller) settleGate() {
 	w, st := c.w, c.account.site
 	fullAt := st.gate.FullAt()
 	if fullAt == st.last || st.inTurn {

@@ -56,6 +56,10 @@ var (
 // calls take: so a window is above its bound by what was charged at most, and the debt grows to ten bursts at
 // most. Callers who wait and did not foresee the charge are refused when their time is up.
 //
+// One engine of eight is in shadow. It refuses nobody and has nobody wait. A call that it would have refused has no
+// token, place or permit there, and something was in its way at some time since the attempt began; a call that would
+// have waited has the tokens of later.
+//
 // A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
 // than the capacity at its start and each rate for as long as it held. Failures that counted by the rules
 // before, open breakers, leases and the calls in a window go on by the rules after.

@@ -51,7 +51,7 @@ func (w *world) hasPlace(st *site) bool { return w.rules.places == 0 || st.insid
 // mayLineUp is why a demand of who may not wait for a place, or nil.
 func (w *world) mayLineUp(st *site, who *caller, d *guard.Demand) error {
 	switch {
-	case d.Stay < 0 || w.maxWait < 0:
+	case d.Stay < 0 || w.maxWait < 0 || w.shadow:
 		return limiter.ErrInFlight
 	case st.inRow(who.from())+st.line.inRow(who.from()) >= w.maxQueue:
 		return ErrQueueFull
@@ -59,8 +59,8 @@ func (w *world) mayLineUp(st *site, who *caller, d *guard.Demand) error {
 	return nil
 }
 
-// expectAdmission is the rest of the decision on m, whose tokens are there: the place, if m takes one.
-func (w *world) expectAdmission(st *site, m *guard.Message, under bool) {
+// expectAdmission is the rest of the decision on m, whose tokens are there at the instant due: the place, if m takes one.
+func (w *world) expectAdmission(st *site, m *guard.Message, under bool, due int64) {
 	who, d := w.turning.who, &m.Demand
 	q := w.came(m)
 	placed := w.placedBy(&q)
@@ -73,5 +73,5 @@ func (w *world) expectAdmission(st *site, m *guard.Message, under bool) {
 		st.lineUp(q)
 		return
 	}
-	w.expectGrant(st.account, who, grant{due: w.turning.now, n: d.Tokens, asked: d.Breaker && !d.Split, under: under, turn: bool(d.Mode), placed: placed})
+	w.expectGrant(st.account, who, grant{due: due, n: d.Tokens, asked: d.Breaker && !d.Split, under: under, turn: bool(d.Mode), placed: placed})
 }

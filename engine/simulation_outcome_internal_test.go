@@ -105,6 +105,9 @@ func (p *person) ended() error {
 func (c *caller) ended(outcome Outcome) {
 	c.w.note(9, c.id, int64(outcome))
 	c.outcome, c.may, c.owes = outcome, false, false
+	if c.inShadow { // nobody hears of it
+		return
+	}
 	if c.w.switchedSince(c.ranAt.rules) { // the gate of the key says whether there is a breaker
 		c.may, c.success = true, success{counts: outcome == Success}
 		return

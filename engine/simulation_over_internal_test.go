@@ -21,6 +21,7 @@ func (p *person) over(err error) {
 	}
 	p.u.note(7, p.id, r.at)
 	c := p.refusing(r)
+	c.checkShadow(r)
 	if c.reason != r.reason() {
 		c.w.checkRefused(c, r)
 	}
@@ -53,7 +54,7 @@ func (c *caller) over(err error) {
 		w.fail("caller %d was let through as a probe, has not made it, and has not said so", c.id)
 	case c.debit.account != nil && (c.asks || err != nil):
 		w.fail("caller %d has given up (%T), and its tokens are neither back nor counted", c.id, err)
-	case err == nil && !c.asks && !c.passed && len(w.limits) > 0:
+	case err == nil && !c.asks && !c.passed && !c.inShadow && len(w.limits) > 0:
 		w.checkAdmitted(c)
 	}
 	c.debit = debit{}

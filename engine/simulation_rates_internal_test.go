@@ -102,7 +102,7 @@ type ran struct {
 func (c *caller) checkBegun() {
 	a := c.account
 	b := &a.circuit
-	if !b.rules.rated() || !c.asks || a.site == nil || a.site != c.was || b.period != c.ranAt.period || c.rules != c.w.rules || a.stale || b.forced || c.decided == 0 {
+	if !b.rules.rated() || !c.asks || c.inShadow || a.site == nil || a.site != c.was || b.period != c.ranAt.period || c.rules != c.w.rules || a.stale || b.forced || c.decided == 0 {
 		return
 	}
 	if v := &b.window; v.begun && v.newest < c.decided/b.rules.width && (!c.answered || !c.answer.Under) {

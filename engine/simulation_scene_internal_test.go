@@ -50,6 +50,7 @@ type setup struct {
 	maxWait      int64 // noWait: -1
 	maxQueue     int
 	attempts     int  // at most, of a call
+	shadow       bool // for the whole scene
 	places       int  // calls in flight; 0: any number
 	strict       bool // the breaker also counts the failures that are the caller's own
 }
@@ -127,6 +128,8 @@ func (w *world) draw() (s setup) {
 	if w.oneIn(3) {
 		w.drawPlaces(&s)
 	}
+	s.shadow = w.oneIn(8) && len(s.limits) < 2
+	s.cfg.Shadow = s.shadow
 	if w.oneIn(2) {
 		s.cfg.Retry = w.drawRetry()
 		s.attempts = orThree(s.cfg.Retry.MaxAttempts)

@@ -78,6 +78,8 @@ var faults = []struct{ part, name string }{
 	{"charge", "a charge that is lost"},
 	{"charge", "a charge that those who wait do not hear of"},
 	{"charge", "a cost that is one token at a gate"},
+	{"shadow", "a refusal in shadow"},
+	{"shadow", "tokens of a call that shadow lets pass"},
 }
 
 // most is how many seeds a fault may take.
