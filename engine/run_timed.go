@@ -28,8 +28,6 @@ func (e *Engine) runTimed(ctx context.Context, p *place, stay int64, fn func(con
 		return e.refused(e.giveUpFor(ctx, p, &a, 1))
 	}
 	var limits timeLimits
-	limits.add(e, st)
-	in := limits.enter(ctx)
 	stripe, returned, over := e.counters.Stripe(), false, false
 	stripe.Admitted.Add(1)
 	defer func() {
@@ -38,6 +36,8 @@ func (e *Engine) runTimed(ctx context.Context, p *place, stay int64, fn func(con
 			e.failAtGate(&a, returned)
 		}
 	}()
+	limits.add(e, st)
+	in := limits.enter(ctx)
 	err := fn(firstAttempt(in))
 	returned = true
 	if gate := &a.cell.Published; err == nil && (!gate.Reports() || gate.Counted(e.system, a.permit.Generation, a.began)) {

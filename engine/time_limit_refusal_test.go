@@ -63,3 +63,17 @@ func TestATimeLimitIsTheLongestWait(t *testing.T) {
 		})
 	}
 }
+
+// brokenContext panics when it is asked for its deadline.
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Deadline() (time.Time, bool) { panic("no deadline") }
+
+// TestAContextThatPanicsKeepsNoPlace, though the call had its place before a context was made of the caller's.
+func TestAContextThatPanicsKeepsNoPlace(t *testing.T) {
+	eng := start(t, engine.Config{AttemptTimeout: time.Minute, Concurrency: limiter.InFlight{Max: 1}})
+	for range 2 {
+		require.Panics(t, func() { _ = eng.Run(brokenContext{t.Context()}, "k", succeed) })
+		require.Zero(t, inFlight(t, eng, "k"))
+	}
+}
