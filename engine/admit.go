@@ -54,7 +54,7 @@ func (e *Engine) allow(p *place, n int) bool {
 	}
 	var now int64
 	if e.monotonic {
-		now = int64(time.Since(e.base)) + 1
+		now = int64(time.Since(e.base))
 	} else {
 		now = e.system.Now()
 	}

@@ -38,10 +38,10 @@ func AttemptOf(ctx context.Context) Attempt {
 // firstAttempt returns the context for the function of a first attempt: ctx, in which the attempt of an engine
 // around this one is hidden.
 func firstAttempt(ctx context.Context) context.Context {
-	if furtherAttempts.Load() == 0 {
-		return ctx
+	if furtherAttempts.Load() != 0 {
+		return hideAttempt(ctx)
 	}
-	return hideAttempt(ctx)
+	return ctx
 }
 
 //go:noinline

@@ -21,7 +21,7 @@ type Result[T any] struct {
 // the error is ErrGoexit. A panic of fn is not recovered. A panic outside of fn, as of Config.Clock, is
 // the error, an *actors.PanicError. [Engine.Close] waits for these goroutines.
 func Go[T any](ctx context.Context, e *Engine, key string, fn func(context.Context) (T, error)) <-chan Result[T] {
-	return GoKey(ctx, Key{eng: e, place: place{key: key}}, fn)
+	return GoKey(ctx, Key{handle: &handle{eng: e, place: place{key: key}}}, fn)
 }
 
 // GoKey is [Go] for the key of a handle. For a [Chain], Close of each of its engines waits for the

@@ -30,7 +30,9 @@ func Chain(narrow Key, wider ...Key) Key {
 	c := &chain{}
 	c.links = c.room[:0]
 	k := narrow
-	k.chain = c
+	if k.chain = c; k.handle == nil {
+		k.handle = new(handle) // the zero Key, which add refuses
+	}
 	c.add(narrow)
 	for _, w := range wider {
 		c.add(w)
@@ -84,7 +86,7 @@ func (c *chain) add(k Key) {
 		}
 		return
 	}
-	c.link(link{eng: k.eng, place: k.place, tokens: 1})
+	c.link(k.link(1))
 }
 
 // weighing is Key.Cost. A key with a cost is a chain, also if it is alone: the calls of a plain key need not ask for
@@ -94,7 +96,7 @@ func (k Key) weighing(n int) Key {
 	k.chain = &chain{}
 	k.chain.links = k.chain.room[:0]
 	if was == nil {
-		k.chain.link(link{eng: k.eng, place: k.place, tokens: int64(n)})
+		k.chain.link(k.link(int64(n)))
 		return k
 	}
 	if bad, ok := was.err.(*ConfigError); !ok || bad.Field != "Cost" { //nolint:errorlint // made by misuse; link finds bad costs anew
@@ -107,6 +109,14 @@ func (k Key) weighing(n int) Key {
 		k.chain.link(l)
 	}
 	return k
+}
+
+// link returns the link of a key that is no chain. The link of the zero Key has no engine.
+func (k Key) link(tokens int64) link {
+	if k.handle == nil {
+		return link{tokens: tokens}
+	}
+	return link{eng: k.eng, place: k.place, tokens: tokens}
 }
 
 // cost returns the tokens of the first key that a call takes.

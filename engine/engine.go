@@ -26,7 +26,7 @@ type Engine struct {
 	clock     clock.Clock
 	dispatch  Dispatch
 	driver    driver                 // nil but in simulations
-	base      time.Time              // of the system's instants, if monotonic
+	base      time.Time              // the instant 0 of the system, if monotonic: time since then is what the system's Now returns
 	monotonic bool                   // whether the clock is the system's
 	since     time.Time              // of the system's instants
 	prepare   func(*guard.Gate) bool // whether a key may be born with the policy of every key
@@ -84,8 +84,9 @@ func newEngine(cfg Config, d driver) (*Engine, error) {
 	if e.system, err = actors.New(b, ac); err != nil {
 		return nil, err
 	}
-	e.base = e.system.Base()
-	e.monotonic = !e.base.IsZero()
+	if base := e.system.Base(); !base.IsZero() {
+		e.base, e.monotonic = base.Add(-1), true
+	}
 	return e, nil
 }
 

@@ -21,15 +21,23 @@ import (
 // [Key.NoWait], [Key.Within] and [Key.Cost] return a changed copy: the copy is the same handle, and the changes
 // hold for the calls that are made through the copy.
 type Key struct {
-	eng *Engine
-	place
+	*handle
 	stay  int64  // guard.Demand.Stay of the calls made through the handle
 	chain *chain // of more keys than one; nil otherwise
 }
 
 // Key returns a handle for key. Key does not make the key known.
 func (e *Engine) Key(key string) Key {
-	return Key{eng: e, place: place{key: key, cell: new(atomic.Pointer[guard.Cell])}}
+	h := &handle{eng: e, place: place{key: key}}
+	h.cell = &h.found
+	return Key{handle: h}
+}
+
+// handle is what all copies of a Key share, so that a call passes one pointer.
+type handle struct {
+	eng *Engine
+	place
+	found atomic.Pointer[guard.Cell] // of place.cell
 }
 
 // NoWait returns a Key whose calls never wait in the limiter's queue. A call that would have to wait
@@ -81,7 +89,7 @@ func errStay(stay int64) error {
 func (k Key) Engines() iter.Seq[*Engine] {
 	return func(yield func(*Engine) bool) {
 		if k.chain == nil {
-			yield(k.eng)
+			yield(k.link(1).eng)
 			return
 		}
 		for i := range k.chain.links {
@@ -93,7 +101,12 @@ func (k Key) Engines() iter.Seq[*Engine] {
 }
 
 // String returns the key.
-func (k Key) String() string { return k.key }
+func (k Key) String() string {
+	if k.handle == nil {
+		return ""
+	}
+	return k.key
+}
 
 // Run is [Engine.Run] for this key. For a function with a result see [DoKey].
 func (k Key) Run(ctx context.Context, fn func(context.Context) error) error {

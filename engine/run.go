@@ -17,54 +17,97 @@ import (
 // Nearly every call takes its token at the key's gate and succeeds. For such a call run is all there is.
 // What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
-	if ch != nil || !e.settings.Load().plain || stay < guard.NoStay || ctx.Err() != nil {
+	if ch != nil || stay < guard.NoStay {
 		return e.runOther(ctx, p, stay, ch, fn)
 	}
+	if !e.settings.Load().plain || ctx.Err() != nil {
+		return e.runOther(ctx, p, stay, nil, fn)
+	}
 	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
-	if p.cell != nil {
-		c = p.cell.Load()
-	} else {
+	if p.cell == nil {
 		c, h = e.system.Lookup(p.key)
+	} else {
+		c = p.cell.Load()
 	}
 	if c == nil {
 		if c, err = e.bear(p, h); err != nil {
 			return err
 		}
 	}
-	policy, fullAt, now := c.Published.Policy(), c.Published.FullAt(), int64(0) // and then the clock: so the reading holds for both
+	n, fullAt := c.Published.Posted(), c.Published.FullAt() // and then the clock: so the reading holds for both
 	if fullAt < 0 {
 		return e.runOwned(ctx, p, c, stay, fn)
 	}
-	if e.monotonic {
-		now = int64(time.Since(e.base)) + 1 // the same as Now, for two calls less
-	} else {
+	var now int64
+	if !e.monotonic {
 		now = e.system.Now()
+	} else {
+		now = int64(time.Since(e.base)) // the same as Now, for two calls less
 	}
-	seen := policy.Seen(now)
-	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, seen), seen)
-	if !ok {
-		return e.runShort(ctx, p, c, policy, fullAt, now, stay, fn)
-	}
-	if policy.Rated() {
-		c.Published.Open(now)
+	from, generation, t := c.Published.TakeOne(n, now)
+	f := flight{cell: c, stripe: e.counters.Stripe(), generation: generation, began: now}
+	if t != guard.Taken && !f.take(n, t) {
+		return e.runShort(ctx, p, c, n.Policy(), fullAt, now, stay, fn)
 	}
 	if ctx.Err() != nil {
-		return e.refused(e.giveUpFor(ctx, p, &admission{cell: c, receipt: receipt}, 1))
+		return e.runLeft(ctx, p, n, &f, from)
 	}
-	stripe, generation, returned := e.counters.Stripe(), receipt.Epoch, false
-	stripe.Admitted.Add(1)
-	defer func() {
-		if !returned { // no recover: the panic goes on, and recover does not see Goexit
-			e.fail(c, generation, now)
-		}
-	}()
+	f.stripe.Admitted.Add(1)
+	defer e.land(&f)
 	err = fn(firstAttempt(ctx))
-	returned = true
-	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
-		stripe.Successes.Add(1)
-		return nil
+	c, f.cell = f.cell, nil // fn has returned
+	if err != nil || c.Published.Posted().Reports() || c.Published.FullAt() < 0 {
+		if err != nil || !c.Published.Counted(e.system, f.generation, f.began) {
+			return e.over(ctx, p, c, &f, stay, fn, err)
+		}
 	}
-	return e.over(ctx, p, c, generation, stay, fn, err, now)
+	f.stripe.Successes.Add(1)
+	return nil
+}
+
+// flight is an attempt that the gate of a key has let through.
+type flight struct {
+	cell       *guard.Cell // nil once the function has returned
+	stripe     *guard.Stripe
+	generation uint64 // of the breaker
+	began      int64
+}
+
+// take ends what [guard.Gate.TakeOne], by the notice n, has answered with t: it begins a slice in the window of the key, or makes
+// the flight one for a key that has no limit. If there is no token, take returns false.
+//
+//go:noinline
+func (f *flight) take(n *guard.Notice, t guard.Taking) bool {
+	g, p := &f.cell.Published, n.Policy()
+	if t == guard.NotTaken {
+		if p.HasLimit() {
+			return false
+		}
+		receipt, ok := g.Take(p, 1, guard.Never, f.began)
+		if !ok {
+			return false
+		}
+		f.generation = receipt.Epoch
+	}
+	if p.Rated() {
+		g.Open(f.began)
+	}
+	return true
+}
+
+// land ends the flight f if its function has not returned. Land does not recover: the panic goes on, and recover does not see Goexit.
+func (e *Engine) land(f *flight) {
+	if f.cell != nil {
+		e.fail(f)
+	}
+}
+
+// runLeft ends the flight f, whose context has ended before its function began. f took a token from full-at from, by the notice n.
+//
+//go:noinline
+func (e *Engine) runLeft(ctx context.Context, p *place, n *guard.Notice, f *flight, from int64) error {
+	a := admission{cell: f.cell, receipt: n.Receipt(from, f.began, f.generation)}
+	return e.refused(e.giveUpFor(ctx, p, &a, 1))
 }
 
 // runOther is run for a call that its key's gate alone cannot decide.
@@ -94,7 +137,7 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 	if n := c.Published.Posted(); n.Refuses() && !n.Policy().Stale() { // as in openFor
 		var now int64
 		if e.monotonic {
-			now = int64(time.Since(e.base)) + 1
+			now = int64(time.Since(e.base))
 		} else {
 			now = e.system.Now()
 		}
@@ -176,30 +219,25 @@ func (e *Engine) again(
 	return c.rerun(ctx, e, st, stay, fn, err, began)
 }
 
-// over is the rest of a call that the gate of c let through in a generation of the breaker, after its
-// first attempt, which began at the instant began and ended with err.
+// over is the rest of a call after its first attempt, which was the flight f by the gate of c and ended with err.
 //
 //go:noinline
-func (e *Engine) over(
-	ctx context.Context, p *place, c *guard.Cell, generation uint64, stay int64, fn func(context.Context) error, err error,
-	began int64,
-) error {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began}
+func (e *Engine) over(ctx context.Context, p *place, c *guard.Cell, f *flight, stay int64, fn func(context.Context) error, err error) error {
+	a := admission{cell: c, permit: breaker.Permit{Generation: f.generation}, began: f.began}
 	e.reportEnd(ctx, p, &a, err)
 	if err = advised(err); err == nil {
 		return nil
 	}
-	return e.again(ctx, p, stay, fn, &a, watch{}, err, began)
+	return e.again(ctx, p, stay, fn, &a, watch{}, err, f.began)
 }
 
-// fail is the end of an attempt whose function has not returned. The gate of c let the attempt
-// through in a generation of the breaker, at the instant began.
+// fail ends the flight f, whose function has not returned.
 //
 //go:noinline
-func (e *Engine) fail(c *guard.Cell, generation uint64, began int64) {
-	a := admission{cell: c, permit: breaker.Permit{Generation: generation}, began: began}
+func (e *Engine) fail(f *flight) {
+	a := admission{cell: f.cell, permit: breaker.Permit{Generation: f.generation}, began: f.began}
 	e.endedAs(&a, Failure)
-	e.report(&place{key: c.Key()}, &a, Failure, nil)
+	e.report(&place{key: f.cell.Key()}, &a, Failure, nil)
 }
 
 // beginWithin is begin for a first attempt whose stay is bounded.

@@ -109,7 +109,7 @@ func (p *person) handle() Key {
 
 // handle is the Key of a call to one engine.
 func (c *caller) handle() Key {
-	k := Key{eng: c.w.eng, place: *c.place()}
+	k := Key{handle: &handle{eng: c.w.eng, place: *c.place()}}
 	if c.once {
 		k.chain = c.w.eng.chainOf(&k.place)
 	}

@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/limiter"
@@ -37,18 +38,21 @@ type Policy struct {
 
 	version *Version
 	rules   *breaker.Rules
-	limit   limiter.Limit // the only one
-	limited bool          // whether there is one
-	windows bool          // whether one of the limits is a limiter.FixedWindow
-	rated   bool          // whether a breaker may open because of a share of its calls
-	inARow  bool          // whether failures in a row open a breaker
-	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
-	slow    int64         // ns; how long a call takes at least that is slow, or 0
-	clean   Notice        // of every key whose breaker is closed and has nothing counted
-	counted Notice        // of every key whose breaker is closed and has a failure counted, without a tally
-	probing Notice        // of every key whose breaker is half-open
-	queues  *sync.Pool    // of *queue that are empty
-	open    Notice        // of every key whose breaker is open, unless callers decide by notices
+	limit   limiter.Limit            // the only one
+	limited bool                     // whether there is one
+	windows bool                     // whether one of the limits is a limiter.FixedWindow
+	rated   bool                     // whether a breaker may open because of a share of its calls
+	inARow  bool                     // whether failures in a row open a breaker
+	shares  bool                     // whether a gate may be shared: full-at says all there is to know about the limits
+	taken   Taking                   // the answer of TakeOne if it takes a token
+	slack   int64                    // ns; of the limit for TakeOne, see limiter.Limit.Slack
+	barred  *atomic.Pointer[Version] // not nil if TakeOne may not decide: a newer version is in force, or there is not one limit, or it is a window
+	slow    int64                    // ns; how long a call takes at least that is slow, or 0
+	clean   Notice                   // of every key whose breaker is closed and has nothing counted
+	counted Notice                   // of every key whose breaker is closed and has a failure counted, without a tally
+	probing Notice                   // of every key whose breaker is half-open
+	queues  *sync.Pool               // of *queue that are empty
+	open    Notice                   // of every key whose breaker is open, unless callers decide by notices
 }
 
 // compile fills in the fields that follow from others, for a policy of v.
@@ -79,6 +83,13 @@ func (p *Policy) prepare() {
 	p.windows = p.Limits.Windowed()
 	p.shares = p.Publish && len(p.Limits) <= 1
 	p.rated, p.inARow, p.slow = p.Breaks() && p.rules.Rated(), p.rules.InARow(), p.rules.SlowAfter()
+	p.taken, p.slack, p.barred = Taken, p.limit.Slack(limiter.Queued), &p.version.next
+	if p.rated {
+		p.taken = TakenInWindow
+	}
+	if !p.limited || !p.shares || p.windows {
+		p.barred = &barred
+	}
 	p.queues = new(sync.Pool)
 	p.clean = Notice{policy: p, reports: !p.Publish || p.rated}
 	p.counted = Notice{policy: p, reports: true}

@@ -1,0 +1,67 @@
+package guard
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// Taking is the answer of [Gate.TakeOne].
+type Taking uint8
+
+// The answers.
+const (
+	NotTaken Taking = iota // nothing was taken
+	Taken
+	TakenInWindow // Taken, and the call begins a slice of the key's window: call [Gate.Open]
+)
+
+// barred is that of every policy by which TakeOne never decides.
+var barred atomic.Pointer[Version]
+
+func init() { barred.Store(new(Version)) }
+
+// TakeOne is [Gate.Take] of one token for a call that may queue, in the usual case: the key still has the notice
+// n, and n's policy has one limit and is in force. n was loaded before the reading now. From and generation are those
+// of the receipt, see [Notice.Receipt].
+//
+// Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
+func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t Taking) {
+	p := n.policy
+	if p.barred.Load() != nil && !Planted("an old policy's debit after the conversion") {
+		return 0, 0, NotTaken
+	}
+	for {
+		from = g.fullAt.Load() // a sentinel, as a number without a sign, is above every instant
+		generation = g.generation.Load()
+		if uint64(from) > uint64(now+p.slack) || //nolint:gosec // meant
+			g.posted.Load() != n && !Planted("an old policy's debit after the conversion") {
+			return 0, 0, NotTaken
+		}
+		if Planted("a token with the permit of an earlier period") {
+			runtime.Gosched()
+		}
+		after := max(from, now) + int64(p.limit.Interval())
+		if !g.fullAt.CompareAndSwap(from, after) {
+			for range spins {
+			}
+			continue
+		}
+		if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") {
+			if g.posted.Load() == n || Planted("an old policy's debit after the conversion") || Planted("a token with the permit of an earlier period") {
+				return from, generation, p.taken
+			}
+		}
+		// A period may have begun, or another notice have been posted: as in Take.
+		if !g.fullAt.CompareAndSwap(after, from) {
+			return from, generation, p.taken
+		}
+	}
+}
+
+// Receipt returns the receipt of a token that [Gate.TakeOne] took at the reading now.
+func (n *Notice) Receipt(from, now int64, generation uint64) Receipt {
+	if !n.policy.limited {
+		return Receipt{Epoch: generation}
+	}
+	return Receipt{From: from, To: n.policy.limit.After(from, now, 1), Epoch: generation, policy: n.policy}
+}
