@@ -20,7 +20,7 @@ const (
 // takes cells over from one other bucket. While state changes, such a cell is in both buckets. So a
 // lookup that finds no cell, and finds state unchanged, has missed no cell.
 type table[P, S, M any] struct {
-	seed     maphash.Seed
+	hasher
 	state    atomic.Uint64 // the number of buckets, and above that the number of changes of that number
 	mask     atomic.Uint64 // of the hashes, for load; a moment behind state
 	segments atomic.Pointer[[]*[tableSegment]bucket[P, S, M]]
@@ -42,12 +42,10 @@ const (
 
 // init makes the table ready for use.
 func (t *table[P, S, M]) init() {
-	t.seed = maphash.MakeSeed()
+	t.hasher = newHasher()
 	t.segments.Store(&[]*[tableSegment]bucket[P, S, M]{new([tableSegment]bucket[P, S, M])})
 	t.state.Store(1)
 }
-
-func (t *table[P, S, M]) hash(key string) uint64 { return maphash.String(t.seed, key) }
 
 // tagOf is the tag of a hash.
 func tagOf(hash uint64) uint64 { return hash>>57 | 0x80 }
@@ -85,15 +83,20 @@ func (t *table[P, S, M]) bucket(index uint64) *bucket[P, S, M] {
 // load returns the cell of key, or nil, and the hash of key. Most cells are found by the first
 // look.
 func (t *table[P, S, M]) load(key string) (_ *Cell[P, S, M], hash uint64) {
-	hash = maphash.String(t.seed, key)
+	if !isShort(key) {
+		hash = maphash.String(t.seed, key)
+		return t.loadSlowly(key, hash), hash
+	}
+	first, last := word(key), word(key[len(key)-8:])
+	hash = t.short(first, last, len(key))
 	state, mask := t.state.Load(), t.mask.Load()
-	index, n := hash&mask, state%oneMore
+	index, n := hash&mask, uint64(uint32(state)) //nolint:gosec // state%oneMore, for an instruction less
 	if index >= n {
 		index &= mask >> 1
 	}
 	if b := t.bucket(index); b != nil {
 		if same := b.match(tagOf(hash)); same != 0 {
-			if c := b.cells[slotOf(same)].Load(); c != nil && c.key == key {
+			if c := b.cells[slotOf(same)].Load(); c != nil && len(c.key) == len(key) && word(c.key) == first && word(c.key[len(c.key)-8:]) == last {
 				return c, hash
 			}
 		} else if b.next.Load() == nil && mask>>1 < n && n <= mask+1 && t.state.Load() == state {

@@ -45,10 +45,10 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 		now = int64(time.Since(e.base)) // the same as Now, for two calls less
 	}
 	from, generation, t := c.Published.TakeOne(n, now)
-	f := flight{cell: c, stripe: e.counters.Stripe(), generation: generation, began: now}
-	if t != guard.Taken && !f.take(n, t) {
+	if t != guard.Taken && !c.Published.Opened(t, now) {
 		return e.runShort(ctx, p, c, n.Policy(), fullAt, now, stay, fn)
 	}
+	f := flight{cell: c, stripe: e.counters.Stripe(), generation: generation, began: now}
 	if ctx.Err() != nil {
 		return e.runLeft(ctx, p, n, &f, from)
 	}
@@ -71,28 +71,6 @@ type flight struct {
 	stripe     *guard.Stripe
 	generation uint64 // of the breaker
 	began      int64
-}
-
-// take ends what [guard.Gate.TakeOne], by the notice n, has answered with t: it begins a slice in the window of the key, or makes
-// the flight one for a key that has no limit. If there is no token, take returns false.
-//
-//go:noinline
-func (f *flight) take(n *guard.Notice, t guard.Taking) bool {
-	g, p := &f.cell.Published, n.Policy()
-	if t == guard.NotTaken {
-		if p.HasLimit() {
-			return false
-		}
-		receipt, ok := g.Take(p, 1, guard.Never, f.began)
-		if !ok {
-			return false
-		}
-		f.generation = receipt.Epoch
-	}
-	if p.Rated() {
-		g.Open(f.began)
-	}
-	return true
 }
 
 // land ends the flight f if its function has not returned. Land does not recover: the panic goes on, and recover does not see Goexit.

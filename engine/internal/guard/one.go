@@ -15,20 +15,29 @@ const (
 	TakenInWindow // Taken, and the call begins a slice of the key's window: call [Gate.Open]
 )
 
-// barred is that of every policy by which TakeOne never decides.
+// barred is that of every policy that has not one limit.
 var barred atomic.Pointer[Version]
 
 func init() { barred.Store(new(Version)) }
 
-// TakeOne is [Gate.Take] of one token for a call that may queue, in the usual case: the key still has the notice
-// n, and n's policy has one limit and is in force. n was loaded before the reading now. From and generation are those
-// of the receipt, see [Notice.Receipt].
+// TakeOne is [Gate.Take] of one token for a call that may queue, if the key still has the notice n, which was loaded
+// before the reading now. From and generation are those of the receipt, see [Notice.Receipt].
 //
 // Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
 func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t Taking) {
 	p := n.policy
 	if p.barred.Load() != nil && !Planted("an old policy's debit after the conversion") {
-		return 0, 0, NotTaken
+		if p.limited || p.Stale() {
+			return 0, 0, NotTaken
+		}
+		from, generation = g.fullAt.Load(), g.generation.Load()
+		if from < 0 || g.posted.Load() != n {
+			return 0, 0, NotTaken
+		}
+		if now-from > p.Coarse { // as in use
+			g.fullAt.CompareAndSwap(from, now)
+		}
+		return from, generation, p.taken
 	}
 	for {
 		from = g.fullAt.Load() // a sentinel, as a number without a sign, is above every instant
@@ -47,7 +56,7 @@ func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t T
 			continue
 		}
 		if g.generation.Load() == generation || Planted("a token with the permit of an earlier period") {
-			if g.posted.Load() == n || Planted("an old policy's debit after the conversion") || Planted("a token with the permit of an earlier period") {
+			if g.posted.Load() == n || Planted("an old policy's debit after the conversion") {
 				return from, generation, p.taken
 			}
 		}
@@ -56,6 +65,15 @@ func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t T
 			return from, generation, p.taken
 		}
 	}
+}
+
+// Opened reports whether t says that a token was taken. If so, it begins the slice of now in the key's window.
+func (g *Gate) Opened(t Taking, now int64) bool {
+	if t == NotTaken {
+		return false
+	}
+	g.Open(now)
+	return true
 }
 
 // Receipt returns the receipt of a token that [Gate.TakeOne] took at the reading now.
