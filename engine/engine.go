@@ -166,6 +166,14 @@ func (p *place) held() *guard.Cell {
 	return nil
 }
 
+// instant returns what the system's Now does, for two calls less. Where every call counts, it is written out.
+func (e *Engine) instant() int64 {
+	if e.monotonic {
+		return int64(time.Since(e.base))
+	}
+	return e.system.Now()
+}
+
 // bear returns the cell of a key that has not been found; without a handle, h is what the lookup returned. The
 // error is the refusal of a key for which there is no room.
 func (e *Engine) bear(p *place, h actors.Hash) (c *guard.Cell, err error) {

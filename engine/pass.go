@@ -11,9 +11,39 @@ import (
 
 // taken is what a call has got at the gate of one key.
 type taken struct {
-	cell    *guard.Cell // nil if there was nothing to ask
-	receipt guard.Receipt
-	once    bool // Config.PerCall
+	cell       *guard.Cell   // nil if there was nothing to ask
+	notice     *guard.Notice // by which the tokens were taken
+	now        int64         // the reading of the clock by which they were taken
+	from       int64         // full-at before that
+	generation uint64
+	took       bool // whether they were taken
+	once       bool // Config.PerCall
+}
+
+// take takes tokens at the gate, by notice and now. A gate that is not as at the look may have no answer.
+func (t *taken) take(tokens int64) bool {
+	g, p := &t.cell.Published, t.notice.Policy()
+	if tokens == 1 {
+		var answer guard.Taking
+		t.from, t.generation, answer = g.TakeOne(t.notice, t.now)
+		t.took = answer == guard.Taken || g.Opened(answer, t.now)
+		return t.took
+	}
+	var receipt guard.Receipt
+	receipt, t.took = g.Take(p, tokens, p.Latest(tokens, limiter.Queued, t.now), t.now)
+	t.from, t.generation = receipt.From, receipt.Epoch
+	if t.took && p.Rated() {
+		g.Open(t.now)
+	}
+	return t.took
+}
+
+// receipt returns the receipt of the tokens, if they were taken.
+func (t *taken) receipt(tokens int64) guard.Receipt {
+	if !t.took {
+		return guard.Receipt{}
+	}
+	return t.notice.Receipt(t.from, t.now, tokens, t.generation)
 }
 
 // run makes a call for the keys of ch. Nearly every call passes at the gates of all keys and succeeds. For
@@ -26,8 +56,9 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 	if ctx.Err() != nil {
 		return ch.giveUpFor(ctx, &got)
 	}
+	stripe := guard.Spread()
 	for i := range ch.links {
-		ch.links[i].eng.counters.Stripe().Admitted.Add(1)
+		ch.links[i].eng.counters.At(stripe).Admitted.Add(1)
 	}
 	returned := false // no recover: the panic goes on, and recover does not see Goexit
 	defer func() {
@@ -45,7 +76,7 @@ func (ch *chain) run(ctx context.Context, stay int64, fn func(context.Context) e
 		ch.succeed(&got)
 	}
 	for i := range ch.links {
-		ch.links[i].eng.counters.Stripe().Successes.Add(1)
+		ch.links[i].eng.counters.At(stripe).Successes.Add(1)
 	}
 	return nil
 }
@@ -57,44 +88,30 @@ func (ch *chain) pass(got *[3]taken) bool {
 		return false
 	}
 	// The clock is read after the cells are found: a reading holds for a cell that was found before it.
-	var now, seen, latest [len(got)]int64
-	var policies [len(got)]*guard.Policy
-	now[0] = ch.links[0].eng.system.Now()
+	first := ch.links[0].eng.instant()
 	for i := range ch.links {
-		l, c := &ch.links[i], got[i].cell
-		if c == nil {
+		l, t := &ch.links[i], &got[i]
+		if t.cell == nil {
 			continue
 		}
 		switch {
 		case i == 0:
+			t.now = first
 		case l.constant:
-			now[i] = now[0] + l.offset
+			t.now = first + l.offset
 		default:
-			now[i] = l.eng.system.Now()
+			t.now = l.eng.system.Now()
 		}
-		policies[i] = c.Published.Policy()
-		seen[i] = policies[i].Seen(now[i])
-		latest[i] = policies[i].Latest(l.tokens, limiter.Queued, seen[i])
-		if fullAt := c.Published.FullAt(); fullAt < 0 || fullAt > latest[i] {
+		t.notice = t.cell.Published.Posted()
+		if fullAt := t.cell.Published.FullAt(); fullAt < 0 || fullAt > t.notice.Policy().Latest(l.tokens, limiter.Queued, t.now) {
 			return false
 		}
 	}
 	for i := range ch.links {
-		if got[i].cell == nil {
-			continue
-		}
-		var ok bool
-		n := ch.links[i].tokens
-		if guard.Planted("a cost that is one token at a gate") {
-			n = 1
-		}
-		if got[i].receipt, ok = got[i].cell.Published.Take(policies[i], n, latest[i], seen[i]); !ok {
+		if got[i].cell != nil && !got[i].take(ch.links[i].tokens) {
 			got[i].cell = nil
 			ch.giveUp(got)
 			return false
-		}
-		if policies[i].Rated() {
-			got[i].cell.Published.Open(now[i])
 		}
 	}
 	return true
@@ -106,7 +123,7 @@ func (ch *chain) seek(got *[3]taken) bool {
 		l := &ch.links[i]
 		e := l.eng
 		st := e.settings.Load()
-		if e.ended.Load() || !st.chained {
+		if !st.chained { // or the engine has ended
 			return false
 		}
 		got[i].once = st.perCall
@@ -116,7 +133,10 @@ func (ch *chain) seek(got *[3]taken) bool {
 			}
 			continue
 		}
-		if got[i].cell = l.held(); got[i].cell == nil {
+		if l.cell != nil {
+			got[i].cell = l.cell.Load() // if it has been retired, pass sees that
+		}
+		if got[i].cell == nil {
 			c, h := e.system.Lookup(l.key)
 			if c == nil && i > 0 {
 				return false // a refused call makes no wider key known
@@ -134,13 +154,15 @@ func (ch *chain) seek(got *[3]taken) bool {
 func (ch *chain) quiet(got *[3]taken) (quiet, counts bool) {
 	for i := range ch.links {
 		t := &got[i]
-		if t.cell == nil || !t.cell.Published.Policy().Breaks() {
+		if t.cell == nil {
 			continue
 		}
-		switch reports := t.cell.Published.Reports(); {
-		case t.once || reports && !t.cell.Published.Counts():
+		switch n := t.cell.Published.Posted(); {
+		case !t.once && !n.Reports() && t.cell.Published.Shared():
+		case !n.Policy().Breaks():
+		case t.once || !t.cell.Published.Counts():
 			return false, false
-		case reports:
+		default:
 			counts = true
 		}
 	}
@@ -154,7 +176,7 @@ func (ch *chain) succeed(got *[3]taken) {
 	for i := range ch.links {
 		if t := &got[i]; t.cell != nil {
 			l := &ch.links[i]
-			l.eng.report(&l.place, &admission{cell: t.cell, permit: breaker.Permit{Generation: t.receipt.Epoch}}, Success, nil)
+			l.eng.report(&l.place, &admission{cell: t.cell, permit: breaker.Permit{Generation: t.generation}}, Success, nil)
 		}
 	}
 }
@@ -164,8 +186,8 @@ func (ch *chain) call(got *[3]taken, room *[3]share) call {
 	c := call{links: ch.links, got: room[:len(ch.links)]}
 	for i := range c.got {
 		s, t := &c.got[i], &got[i]
-		s.cell, s.receipt, s.tokens, s.once = t.cell, t.receipt, ch.links[i].tokens, t.once
-		s.permit.Generation = t.receipt.Epoch
+		s.cell, s.receipt, s.tokens, s.once = t.cell, t.receipt(ch.links[i].tokens), ch.links[i].tokens, t.once
+		s.permit.Generation = t.generation
 	}
 	return c
 }

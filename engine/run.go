@@ -18,10 +18,10 @@ import (
 // What other calls need has frames of its own, so that goroutines keep small stacks.
 func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
 	if ch != nil || stay < guard.NoStay {
-		return e.runOther(ctx, p, stay, ch, fn)
+		return e.runApart(ctx, p, stay, ch, fn)
 	}
 	if !e.settings.Load().plain || ctx.Err() != nil {
-		return e.runOther(ctx, p, stay, nil, fn)
+		return e.runOther(ctx, p, stay, fn)
 	}
 	c, h, err := (*guard.Cell)(nil), actors.Hash(0), error(nil)
 	if p.cell == nil {
@@ -84,17 +84,25 @@ func (e *Engine) land(f *flight) {
 //
 //go:noinline
 func (e *Engine) runLeft(ctx context.Context, p *place, n *guard.Notice, f *flight, from int64) error {
-	a := admission{cell: f.cell, receipt: n.Receipt(from, f.began, f.generation)}
+	a := admission{cell: f.cell, receipt: n.Receipt(from, f.began, 1, f.generation)}
 	return e.refused(e.giveUpFor(ctx, p, &a, 1))
+}
+
+// runApart is run for the keys of a chain, and for a call with a bad stay.
+//
+//go:noinline
+func (e *Engine) runApart(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+	if ch != nil {
+		return ch.run(ctx, stay, fn)
+	}
+	return e.runOther(ctx, p, stay, fn)
 }
 
 // runOther is run for a call that its key's gate alone cannot decide.
 //
 //go:noinline
-func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, fn func(context.Context) error) error {
+func (e *Engine) runOther(ctx context.Context, p *place, stay int64, fn func(context.Context) error) error {
 	switch {
-	case ch != nil:
-		return ch.run(ctx, stay, fn)
 	case e.settings.Load().perCall:
 		return e.chainOf(p).run(ctx, stay, fn)
 	case ctx.Err() != nil:
@@ -113,13 +121,7 @@ func (e *Engine) runOther(ctx context.Context, p *place, stay int64, ch *chain, 
 //go:noinline
 func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int64, fn func(context.Context) error) error {
 	if n := c.Published.Posted(); n.Refuses() && !n.Policy().Stale() { // as in openFor
-		var now int64
-		if e.monotonic {
-			now = int64(time.Since(e.base))
-		} else {
-			now = e.system.Now()
-		}
-		if now < n.Until() {
+		if e.instant() < n.Until() {
 			if n := e.counters.Stripe().Open.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
 				e.counters.Refused.Count(c, n)
 			}

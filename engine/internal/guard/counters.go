@@ -42,7 +42,10 @@ func (c *Counters) CountRefusal(counter *atomic.Uint64, cell *Cell) {
 const SpreadBits = 6
 
 // Stripe returns the stripe of the calling goroutine.
-func (c *Counters) Stripe() *Stripe { return &c.stripes[Spread()] }
+func (c *Counters) Stripe() *Stripe { return c.At(Spread()) }
+
+// At returns the stripe of an answer of [Spread].
+func (c *Counters) At(spread uint64) *Stripe { return &c.stripes[spread%(1<<SpreadBits)] }
 
 // Spread returns a number below 2^SpreadBits, which the stack of the calling goroutine chooses. Two goroutines
 // that run at the same time have different numbers nearly always, and a goroutine keeps its number for

@@ -76,10 +76,10 @@ func (g *Gate) Opened(t Taking, now int64) bool {
 	return true
 }
 
-// Receipt returns the receipt of a token that [Gate.TakeOne] took at the reading now.
-func (n *Notice) Receipt(from, now int64, generation uint64) Receipt {
+// Receipt returns the receipt of tokens that were taken at the reading now, by the notice n, from the full-at from.
+func (n *Notice) Receipt(from, now, tokens int64, generation uint64) Receipt {
 	if !n.policy.limited {
 		return Receipt{Epoch: generation}
 	}
-	return Receipt{From: from, To: n.policy.limit.After(from, now, 1), Epoch: generation, policy: n.policy}
+	return Receipt{From: from, To: n.policy.limit.After(from, now, tokens), Epoch: generation, policy: n.policy}
 }
