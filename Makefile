@@ -31,7 +31,7 @@ MUTATED  = limiter breaker retry
 MUTATION = 95
 
 .NOTPARALLEL:
-.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz mutation verify soak bench report vuln help
+.PHONY: all build vet test ci fmt fmt-check lint tidy tidy-check cross race cover nested fuzz mutation verify soak bench instructions report vuln help
 
 all: build vet test ## Build, vet and test, in seconds (the default)
 
@@ -189,6 +189,9 @@ mutation: ## Test the tests of MUTATED with mutants and hold them to MUTATION, i
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PACKAGES)
 
+instructions: ## Count the instructions of a call with valgrind, in a minute; skipped where valgrind is missing
+	$(GO) run ./bench/instructions
+
 report: ## Make docs/contention.md and the table of README from the committed samples
 	$(GO) run ./bench -from bench/results/raw.txt -docs .
 
@@ -196,4 +199,4 @@ vuln: ## Look for known vulnerabilities (needs the network)
 	$(GO) run $(GOVULNCHECK) ./...
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

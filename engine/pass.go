@@ -23,19 +23,27 @@ type taken struct {
 // take takes tokens at the gate, by notice and now. A gate that is not as at the look may have no answer.
 func (t *taken) take(tokens int64) bool {
 	g, p := &t.cell.Published, t.notice.Policy()
-	if tokens == 1 {
+	if tokens == 1 || guard.Planted("a cost that is one token at a gate") {
 		var answer guard.Taking
-		t.from, t.generation, answer = g.TakeOne(t.notice, t.now)
-		t.took = answer == guard.Taken || g.Opened(answer, t.now)
+		if t.from, t.generation, answer = g.TakeOne(t.notice, t.now); answer != guard.Taken {
+			t.from, t.generation, answer = g.TakeOtherwise(t.notice, t.now, t.from, t.generation, answer)
+		}
+		t.took = answer != guard.NotTaken
 		return t.took
 	}
 	var receipt guard.Receipt
-	receipt, t.took = g.Take(p, tokens, p.Latest(tokens, limiter.Queued, t.now), t.now)
+	receipt, t.took = g.Take(p, tokens, t.latest(tokens), p.Seen(t.now))
 	t.from, t.generation = receipt.From, receipt.Epoch
 	if t.took && p.Rated() {
 		g.Open(t.now)
 	}
 	return t.took
+}
+
+// latest returns the latest full-at with which the gate has the tokens.
+func (t *taken) latest(tokens int64) int64 {
+	p := t.notice.Policy()
+	return p.Latest(tokens, limiter.Queued, p.Seen(t.now))
 }
 
 // receipt returns the receipt of the tokens, if they were taken.
@@ -103,7 +111,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			t.now = l.eng.system.Now()
 		}
 		t.notice = t.cell.Published.Posted()
-		if fullAt := t.cell.Published.FullAt(); fullAt < 0 || fullAt > t.notice.Policy().Latest(l.tokens, limiter.Queued, t.now) {
+		if fullAt := t.cell.Published.FullAt(); fullAt < 0 || fullAt > t.latest(l.tokens) {
 			return false
 		}
 	}
