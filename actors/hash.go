@@ -34,8 +34,9 @@ func (h *hasher) hash(key string) uint64 {
 	return maphash.String(h.seed, key)
 }
 
-// short hashes a short key of n bytes: two folded multiplications with secrets, as the runtime hashes where the processor has
-// no instructions for AES (wyhash; Wang Yi, 2019). Maphash would cost a short key three times as much, most of it for calls.
+// short hashes a short key of n bytes: two folded multiplications with secrets, as the runtime hashes where the
+// processor has no instructions for AES (wyhash; Wang Yi, 2019). Maphash would cost a short key three times as much,
+// most of it for calls.
 func (h *hasher) short(first, last uint64, n int) uint64 {
 	return fold(fold(first^h.secret[0], last^h.secret[1]), h.secret[2]^uint64(n)) //nolint:gosec // a length
 }

@@ -26,7 +26,7 @@ type Engine struct {
 	clock     clock.Clock
 	dispatch  Dispatch
 	driver    driver                 // nil but in simulations
-	base      time.Time              // the instant 0 of the system, if monotonic: time since then is what the system's Now returns
+	base      time.Time              // the instant 0 of the system, if monotonic
 	monotonic bool                   // whether the clock is the system's
 	since     time.Time              // of the system's instants
 	prepare   func(*guard.Gate) bool // whether a key may be born with the policy of every key
@@ -166,7 +166,7 @@ func (p *place) held() *guard.Cell {
 	return nil
 }
 
-// instant returns what the system's Now does, for two calls less. Where every call counts, it is written out.
+// instant reads the clock as the Now of the system does, for two calls less. Engine.run has the same written out.
 func (e *Engine) instant() int64 {
 	if e.monotonic {
 		return int64(time.Since(e.base))

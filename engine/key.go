@@ -33,7 +33,7 @@ func (e *Engine) Key(key string) Key {
 	return Key{handle: h}
 }
 
-// handle is what all copies of a Key share, so that a call passes one pointer.
+// handle is the part that all copies of a Key share: a call passes one pointer.
 type handle struct {
 	eng *Engine
 	place

@@ -73,14 +73,16 @@ type flight struct {
 	began      int64
 }
 
-// land ends the flight f if its function has not returned. Land does not recover: the panic goes on, and recover does not see Goexit.
+// land ends the flight f if its function has not returned. Land does not recover: the panic goes on, and recover
+// does not see Goexit.
 func (e *Engine) land(f *flight) {
 	if f.cell != nil {
 		e.fail(f)
 	}
 }
 
-// runLeft ends the flight f, whose context has ended before its function began. f took a token from full-at from, by the notice n.
+// runLeft ends the flight f, whose context has ended before its function began. The token of f was taken by the
+// notice n, from the full-at from.
 //
 //go:noinline
 func (e *Engine) runLeft(ctx context.Context, p *place, n *guard.Notice, f *flight, from int64) error {

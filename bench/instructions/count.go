@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 )
 
-// What is counted. The calls are many enough that a first call, and a collection of garbage that comes once, do not show.
+// The numbers of calls, and how often each is counted.
 const (
 	few  = 20_000
 	many = 120_000

@@ -1,15 +1,15 @@
-// Command instructions counts the processor's instructions per call: of the engine by name and by handle, and of a mutex
-// for every key in a sync.Map.
+// Command instructions counts the processor's instructions per call: of the engine by name and by handle, and of a
+// mutex for every key in a sync.Map.
 //
 //	go run ./bench/instructions
 //
-// The count does not depend on the machine's caches and load, as a time does, so a change to the usual path of a call can be
-// judged on any machine. It says nothing about processors that contend for a key; that is what the study in package main of
-// this module measures.
+// Unlike a time, the count does not depend on the machine's caches and load. So a change to the usual path of a call
+// can be judged on any machine. The count says nothing about processors that contend for a key; the study in package
+// main of this module measures these.
 //
-// Valgrind's callgrind counts. One goroutine calls for one key; the function that is guarded is empty. The program runs itself
-// with two numbers of calls and takes the difference, so that the beginning and the end of the process do not count. Where
-// valgrind is not installed, the program says so and succeeds.
+// Valgrind's callgrind counts. One goroutine calls for one key; the guarded function is empty. The program runs itself
+// with two numbers of calls and takes the difference, so that the beginning and the end of the process do not count.
+// Where valgrind is not installed, the program says so and succeeds.
 package main
 
 import (

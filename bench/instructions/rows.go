@@ -54,8 +54,7 @@ var rows = []row{
 	},
 }
 
-// settings returns the settings of a row: breaker, bucket and retries, as in the contention study. Only what a row is about
-// happens in it.
+// of returns the settings of a row: breaker, bucket and retries, as in the contention study.
 func (r row) of(keys contender.Keys) contender.Settings {
 	s := contender.Settings{
 		Keys: keys, Capacity: 1 << 30, Interval: time.Nanosecond, FailureThreshold: 5, RecoveryTimeout: never, Attempts: 3,

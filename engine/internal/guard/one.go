@@ -15,7 +15,7 @@ const (
 	TakenInWindow // Taken, and the call begins a slice of the key's window: call [Gate.Open]
 )
 
-// barred is that of every policy that has not one limit.
+// barred is the barred of every policy that has no limit, or several.
 var barred atomic.Pointer[Version]
 
 func init() { barred.Store(new(Version)) }

@@ -38,21 +38,22 @@ type Policy struct {
 
 	version *Version
 	rules   *breaker.Rules
-	limit   limiter.Limit            // the only one
-	limited bool                     // whether there is one
-	windows bool                     // whether one of the limits is a limiter.FixedWindow
-	rated   bool                     // whether a breaker may open because of a share of its calls
-	inARow  bool                     // whether failures in a row open a breaker
-	shares  bool                     // whether a gate may be shared: full-at says all there is to know about the limits
-	taken   Taking                   // the answer of TakeOne if it takes a token
-	slack   int64                    // ns; of the limit for TakeOne, see limiter.Limit.Slack
-	barred  *atomic.Pointer[Version] // not nil if TakeOne may not decide: a newer version is in force, or there is not one limit, or it is a window
-	slow    int64                    // ns; how long a call takes at least that is slow, or 0
-	clean   Notice                   // of every key whose breaker is closed and has nothing counted
-	counted Notice                   // of every key whose breaker is closed and has a failure counted, without a tally
-	probing Notice                   // of every key whose breaker is half-open
-	queues  *sync.Pool               // of *queue that are empty
-	open    Notice                   // of every key whose breaker is open, unless callers decide by notices
+	limit   limiter.Limit // the only one
+	limited bool          // whether there is one
+	windows bool          // whether one of the limits is a limiter.FixedWindow
+	rated   bool          // whether a breaker may open because of a share of its calls
+	inARow  bool          // whether failures in a row open a breaker
+	shares  bool          // whether a gate may be shared: full-at says all there is to know about the limits
+	taken   Taking        // the answer of TakeOne if it takes a token
+	slow    int64         // ns; how long a call takes at least that is slow, or 0
+	clean   Notice        // of every key whose breaker is closed and has nothing counted
+	counted Notice        // of every key whose breaker is closed and has a failure counted, without a tally
+	probing Notice        // of every key whose breaker is half-open
+	queues  *sync.Pool    // of *queue that are empty
+	open    Notice        // of every key whose breaker is open, unless callers decide by notices
+	slack   int64         // ns; of the limit for TakeOne, see limiter.Limit.Slack
+
+	barred *atomic.Pointer[Version] // not nil if TakeOne may not take a token: a newer version, not one limit, a window
 }
 
 // compile fills in the fields that follow from others, for a policy of v.

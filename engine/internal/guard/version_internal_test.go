@@ -49,6 +49,9 @@ func changed(t *testing.T, rate limiter.Rate) (g *Gate, s *State, old *Policy, r
 func TestADebitByAnOldPolicyFails(t *testing.T) {
 	g, _, old, receipt := changed(t, limiter.PerSecond(1e9))
 	g.fullAt.Store(receipt.To) // a coincidence
+	_, _, taking := g.TakeOne(&old.clean, 5e9)
+	require.Equal(t, NotTaken, taking)
+	require.Equal(t, receipt.To, g.FullAt())
 	_, ok := g.Take(old, 1, old.Latest(1, limiter.Immediate, 5e9), 5e9)
 	require.False(t, ok)
 	require.Equal(t, receipt.To, g.FullAt())
