@@ -3,6 +3,8 @@ package guard
 import (
 	"runtime"
 	"sync/atomic"
+
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Taking is the answer of [Gate.TakeOne].
@@ -12,10 +14,10 @@ type Taking uint8
 const (
 	NotTaken Taking = iota // nothing was taken
 	Taken
-	TakenInWindow // Taken, and the call begins a slice of the key's window: call [Gate.Open]
+	TakenInWindow // Taken, and the call begins a slice of the window of the key's breaker
 )
 
-// barred is the barred of every policy that has no limit, or several.
+// barred is the barred of every policy that has no limit, or several, or a window.
 var barred atomic.Pointer[Version]
 
 func init() { barred.Store(new(Version)) }
@@ -23,7 +25,7 @@ func init() { barred.Store(new(Version)) }
 // TakeOne is [Gate.Take] of one token for a call that may queue, if the key still has the notice n, which was loaded
 // before the reading now. From and generation are those of the receipt, see [Notice.Receipt].
 //
-// Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
+// Unless the answer is Taken, [Gate.TakeOtherwise] has the last word. Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
 func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t Taking) {
 	p := n.policy
 	if p.barred.Load() != nil && !Planted("an old policy's debit after the conversion") {
@@ -67,13 +69,22 @@ func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t T
 	}
 }
 
-// Opened reports whether t says that a token was taken. If so, it begins the slice of now in the key's window.
-func (g *Gate) Opened(t Taking, now int64) bool {
-	if t == NotTaken {
-		return false
+// TakeOtherwise is for a call to which TakeOne, with the same n and now, has given another answer than Taken: it begins
+// the slice of now in the window of the key's breaker, or takes a token of a limit that is a window. The results are
+// those of TakeOne; they are Taken, or NotTaken.
+//
+//go:noinline
+func (g *Gate) TakeOtherwise(n *Notice, now, from int64, generation uint64, t Taking) (int64, uint64, Taking) {
+	if p := n.policy; t == NotTaken && p.windows {
+		if receipt, ok := g.Take(p, 1, p.Latest(1, limiter.Queued, p.Seen(now)), p.Seen(now)); ok {
+			from, generation, t = receipt.From, receipt.Epoch, p.taken
+		}
 	}
-	g.Open(now)
-	return true
+	if t == TakenInWindow {
+		g.Open(now)
+		t = Taken
+	}
+	return from, generation, t
 }
 
 // Receipt returns the receipt of tokens that were taken at the reading now, by the notice n, from the full-at from.
@@ -81,5 +92,5 @@ func (n *Notice) Receipt(from, now, tokens int64, generation uint64) Receipt {
 	if !n.policy.limited {
 		return Receipt{Epoch: generation}
 	}
-	return Receipt{From: from, To: n.policy.limit.After(from, now, tokens), Epoch: generation, policy: n.policy}
+	return Receipt{From: from, To: n.policy.limit.After(from, n.policy.Seen(now), tokens), Epoch: generation, policy: n.policy}
 }
