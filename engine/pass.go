@@ -23,12 +23,10 @@ type taken struct {
 // take takes tokens at the gate, by notice and now. A gate that is not as at the look may have no answer.
 func (t *taken) take(tokens int64) bool {
 	g, p := &t.cell.Published, t.notice.Policy()
-	if tokens == 1 || guard.Planted("a cost that is one token at a gate") {
+	if tokens == 1 && !p.Windowed() || guard.Planted("a cost that is one token at a gate") {
 		var answer guard.Taking
-		if t.from, t.generation, answer = g.TakeOne(t.notice, t.now); answer != guard.Taken {
-			t.from, t.generation, answer = g.TakeOtherwise(t.notice, t.now, t.from, t.generation, answer)
-		}
-		t.took = answer != guard.NotTaken
+		t.from, t.generation, answer = g.TakeOne(t.notice, t.now)
+		t.took = answer == guard.Taken || g.Opened(answer, t.now)
 		return t.took
 	}
 	var receipt guard.Receipt

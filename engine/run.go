@@ -45,10 +45,8 @@ func (e *Engine) run(ctx context.Context, p *place, stay int64, ch *chain, fn fu
 		now = int64(time.Since(e.base)) // the same as Now, for two calls less
 	}
 	from, generation, t := c.Published.TakeOne(n, now)
-	if t != guard.Taken {
-		if from, generation, t = c.Published.TakeOtherwise(n, now, from, generation, t); t == guard.NotTaken {
-			return e.runShort(ctx, p, c, n.Policy(), fullAt, now, stay, fn)
-		}
+	if t != guard.Taken && !c.Published.Opened(t, now) {
+		return e.runShort(ctx, p, c, n.Policy(), fullAt, now, stay, fn)
 	}
 	f := flight{cell: c, stripe: e.counters.Stripe(), generation: generation, began: now}
 	if ctx.Err() != nil {

@@ -3,8 +3,6 @@ package guard
 import (
 	"runtime"
 	"sync/atomic"
-
-	"github.com/limitpal/limitpal-go/limiter"
 )
 
 // Taking is the answer of [Gate.TakeOne].
@@ -14,7 +12,7 @@ type Taking uint8
 const (
 	NotTaken Taking = iota // nothing was taken
 	Taken
-	TakenInWindow // Taken, and the call begins a slice of the window of the key's breaker
+	TakenInWindow // Taken, and the call begins a slice of the window of the key's breaker: call [Gate.Opened]
 )
 
 // barred is the barred of every policy that has no limit, or several, or a window.
@@ -25,7 +23,7 @@ func init() { barred.Store(new(Version)) }
 // TakeOne is [Gate.Take] of one token for a call that may queue, if the key still has the notice n, which was loaded
 // before the reading now. From and generation are those of the receipt, see [Notice.Receipt].
 //
-// Unless the answer is Taken, [Gate.TakeOtherwise] has the last word. Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
+// Where the limit is a window, TakeOne takes nothing. Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
 func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t Taking) {
 	p := n.policy
 	if p.barred.Load() != nil && !Planted("an old policy's debit after the conversion") {
@@ -51,7 +49,7 @@ func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t T
 		if Planted("a token with the permit of an earlier period") {
 			runtime.Gosched()
 		}
-		after := max(from, now) + int64(p.limit.Interval())
+		after := max(from, now) + p.token
 		if !g.fullAt.CompareAndSwap(from, after) {
 			for range spins {
 			}
@@ -69,22 +67,14 @@ func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t T
 	}
 }
 
-// TakeOtherwise is for a call to which TakeOne, with the same n and now, has given another answer than Taken: it begins
-// the slice of now in the window of the key's breaker, or takes a token of a limit that is a window. The results are
-// those of TakeOne; they are Taken, or NotTaken.
-//
-//go:noinline
-func (g *Gate) TakeOtherwise(n *Notice, now, from int64, generation uint64, t Taking) (int64, uint64, Taking) {
-	if p := n.policy; t == NotTaken && p.windows {
-		if receipt, ok := g.Take(p, 1, p.Latest(1, limiter.Queued, p.Seen(now)), p.Seen(now)); ok {
-			from, generation, t = receipt.From, receipt.Epoch, p.taken
-		}
+// Opened reports whether t says that a token was taken. If so, it begins the slice of now in the window of the key's
+// breaker.
+func (g *Gate) Opened(t Taking, now int64) bool {
+	if t == NotTaken {
+		return false
 	}
-	if t == TakenInWindow {
-		g.Open(now)
-		t = Taken
-	}
-	return from, generation, t
+	g.Open(now)
+	return true
 }
 
 // Receipt returns the receipt of tokens that were taken at the reading now, by the notice n, from the full-at from.

@@ -52,6 +52,7 @@ type Policy struct {
 	queues  *sync.Pool    // of *queue that are empty
 	open    Notice        // of every key whose breaker is open, unless callers decide by notices
 	slack   int64         // ns; of the limit for TakeOne, see limiter.Limit.Slack
+	token   int64         // ns; by how much a token moves full-at
 
 	barred *atomic.Pointer[Version] // not nil if TakeOne may not take a token: a newer version, not one limit, a window
 }
@@ -84,7 +85,7 @@ func (p *Policy) prepare() {
 	p.windows = p.Limits.Windowed()
 	p.shares = p.Publish && len(p.Limits) <= 1
 	p.rated, p.inARow, p.slow = p.Breaks() && p.rules.Rated(), p.rules.InARow(), p.rules.SlowAfter()
-	p.taken, p.slack, p.barred = Taken, p.limit.Slack(limiter.Queued), &p.version.next
+	p.taken, p.slack, p.token, p.barred = Taken, p.limit.Slack(limiter.Queued), p.limit.After(0, 0, 1), &p.version.next
 	if p.rated {
 		p.taken = TakenInWindow
 	}
@@ -100,6 +101,9 @@ func (p *Policy) prepare() {
 
 // HasLimit reports whether there is a limit.
 func (p *Policy) HasLimit() bool { return p.limited }
+
+// Windowed reports whether one of the limits is a window.
+func (p *Policy) Windowed() bool { return p.windows }
 
 // Breaks reports whether there is a breaker.
 func (p *Policy) Breaks() bool { return p.Breaker != nil }
