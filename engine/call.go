@@ -15,6 +15,7 @@ type call struct {
 	got     []share // of each link
 	details bool    // whether the caller will ask what remains of the limits
 	again   bool    // whether engines with PerCall have decided already
+	tokens  bool    // whether the tokens are waited for before a place is looked at
 	asked   bool    // whether an actor has been asked for tokens or for a permit
 	watch   watch
 	limits  *timeLimits // nil without

@@ -61,7 +61,7 @@ func (c *call) look(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		l, s := &c.links[i], &c.got[i]
 		reason, err := c.lookAt(ctx, i, w, notAfter)
-		if reason == nil && err == nil && s.wait == 0 && c.lacksPlace(i, w) {
+		if reason == nil && err == nil && s.wait == 0 && !c.tokens && c.lacksPlace(i, w) {
 			reason = limiter.ErrInFlight
 		}
 		open := stageOf(reason) == BreakerStage

@@ -35,8 +35,9 @@ func (c *call) decide(ctx context.Context, w *guard.Demand) error {
 //
 // Nobody waits with a place, and nobody who waits for a place has taken tokens. So a call that lacks a place gives back
 // all that it has, waits for the place, and then takes what else it needs without a wait; or it gives the place back,
-// waits for the tokens, and begins anew. All its waits for places of one engine are as long as the MaxWait of that engine,
-// together.
+// waits for the tokens, and begins anew. While it waits for tokens it does not mind places: else many calls that lack the
+// same tokens would pass a place from one to the other without an end. All its waits for places of one engine are as
+// long as the MaxWait of that engine, together.
 func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 	e := c.links[0].eng
 	since := int64(0)
@@ -46,6 +47,7 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 	d, waited := *w, [longestChain]int64{}
 	for held := false; ; {
 		at, err = c.askOnce(ctx, &d)
+		c.tokens = false
 		r, _ := err.(*Rejection) //nolint:errorlint // made by link at just now
 		if r == nil || !w.Breaker || r.eng != c.links[at].eng {
 			return at, err
@@ -56,7 +58,7 @@ func (c *call) ask(ctx context.Context, w *guard.Demand) (at int, err error) {
 		}
 		switch {
 		case held && r.Stage == LimiterStage:
-			held, d.Stay = false, stay
+			held, d.Stay, c.tokens = false, stay, true
 		case r.Stage == InFlightStage && c.mayWait(at, stay, waited[at]):
 			if err = c.awaitPlace(ctx, at, w, stay, &waited[at]); err != nil {
 				return at, c.stop(at, w, err)
