@@ -114,7 +114,7 @@ func TestAWindowWithABucket(t *testing.T) {
 
 // TestALateGrantCountsInTheWindowInWhichItComes has a timer that is late by more than a window.
 func TestALateGrantCountsInTheWindowInWhichItComes(t *testing.T) {
-	late := &skewed{Clock: clock.System(), fires: func(d time.Duration) time.Duration { return d }}
+	late := &skewed{Clock: clock.System(), fires: exactly}
 	cfg := engine.Config{Limiter: limiter.FixedWindow{Max: 1, Per: 4 * time.Millisecond}, Clock: late}
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		defer late.ahead.Store(0)

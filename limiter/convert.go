@@ -48,7 +48,11 @@ func (l Limits) Convert(to Limits, fullAts []int64, rests []Rest, at int64) ([]i
 
 // convert is Convert for a bucket, and returns Rest.Part.
 func (l *Limit) convert(to *Limit, fullAt int64, part uint64, at int64) (int64, uint64) {
-	used, seen := max(0, fullAt-l.Seen(at)), to.Seen(at) // used of the burst
+	used, seen := max(0, fullAt-at), to.Seen(at) // used of the burst
+	if l.per > 0 {
+		used, at = l.usedInWindow(fullAt, at)
+		seen = to.Seen(at)
+	}
 	if used == 0 {
 		part = 0
 	}

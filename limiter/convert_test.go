@@ -26,7 +26,7 @@ func TestConvertKeepsTheTokens(t *testing.T) {
 			fullAt = max(0, at-rng.Int64N(1<<40)) // full for some time
 		case 1:
 			if from[0].Windowed() {
-				debt = min(debt, int64(from[0].Burst())-burst+1)
+				debt = min(debt, int64(from[0].Burst())-burst+1, 9*burst+1)
 			}
 			fullAt = seen + burst + rng.Int64N(debt)
 		}

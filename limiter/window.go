@@ -54,7 +54,7 @@ func (w FixedWindow) compile(to Limits, path string, bad func(*ConfigError)) Lim
 
 // A window is a bucket that gains a token every nanosecond, and that sees the time as if a window were
 // one instant, its last: see [Limit.Seen]. When used tokens have been taken in a window that ends before
-// the instant e, then the full-at is e - 1 + used. This is before the last instant of the next window,
+// the instant e, then the full-at is e - 1 + used. This is not after the last instant of the next window,
 // because used is at most Per. So each full-at belongs to one window, and in a later window it says that
 // nothing has been taken. It also is after every instant of its own window, and the bucket is full at the
 // full-at and later, as with other buckets.
@@ -119,6 +119,15 @@ func (l *Limit) ends(at int64) int64 { return sum(l.begins(at), l.per) }
 func (l *Limit) readyInWindow(fullAt, n int64) int64 {
 	seen := fullAt - l.room(n)
 	return l.begins(seen) // each instant of a window is seen as its last
+}
+
+// usedInWindow returns the tokens that have been taken in the window of at or, if tokens of a later window have been
+// taken, in that window, and an instant of the window.
+func (l *Limit) usedInWindow(fullAt, at int64) (used, in int64) {
+	if fullAt != Never {
+		at = max(at, l.begins(fullAt)-l.per)
+	}
+	return min(max(0, fullAt-l.Seen(at)), product(deepest, l.burst())), at
 }
 
 // behindInWindow is Behind for a window, if every caller asks for one token.

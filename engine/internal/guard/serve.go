@@ -32,7 +32,7 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 			}
 			continue // the turn of another
 		}
-		at := max(due, q.moved, now-lateness, p.begun(now))
+		at := max(due, q.moved, now-lateness)
 		under := b.isUnder(now, s, r.under)
 		if until, err := b.mayGo(now, at, s, r, under); err != nil {
 			q.leave(r, now)
@@ -53,7 +53,7 @@ func (b *Behavior) serve(now int64, g *Gate, s *State) (wake int64) {
 			q.leave(r, now)
 			continue
 		}
-		a := b.grantWith(placed, now, at, g, s, &r.demand, under)
+		a := b.grantWith(placed, now, max(at, p.begun(now)), g, s, &r.demand, under)
 		q.granted(r)
 		r.Answer(a)
 	}

@@ -200,13 +200,22 @@ func (b *Behavior) adopt(now int64, s *State, own *Policy, again bool) int64 {
 		if now = max(now, at); v.shared != nil {
 			b.follow(s, v.shared, at)
 		} else if own != nil && own.version == v {
-			b.follow(s, own, at)
+			b.follow(s, own, own.asOf(at, now))
 		}
 	}
 	if again && own != nil && own != s.policy && own.version == s.policy.version {
 		b.follow(s, own, now)
 	}
 	return now
+}
+
+// asOf returns the instant as of which a key that has limits of its own follows p at now: that of the change. But if a
+// window of p has begun since, the tokens that the key has taken by its limits of before count in that window: now.
+func (p *Policy) asOf(change, now int64) int64 {
+	if p.windows && p.Limits.Begun(now) > change {
+		return now
+	}
+	return change
 }
 
 // follow changes the policy of a key as of the instant at. Failures that count then, an open breaker and waiters

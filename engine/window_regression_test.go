@@ -1,0 +1,99 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limitpal/limitpal-go/clock"
+	"github.com/limitpal/limitpal-go/engine"
+	"github.com/limitpal/limitpal-go/limiter"
+)
+
+// TestTokensOfLaterWindowsAreNoDebt: in shadow, calls take the tokens of windows to come.
+func TestTokensOfLaterWindowsAreNoDebt(t *testing.T) {
+	for name, next := range map[string]limiter.Limiter{
+		"bucket": limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Minute)},
+		"window": limiter.FixedWindow{Max: 2, Per: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := engine.Config{Limiter: limiter.FixedWindow{Max: 1, Per: time.Minute}, Shadow: true}
+			eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+				for range 3 {
+					require.NoError(t, eng.Run(t.Context(), "k", succeed))
+				}
+				cfg := eng.Config()
+				cfg.Shadow, cfg.MaxWait, cfg.Limiter = false, engine.NoWait, next
+				require.NoError(t, eng.Reconfigure(cfg))
+				require.LessOrEqual(t, rejected(t, eng.Run(t.Context(), "k", succeed), limiter.ErrLimited).RetryAfter(), 3*time.Minute)
+				time.Sleep(3 * time.Minute)
+				require.NoError(t, eng.Run(t.Context(), "k", succeed))
+			})
+		})
+	}
+}
+
+// TestAPlanThatIsSlowToFollow has callers that wait at a border while LimiterFor is asked for the new limit.
+func TestAPlanThatIsSlowToFollow(t *testing.T) {
+	bucket := limiter.TokenBucket{Capacity: 5, RefillRate: limiter.Per(5, time.Minute)}
+	for name, c := range map[string]struct {
+		from, to limiter.Limiter
+		most     int // calls in the minute after the border
+	}{
+		"window to window": {limiter.FixedWindow{Max: 5, Per: time.Minute}, limiter.FixedWindow{Max: 6, Per: time.Minute}, 6},
+		"window to bucket": {limiter.FixedWindow{Max: 5, Per: time.Minute}, bucket, 5 + 5},
+		"bucket to window": {bucket, limiter.FixedWindow{Max: 6, Per: time.Minute}, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, d := range []engine.Dispatch{engine.Published, engine.Mailbox} {
+				synctest.Test(t, func(t *testing.T) {
+					plan, slow := c.from, time.Duration(0)
+					cfg := engine.Config{Dispatch: d, LimiterFor: func(string) limiter.Limiter { time.Sleep(slow); return plan }}
+					eng := start(t, cfg)
+					for eng.Allow("k") {
+						continue
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					begin, went := time.Now(), 0
+					for range 5 {
+						go func() {
+							if eng.Acquire(ctx, "k") == nil && time.Since(begin) >= time.Minute {
+								went++
+							}
+						}()
+						synctest.Wait()
+					}
+					time.Sleep(time.Minute - 500*time.Millisecond)
+					plan, slow = c.to, time.Second
+					require.NoError(t, eng.Reconfigure(cfg))
+					slow = 0
+					synctest.Wait()
+					for eng.Allow("k") {
+						went++
+					}
+					require.LessOrEqual(t, went, c.most)
+					time.Sleep(10 * time.Minute)
+					require.True(t, eng.Allow("k"))
+				})
+			}
+		})
+	}
+}
+
+// TestABorderRefusesNobodyInTime has a timer that is late, while the window begins in which the call may no longer wait.
+func TestABorderRefusesNobodyInTime(t *testing.T) {
+	late := &skewed{Clock: clock.System(), fires: func(d time.Duration) time.Duration { return d + 2*time.Millisecond }}
+	cfg := engine.Config{
+		Limiter: limiter.All(limiter.FixedWindow{Max: 5, Per: time.Minute}, limiter.TokenBucket{Capacity: 1, RefillRate: limiter.Per(1, time.Minute-time.Millisecond)}),
+		MaxWait: time.Minute - time.Millisecond, Clock: late,
+	}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		require.True(t, eng.Allow("k"))
+		require.NoError(t, eng.Acquire(t.Context(), "k"))
+		require.InDelta(t, 4, inspect(t, eng, "k").Limits[0].Available, 0, "it counts in the window in which it goes")
+	})
+}
