@@ -8,7 +8,7 @@ func (c *caller) settleShadow() {
 	if n == w.shadowed {
 		return
 	}
-	refused := c.answered && c.answer.Err != nil || c.reason != nil || c.account.site == nil || c.was == nil // no room for the key
+	refused := c.answered && c.answer.Err != nil || c.reason != nil || c.account.site != c.was || c.was == nil // no room for the key
 	switch {
 	case n != w.shadowed+1 || !w.shadow || !c.deciding || c.hasDecided():
 		w.fail("caller %d counts %d refusals in shadow", c.id, n-w.shadowed)
