@@ -20,7 +20,7 @@ func (w *world) drawChange() setup {
 		w.drawOther(&s)
 	}
 	slow := func(l naiveLimit) bool { return l.interval >= int64(time.Minute) }
-	if w.patient && slices.ContainsFunc(s.limits, slow) || w.shadow && len(s.limits) > 1 { // nobody could wait for that; shadow has one limit
+	if w.patient && slices.ContainsFunc(s.limits, slow) { // nobody could wait for that
 		s.limits, s.cfg.Limiter = w.limits, w.cfg.Limiter
 	}
 	switch w.below(6) {
@@ -38,6 +38,8 @@ func (w *world) drawChange() setup {
 	if w.oneIn(4) {
 		w.drawPlaces(&s)
 	}
+	s.shadow = s.shadow != w.oneIn(6) && len(s.limits) < 2
+	s.cfg.Shadow = s.shadow
 	if r := s.cfg.Retry; r != nil && r.MaxElapsed == 0 && w.oneIn(3) {
 		s.cfg.Retry = w.drawRetry()
 		s.cfg.Retry.MaxElapsed = 0
@@ -140,6 +142,7 @@ func (w *world) settleChange() {
 	}
 	w.noteBreaker(next)
 	w.rules.next, w.rules, w.setup = next, next, *w.coming
+	w.dark = w.dark || w.shadow
 	w.changed++
 	w.note(15, w.number, at)
 	for i := range w.fresh.buckets {

@@ -110,7 +110,7 @@ func (w *world) expect(who *caller, e expectation) {
 func (w *world) expectAsk(st *site, m *guard.Message) {
 	a, who, d, now := st.account, w.turning.who, &m.Demand, w.turning.now
 	for i := range w.limits {
-		if a.buckets[i].at > now && !w.shadow {
+		if a.buckets[i].at > now && !w.dark {
 			w.fail("a turn decides at %d, and a token has been taken %d ns later", now, a.buckets[i].at-now)
 		}
 	}
@@ -283,7 +283,9 @@ func asUnder(m *guard.Message, who *caller) naiveProbe {
 func (w *world) reckoned(p *site, a *account, q *waiter) int64 {
 	at := max(q.since, p.moved, w.turning.now-int64(10*time.Millisecond))
 	for i := range w.limits {
-		at = max(at, a.buckets[i].at)
+		if taken := a.buckets[i].at; taken <= w.turning.now { // in shadow they may have been those of later
+			at = max(at, taken)
+		}
 	}
 	return a.ready(at, q.n, true)
 }

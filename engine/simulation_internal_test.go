@@ -44,21 +44,22 @@ var (
 // it, begins its function only with tokens and permits of every key, and leaves no token, waiter or
 // probe behind when it gives up. The rows of a queue take turns.
 //
-// In one engine of three the calls in flight are bounded. Never more calls of a key are inside than the bound
-// in force when they came; when a bound becomes less, nobody enters until there is room. A place comes back
-// behind the outcome, with every end of a call: a panic, a call that gives up, a Hold, and a ticket that is
-// collected, for which a step of its caller stands. A free place goes to the head of the line. Nobody passes the
-// line, waits with a place, or waits there with tokens, and no actor sleeps while a place is free for which
-// somebody waits. A refusal for want of a place is right if all were taken, or others waited, at some time since
-// the attempt began. No key goes with calls in flight, and in the end no place is taken.
+// In one engine of three the calls in flight are bounded. Never more calls of a key are inside than the
+// bound in force when they came; when a bound becomes less, nobody enters until there is room. A place
+// comes back behind the outcome, with every end of a call: a panic, a call that gives up, a Hold, and a
+// ticket that is collected, for which a step of its caller stands. A free place goes to the head of the
+// line. Nobody passes the line, waits with a place, or waits there with tokens, and no actor sleeps while
+// a place is free for which somebody waits. A refusal for want of a place is right if all were taken, or
+// others waited, at some time since the attempt began. No key goes with calls in flight, and in the end no
+// place is taken.
 //
-// Some calls cost more than a token, and keys are charged at any moment. A charge is in the windows like what
-// calls take: so a window is above its bound by what was charged at most, and the debt grows to ten bursts at
-// most. Callers who wait and did not foresee the charge are refused when their time is up.
+// Some calls cost more than a token, and keys are charged at any moment. A charge is in the windows like
+// what calls take: so a window is above its bound by what was charged at most, and the debt grows to ten
+// bursts at most. Callers who wait and did not foresee the charge are refused when their time is up.
 //
-// One engine of eight is in shadow. It refuses nobody and has nobody wait. A call that it would have refused has no
-// token, place or permit there, and something was in its way at some time since the attempt began; a call that would
-// have waited has the tokens of later.
+// One engine of eight is in shadow, and changes begin and end that. It refuses nobody and has nobody wait.
+// A call that it would have refused has no token, place or permit there, and something was in its way at
+// some time since the attempt began; a call that would have waited has the tokens of later.
 //
 // A change counts as of its instant, for keys that are known, spilled and forgotten. No window admits more
 // than the capacity at its start and each rate for as long as it held. Failures that counted by the rules

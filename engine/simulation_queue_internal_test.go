@@ -99,7 +99,7 @@ func (w *world) expectServed(st *site, a *account) {
 		if lined {
 			q.since = now // the place was not there
 		}
-		if a.ready(now, q.n, true) > now {
+		if a.ready(now, q.n, true) > now && !w.shadow {
 			w.refuseLate(st)
 			if v, i = w.head(st); v == nil || v.queue[i].req == q.req {
 				break

@@ -15,7 +15,8 @@ type rules struct {
 	limits   []naiveLimit
 	circuit  *naiveRules
 	breaks   bool // whether there is a breaker
-	places   int  // calls that may be in flight; 0: any number
+	shadow   bool
+	places   int // calls that may be in flight; 0: any number
 	compiled limiter.Limits
 	number   int   // of the scene's changes of the engine; the first rules are number 0
 	at       int64 // the instant of the change
@@ -24,7 +25,7 @@ type rules struct {
 
 // rulesOf makes the rules that s has from the instant at on.
 func (w *world) rulesOf(s *setup, number int, at int64) *rules {
-	r := &rules{limits: s.limits, circuit: s.circuit, breaks: s.cfg.Breaker != nil, places: s.places, number: number, at: at}
+	r := &rules{limits: s.limits, circuit: s.circuit, breaks: s.cfg.Breaker != nil, shadow: s.shadow, places: s.places, number: number, at: at}
 	if s.cfg.Limiter != nil {
 		compiled, err := limiter.Compile(s.cfg.Limiter)
 		if err != nil {
@@ -179,7 +180,8 @@ func (a *account) changes(w *world) {
 		default:
 			b.full = 0
 		}
-		if l := &is.limits[i]; a.owes && b.level > l.capacity*l.per { // of what was charged, a key that comes back empty owes one burst
+		// Of what was charged or taken in shadow, a key that comes back empty owes one burst.
+		if l := &is.limits[i]; (a.owes || w.dark) && b.level > l.capacity*l.per {
 			b.level, b.part = l.capacity*l.per, nil
 		}
 	}

@@ -49,8 +49,8 @@ type setup struct {
 	idle, linger int64
 	maxWait      int64 // noWait: -1
 	maxQueue     int
-	attempts     int  // at most, of a call
-	shadow       bool // for the whole scene
+	attempts     int // at most, of a call
+	shadow       bool
 	places       int  // calls in flight; 0: any number
 	strict       bool // the breaker also counts the failures that are the caller's own
 }

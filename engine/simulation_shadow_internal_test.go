@@ -10,7 +10,7 @@ func (c *caller) settleShadow() {
 	}
 	refused := c.answered && c.answer.Err != nil || c.reason != nil || c.account.site != c.was || c.was == nil // no room for the key
 	switch {
-	case n != w.shadowed+1 || !w.shadow || !c.deciding || c.hasDecided():
+	case n != w.shadowed+1 || !c.wasDark(false) || !c.deciding || c.hasDecided():
 		w.fail("caller %d counts %d refusals in shadow", c.id, n-w.shadowed)
 	case c.debit.account != nil || c.placed:
 		w.fail("caller %d would have been refused, and has tokens, or a place: %t", c.id, c.placed)
@@ -22,9 +22,18 @@ func (c *caller) settleShadow() {
 	w.note(21, c.id, int64(n))
 }
 
-// checkShadow makes sure that an engine in shadow refuses nobody.
+// wasDark reports whether the engine has been in shadow since the attempt began: all the time, or at some time.
+func (c *caller) wasDark(all bool) bool {
+	dark := all
+	for r := c.rules; r != nil; r = r.next {
+		dark = all && dark && r.shadow || !all && (dark || r.shadow)
+	}
+	return dark
+}
+
+// checkShadow makes sure that an engine in shadow refuses nobody, if it has been so since the attempt began.
 func (c *caller) checkShadow(r *Rejection) {
-	if c.w.shadow && r.Stage != "" {
+	if c.wasDark(true) && r.Stage != "" {
 		c.w.fail("caller %d was refused in shadow: %v", c.id, r)
 	}
 }

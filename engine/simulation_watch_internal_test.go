@@ -52,7 +52,7 @@ func (w *world) watchFree(a *account) {
 // the tokens may come. A look loads full-at before it reads the clock, and others may take tokens in between:
 // then it goes by the bucket of before, at a later instant.
 func (w *world) isSure(c *caller) bool {
-	if c.hasDecided() || c.under.lease != 0 || w.shadow {
+	if c.hasDecided() || c.under.lease != 0 || c.wasDark(false) {
 		return false
 	}
 	b := &c.account.circuit

@@ -28,6 +28,7 @@ type world struct {
 	ended     bool              // the operator has closed it
 	kept      uint64            // Stats.KeptSpent
 	shadowed  uint64            // Stats.ShadowRefused
+	dark      bool              // it has been in shadow
 	rules     *rules            // in force
 	fresh     books             // of a key that nobody has used
 	current   *guard.Version    // as rules
@@ -65,7 +66,7 @@ func (w *world) open() {
 	clear(w.askers)
 	clear(w.periodOf)
 	clear(w.finals)
-	w.closed, w.ended, w.kept, w.shadowed = false, false, 0, 0
+	w.closed, w.ended, w.kept, w.shadowed, w.dark = false, false, 0, 0, w.shadow
 	w.cfg.Clock, w.cfg.Name = w.source, fmt.Sprint("engine-", w.number)
 	eng, err := newEngine(w.cfg, w)
 	if err != nil {
