@@ -106,7 +106,7 @@ func (b *books) follow() {
 // one lets it sink. The rate was that of the limit before until at.
 func (b *naiveBucket) change(was, is *naiveLimit, at int64) {
 	if b.from > at && b.level > 0 { // tokens were taken as of a later reading: they are a debt at the change
-		hi, lo := bits.Mul64(uint64(b.from-at), uint64(was.per))
+		hi, lo := bits.Mul64(uint64(b.from-at-1), uint64(was.per)) // an earlier change may have rounded the instant up
 		gained, _ := bits.Div64(hi, lo, uint64(was.interval))
 		b.level += int64(gained)
 		b.from = at
