@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"hash/maphash"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,8 +26,8 @@ type Version struct {
 	births atomic.Pointer[births] // replaced under the lock of births; nil for the first version
 
 	own     sync.Mutex
-	known   map[ownLimits]weak.Pointer[Policy] // the policies of keys with limits of their own
-	longest int64                              // ns; from empty to full, of all policies, and of those before that keys may still follow
+	known   map[uint64]weak.Pointer[Policy] // the policies of keys with limits of their own, by a hash of the limits
+	longest int64                           // ns; from empty to full, of all policies, and of those before that keys may still follow
 }
 
 // births says how the keys of a version are born. It does not change.
@@ -44,8 +45,18 @@ func (v *Version) how() births {
 	return births{}
 }
 
-// ownLimits is a few limits in a form that can be compared. Keys with more limits share no policy.
-type ownLimits [4]limiter.Limit
+// limitsSeed is that of the hashes of limits.
+var limitsSeed = maphash.MakeSeed()
+
+// hashOf returns a hash of limits.
+func hashOf(limits limiter.Limits) uint64 {
+	var h maphash.Hash
+	h.SetSeed(limitsSeed)
+	for _, l := range limits {
+		maphash.WriteComparable(&h, l)
+	}
+	return h.Sum64()
+}
 
 // Prepare returns the version in which p decides every key or, if each key has limits of its own, in
 // which [Version.PolicyWith] does. Prepare keeps p. The version is in force from [Behavior.Install] on.
@@ -66,29 +77,26 @@ func (v *Version) Shared() *Policy { return v.shared }
 func (v *Version) PolicyWith(limits limiter.Limits) *Policy {
 	v.own.Lock()
 	defer v.own.Unlock()
-	var key ownLimits
-	few := copy(key[:], limits) == len(limits)
-	if p := v.known[key].Value(); few && p != nil {
+	h := hashOf(limits)
+	if p := v.known[h].Value(); p != nil && slices.Equal(p.Limits, limits) {
 		return p
 	}
 	p := v.template.with(limits)
 	v.longest = max(v.longest, p.longest())
-	if few {
-		if v.known == nil {
-			v.known = make(map[ownLimits]weak.Pointer[Policy])
-		}
-		v.known[key] = weak.Make(p)
-		runtime.AddCleanup(p, v.forget, key)
+	if v.known == nil {
+		v.known = make(map[uint64]weak.Pointer[Policy])
 	}
+	v.known[h] = weak.Make(p)
+	runtime.AddCleanup(p, v.forget, h)
 	return p
 }
 
-// forget removes a policy that no key has any more.
-func (v *Version) forget(key ownLimits) {
+// forget removes a policy that no key has any more, by the hash of its limits.
+func (v *Version) forget(h uint64) {
 	v.own.Lock()
 	defer v.own.Unlock()
-	if v.known[key].Value() == nil {
-		delete(v.known, key)
+	if v.known[h].Value() == nil {
+		delete(v.known, h)
 	}
 }
 
