@@ -55,7 +55,8 @@ type Status struct {
 	// Queued is the number of tokens that waiting callers have asked for. Of a leaky bucket, Queued
 	// is the number of places taken, by waiting callers and by calls that have not leaked out.
 	Queued int
-	// Wait is how long a new call for one token would wait, behind all waiting callers.
+	// Wait is how long a new call for one token would wait, behind all waiting callers. With a
+	// [FixedWindow] and callers that wait for several tokens, or beside other limits, it may be longer.
 	Wait time.Duration
 	// Ends is, for a [FixedWindow], how long it takes until the window ends and the next begins; else 0.
 	Ends time.Duration

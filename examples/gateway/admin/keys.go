@@ -45,6 +45,8 @@ type keyReport struct {
 type limitReport struct {
 	Capacity  int     `json:"capacity"`
 	Rate      float64 `json:"rate_per_second"`
+	Window    float64 `json:"window_seconds,omitempty"`      // of a fixed window
+	Ends      float64 `json:"window_ends_seconds,omitempty"` // likewise
 	Available float64 `json:"available"`
 	Queued    int     `json:"queued"`
 	Wait      float64 `json:"wait_seconds"`
@@ -148,9 +150,12 @@ func stateOf(g *proxy.Guard, key string) *keyReport {
 	}
 	for i, l := range limits {
 		limit := limitReport{Capacity: l.Capacity(), Rate: float64(time.Second) / float64(l.Interval()), Available: float64(l.Capacity())}
+		if l.Windowed() {
+			limit.Window = l.Burst().Seconds()
+		}
 		if i < len(state.Limits) {
 			now := state.Limits[i]
-			limit.Available, limit.Queued, limit.Wait = now.Available, now.Queued, now.Wait.Seconds()
+			limit.Available, limit.Queued, limit.Wait, limit.Ends = now.Available, now.Queued, now.Wait.Seconds(), now.Ends.Seconds()
 		}
 		report.Limits = append(report.Limits, limit)
 	}
