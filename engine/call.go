@@ -15,6 +15,7 @@ type call struct {
 	got     []share // of each link
 	details bool    // whether the caller will ask what remains of the limits
 	again   bool    // whether engines with PerCall have decided already
+	kept    bool    // whether a Hold has the places of the last attempt, so that none can follow
 	tokens  bool    // whether the tokens are waited for before a place is looked at
 	asked   bool    // whether an actor has been asked for tokens or for a permit
 	watch   watch
@@ -78,9 +79,8 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 		return told(ctx, err)
 	}
 	c.timed()
-	e, st := retrierOf(c.links)
 	var began int64
-	if e != nil && st.maxElapsed > 0 {
+	if e, st := retrierOf(c.links); e != nil && st.maxElapsed > 0 {
 		began = c.now(e)
 	}
 	if in.Err() != nil {
@@ -89,7 +89,11 @@ func (c *call) perform(ctx context.Context, stay int64, fn func(context.Context)
 	c.admitted()
 	defer c.reportLast(&err)
 	c.again = true
-	if err = c.attempt(in, fn, nil); err == nil || e == nil {
+	if err = c.attempt(in, fn, nil); err == nil {
+		return nil
+	}
+	e, st := retrierOf(c.links)
+	if e == nil || c.kept {
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, st, stay, fn, err, began)

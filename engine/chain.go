@@ -93,6 +93,9 @@ func (c *chain) add(k Key) {
 // their cost.
 func (k Key) weighing(n int) Key {
 	was := k.chain
+	if k.handle == nil { // the zero Key
+		k.handle = new(handle)
+	}
 	k.chain = &chain{}
 	k.chain.links = k.chain.room[:0]
 	if was == nil {

@@ -172,3 +172,10 @@ func TestWithinRefusesWhatIsNoBound(t *testing.T) {
 		require.NoError(t, k.NoWait().Run(t.Context(), succeed), "undone")
 	}
 }
+
+func TestTheZeroKeyWithACost(t *testing.T) {
+	k := engine.Key{}.Cost(2)
+	require.ErrorContains(t, k.Run(t.Context(), succeed), "must be a Key made by Engine.Key or Chain")
+	require.Zero(t, k.Explain())
+	require.False(t, k.Allow())
+}

@@ -237,7 +237,7 @@ func (ch *chain) over(ctx context.Context, got *[3]taken, stay int64, fn func(co
 	c.again = true
 	c.end(ctx, err)
 	e, st := retrierOf(ch.links)
-	if err = advised(err); err == nil || e == nil {
+	if err = advised(err); err == nil || e == nil || c.kept {
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, st, stay, fn, err, 0)

@@ -125,7 +125,7 @@ func (e *Engine) overTimed(
 	defer limits.leave()
 	c.end(in, err)
 	st := e.settings.Load()
-	if err = advised(err); err == nil || st.retry == nil {
+	if err = advised(err); err == nil || st.retry == nil || c.kept {
 		return retry.Strip(err)
 	}
 	return c.rerun(ctx, e, st, stay, fn, err, a.began)

@@ -125,7 +125,8 @@ func (l *Limit) Undo(fullAt, n int64) int64 { return fullAt - n*l.interval }
 func (l *Limit) EmptyAt(at int64) int64 { return sum(l.Seen(at), l.burst()) }
 
 // Slack is Latest for a call for one token, less the instant of the call: the token may be taken at now exactly if
-// full-at is at most now + Slack(mode). A window has another rule, see [Limit.Seen]. Neither that sum nor the full-at after it overflows, for a now below 2^62.
+// full-at is at most now + Slack(mode). A window has another rule, see [Limit.Seen]. Neither that sum nor the full-at
+// after it overflows, for a now below 2^62.
 func (l *Limit) Slack(mode Mode) int64 {
 	if l.paced && mode == Queued {
 		return 0

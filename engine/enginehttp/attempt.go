@@ -84,6 +84,7 @@ func (a *attempts) nextBody() (io.ReadCloser, error) {
 func (a *attempts) prepare(ctx context.Context, body io.ReadCloser) *http.Request {
 	t := a.transport
 	a.body, a.trace = nil, nil
+	a.keeps = a.keeps || ctx.Done() != a.req.Context().Done() // a context of the engine would end with the attempt
 	if t.AttemptTimeout > 0 {
 		a.ctx = newAttemptContext(ctx, t.AttemptTimeout)
 		ctx = a.ctx
@@ -185,13 +186,14 @@ func (a *attempts) result(err error) (*http.Response, error) {
 			ended = engine.ErrTimeout // of the engine; then the response cannot be read either
 		}
 	}
-	if a.resp != nil && (ended == nil || !errors.Is(err, ended)) {
+	unreadable := err != nil && a.hold != nil && a.in.Err() != nil // kept for longer than a time limit of the engine
+	if a.resp != nil && !unreadable && (ended == nil || !errors.Is(err, ended)) {
 		if a.ctx != nil {
 			a.ctx.resume()
 		}
 		return a.resp, nil
 	}
-	a.discard()                             // the caller has left between two attempts
+	a.discard()                             // the caller has left between two attempts, or a time limit has ended
 	if _, ok := err.(attemptTimeout); ok || //nolint:errorlint // as *url.Error does
 		errors.Is(ended, context.Canceled) {
 		return nil, err

@@ -34,7 +34,8 @@ func drainBody(resp *http.Response) {
 	_ = body.Close()
 }
 
-// bind has the context of the attempt, and what the engine keeps of it, end with the body of its response. Without a body they end at once.
+// bind has the context of the attempt, and whatever the engine keeps of it, end with the body of its response. Without
+// a body they end at once.
 func (a *attempts) bind() {
 	body := a.resp.Body
 	switch {

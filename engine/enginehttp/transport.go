@@ -54,7 +54,13 @@ import (
 // RoundTrip, or of the Read of the body, is engine.ErrAttemptTimeout or engine.ErrTimeout for
 // errors.Is, and context.DeadlineExceeded. The breaker judges an attempt when its header is there:
 // a time limit that ends in the body is the business of the reader alone. Config.Timeout bounds all
-// attempts together, and the waits between them, as the Timeout of an http.Client does.
+// attempts together, and the waits between them, as the Timeout of an http.Client does; but a probe
+// whose body is perhaps still to come from a client, see below, has that time for itself. After a 101
+// Switching Protocols net/http heeds no time limit.
+//
+// A response that is kept while the engine waits for the next attempt is read in the time of its own
+// attempt. If that time of the engine ends meanwhile, and no further attempt follows, RoundTrip
+// returns the engine's error and no response.
 //
 // A request with a body that is neither in memory nor in a regular file is perhaps passed on from a
 // client that has yet to send the body. A probe of the breaker does not depend on such a client: if
@@ -97,9 +103,8 @@ type Transport struct {
 	// AttemptTimeout is the longest that one attempt may take until its response has been read, on
 	// the system's clock. Each attempt has a context of its own, which ends when the attempt fails
 	// and when the body of the response is closed or at its end. Unlike Config.AttemptTimeout of the
-	// engine, AttemptTimeout bounds neither the attempt's stay in queues, nor the time for which a
-	// response is kept until the next attempt, nor what follows a 101 Switching Protocols; and
-	// Stats.TimedOut of the engine does not count. 0 means no limit. Negative is invalid. For
+	// engine, AttemptTimeout bounds neither the attempt's stay in queues nor the time for which a
+	// response is kept until the next attempt, and Stats.TimedOut of the engine does not count. 0 means no limit. Negative is invalid. For
 	// streams without an end use http.Transport.ResponseHeaderTimeout instead.
 	AttemptTimeout time.Duration
 	// MaxRetryAfter is the longest Retry-After that RoundTrip waits for: if a server asks for more,

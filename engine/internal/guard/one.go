@@ -15,15 +15,16 @@ const (
 	TakenInWindow // Taken, and the call begins a slice of the window of the key's breaker: call [Gate.Opened]
 )
 
-// barred is the barred of every policy that has no limit, or several, or a window.
+// barred is the barred of every policy that has no limit, or several, or a window, or that is not published.
 var barred atomic.Pointer[Version]
 
 func init() { barred.Store(new(Version)) }
 
-// TakeOne is [Gate.Take] of one token for a call that may queue, if the key still has the notice n, which was loaded
-// before the reading now. From and generation are those of the receipt, see [Notice.Receipt].
+// TakeOne is [Gate.Take] of one token for a call that may queue, if the key still has the notice n. The reading now
+// must be from before TakeOne looks whether the policy of n is stale. From and generation are those of the receipt, see
+// [Notice.Receipt]. Where the limit is a window, TakeOne takes nothing.
 //
-// Where the limit is a window, TakeOne takes nothing. Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
+// Nearly every call of an engine passes here. So TakeOne calls nothing, and does each step of Take once.
 func (g *Gate) TakeOne(n *Notice, now int64) (from int64, generation uint64, t Taking) {
 	p := n.policy
 	if p.barred.Load() != nil && !Planted("an old policy's debit after the conversion") {
