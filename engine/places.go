@@ -17,47 +17,54 @@ func (e *Engine) runPlaced(ctx context.Context, p *place, stay int64, fn func(co
 	if err != nil {
 		return e.refused(e.asRefusal(p.key, err))
 	}
-	n := c.Published.Posted()
-	policy, now := n.Policy(), e.system.Now()
-	if !policy.Bounded() || !c.Published.Shared() || !n.Enter() {
+	n, now := c.Published.Posted(), e.instant() // a clock that panics has no place yet
+	if !n.Policy().Bounded() || !c.Published.Shared() || !n.Enter() {
 		return e.runAt(ctx, p, c, stay, fn)
 	}
-	seen := policy.Seen(now)
-	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, seen), seen)
-	if !ok || ctx.Err() != nil {
-		return e.runUnplaced(ctx, p, c, receipt, ok, stay, fn)
+	from, generation, t := c.Published.TakeOne(n, now)
+	if t != guard.Taken && !c.Published.Opened(t, now) || ctx.Err() != nil {
+		return e.runUnplaced(ctx, p, c, n.Receipt(from, now, 1, generation), t, stay, fn)
 	}
-	if policy.Rated() {
-		c.Published.Open(now)
-	}
-	stripe, generation, returned, left := e.counters.Stripe(), receipt.Epoch, false, false
-	stripe.Admitted.Add(1)
-	defer func() {
-		if !left { // no recover: the panic goes on, and recover does not see Goexit
-			e.failPlaced(c, generation, now, returned)
-		}
-	}()
+	f := placedFlight{flight: flight{cell: c, stripe: e.counters.Stripe(), generation: generation, began: now}}
+	f.stripe.Admitted.Add(1)
+	defer e.landPlaced(&f)
 	err = fn(firstAttempt(ctx))
-	returned = true
-	if err == nil && (!c.Published.Reports() || c.Published.Counted(e.system, generation, now)) {
-		stripe.Successes.Add(1)
-		if left = true; n.Leave() {
-			e.freed(c)
+	f.returned = true
+	if err != nil || c.Published.Posted().Reports() || c.Published.FullAt() < 0 {
+		if err != nil || !c.Published.Counted(e.system, f.generation, f.began) {
+			f.cell = nil
+			return e.overPlaced(ctx, p, c, f.generation, stay, fn, err, f.began)
 		}
-		return nil
 	}
-	left = true
-	return e.overPlaced(ctx, p, c, generation, stay, fn, err, now)
+	f.stripe.Successes.Add(1)
+	f.cell = nil
+	if n.Leave() {
+		e.freed(c)
+	}
+	return nil
 }
 
-// runUnplaced is run for a call that has a place, and a token if took, and cannot go on with them.
+// placedFlight is a flight with a place.
+type placedFlight struct {
+	flight
+	returned bool // the function has
+}
+
+// landPlaced is [Engine.land] for a call with a place. If its function has returned, the clock has panicked.
+func (e *Engine) landPlaced(f *placedFlight) {
+	if f.cell != nil {
+		e.failPlaced(f.cell, f.generation, f.began, f.returned)
+	}
+}
+
+// runUnplaced is run for a call that has a place, and a token unless t says otherwise, and cannot go on with them.
 //
 //go:noinline
 func (e *Engine) runUnplaced(
-	ctx context.Context, p *place, c *guard.Cell, receipt guard.Receipt, took bool, stay int64, fn func(context.Context) error,
+	ctx context.Context, p *place, c *guard.Cell, receipt guard.Receipt, t guard.Taking, stay int64, fn func(context.Context) error,
 ) error {
 	a := admission{cell: c, placed: true, receipt: receipt}
-	if took {
+	if t != guard.NotTaken {
 		a.permit.Generation = receipt.Epoch
 		return e.refused(e.giveUpFor(ctx, p, &a, 1))
 	}
