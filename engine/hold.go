@@ -8,11 +8,14 @@ import (
 	"github.com/limitpal/limitpal-go/engine/internal/guard"
 )
 
-// Hold is for work that goes on when the function of a call has returned, such as an answer that is still to be read.
-// A Hold keeps the place of the call (Config.Concurrency), in a [Chain] a place of each key. A Hold keeps the context of
-// the call as well: a time limit (Config.Timeout, AttemptTimeout) bounds the work until Release, and Release ends the
-// context, unless the caller's deadline comes before the limit: then the context is the caller's. The function gives a Hold to the engine with [Verdict.Keep]. A Hold that is never released keeps its place
-// for ever. The zero Hold is ready to be used, for one call.
+// Hold is for work that goes on when the function of a call has returned, such as an answer that is
+// still to be read. A Hold keeps the place of the call (Config.Concurrency), in a [Chain] a place of
+// each key. A Hold keeps the context of the call as well: a time limit (Config.Timeout,
+// AttemptTimeout) bounds the work until Release, and Release ends the context. If the caller's
+// deadline comes before the limit, then the context is the caller's, and Release does not end it.
+//
+// The function gives a Hold to the engine with [Verdict.Keep]. A Hold that is never released keeps
+// its place for ever. The zero Hold is ready to be used, for one call.
 type Hold struct {
 	released atomic.Bool
 	contents atomic.Pointer[holding]
