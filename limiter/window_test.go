@@ -236,10 +236,10 @@ func TestTheLastInstantsOfWindows(t *testing.T) {
 		require.Positive(t, fullAts[0])
 		behind := make([]int64, 1)
 		limits.Behind(behind, fullAts, math.MaxInt64)
-		require.EqualValues(t, limiter.Never, behind[0])
+		require.EqualValues(t, int64(limiter.Never), behind[0])
 	}
 	limits, err := limiter.Compile(limiter.FixedWindow{Max: 1, Per: 1})
 	require.NoError(t, err)
-	require.EqualValues(t, limiter.Never, limits[0].Ready(limiter.Never, 1, limiter.Queued))
+	require.EqualValues(t, int64(limiter.Never), limits[0].Ready(limiter.Never, 1, limiter.Queued))
 	limits.Behind([]int64{0}, []int64{limiter.Never}, 1)
 }
