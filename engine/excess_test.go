@@ -52,13 +52,15 @@ type account struct {
 	low, high int64 // shares that the bucket lacks at at, at least and at most; they differ after a reset
 	resetAt   int64
 	worst     int64 // shares; excess, as that of bucket
+	changedAt int64 // the last change
+	twiceAt   int64 // the last instant of two changes: a waiter may have been granted between them
 	charged   int64 // shares, at the instant at: not in low yet
 	deepest   int64 // shares that the bucket lacks at most because of charged
 }
 
 // newAccount begins an account of a full bucket in which a share is a nanosecond of the bucket.
 func newAccount(b bucket) account {
-	return account{bucket: b, token: int64(b.interval), resetAt: -1, worst: math.MinInt64}
+	return account{bucket: b, token: int64(b.interval), resetAt: -1, changedAt: -1, twiceAt: -1, worst: math.MinInt64}
 }
 
 // flow brings the account to now.
@@ -98,6 +100,10 @@ func (a *account) reset(now int64) { a.at, a.low, a.high, a.resetAt, a.charged =
 func (a *account) change(now int64, b bucket) {
 	a.flow(now)
 	a.settleCharge()
+	if a.changedAt == now {
+		a.twiceAt = now
+	}
+	a.changedAt = now
 	more := (b.capacity - a.capacity) * a.token
 	if a.low, a.high = max(0, a.low+more), max(0, a.high+more); a.capacity == 0 || b.capacity == 0 {
 		a.low, a.high = 0, 0

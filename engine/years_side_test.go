@@ -171,6 +171,9 @@ func (k *worldKey) take(began, now, n int64, looked *mode) {
 	case looked.shadow || k.mode.Load().shadow:
 		k.account.miss(now, n)
 		return
+	case now == k.account.twiceAt:
+		k.account.miss(now, n)
+		return
 	case began < now:
 		k.account.miss(now, n)
 	default:
