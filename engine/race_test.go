@@ -5,5 +5,5 @@ package engine_test
 // The volumes under the race detector, which is slow.
 const (
 	slowdown = 10 // divides the default volumes
-	churn    = 30 // keys that come between two tries of an attacker
+	churn    = 60 // keys that come between two tries of an attacker
 )

@@ -25,7 +25,7 @@ func TestAnAttackerGetsItsBoundAndNoMore(t *testing.T) {
 	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
 		churn := churn
 		if t.Name() == "TestAnAttackerGetsItsBoundAndNoMore/mailbox" {
-			churn = 30 / (1 + slowdown/5) // each is a message
+			churn = 30 // each is a message
 		}
 		got := 0
 		attack := func() {
