@@ -243,3 +243,33 @@ func TestTheLastInstantsOfWindows(t *testing.T) {
 	require.EqualValues(t, int64(limiter.Never), limits[0].Ready(limiter.Never, 1, limiter.Queued))
 	limits.Behind([]int64{0}, []int64{limiter.Never}, 1)
 }
+
+// TestWhatTheEngineAsksOfLimits is about the small questions.
+func TestWhatTheEngineAsksOfLimits(t *testing.T) {
+	limits, err := limiter.Compile(limiter.All(
+		limiter.FixedWindow{Max: 3, Per: 10 * time.Second, Offset: time.Second}, limiter.TokenBucket{Capacity: 2, RefillRate: limiter.Per(1, time.Second)},
+		limiter.LeakyBucket{Capacity: 2, LeakRate: limiter.Per(1, time.Second)},
+	))
+	require.NoError(t, err)
+	window, bucket, leaky := limits[0], limits[1], limits[2]
+	require.True(t, limits.Windowed())
+	require.False(t, limits[1:].Windowed())
+	require.Equal(t, 3333333334*time.Nanosecond, window.Interval(), "Per / Max, rounded up")
+	require.Equal(t, 10*time.Second, window.Burst())
+	require.Equal(t, time.Second, bucket.Interval())
+
+	// A window from 1 s to 11 s, and one from 11 s on.
+	require.EqualValues(t, 11*second, limits.Begun(12*second))
+	require.EqualValues(t, second, limits.Begun(11*second-1))
+	require.Zero(t, limits[1:].Begun(12*second))
+	require.EqualValues(t, 11*second-1+3, window.EmptyAt(5*second))
+	require.EqualValues(t, 7*second, bucket.EmptyAt(5*second))
+
+	for _, l := range limits {
+		full := l.Seen(5 * second)
+		require.Equal(t, full, l.Undo(l.After(full, full, 2), 2))
+	}
+	require.EqualValues(t, second, bucket.Slack(limiter.Queued))
+	require.EqualValues(t, second, leaky.Slack(limiter.Immediate))
+	require.Zero(t, leaky.Slack(limiter.Queued))
+}
