@@ -62,11 +62,16 @@ func TestOtherTestsFindPlantedFaults(t *testing.T) {
 		}
 		t.Run(f.in+"/"+f.name, func(t *testing.T) {
 			for _, fault := range []string{"", f.name} {
-				run := exec.Command(binary, "-test.run=^"+f.by+"$", "-test.v", "-test.timeout=2m")
-				run.Dir = t.TempDir()
-				run.Env = append(os.Environ(), "LIMITPAL_FAULT="+fault)
-				out, err := run.CombinedOutput()
-				found := err != nil && strings.Contains(string(out), "--- FAIL: "+f.by)
+				var out []byte
+				var err error
+				found := false
+				for tries := 0; !found && tries < 5 && (tries == 0 || fault != ""); tries++ { // what many goroutines do is a matter of luck
+					run := exec.Command(binary, "-test.run=^"+f.by+"$", "-test.v", "-test.timeout=2m")
+					run.Dir = t.TempDir()
+					run.Env = append(os.Environ(), "LIMITPAL_FAULT="+fault)
+					out, err = run.CombinedOutput()
+					found = err != nil && strings.Contains(string(out), "--- FAIL: "+f.by)
+				}
 				if found != (fault != "") {
 					t.Fatalf("with %q: found: %t (%v)\n%s", fault, found, err, out)
 				}
