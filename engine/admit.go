@@ -58,15 +58,14 @@ func (e *Engine) allow(p *place, n int) bool {
 	} else {
 		now = e.system.Now()
 	}
-	seen := policy.Seen(now)
-	latest := policy.Latest(tokens, limiter.Immediate, seen)
+	latest := policy.Latest(tokens, limiter.Immediate, now)
 	if fullAt > latest && c.Published.Follows(policy) && !policy.Stale() {
 		if n := e.counters.Stripe().Limited.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
 			e.counters.Refused.Count(c, n)
 		}
 		return false
 	}
-	if _, ok := c.Published.Take(policy, tokens, latest, seen); !ok { // other callers came first
+	if _, ok := c.Published.Take(policy, tokens, latest, now); !ok { // other callers came first
 		return e.allowOther(p, c, n)
 	}
 	e.counters.Stripe().Taken.Add(1)

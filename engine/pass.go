@@ -30,18 +30,12 @@ func (t *taken) take(tokens int64) bool {
 		return t.took
 	}
 	var receipt guard.Receipt
-	receipt, t.took = g.Take(p, tokens, t.latest(tokens), p.Seen(t.now))
+	receipt, t.took = g.Take(p, tokens, p.Latest(tokens, limiter.Queued, t.now), t.now)
 	t.from, t.generation = receipt.From, receipt.Epoch
 	if t.took && p.Rated() {
 		g.Open(t.now)
 	}
 	return t.took
-}
-
-// latest returns the latest full-at with which the gate has the tokens.
-func (t *taken) latest(tokens int64) int64 {
-	p := t.notice.Policy()
-	return p.Latest(tokens, limiter.Queued, p.Seen(t.now))
 }
 
 // receipt returns the receipt of the tokens, if they were taken.
@@ -109,7 +103,7 @@ func (ch *chain) pass(got *[3]taken) bool {
 			t.now = l.eng.system.Now()
 		}
 		t.notice = t.cell.Published.Posted()
-		if fullAt := t.cell.Published.FullAt(); fullAt < 0 || fullAt > t.latest(l.tokens) {
+		if fullAt := t.cell.Published.FullAt(); fullAt < 0 || fullAt > t.notice.Policy().Latest(l.tokens, limiter.Queued, t.now) {
 			return false
 		}
 	}

@@ -139,7 +139,7 @@ func (e *Engine) runOwned(ctx context.Context, p *place, c *guard.Cell, stay int
 func (e *Engine) runShort(
 	ctx context.Context, p *place, c *guard.Cell, policy *guard.Policy, fullAt, now, stay int64, fn func(context.Context) error,
 ) error {
-	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, policy.Seen(now)) && c.Published.Follows(policy) && !policy.Stale() {
+	if d := callFor(stay); fullAt > policy.Latest(1, limiter.Queued, now) && c.Published.Follows(policy) && !policy.Stale() {
 		if at := policy.Limits[0].Ready(fullAt, 1, limiter.Queued); d.Hopeless(policy, now, at) {
 			if n := e.counters.Stripe().Limited.Add(1); guard.Sampled(n) { // CountRefusal would not be inlined
 				e.counters.Refused.Count(c, n)

@@ -72,8 +72,7 @@ func (e *Engine) passAtGate(st *settings, p *place, stay int64, a *admission) (p
 	if a.placed && !n.Enter() {
 		return false, nil
 	}
-	seen := policy.Seen(now)
-	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, seen), seen)
+	receipt, ok := c.Published.Take(policy, 1, policy.Latest(1, limiter.Queued, now), now)
 	if !ok {
 		e.vacate(a)
 		return false, e.tooShort(st, p, c, policy, fullAt, now, stay)
@@ -88,7 +87,7 @@ func (e *Engine) passAtGate(st *settings, p *place, stay int64, a *admission) (p
 // tooShort returns the refusal of a call whose token is not there within its time limits and stay, or nil: the gate of c
 // had fullAt, by policy, before the reading now.
 func (e *Engine) tooShort(st *settings, p *place, c *guard.Cell, policy *guard.Policy, fullAt, now, stay int64) error {
-	if fullAt <= policy.Latest(1, limiter.Queued, policy.Seen(now)) || !c.Published.Follows(policy) || policy.Stale() {
+	if fullAt <= policy.Latest(1, limiter.Queued, now) || !c.Published.Follows(policy) || policy.Stale() {
 		return nil // other callers came first
 	}
 	for _, limit := range [...]time.Duration{st.config.Timeout, st.config.AttemptTimeout} {

@@ -139,18 +139,18 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 		g.judged(p, d, now)
 		return Admitted, now, 0, receipt
 	}
-	limit, seen := &p.limit, p.Seen(now)
-	latest := p.Latest(d.Tokens, d.Mode, seen)
+	limit := &p.limit
+	latest := p.Latest(d.Tokens, d.Mode, now)
 	if fullAt <= latest && Planted("a debit that is lost") {
-		g.fullAt.Store(limit.After(fullAt, seen, d.Tokens)) // over the debits since full-at was loaded
-		return Admitted, now, 0, Receipt{From: fullAt, To: limit.After(fullAt, seen, d.Tokens), Epoch: g.generation.Load(), policy: p}
+		g.fullAt.Store(limit.After(fullAt, limit.Seen(now), d.Tokens)) // over the debits since full-at was loaded
+		return Admitted, now, 0, Receipt{From: fullAt, To: limit.After(fullAt, limit.Seen(now), d.Tokens), Epoch: g.generation.Load(), policy: p}
 	}
 	if fullAt > latest && from == 0 {
 		return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 	}
 	for {
 		var ok bool
-		if receipt, ok = g.Take(p, d.Tokens, latest, seen); ok {
+		if receipt, ok = g.Take(p, d.Tokens, latest, now); ok {
 			g.judged(p, d, now)
 			return Admitted, now, 0, receipt
 		}
@@ -161,8 +161,7 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 		if p.Stale() {
 			return Undecided, 0, 0, receipt
 		}
-		seen = p.Seen(now)
-		latest = p.Latest(d.Tokens, d.Mode, seen)
+		latest = p.Latest(d.Tokens, d.Mode, now)
 		if fullAt > latest || Planted("a refusal on a stale reading") {
 			return Limited, now, limit.Ready(fullAt, d.Tokens, d.Mode), receipt
 		}
@@ -170,17 +169,17 @@ func (g *Gate) Pass(clock *System, p *Policy, d *Demand, from int64) (r Ruling, 
 }
 
 // Take takes n tokens if the gate is shared, the key follows p, and full-at is at most latest, which is
-// p.Latest at a reading of the clock, of which seen is p.Seen. The reading may be from before the call: that is only
-// stricter. Where there is no limit, Take takes note of the use. The receipt's epoch is the generation for a call's permit.
+// p.Latest at the reading now. The reading may be from before the call: that is only stricter. Where there is no
+// limit, Take takes note of the use. The receipt's epoch is the generation for a call's permit.
 //
 // Take fails if a newer version than p's is in force. That is asked after the clock has been read, so that no
 // debit by an old version is later than the change.
-func (g *Gate) Take(p *Policy, n, latest, seen int64) (_ Receipt, ok bool) {
+func (g *Gate) Take(p *Policy, n, latest, now int64) (_ Receipt, ok bool) {
 	if p.Stale() && !Planted("an old policy's debit after the conversion") {
 		return Receipt{}, false
 	}
 	if !p.limited {
-		generation, ok := g.Permit(p, seen)
+		generation, ok := g.Permit(p, now)
 		return Receipt{Epoch: generation}, ok
 	}
 	for {
@@ -195,7 +194,7 @@ func (g *Gate) Take(p *Policy, n, latest, seen int64) (_ Receipt, ok bool) {
 		if Planted("a token with the permit of an earlier period") {
 			runtime.Gosched() // so that a period may begin here in tests
 		}
-		after := p.limit.After(fullAt, seen, n)
+		after := p.limit.After(fullAt, p.limit.Seen(now), n)
 		if g.fullAt.CompareAndSwap(fullAt, after) {
 			// A period may have begun, or a policy have changed, that left full-at where it was. Then the
 			// tokens go back, exactly or not at all, and Take begins anew.
@@ -220,7 +219,7 @@ func (g *Gate) Look(clock *System, p *Policy, d *Demand) (r Ruling, now, at int6
 	if now = clock.Now(); p.Stale() {
 		return Undecided, 0, 0
 	}
-	if p.Limited(d) && fullAt > p.Latest(d.Tokens, d.Mode, p.Seen(now)) {
+	if p.Limited(d) && fullAt > p.Latest(d.Tokens, d.Mode, now) {
 		return Limited, now, p.limit.Ready(fullAt, d.Tokens, d.Mode)
 	}
 	return Admitted, now, 0

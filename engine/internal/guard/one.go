@@ -83,5 +83,5 @@ func (n *Notice) Receipt(from, now, tokens int64, generation uint64) Receipt {
 	if !n.policy.limited {
 		return Receipt{Epoch: generation}
 	}
-	return Receipt{From: from, To: n.policy.limit.After(from, n.policy.Seen(now), tokens), Epoch: generation, policy: n.policy}
+	return Receipt{From: from, To: n.policy.limit.After(from, n.policy.limit.Seen(now), tokens), Epoch: generation, policy: n.policy}
 }

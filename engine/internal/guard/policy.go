@@ -128,20 +128,16 @@ func (p *Policy) Concerns(d *Demand) bool {
 	return p.limited || d.Breaker && (p.Breaker != nil || p.Places > 0)
 }
 
-// Seen returns now as the limit sees it, by a policy of one limit at most: see [limiter.Limit.Seen].
-func (p *Policy) Seen(now int64) int64 { return p.limit.Seen(now) }
-
-// Latest returns the latest full-at with which a gate has n tokens at an instant, by a policy of one limit at
-// most. seen is [Policy.Seen] of the instant. If n is more than the bucket can ever hold, the result is before every
-// full-at.
-func (p *Policy) Latest(n int64, mode limiter.Mode, seen int64) int64 {
+// Latest returns the latest full-at with which a gate has n tokens at now, by a policy of one limit at
+// most. If n is more than the bucket can ever hold, that is before every full-at.
+func (p *Policy) Latest(n int64, mode limiter.Mode, now int64) int64 {
 	switch {
 	case !p.limited:
 		return Never
 	case n > 1 && n > int64(p.limit.Capacity()):
 		return -1
 	default:
-		return p.limit.Latest(seen, n, mode)
+		return p.limit.Latest(p.limit.Seen(now), n, mode)
 	}
 }
 
