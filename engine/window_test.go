@@ -62,6 +62,40 @@ func TestRowFixedWindowWaitersGoWithTheNextWindow(t *testing.T) {
 	})
 }
 
+func TestRowFixedWindowCountsCalls(t *testing.T) {
+	cfg := engine.Config{Limiter: limiter.FixedWindow{Max: 2, Per: time.Minute}, MaxWait: engine.NoWait}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		all := start(t, engine.Config{Dispatch: eng.Config().Dispatch, Limiter: limiter.FixedWindow{Max: 5, Per: time.Minute}})
+		chain := engine.Chain(eng.Key("k"), all.Key("all"))
+		for range 3 {
+			time.Sleep(20 * time.Second)
+			require.NoError(t, eng.Run(t.Context(), "k", succeed))
+			time.Sleep(20 * time.Second)
+			require.NoError(t, chain.Run(t.Context(), succeed))
+			rejected(t, eng.Run(t.Context(), "k", succeed), limiter.ErrLimited)
+			rejected(t, chain.Run(t.Context(), succeed), limiter.ErrLimited)
+			require.Equal(t, limiter.Status{Available: 0, Wait: 20 * time.Second, Ends: 20 * time.Second}, inspect(t, eng, "k").Limits[0])
+			time.Sleep(20 * time.Second)
+		}
+	})
+}
+
+// TestASpilledKeyWaitsForTheNextWindow after a change, and no longer.
+func TestASpilledKeyWaitsForTheNextWindow(t *testing.T) {
+	cfg := engine.Config{Limiter: limiter.FixedWindow{Max: 20, Per: time.Minute}, MaxWait: engine.NoWait, MaxKeys: 2, Breaker: opensAfter(1)}
+	eachDispatch(t, cfg, func(t *testing.T, eng *engine.Engine) {
+		time.Sleep(10 * time.Second)
+		require.True(t, eng.AllowN("k", 20))
+		pushOut(t, eng, "k")
+		cfg := eng.Config()
+		cfg.Limiter = limiter.FixedWindow{Max: 7, Per: time.Minute}
+		require.NoError(t, eng.Reconfigure(cfg))
+		require.False(t, eng.Allow("k"))
+		time.Sleep(time.Minute - time.Since(time.Now().Truncate(time.Minute)))
+		require.True(t, eng.AllowN("k", 7))
+	})
+}
+
 // TestRowFixedWindowWaitersThatDoNotFit has callers that wait longer than the tokens alone would let them, and never longer than they may.
 func TestRowFixedWindowWaitersThatDoNotFit(t *testing.T) {
 	cfg := engine.Config{Limiter: limiter.FixedWindow{Max: 3, Per: time.Minute}, MaxWait: 2 * time.Minute}

@@ -177,3 +177,26 @@ func TestAnOpenBreakerLeavesThoseAloneWhoDoNotAskIt(t *testing.T) {
 	require.ErrorIs(t, (<-asks.Answered()).Err, breaker.ErrOpen)
 	require.Equal(t, 1000, s.queue.waiters)
 }
+
+// TestAWaitForAWindowIsKnownOnlyAmongSingleTokens: the rest of a window may be too little for the next caller.
+func TestAWaitForAWindowIsKnownOnlyAmongSingleTokens(t *testing.T) {
+	window := limiter.FixedWindow{Max: 3, Per: time.Minute}
+	for _, c := range []struct {
+		limiter limiter.Limiter
+		tokens  []int64 // of those who wait
+		exact   bool
+	}{
+		{window, nil, true},
+		{window, []int64{1, 1}, true},
+		{window, []int64{1, 2}, false},
+		{limiter.All(window, window), []int64{1}, false},
+		{limiter.TokenBucket{Capacity: 3, RefillRate: limiter.PerSecond(1)}, []int64{1, 2}, true},
+	} {
+		b := behaviorOf(t, settings{Limiter: c.limiter})
+		s := State{policy: b.policy(), queue: b.newQueue(b.policy())}
+		for _, n := range c.tokens {
+			b.join(s.queue, nil, n, false)
+		}
+		require.Equal(t, c.exact, b.exact(&s, &Demand{Tokens: 1}), "%+v", c)
+	}
+}

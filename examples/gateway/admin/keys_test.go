@@ -113,3 +113,15 @@ func TestBadQueries(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, rec.Code)
 	require.Equal(t, "route = \"apy\": no such route with a limiter, a breaker or retries\n", rec.Body.String())
 }
+
+// TestKeysShowsWindows and when they end.
+func TestKeysShowsWindows(t *testing.T) {
+	g := gatewayOf(t, byKey, `{"name": "site", "path": "/", "upstream": "http://192.0.2.1:9001", "limiter": {"rate": "10/24h", "fixed_window": true}}`)
+	s := &Server{gateway: g}
+	guard(t, g, "site", "client").Engine.Allow("192.0.2.7")
+	limit := reports(t, s, "/debug/keys?route=site&key=192.0.2.7")[0].Key.Limits[0]
+	require.Equal(t, 24*3600., limit.Window)
+	require.Positive(t, limit.Ends)
+	require.LessOrEqual(t, limit.Ends, limit.Window)
+	require.Equal(t, 9., limit.Available)
+}

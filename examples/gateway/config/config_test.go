@@ -10,6 +10,7 @@ import (
 	"github.com/limitpal/limitpal-go/breaker"
 	"github.com/limitpal/limitpal-go/engine"
 	"github.com/limitpal/limitpal-go/examples/gateway/config"
+	"github.com/limitpal/limitpal-go/limiter"
 )
 
 func TestDefaults(t *testing.T) {
@@ -135,6 +136,9 @@ func TestEverything(t *testing.T) {
 		require.NoError(t, eng.Close(context.Background()))
 	}
 	require.Equal(t, 100*time.Millisecond, c.Routes[0].Limiter.Engine().MaxWait)
+	require.Equal(t, limiter.FixedWindow{Max: 9, Per: 24 * time.Hour, Offset: 5 * time.Hour}, c.Routes[0].AddressLimiter.Engine().Limiter)
+	quota := load(t, withRoute(`"limiter": {"rate": "1/h", "fixed_window": true, "offset": "1m", "tenants": {"a": {"rate": "5/s"}}}`)).Routes[0].Limiter.Engine()
+	require.Equal(t, limiter.FixedWindow{Max: 5, Per: time.Second, Offset: time.Minute}, quota.LimiterFor("a"))
 }
 
 // 500,000 bytes per second are blocks of 64 bytes at 7812.5 per second, one every 128 µs.
